@@ -1,0 +1,67 @@
+# Two commands matter: `make demo` and `make test`. Both set everything up first.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+STUBS  := clients/python
+PIN    := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check coverage protos stubs-fresh breaking lint types imports bench go-client constraints clean
+
+help: ## show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "onecode needs Python 3.11 or later; set PYTHON="; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r constraints.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: $(STAMP) ## verify and translate a traveller's code on a real server
+	$(BIN)/python -m demo
+
+test: $(STAMP) ## run the tests
+	$(BIN)/python -m pytest $(TEST_FLAGS)
+
+coverage: $(STAMP) ## after `make test TEST_FLAGS=--cov`: hold rules, formats and engine to 95 % of lines and branches
+	@for room in rules formats engine; do \
+	  $(BIN)/python -m coverage report --include="*/onecode_server/$$room/*" --fail-under=95 --skip-covered --show-missing || exit 1; \
+	done
+
+check: lint types imports stubs-fresh ## lint, types, layers, stubs and protos
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/buf lint protos
+	$(BIN)/buf format --diff --exit-code protos
+
+types: $(STAMP)
+	$(BIN)/mypy server/onecode_server clients/python/onecode_client demo
+
+imports: $(STAMP)
+	$(BIN)/lint-imports
+
+protos: $(STAMP) ## generate the Python stubs from protos/
+	./protos/generate.sh $(BIN) $(STUBS)
+
+stubs-fresh: $(STAMP)
+	./protos/check-fresh.sh $(BIN) $(STUBS)
+
+breaking: $(STAMP) ## compare the protos with AGAINST (default: the last release tag, else the first commit that has them)
+	./protos/check-breaking.sh $(BIN) $(AGAINST)
+
+bench: $(STAMP) ## the server against what a user would write first
+	$(BIN)/python -m benchmarks
+
+go-client: ## build the Go client on stubs generated from protos/ (needs Go)
+	./clients/go/build.sh
+
+constraints: ## pin the newest dependencies that pyproject.toml allows, with hashes (needs uv)
+	$(PIN) --group dev --upgrade -o constraints.txt
+	$(PIN) --group build --constraint constraints.txt -o constraints-runtime.txt
+
+clean: ## remove what make made
+	rm -rf $(VENV) .mypy_cache .ruff_cache .coverage .hypothesis .import_linter_cache build

@@ -1,0 +1,38 @@
+#!/bin/sh
+# Generates the stubs from protos/ and builds bin/onecode-verify.
+#
+# PYTHON names the interpreter that has grpcio-tools, whose protoc the Python stubs are generated with too.
+set -eu
+
+here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
+root=$(CDPATH='' cd -- "$here/../.." && pwd)
+python=${PYTHON:-$root/.venv/bin/python}
+package='onecode/clients/go/onecode/v1;onecodev1'
+
+missing() {
+	echo "build.sh: $1" >&2
+	exit 3
+}
+
+command -v go >/dev/null 2>&1 || missing 'the Go client needs Go, and there is no go on the PATH'
+"$python" -c 'import grpc_tools.protoc' >/dev/null 2>&1 || missing "$python has no grpcio-tools: run make test first, or set PYTHON"
+
+# The generators run here, whatever system the client is built for; go.mod pins their versions.
+GOOS='' GOARCH='' GOBIN="$here/bin" go -C "$here" install tool
+
+# The protos name no Go package, because they belong to every language: each is mapped here instead.
+set --
+for proto in "$root"/protos/onecode/v1/*.proto; do
+	name=onecode/v1/${proto##*/}
+	set -- "$@" "--go_opt=M$name=$package" "--go-grpc_opt=M$name=$package" "$name"
+done
+
+# A stub must not outlive its proto.
+rm -rf "$here/onecode"
+"$python" -m grpc_tools.protoc -I "$root/protos" \
+	--plugin=protoc-gen-go="$here/bin/protoc-gen-go" --go_out="$here" --go_opt=paths=source_relative \
+	--plugin=protoc-gen-go-grpc="$here/bin/protoc-gen-go-grpc" --go-grpc_out="$here" --go-grpc_opt=paths=source_relative \
+	"$@"
+
+# Without the revision, so that a tree that git does not know, or does not trust, builds as well.
+go -C "$here" build -trimpath -buildvcs=false -o "$here/bin/onecode-verify" ./cmd/onecode-verify

@@ -1,0 +1,86 @@
+package main
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"google.golang.org/grpc"
+	grpccodes "google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/status"
+
+	onecodev1 "onecode/clients/go/onecode/v1"
+)
+
+// A check changes nothing on the server, so that asking again is safe. Only UNAVAILABLE passes by itself, and
+// the call's deadline bounds all attempts together.
+const serviceConfig = `{
+  "methodConfig": [{
+    "name": [
+      {"service": "onecode.v1.RecognitionService", "method": "Verify"},
+      {"service": "onecode.v1.RecognitionService", "method": "BatchVerify"}
+    ],
+    "retryPolicy": {
+      "maxAttempts": 4,
+      "initialBackoff": "0.1s",
+      "maxBackoff": "1s",
+      "backoffMultiplier": 2,
+      "retryableStatusCodes": ["UNAVAILABLE"]
+    }
+  }]
+}`
+
+// The server drops a channel that pings more often than every 10 s. It allows pings between calls, where a
+// slow standard input may leave the channel silent for long.
+var pings = keepalive.ClientParameters{
+	Time:                30 * time.Second,
+	Timeout:             10 * time.Second,
+	PermitWithoutStream: true,
+}
+
+func dial(server string) (*grpc.ClientConn, error) {
+	return grpc.NewClient(server,
+		grpc.WithTransportCredentials(insecure.NewCredentials()),
+		// Loopback means this machine: neither a proxy nor a name server has a say in the channel.
+		grpc.WithNoProxy(),
+		grpc.WithDisableServiceConfig(),
+		grpc.WithDefaultServiceConfig(serviceConfig),
+		grpc.WithKeepaliveParams(pings),
+	)
+}
+
+type verifier struct {
+	client  onecodev1.RecognitionServiceClient
+	host    string
+	timeout time.Duration
+}
+
+func newVerifier(channel grpc.ClientConnInterface, opts options) verifier {
+	return verifier{onecodev1.NewRecognitionServiceClient(channel), opts.host, opts.timeout}
+}
+
+// verify gives one verdict for each code, in their order.
+func (v verifier) verify(ctx context.Context, codes [][]byte) ([]*onecodev1.Verdict, error) {
+	ctx, cancel := context.WithTimeout(ctx, v.timeout)
+	defer cancel()
+	verdicts, err := v.call(ctx, codes)
+	if err != nil {
+		return nil, err
+	}
+	// One verdict too few would put every later one beside the wrong code.
+	if len(verdicts) != len(codes) || slices.Contains(verdicts, nil) {
+		return nil, status.Error(grpccodes.Internal, "the server did not answer each code with one verdict")
+	}
+	return verdicts, nil
+}
+
+func (v verifier) call(ctx context.Context, codes [][]byte) ([]*onecodev1.Verdict, error) {
+	if len(codes) == 1 {
+		answer, err := v.client.Verify(ctx, &onecodev1.VerifyRequest{Code: codes[0], HostRegion: v.host})
+		return []*onecodev1.Verdict{answer.GetVerdict()}, err
+	}
+	answer, err := v.client.BatchVerify(ctx, &onecodev1.BatchVerifyRequest{Codes: codes, HostRegion: v.host})
+	return answer.GetVerdicts(), err
+}

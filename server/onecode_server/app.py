@@ -1,0 +1,160 @@
+"""The composition root: builds the parts, starts them, and ends them in order. Nothing else constructs parts."""
+
+import asyncio
+import logging
+import signal
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from onecode_server.config import Settings
+from onecode_server.crypto import SignatureBackend, open_backend
+from onecode_server.data_directory import DataDirectory
+from onecode_server.engine.batcher import Batcher
+from onecode_server.engine.claims_reader import ClaimsReader
+from onecode_server.engine.clock import wall_clock
+from onecode_server.engine.exception_book import ExceptionBook
+from onecode_server.engine.publisher import Publisher
+from onecode_server.engine.status_cache import StatusCache
+from onecode_server.engine.token_reader import TokenReader
+from onecode_server.engine.translator import Translator
+from onecode_server.engine.trust_source import TrustSource
+from onecode_server.engine.verifier import Tolerance, Verifier
+from onecode_server.metrics import Metrics
+from onecode_server.model.region import NATIONAL
+from onecode_server.model.trust_list import Role
+from onecode_server.rpc.health import HealthServicer
+from onecode_server.rpc.listener import API, Listener
+from onecode_server.rpc.observation import ObservationPage
+from onecode_server.rpc.recognition import RecognitionServicer
+from onecode_server.stores.lmdb import LmdbStore
+
+_log = logging.getLogger(__name__)
+
+
+class Engine:
+    """The parts that check and publish, on one data directory. Raises Misconfigured, StoreUnavailable."""
+
+    def __init__(self, settings: Settings, metrics: Metrics) -> None:
+        data = DataDirectory(settings.data_dir)
+        data.expect()
+        self.backend: SignatureBackend = open_backend(settings.signature_backend)
+        pseudonym_key, root = data.read_pseudonym_key(), data.read_root_public_key()
+        self.translator = Translator(data.signers(NATIONAL, Role.GATEWAY), metrics)
+        self.store = LmdbStore(data.store)
+        self.trust = TrustSource(data.trust_list, root, self.backend, self.store, metrics, wall_clock)
+        self.exceptions = ExceptionBook(self.store)
+        self.statuses = StatusCache(self.store, time.monotonic, metrics, settings.cache_entries_max)
+        tokens = TokenReader(self.store, pseudonym_key, metrics)
+        self.verifier = Verifier(
+            self.trust,
+            self.backend,
+            ClaimsReader(pseudonym_key),
+            tokens,
+            self.statuses,
+            self.exceptions,
+            metrics,
+            wall_clock,
+            Tolerance(round(settings.skew_s * 1e6), round(settings.trust_list_grace_s * 1e6)),
+        )
+        self.publisher = Publisher(self.trust, self.verifier, tokens, self.store, pseudonym_key, wall_clock)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is something to check with: a trust list, and a store that has answered."""
+        return self.trust.is_open and self.exceptions.is_open
+
+    def report(self) -> dict[str, Any]:
+        """Return what operations want to know: is it serving, and if not, why."""
+        trusted = self.trust.current if self.trust.is_open else None
+        return {
+            "serving": self.is_open,
+            "signature_backend": self.backend.name,
+            "store": {"open": self.exceptions.is_open, "answers": self.exceptions.store_answers},
+            "trust_list": {
+                "version": trusted.version if trusted else None,
+                "fault": self.trust.fault,
+                "skipped": [f"{where}: {why}" for where, why in trusted.skipped] if trusted else [],
+            },
+        }
+
+
+@asynccontextmanager
+async def open_engine(data_dir: Path) -> AsyncIterator[Engine]:
+    """Open an engine without a server, for commands that work on a data directory directly."""
+    engine = Engine(Settings(data_dir), Metrics())
+    try:
+        await engine.trust.refresh()
+        await engine.exceptions.refresh()
+        yield engine
+    finally:
+        await engine.store.close()
+
+
+async def serve(settings: Settings, announce: Callable[[str], None]) -> None:
+    """Serve until SIGTERM or SIGINT, then drain. ``announce`` is given the line that says where.
+
+    Raises Misconfigured, StoreUnavailable where it cannot start.
+    """
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    metrics = Metrics()
+    engine = Engine(settings, metrics)
+    page = ObservationPage(metrics.registry, engine.report)
+    health = HealthServicer(lambda: _states(engine))
+    batcher = Batcher(engine.verifier, metrics, settings.queue_codes_max)
+    recognition = RecognitionServicer(batcher, engine.translator, engine.trust)
+    listener = Listener(recognition, health, metrics, reflects=settings.reflection)
+    try:
+        await engine.trust.refresh()
+        await engine.exceptions.refresh()
+        watchers = [_keep(engine.trust.watch()), _keep(engine.exceptions.watch())]
+        port = await listener.start(*settings.listen)
+        metrics_port = page.start(*settings.metrics)
+        ready = (
+            f"ready grpc={settings.listen._replace(port=port)} metrics={settings.metrics._replace(port=metrics_port)}"
+        )
+        announcer = asyncio.create_task(_announce_once_open(engine, lambda: announce(ready)))
+        await stop.wait()
+        announcer.cancel()
+        _log.info("draining")
+        await listener.drain(settings.drain_s)
+        for watcher in watchers:
+            watcher.cancel()
+        page.stop()
+    finally:
+        await engine.store.close()
+    _log.info("ended")
+
+
+async def _announce_once_open(engine: Engine, announce: Callable[[], None]) -> None:
+    """Until then health says NOT_SERVING and every call is UNAVAILABLE."""
+    while not engine.is_open:  # noqa: ASYNC110 - it opens by what two watchers find, not by one event
+        await asyncio.sleep(0.05)
+    announce()
+
+
+def _states(engine: Engine) -> dict[str, bool]:
+    is_open = engine.is_open
+    return {
+        "": is_open,
+        API: is_open,
+        "onecode.trust_list": engine.trust.is_open and engine.trust.fault is None,
+        "onecode.store": engine.exceptions.is_open and engine.exceptions.store_answers,
+    }
+
+
+def _keep(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    """Run work that never ends; that it ended all the same is loud, and health no longer says that all is well."""
+
+    def ended(task: asyncio.Task[None]) -> None:
+        if not task.cancelled():
+            _log.critical("a watcher has ended: %r", task.exception())
+            signal.raise_signal(signal.SIGTERM)
+
+    task = asyncio.create_task(work)
+    task.add_done_callback(ended)
+    return task

@@ -1,0 +1,68 @@
+"""``onecode init``: the keys and the first trust list of a deployment."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from onecode_server.cli import demo_regions, trust_document
+from onecode_server.crypto.signing import Signer, make_secret
+from onecode_server.data_directory import DataDirectory
+from onecode_server.errors import Misconfigured
+from onecode_server.formats import national
+from onecode_server.formats.region_entry import key_id_bytes
+from onecode_server.model.region import NATIONAL
+from onecode_server.model.trust_list import Format, Role
+
+_GATEWAY_FORMATS = (Format.NATIONAL, Format.JWT, Format.PASETO)
+
+
+@click.command()
+@click.option("--data-dir", required=True, type=click.Path(file_okay=False, path_type=Path), help="Made if missing.")
+@click.option("--demo", is_flag=True, help="List all 34 regions of GB/T 2260, with issuer keys to play with.")
+def init(data_dir: Path, *, demo: bool) -> None:
+    """Make root, gateway and pseudonym keys and the first trust list."""
+    data = DataDirectory(data_dir)
+    if data.root_public_key.exists():
+        raise Misconfigured(f"{data_dir} has been initialised before; nothing was changed")
+    try:
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        data.keys.mkdir(mode=0o700, exist_ok=True)
+    except OSError as fault:
+        raise Misconfigured(f"cannot make {data_dir}: {fault.strerror}") from None
+    make_secret(data.pseudonym_key)
+    root = Signer(make_secret(data.root_key))
+    regions = [_authority(data), *(demo_regions.entries() if demo else ())]
+    for region in regions[1:]:
+        if region.get("format") in _GATEWAY_FORMATS:
+            region["keys"] = [new_key(data, region["code"], Role.ISSUER, Format(region["format"]))]
+    # Last of all the root's public key: its file says that everything else is there.
+    trust_document.write(data, {"version": 1, "regions": regions}, root)
+    data.root_public_key.write_text(root.public_key.hex() + "\n", encoding="ascii")
+    click.echo(f"initialised {data_dir}: trust list version 1, {len(regions)} region{'s' if len(regions) > 1 else ''}")
+    click.echo(f"keep {data.root_key} offline: 'serve' never opens it")
+
+
+def new_key(data: DataDirectory, region: str, role: Role, fmt: Format) -> dict[str, Any]:
+    """Make a signing key, keep its secret in the data directory, and return its trust-list entry."""
+    issued = time.strftime("%Y%m%d", time.gmtime())
+    kid = f"{region}{issued}{role[0].encode().hex()}" if fmt is Format.NATIONAL else f"{region}-{role}-{fmt}-{issued}"
+    signer = Signer(make_secret(data.key_file(region, role, fmt, key_id_bytes(kid, fmt))))
+    entry = {"kid": kid, "public_key": signer.public_key.hex()}
+    return entry | ({"role": role, "format": fmt} if role is Role.GATEWAY else {})
+
+
+def _authority(data: DataDirectory) -> dict[str, Any]:
+    claims = national.CLAIMS
+    return {
+        "code": NATIONAL,
+        "name": "National authority",
+        "format": Format.NATIONAL,
+        "claims": {name: getattr(claims, name)[0] for name in ("subject", "level", "issued_at", "expiry")},
+        "levels": {"GREEN": "GREEN", "YELLOW": "YELLOW", "RED": "RED"},
+        "keys": [
+            new_key(data, NATIONAL, Role.ISSUER, Format.NATIONAL),
+            *(new_key(data, NATIONAL, Role.GATEWAY, fmt) for fmt in _GATEWAY_FORMATS),
+        ],
+    }

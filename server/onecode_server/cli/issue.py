@@ -1,0 +1,110 @@
+"""``onecode issue``: codes of the regions whose issuer keys lie in the data directory, to try things with."""
+
+import asyncio
+import secrets
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from onecode_server.app import open_engine
+from onecode_server.cli import output, trust_document
+from onecode_server.crypto.signing import Signer
+from onecode_server.data_directory import DataDirectory
+from onecode_server.errors import Misconfigured
+from onecode_server.formats import CODECS, base64url, claims, national, opaque
+from onecode_server.model.code import Scan
+from onecode_server.model.region import NATIONAL
+from onecode_server.model.status import Level, Scope, StatusRecord
+from onecode_server.model.subject import pseudonym
+from onecode_server.model.trust_list import Format, IssuerKey, KeyState, Region, Role, TrustList
+
+TOKEN_BYTES: Final = 16
+_CHUNK: Final = 1000
+_SECOND_US: Final = 1_000_000
+
+
+@click.command()
+@click.option("--data-dir", required=True, type=click.Path(path_type=Path))
+@click.option("--region", required=True, help="Six digits; 000000 for the national authority.")
+@click.option("--level", required=True, type=click.Choice(["GREEN", "YELLOW", "RED"]))
+@click.option("--count", default=1, show_default=True, type=click.IntRange(1, 10_000_000))
+@click.option("--valid", "valid_s", default=86_400, show_default=True, type=click.IntRange(1), help="Seconds.")
+@click.option("--id", "local_id", help="The region's identifier of the bearer. Default: a random one for each code.")
+@click.option("--out", type=click.Path(path_type=Path), help="Default: standard output.")
+def issue(
+    data_dir: Path, region: str, level: str, count: int, valid_s: int, local_id: str | None, out: Path | None
+) -> None:
+    """Issue codes of a region, one a line."""
+    data = DataDirectory(data_dir)
+    trust = trust_document.parse(trust_document.read(data))
+    home = trust.region(region)
+    if home is None:
+        raise Misconfigured(f"region {region} is not in the trust list")
+    if home.format is Format.OPAQUE and local_id is not None:
+        raise Misconfigured("opaque codes carry no identifier: leave --id out")
+    if home.format is Format.OPAQUE:
+        codes = _tokens(data_dir, home, Level[level], count, valid_s)
+    else:
+        mint = _mint(data, trust, home, Level[level], valid_s)
+        codes = (mint(local_id or _identity_number(region)) for _ in range(count))
+    try:
+        with out.open("wb") if out else click.open_file("-", "wb") as file:
+            for code in output.progress(codes, count, "issuing"):
+                file.write(code + b"\n")
+    except OSError as fault:
+        raise Misconfigured(f"cannot write {out or 'standard output'}: {fault.strerror}") from None
+
+
+def _mint(data: DataDirectory, trust: TrustList, home: Region, level: Level, valid_s: int) -> Callable[[str], bytes]:
+    """Return a function that makes the code of a local identifier; an adopter's are made by the national authority."""
+    issuer = trust.regions[NATIONAL] if home.adopts_national else home
+    key, signer = _signer(data, issuer)
+    word, where, fmt = issuer.word_for(level), claims.of(issuer), issuer.format
+    if word is None:
+        raise Misconfigured(f"region {issuer.code} has no word for {level.name}")
+    pseudonym_key = data.read_pseudonym_key()
+    own_labels = {national.ISSUER: issuer.code} if fmt is Format.NATIONAL else {}
+    if home.adopts_national:
+        own_labels[national.REGION] = home.code
+
+    def mint(local_id: str) -> bytes:
+        issued_at = trust_document.now() // _SECOND_US * _SECOND_US
+        carries_pseudonym = where.subject == national.CLAIMS.subject
+        subject = pseudonym(pseudonym_key, home.code, local_id) if carries_pseudonym else local_id
+        tree: dict[Any, Any] = claims.write(where, fmt, subject, word, issued_at, issued_at + valid_s * _SECOND_US)
+        return CODECS[fmt].mint(tree | own_labels, key.key_id, signer.sign)
+
+    return mint
+
+
+def _signer(data: DataDirectory, issuer: Region) -> tuple[IssuerKey, Signer]:
+    signers = data.signers(issuer.code, Role.ISSUER)
+    for key in issuer.keys:
+        if key.role is Role.ISSUER and key.state is KeyState.ACTIVE and key.public_key in signers:
+            return key, signers[key.public_key]
+    raise Misconfigured(f"no active issuer key of region {issuer.code} lies in {data.keys}")
+
+
+def _tokens(data_dir: Path, home: Region, level: Level, count: int, valid_s: int) -> Iterator[bytes]:
+    """Make opaque codes and publish them, as their region would: a token that nobody published is nobody's."""
+    for start in range(0, count, _CHUNK):
+        size = min(_CHUNK, count - start)
+        codes = [opaque.mint(home.prefix, base64url.encode(secrets.token_bytes(TOKEN_BYTES))) for _ in range(size)]
+        now = trust_document.now()
+        record = StatusRecord(home.code, Scope.NATIONAL, level, now, now + valid_s * _SECOND_US, 1)
+        asyncio.run(_publish(data_dir, codes, record))
+        yield from codes
+
+
+async def _publish(data_dir: Path, codes: list[bytes], record: StatusRecord) -> None:
+    async with open_engine(data_dir) as engine:
+        results = await engine.publisher.publish([(Scan(code, record.publisher), record) for code in codes])
+    if broken := next((result for result in results if result is not None), None):
+        raise Misconfigured(str(broken))
+
+
+def _identity_number(region: str) -> str:
+    """Return a made-up identifier in the shape of an identity number (GB 11643), which is nobody's: born in 1900."""
+    return f"{region}1900{secrets.randbelow(10**8):08d}"

@@ -1,0 +1,52 @@
+"""The command ``onecode`` as a whole: its commands, and one clear line and status 2 for what cannot work."""
+
+import sys
+
+import click
+from onecode_client import ServerError
+
+from onecode_server.cli.init import init
+from onecode_server.cli.issue import issue
+from onecode_server.cli.serve import serve
+from onecode_server.cli.status import status
+from onecode_server.cli.trust import trust
+from onecode_server.cli.verify import translate, verify
+from onecode_server.errors import Misconfigured, OnecodeError
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="onecode", message="onecode %(version)s")
+def onecode() -> None:
+    """Verify and translate health codes between regions: one code passes everywhere."""
+
+
+for command in (init, serve, issue, verify, translate, trust, status):
+    onecode.add_command(command)
+
+
+def main() -> None:
+    """Run the command. Mistakes in what was asked end with status 2, failures with status 1."""
+    try:
+        onecode.main(standalone_mode=False)
+    except click.exceptions.Exit as ended:
+        sys.exit(ended.exit_code)
+    except click.Abort:
+        _fail(130, "interrupted")
+    except click.UsageError as mistake:
+        where = mistake.ctx.command_path if mistake.ctx else "onecode"
+        _fail(2, f"{mistake.format_message()} (see '{where} --help')")
+    except click.ClickException as mistake:
+        _fail(2, mistake.format_message())
+    except Misconfigured as mistakes:
+        _fail(2, *mistakes.mistakes)
+    except (OnecodeError, ServerError) as failure:
+        _fail(1, str(failure))
+    except BrokenPipeError:  # whoever read our output has read enough
+        sys.stderr.close()
+        sys.exit(1)
+
+
+def _fail(status: int, *lines: str) -> None:
+    for line in lines:
+        click.echo(f"onecode: {line}", err=True)
+    sys.exit(status)

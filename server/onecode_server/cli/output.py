@@ -1,0 +1,74 @@
+"""What people and programs see: tables on a terminal, one JSON object a line with ``--json``, progress on stderr."""
+
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any, Final, TypeVar
+
+import click
+from google.protobuf.json_format import MessageToDict
+from google.protobuf.message import Message
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+PIPE_COLUMNS: Final = 120
+"""The width of a table that goes into a file or a pipe, which have none of their own."""
+
+_T = TypeVar("_T")
+_COLOURS = {
+    "ADMIT": "bold green",
+    "CHECK": "bold yellow",
+    "REFUSE": "bold red",
+    "GREEN": "green",
+    "YELLOW": "yellow",
+    "RED": "red",
+}
+
+
+def progress(items: Iterable[_T], total: int, what: str) -> Iterator[_T]:
+    """Yield the items, with a bar on standard error where that is a terminal."""
+    console = Console(stderr=True)
+    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        yield from bar.track(items, total=total)
+
+
+def print_json(value: Message | dict[str, Any]) -> None:
+    """Print one object on a line, with the proto's field and enum names."""
+    click.echo(json.dumps(as_dict(value) if isinstance(value, Message) else value, ensure_ascii=False))
+
+
+def as_dict(message: Message) -> dict[str, Any]:
+    """Return a message as JSON has it, with the proto's field and enum names, and no field left out."""
+    members: dict[str, Any] = MessageToDict(
+        message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
+    )
+    return members
+
+
+def word(message: Message, field: str) -> str:
+    """Return the name of an enum field's value without its prefix: DECISION_ADMIT is ADMIT."""
+    enum = message.DESCRIPTOR.fields_by_name[field].enum_type
+    if enum is None:
+        raise TypeError(f"{field} is no enum")
+    prefix = "".join(f"_{c}" if c.isupper() and i else c for i, c in enumerate(enum.name)).upper() + "_"
+    return str(enum.values_by_number[getattr(message, field)].name).removeprefix(prefix)
+
+
+def coloured(text: str) -> str:
+    """Return a decision or level in its colour, for a table."""
+    colour = _COLOURS.get(text)
+    return f"[{colour}]{text}[/]" if colour else text
+
+
+def print_table(title: str, columns: Iterable[str], rows: Iterable[Iterable[str]]) -> None:
+    """Print a table."""
+    table = Table(title=title or None, title_justify="left", header_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    console = Console()
+    if not console.is_terminal:
+        console.width = PIPE_COLUMNS
+    console.print(table)

@@ -1,0 +1,41 @@
+"""``onecode serve``: the server."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+import uvloop
+
+from onecode_server import app, logs
+from onecode_server.config import LOG_LEVELS, Settings
+from onecode_server.crypto import BACKENDS
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+def _setting(name: str, text: str) -> Callable[[_F], _F]:
+    # All values reach Settings as text, so that flags and environment are checked in one place, all at once.
+    return click.option(f"--{name}", envvar=f"ONECODE_{name.replace('-', '_').upper()}", help=text)
+
+
+@click.command()
+@_setting("data-dir", "Made by 'onecode init'. Needed.")
+@_setting("listen", "HOST:PORT for gRPC, loopback only; port 0 lets the system choose. Default: 127.0.0.1:50051.")
+@_setting("metrics", "HOST:PORT for /metrics and /healthz, loopback only. Default: 127.0.0.1:9464.")
+@_setting("workers", "Processes. Default: 1, and no more in this release.")
+@_setting("signature-backend", f"One of {', '.join(BACKENDS)}. Default: auto.")
+@_setting("skew-s", "Seconds by which clocks may disagree. Default: 60.")
+@_setting("trust-list-grace-s", "Seconds past its next update for which a list still admits. Default: 86400.")
+@_setting("drain-s", "Seconds that running calls get to end. Default: 10.")
+@_setting("queue-codes-max", "Codes that may wait or be checked at once. Default: 16384.")
+@_setting("cache-entries-max", "Subjects in the status cache. Default: 100000.")
+@_setting("reflection", "true or false: tell callers what can be called. Default: false.")
+@_setting("log-level", f"One of {', '.join(LOG_LEVELS)}. Default: info.")
+def serve(**given: str | None) -> None:
+    """Serve checks and translations until SIGTERM.
+
+    Each flag is an environment variable too: ONECODE_ and the flag in capitals, such as ONECODE_DATA_DIR.
+    """
+    settings = Settings.read(given)
+    logs.configure(settings.log_level)
+    uvloop.run(app.serve(settings, click.echo))

@@ -1,0 +1,173 @@
+"""``onecode trust``: the trust list, edited offline."""
+
+import json
+from collections.abc import Callable
+from copy import deepcopy
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from onecode_server.cli import output, trust_document
+from onecode_server.cli.trust_document import Document
+from onecode_server.data_directory import DataDirectory
+from onecode_server.errors import Misconfigured
+
+_data_dir = click.option("--data-dir", required=True, type=click.Path(path_type=Path), help="The deployment.")
+_root_key = click.option("--root-key", type=click.Path(path_type=Path), help="Default: root.key in the directory.")
+_region = click.option("--region", required=True, help="Six digits.")
+_kid = click.option("--kid", required=True, help="As the codes carry it; hex for national codes.")
+_FORMATS = click.Choice(["national", "jwt", "paseto", "opaque"])
+
+
+@click.group()
+def trust() -> None:
+    """Show and edit the trust list of a data directory, offline."""
+
+
+@trust.command()
+@_data_dir
+@click.option("--json", "as_json", is_flag=True, help="The signed document itself, as JSON.")
+def show(data_dir: Path, *, as_json: bool) -> None:
+    """Show the list as it was last signed."""
+    data = DataDirectory(data_dir)
+    document = trust_document.read(data)
+    if as_json:
+        return output.print_json(document)
+    read = trust_document.parse(document)
+    rows = []
+    for region in read.regions.values():
+        keys = ", ".join(
+            f"{key.key_id.hex() if key.format == 'national' else key.key_id.decode()}"
+            f"{'' if key.state == 'active' else f' ({key.state})'}"
+            for key in region.keys
+        )
+        kind = "national (adopter)" if region.adopts_national else str(region.format)
+        levels = ", ".join(f"{word} = {level.name}" for word, level in region.levels.items())
+        rows.append((region.code, region.name, kind, region.prefix.decode() or levels, keys))
+    title = f"trust list version {read.version}, issued {document['issued_at']}, next by {document['next_update']}"
+    output.print_table(title, ("region", "name", "format", "levels or prefix", "keys"), rows)
+    for where, why in read.skipped:
+        click.echo(f"skipped {where}: {why}")
+    if data.draft.exists():
+        click.echo(f"a draft of the next version waits in {data.draft}")
+    return None
+
+
+@trust.command("add-region")
+@_data_dir
+@_root_key
+@click.option("--code", required=True, help="Six digits.")
+@click.option("--name", required=True)
+@click.option("--format", "fmt", type=_FORMATS)
+@click.option("--claims", type=click.Path(path_type=Path), help="JSON: where each claim stands.")
+@click.option("--levels", type=click.Path(path_type=Path), help="JSON: local word to GREEN, YELLOW or RED.")
+@click.option("--prefix", help="Of opaque codes: unique.")
+@click.option("--adopts-national", is_flag=True, help="In place of the last four: the region has no code of its own.")
+def add_region(data_dir: Path, root_key: Path | None, code: str, name: str, **how: Any) -> None:
+    """Add a region."""
+    entry: Document = {"code": code, "name": name}
+    given = {"format": how["fmt"], "prefix": how["prefix"]}
+    given |= {member: _json(how[member]) for member in ("claims", "levels") if how[member] is not None}
+    entry |= {member: value for member, value in given.items() if value is not None}
+    if how["adopts_national"]:
+        if len(entry) > 2:
+            raise Misconfigured("--adopts-national stands in place of --format, --claims, --levels and --prefix")
+        entry["adopts_national"] = True
+    elif how["fmt"] is None:
+        raise Misconfigured("--format is missing, or --adopts-national")
+
+    def edit(document: Document) -> None:
+        if any(isinstance(other, dict) and other.get("code") == code for other in document["regions"]):
+            raise Misconfigured(f"region {code} is in the trust list already")
+        document["regions"].append(entry)
+
+    _edit(data_dir, root_key, edit)
+
+
+@trust.command("add-key")
+@_data_dir
+@_root_key
+@_region
+@_kid
+@click.option("--public-key", required=True, help="Ed25519, 64 hex digits.")
+@click.option("--not-before", help="RFC 3339. Default: no bound, for a key that was in use before.")
+@click.option("--not-after", help="RFC 3339. Default: never.")
+@click.option("--role", type=click.Choice(["issuer", "gateway"]), default="issuer", show_default=True)
+@click.option("--format", "fmt", type=_FORMATS, help="Of a gateway key.")
+def add_key(data_dir: Path, root_key: Path | None, region: str, kid: str, public_key: str, **how: Any) -> None:
+    """Add a region's key."""
+    entry = {"kid": kid, "public_key": public_key.lower()}
+    entry |= {name: how[name] for name in ("not_before", "not_after") if how[name]}
+    if how["role"] == "gateway":
+        entry |= {"role": "gateway", "format": how["fmt"]}
+
+    def edit(document: Document) -> None:
+        trust_document.find_region(document, region).setdefault("keys", []).append(entry)
+
+    _edit(data_dir, root_key, edit)
+
+
+@trust.command("retire-key")
+@_data_dir
+@_root_key
+@_region
+@_kid
+@click.option("--at", help="RFC 3339. Default: now.")
+def retire_key(data_dir: Path, root_key: Path | None, region: str, kid: str, at: str | None) -> None:
+    """Retire a key: it verifies what was issued before, and nothing issued since."""
+    retired_at = at or datetime.now(UTC).isoformat()
+
+    def edit(document: Document) -> None:
+        key = trust_document.find_key(document, region, kid)
+        if key.get("state", "active") != "active":
+            raise Misconfigured(f"key {kid} of region {region} is {key['state']} already")
+        key |= {"state": "retired", "retired_at": retired_at}
+
+    _edit(data_dir, root_key, edit)
+
+
+@trust.command("revoke-key")
+@_data_dir
+@_root_key
+@_region
+@_kid
+def revoke_key(data_dir: Path, root_key: Path | None, region: str, kid: str) -> None:
+    """Revoke a key: it verifies nothing any more."""
+
+    def edit(document: Document) -> None:
+        key = trust_document.find_key(document, region, kid)
+        key.pop("retired_at", None)
+        key["state"] = "revoked"
+
+    _edit(data_dir, root_key, edit)
+
+
+@trust.command()
+@_data_dir
+@_root_key
+def sign(data_dir: Path, root_key: Path | None) -> None:
+    """Sign the draft of the next version; without a draft, issue the list anew with a later next update."""
+    if root_key is None and not DataDirectory(data_dir).root_key.exists():
+        raise Misconfigured("the root key is not in the data directory: name it with --root-key")
+    _edit(data_dir, root_key, lambda document: None)
+
+
+def _edit(data_dir: Path, root_key: Path | None, edit: Callable[[Document], None]) -> None:
+    data = DataDirectory(data_dir)
+    with trust_document.locked(data):
+        document = trust_document.draft_or_list(data)
+        before = trust_document.parse(trust_document.stamp(document))
+        edited = deepcopy(document)
+        edit(edited)
+        click.echo(trust_document.commit(data, before, edited, root_key))
+
+
+def _json(file: Path) -> Any:
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except OSError as fault:
+        raise Misconfigured(f"cannot read {file}: {fault.strerror}") from None
+    except ValueError:
+        raise Misconfigured(f"{file} is not JSON") from None

@@ -1,0 +1,113 @@
+"""``onecode verify`` and ``onecode translate``: ask a server."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Any, Final
+
+import click
+from onecode_client import OnecodeClient
+
+from onecode_server.cli import output
+from onecode_server.errors import Misconfigured
+
+ROWS_MAX: Final = 50
+"""Longer tables help nobody: beyond this, verdicts are counted."""
+LINE_BYTES_MAX: Final = 64 * 1024
+
+_server = click.option("--server", required=True, metavar="HOST:PORT")
+_code = click.argument("code", required=False)
+_file = click.option("--file", type=click.Path(path_type=Path), help="One code a line.")
+_json = click.option("--json", "as_json", is_flag=True, help="One object a line, in input order.")
+
+
+@click.command()
+@_server
+@click.option("--host", "host_region", required=True, metavar="REGION", help="Where the codes were scanned.")
+@_code
+@_file
+@_json
+def verify(server: str, host_region: str, code: str | None, file: Path | None, *, as_json: bool) -> None:
+    """Check CODE, or every line of a file, for a host region. Ends with status 0 whatever the verdicts."""
+    codes = _codes(code, file)
+    with OnecodeClient(server) as client:
+        verdicts = output.progress(client.verify_all(codes, host_region), len(codes), "verifying")
+        if as_json:
+            for verdict in verdicts:
+                output.print_json(verdict)
+        else:
+            _show(list(verdicts), host_region)
+
+
+@click.command()
+@_server
+@click.option("--to", "target_region", required=True, metavar="REGION", help="In whose terms; 000000: national.")
+@_code
+@_file
+@_json
+def translate(server: str, target_region: str, code: str | None, file: Path | None, *, as_json: bool) -> None:
+    """Translate CODE, or every line of a file, into a region's terms."""
+    codes = _codes(code, file)
+    with OnecodeClient(server) as client:
+        if file is None:
+            translation = client.translate(codes[0], target_region)
+            return (
+                output.print_json(_members(translation))
+                if as_json
+                else _show_translations([translation], target_region)
+            )
+        results = list(output.progress(client.translate_all(codes, target_region), len(codes), "translating"))
+    if not as_json:
+        return _show_translations([result.translation for result in results], target_region)
+    for result in results:
+        obstacle = {"obstacle": output.as_dict(result)["obstacle"]} if result.obstacle else {}
+        output.print_json(_members(result.translation) | obstacle)
+    return None
+
+
+def _codes(code: str | None, file: Path | None) -> list[bytes]:
+    if (code is None) == (file is None):
+        raise Misconfigured("give either a CODE or --file")
+    if file is None:
+        return [str(code).encode(errors="surrogateescape")]
+    try:
+        codes = file.read_bytes().splitlines()
+    except OSError as fault:
+        raise Misconfigured(f"cannot read {file}: {fault.strerror}") from None
+    if not codes:
+        raise Misconfigured(f"{file} has no codes")
+    for number, line in enumerate(codes, 1):
+        if len(line) > LINE_BYTES_MAX:
+            raise Misconfigured(f"{file}, line {number}: {len(line):,} bytes are no code")
+    return codes
+
+
+def _members(translation: Any) -> dict[str, Any]:
+    """Return a translation as JSON has it, but for the code: as the text that it is."""
+    return output.as_dict(translation) | {"code": translation.code.decode()}
+
+
+def _cells(verdict: Any) -> tuple[str, ...]:
+    decision, level = (output.coloured(output.word(verdict, field)) for field in ("decision", "level"))
+    rest = (output.word(verdict, field) for field in ("authenticity", "status", "recognition", "reason"))
+    return (verdict.home_region or "-", decision, level, *rest)
+
+
+_COLUMNS: Final = ("home", "decision", "level", "authenticity", "status", "recognition", "reason")
+
+
+def _show(verdicts: list[Any], host_region: str) -> None:
+    title = f"{len(verdicts):,} code{'s' if len(verdicts) > 1 else ''} at {host_region}"
+    if len(verdicts) <= ROWS_MAX:
+        rows = [(str(number), *_cells(verdict)) for number, verdict in enumerate(verdicts, 1)]
+        return output.print_table(title, ("#", *_COLUMNS), rows)
+    counts = Counter(map(_cells, verdicts))
+    rows = [(f"{count:,}", *cells) for cells, count in counts.most_common(ROWS_MAX)]
+    return output.print_table(title, ("codes", *_COLUMNS), rows)
+
+
+def _show_translations(translations: list[Any], target_region: str) -> None:
+    made = [translation for translation in translations if translation.code]
+    _show([translation.verdict for translation in translations], target_region)
+    click.echo(f"{len(made):,} of {len(translations):,} translated")
+    for translation in made if len(made) <= ROWS_MAX else ():
+        click.echo(f"{translation.format}, until {translation.expires_at.ToJsonString()}:\n{translation.code.decode()}")

@@ -1,0 +1,154 @@
+"""The server's settings: one frozen dataclass, validated once, before anything starts.
+
+Each setting is a flag of ``onecode serve`` and an environment variable (``ONECODE_`` and the flag in capitals).
+"""
+
+import ipaddress
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from onecode_server.crypto import BACKENDS
+from onecode_server.engine.batcher import CODES_MAX
+from onecode_server.engine.status_cache import ENTRIES_MAX
+from onecode_server.errors import Misconfigured
+
+LOG_LEVELS: Final = ("debug", "info", "warning", "error")
+
+
+class Address(NamedTuple):
+    """Where to listen. Port 0 lets the system choose."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that can be set. The defaults are right for one server on its own machine."""
+
+    data_dir: Path
+    # Loopback only, until callers have identities: nobody else may publish or translate.
+    listen: Address = Address("127.0.0.1", 50051)
+    metrics: Address = Address("127.0.0.1", 9464)
+    # One process: more of them on one data directory are started by hand, each on its port.
+    workers: int = 1
+    signature_backend: str = "auto"
+    # A scanner that synchronises its clock once a day stays within a minute.
+    skew_s: float = 60.0
+    # A day to mend a publication that failed on a holiday, before gates stop admitting.
+    trust_list_grace_s: float = 86_400.0
+    # Longer than the slowest batch, shorter than the 30 s after which orchestrators kill.
+    drain_s: float = 10.0
+    queue_codes_max: int = CODES_MAX
+    cache_entries_max: int = ENTRIES_MAX
+    # Tells strangers what can be called: handy on a developer's machine, not needed elsewhere.
+    reflection: bool = False
+    log_level: str = "info"
+
+    @classmethod
+    def read(cls, given: Mapping[str, str | None]) -> "Settings":
+        """Return the settings that ``given`` (names to text; None for not given) asks for.
+
+        Raises Misconfigured with one line for each mistake.
+        """
+        values: dict[str, Any] = {}
+        mistakes: list[str] = []
+        for field in fields(cls):
+            text = given.get(field.name)
+            if text is None:
+                continue
+            try:
+                values[field.name] = _READERS[field.name](text)
+            except ValueError as fault:
+                mistakes.append(f"--{field.name.replace('_', '-')} {text!r}: {fault}")
+        if given.get("data_dir") is None:
+            mistakes.append("--data-dir is missing")
+        if mistakes:
+            raise Misconfigured(*mistakes)
+        return cls(**values)
+
+
+def read_address(text: str) -> Address:
+    """Return ``HOST:PORT``. Raises ValueError where it is none, or not of this machine alone."""
+    host, colon, port_text = text.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if not colon or not port_text.isdecimal() or int(port_text) > 65_535:
+        raise ValueError("expected HOST:PORT")
+    if not _is_loopback(host):
+        raise ValueError("only loopback addresses are served, until callers have identities")
+    return Address(host, int(port_text))
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _number(low: float, high: float) -> Callable[[str], float]:
+    def read(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = float("nan")
+        if not low <= value <= high:
+            raise ValueError(f"expected a number from {low:g} to {high:g}")
+        return value
+
+    return read
+
+
+def _whole(low: int, high: int) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        if not text.isdecimal() or not low <= int(text) <= high:
+            raise ValueError(f"expected a whole number from {low:,} to {high:,}")
+        return int(text)
+
+    return read
+
+
+def _one_of(*choices: str) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if text not in choices:
+            raise ValueError(f"expected one of {', '.join(choices)}")
+        return text
+
+    return read
+
+
+def _switch(text: str) -> bool:
+    return _one_of("true", "false")(text.lower()) == "true"
+
+
+def _one_worker(text: str) -> int:
+    if text != "1":
+        raise ValueError("one process is one worker; start more of them on the same data directory, each on its port")
+    return 1
+
+
+def _directory(text: str) -> Path:
+    if not Path(text).is_dir():
+        raise ValueError("no such directory")
+    return Path(text)
+
+
+_READERS: Final[Mapping[str, Callable[[str], Any]]] = {
+    "data_dir": _directory,
+    "listen": read_address,
+    "metrics": read_address,
+    "workers": _one_worker,
+    "signature_backend": _one_of(*BACKENDS),
+    "skew_s": _number(0, 3600),
+    "trust_list_grace_s": _number(0, 31 * 86_400),
+    "drain_s": _number(0, 300),
+    "queue_codes_max": _whole(4096, 1_000_000),
+    "cache_entries_max": _whole(1, 10_000_000),
+    "reflection": _switch,
+    "log_level": _one_of(*LOG_LEVELS),
+}

@@ -1,0 +1,61 @@
+"""The working state of one code on its way through the verifier."""
+
+from typing import NamedTuple
+
+from onecode_server.formats import Codec
+from onecode_server.model.code import Claims, Scan, SignedCode
+from onecode_server.model.status import Level, StatusView, Token
+from onecode_server.model.trust_list import IssuerKey, Region, TrustList
+from onecode_server.model.verdict import Authenticity, Finding, Reason, Verdict
+
+
+class Check:
+    """Filled in step by step. Once ``finding`` is set the code is not authentic, and later steps pass it by."""
+
+    __slots__ = (
+        "candidates",
+        "claims",
+        "codec",
+        "finding",
+        "key",
+        "level",
+        "opaque_home",
+        "scan",
+        "signed",
+        "token",
+        "verdict",
+        "view",
+    )
+
+    def __init__(self, scan: Scan) -> None:
+        self.scan = scan
+        self.finding: Finding | None = None
+        self.codec: Codec | None = None
+        self.opaque_home: Region | None = None
+        self.signed: SignedCode | None = None
+        self.candidates: tuple[IssuerKey, ...] = ()
+        self.key: IssuerKey | None = None
+        self.token: Token | None = None
+        self.claims: Claims | None = None
+        self.view: StatusView | None = None
+        self.level = Level.UNSPECIFIED
+        self.verdict: Verdict | None = None
+
+    def refuse(self, authenticity: Authenticity, reason: Reason) -> None:
+        """Note why the code is not authentic."""
+        self.finding = Finding(authenticity, reason)
+
+    @property
+    def answer(self) -> Verdict:
+        """The verdict of a check that went through every step."""
+        if self.verdict is None:
+            raise AssertionError("a check that was not finished has no answer")
+        return self.verdict
+
+
+class Outcome(NamedTuple):
+    """The checks of a batch, the trust list on which all of them rest, and when they were made (Unix microseconds)."""
+
+    checks: list[Check]
+    trust: TrustList
+    checked_at: int

@@ -1,0 +1,56 @@
+"""The recognition exceptions, as this process knows them: read whole from the store, every second.
+
+There are few of them (a host may report each home once at a time), so that a check looks through a short tuple.
+"""
+
+import asyncio
+import logging
+from typing import Final
+
+from onecode_server.errors import StoreUnavailable
+from onecode_server.model.exception import RecognitionException
+from onecode_server.rules.recognition import suspension
+from onecode_server.stores.protocol import Store
+
+REFRESH_S: Final = 1.0
+"""What one process acknowledges, every other knows within a second."""
+
+_log = logging.getLogger(__name__)
+
+
+class ExceptionBook:
+    """Holds the reports by host and home. Where the store does not answer, the last ones known stay.
+
+    ``is_open`` tells whether the store has ever answered, ``store_answers`` whether it did the last time.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._by_pair: dict[tuple[str, str], tuple[RecognitionException, ...]] = {}
+        self.is_open = False
+        self.store_answers = False
+
+    async def watch(self) -> None:
+        """Read the store again, for ever."""
+        while True:
+            await self.refresh()
+            await asyncio.sleep(REFRESH_S)
+
+    async def refresh(self) -> None:
+        """Read the store once."""
+        try:
+            found = await self._store.exceptions()
+        except StoreUnavailable as fault:
+            if self.store_answers or not self.is_open:  # once, not every second
+                _log.error("recognition exceptions cannot be read, the last known ones stay: %s", fault)
+            self.store_answers = False
+            return
+        by_pair: dict[tuple[str, str], tuple[RecognitionException, ...]] = {}
+        for report in found:
+            by_pair[report.host, report.home] = (*by_pair.get((report.host, report.home), ()), report)
+        self._by_pair = by_pair
+        self.is_open = self.store_answers = True
+
+    def suspension(self, host: str, home: str, now: int) -> RecognitionException | None:
+        """Return the report under which ``host`` does not recognise ``home`` at ``now``, or None."""
+        return suspension(self._by_pair.get((host, home), ()), host, home, now)

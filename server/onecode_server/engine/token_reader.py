@@ -1,0 +1,58 @@
+"""Opaque codes in the check: step 5 looks their tokens up, step 6 says what they claim."""
+
+from collections.abc import Sequence
+
+from onecode_server.engine.check import Check
+from onecode_server.errors import Malformed, StoreUnavailable
+from onecode_server.formats import opaque
+from onecode_server.metrics import Metrics
+from onecode_server.model.code import Claims
+from onecode_server.model.subject import token_digest
+from onecode_server.model.verdict import Authenticity, Reason
+from onecode_server.stores.protocol import Store, TokenKey
+
+
+class TokenReader:
+    """Knows tokens by their keyed digest. ``pseudonym_key`` is 32 bytes."""
+
+    def __init__(self, store: Store, pseudonym_key: bytes, metrics: Metrics) -> None:
+        self._store = store
+        self._key = pseudonym_key
+        self._metrics = metrics
+
+    def key_of(self, region: str, code: bytes) -> TokenKey:
+        """Return under what a region's opaque code is kept."""
+        return TokenKey(region, token_digest(self._key, region, code))
+
+    async def look_up(self, checks: Sequence[Check]) -> None:
+        """Fill in the tokens of opaque codes, asking the store once for all of them."""
+        readable = []
+        for check in checks:
+            home = check.opaque_home
+            if home is None:
+                continue
+            try:
+                opaque.check(check.scan.code, home.prefix)
+                readable.append((check, self.key_of(home.code, check.scan.code)))
+            except Malformed:
+                check.refuse(Authenticity.MALFORMED, Reason.CODE_MALFORMED)
+        if not readable:
+            return
+        try:
+            tokens = await self._store.tokens([key for _, key in readable])
+        except StoreUnavailable:
+            self._metrics.store_failures.inc()
+            for check, _ in readable:
+                check.refuse(Authenticity.UNVERIFIABLE, Reason.TOKEN_UNVERIFIABLE)
+            return
+        for (check, _), token in zip(readable, tokens, strict=True):
+            check.token = token
+            if token is None:
+                check.refuse(Authenticity.UNKNOWN_ISSUER, Reason.TOKEN_UNKNOWN)
+
+    def claims(self, check: Check) -> Claims | None:
+        """Return what an opaque code claims: a bearer and a window. Its level is for the status records to say."""
+        token, home = check.token, check.opaque_home
+        if token is None or home is None:
+            return None
+        return Claims(home.code, token.subject, None, home.code, token.issued_at, token.expires_at)

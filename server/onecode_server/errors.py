@@ -1,0 +1,64 @@
+"""Failures that are expected. Everything else that is raised is a bug and says so.
+
+This module knows nothing of the rest. A code that fails a check is *not* a failure: it is a verdict.
+"""
+
+
+class OnecodeError(Exception):
+    """The base of every failure that this project raises on purpose. Its text is fit for an operator to read."""
+
+
+class Malformed(OnecodeError):
+    """Bytes from outside that cannot be what they claim to be. The text holds nothing of their content."""
+
+
+class AlgorithmNotAllowed(Malformed):
+    """A code that names a signature algorithm other than Ed25519."""
+
+
+class ClaimMissing(Malformed):
+    """A claim that the region promised in the trust list is not in its code."""
+
+
+class InvalidRequest(OnecodeError):
+    """A request that cannot be decided, because of how it was asked. ``reason`` is for programs."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class PreconditionFailed(OnecodeError):
+    """A request that the state of things forbids. ``reason`` is for programs."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class Overloaded(OnecodeError):
+    """A bounded queue is full. ``retry_after_s`` (seconds) is when asking again makes sense."""
+
+    def __init__(self, message: str, retry_after_s: float) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class NotServing(OnecodeError):
+    """The trust list or the store is not open yet, so that nothing can be decided."""
+
+
+class StoreUnavailable(OnecodeError):
+    """The store did not answer in time, or cannot be trusted to be the one that was opened."""
+
+
+class TrustListRefused(OnecodeError):
+    """A trust list that must not be taken: unreadable, badly signed, older, or other content under a version."""
+
+
+class Misconfigured(OnecodeError):
+    """Settings or command input that cannot work. ``mistakes`` has one clear line for each."""
+
+    def __init__(self, *mistakes: str) -> None:
+        super().__init__("; ".join(mistakes))
+        self.mistakes = mistakes

@@ -1,0 +1,41 @@
+"""Base45 (RFC 9285), strict: one text for each byte string, so that a changed text is never the same code."""
+
+from array import array
+from typing import Final
+
+from onecode_server.errors import Malformed
+
+ALPHABET: Final = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ $%*+-./:"
+
+_OUTSIDE: Final = 255
+_VALUES: Final = bytes(ALPHABET.index(c) if c in ALPHABET else _OUTSIDE for c in range(256))
+_PAIRS: Final = [bytes((ALPHABET[n % 45], ALPHABET[n // 45])) for n in range(45 * 45)]
+_SWAP: Final = array("H", b"\1\0")[0] == 1  # this machine is little-endian; base45 is not
+
+
+def decode(text: bytes) -> bytes:
+    """Return the bytes that ``text`` stands for. Raises Malformed where it is not base45."""
+    values = text.translate(_VALUES)
+    if _OUTSIDE in values or len(values) % 3 == 1:
+        raise Malformed("not base45")
+    rest = iter(values)
+    try:
+        # A generator, not a list: a list of these numbers would be twenty times the size of the result.
+        words = array("H", (a + 45 * b + 2025 * c for a, b, c in zip(rest, rest, rest, strict=False)))
+        tail = bytes((values[-2] + 45 * values[-1],)) if len(values) % 3 else b""
+    except (OverflowError, ValueError):  # a group above 65,535, or a last pair above 255
+        raise Malformed("not base45") from None
+    if _SWAP:
+        words.byteswap()
+    return words.tobytes() + tail
+
+
+def encode(data: bytes) -> bytes:
+    """Return ``data`` as base45 text."""
+    parts = []
+    for i in range(0, len(data) - 1, 2):
+        high, low = divmod(data[i] << 8 | data[i + 1], 2025)
+        parts.append(_PAIRS[low] + ALPHABET[high : high + 1])
+    if len(data) % 2:
+        parts.append(_PAIRS[data[-1]])
+    return b"".join(parts)

@@ -1,0 +1,87 @@
+"""The national code: ``NC1:`` + base45 (RFC 9285) of a COSE_Sign1 (RFC 9052) over CWT claims (RFC 8392).
+
+Ours are deterministic CBOR with the key id in the protected header. Any other valid CWT is read too: untagged or with
+tag 18 or 61, the key id in either header. The labels below -65,536 are for private use (RFC 8392, section 9.1.1).
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from onecode_server.errors import AlgorithmNotAllowed, Malformed
+from onecode_server.formats import base45, bounded_cbor
+from onecode_server.model.code import SignedCode
+from onecode_server.model.trust_list import ClaimMap, Format
+
+PREFIX: Final = b"NC1:"
+
+ISSUER: Final = 1
+EXPIRY: Final = 4
+NOT_BEFORE: Final = 5
+ISSUED_AT: Final = 6
+SUBJECT: Final = -65537
+LEVEL: Final = -65538
+REGION: Final = -65539
+"""An adopter's region of residence; on a translation, the source region."""
+SOURCE_DIGEST: Final = -65540
+SOURCE_KEY: Final = -65541
+SOURCE_ISSUED_AT: Final = -65542
+TARGET: Final = -65543
+
+RESERVED: Final = frozenset({ISSUER, NOT_BEFORE, REGION, SOURCE_DIGEST, SOURCE_KEY, SOURCE_ISSUED_AT, TARGET})
+"""Labels that mean the same in every region's national codes, so that no region may map a claim of its own to them."""
+
+CLAIMS: Final = ClaimMap(subject=(SUBJECT,), level=(LEVEL,), issued_at=(ISSUED_AT,), expiry=(EXPIRY,))
+"""Where the national authority's own codes, and so its adopters', carry their claims."""
+
+_ALG, _CRIT, _KID = 1, 2, 4
+_ED25519: Final = (-8, -19)  # EdDSA (RFC 9053, section 2.2) and Ed25519 (RFC 9864)
+_CWT_TAG, _SIGN1_TAG = b"\xd8\x3d", b"\xd2"
+_SIGNATURE_BYTES: Final = 64
+
+
+def decode(code: bytes) -> SignedCode:
+    """Return the envelope of a national code. Raises Malformed, AlgorithmNotAllowed."""
+    data = base45.decode(code[len(PREFIX) :])
+    # The tags are only labels here: cut off, so that cbor2 has no tag to build.
+    data = data.removeprefix(_CWT_TAG).removeprefix(_SIGN1_TAG)
+    match bounded_cbor.loads(data):
+        case [bytes(protected), dict(unprotected), bytes(payload), bytes(signature)] if (
+            len(signature) == _SIGNATURE_BYTES
+        ):
+            key_id = _key_id(protected, unprotected)
+            return SignedCode(Format.NATIONAL, key_id, _to_be_signed(protected, payload), signature, payload)
+    raise Malformed("not a COSE_Sign1")
+
+
+def read_claims(payload: bytes) -> Mapping[Any, Any]:
+    """Return the claims of an authentic national code. Raises Malformed."""
+    claims = bounded_cbor.loads(payload)
+    if not isinstance(claims, dict):
+        raise Malformed("claims are not a CBOR map")
+    return claims
+
+
+def mint(claims: Mapping[Any, Any], key_id: bytes, sign: Callable[[bytes], bytes]) -> bytes:
+    """Return a national code over ``claims``; ``sign`` makes the 64-byte signature of a message."""
+    protected = bounded_cbor.dumps({_ALG: _ED25519[0], _KID: key_id})
+    payload = bounded_cbor.dumps(dict(claims))
+    signature = sign(_to_be_signed(protected, payload))
+    return PREFIX + base45.encode(_SIGN1_TAG + bounded_cbor.dumps([protected, {}, payload, signature]))
+
+
+def _key_id(protected: bytes, unprotected: dict[Any, Any]) -> bytes:
+    header = bounded_cbor.loads(protected) if protected else {}
+    if not isinstance(header, dict) or _CRIT in header:
+        raise Malformed("protected header is not a map, or has critical parameters")
+    algorithm = header.get(_ALG)
+    if isinstance(algorithm, bool) or algorithm not in _ED25519:
+        raise AlgorithmNotAllowed("signature algorithm is not Ed25519")
+    key_id = header.get(_KID, unprotected.get(_KID, b""))
+    if not isinstance(key_id, bytes):
+        raise Malformed("key id is not a byte string")
+    return key_id
+
+
+def _to_be_signed(protected: bytes, payload: bytes) -> bytes:
+    """Return the Sig_structure (RFC 9052, section 4.4)."""
+    return bounded_cbor.dumps(["Signature1", protected, b"", payload])

@@ -1,0 +1,25 @@
+"""Opaque codes: a region's prefix and a random token. Its home has published a keyed digest of the whole text.
+
+There is nothing to decode and no signature: what is authentic is what the store knows.
+"""
+
+from typing import Final
+
+from onecode_server.errors import Malformed
+
+TOKEN_CHARACTERS_MIN: Final = 22
+"""128 random bits in base64url. A region with a narrower alphabet needs more characters, never fewer."""
+
+
+def check(code: bytes, prefix: bytes) -> None:
+    """Raise Malformed where ``code`` is not the prefix and a printable token long enough for 128 random bits."""
+    token = code[len(prefix) :]
+    if len(token) < TOKEN_CHARACTERS_MIN or not token.isascii() or not token.decode().isprintable():
+        raise Malformed("not a token")
+
+
+def mint(prefix: bytes, token: bytes) -> bytes:
+    """Return the opaque code of a random ``token``. Raises Malformed where the token is too short."""
+    code = prefix + token
+    check(code, prefix)
+    return code

@@ -1,0 +1,98 @@
+"""Every metric: name, labels, buckets.
+
+Naming rule: ``onecode_`` + what is counted + unit (``_seconds``, ``_total``), but for the gRPC server's own, which keep
+the names of the gRPC ecosystem's Prometheus middleware, so that its dashboards fit. A label's values come from enums,
+the protos or the trust list, never from a caller: whoever can invent a value can fill a monitoring system with it.
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, PlatformCollector, ProcessCollector
+
+UNKNOWN_REGION: Final = "unknown"
+"""The label for a host outside the trust list, and for the home of a code that is not authentic."""
+
+_RPC_BUCKETS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
+_CHECK_BUCKETS_S = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1)
+_BATCH_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096)
+_AGE_BUCKETS_S = (0.1, 0.5, 1, 2, 5, 10, 30, 60, 120, 300)
+
+
+class Metrics:
+    """The metrics of one process, in a registry of their own: made once by ``app``, handed to whoever counts."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._grpc()
+        self._checks()
+        self._state()
+        ProcessCollector(registry=self.registry)
+        PlatformCollector(registry=self.registry)
+
+    def _grpc(self) -> None:
+        method = ("grpc_type", "grpc_service", "grpc_method")
+        self.rpc_started = self._counter("grpc_server_started_total", "RPCs started on the server", method)
+        self.rpc_handled = self._counter(
+            "grpc_server_handled_total", "RPCs completed on the server, by status code", (*method, "grpc_code")
+        )
+        self.rpc_received = self._counter(
+            "grpc_server_msg_received_total", "Messages received from clients on the server", method
+        )
+        self.rpc_sent = self._counter("grpc_server_msg_sent_total", "Messages sent to clients by the server", method)
+        self.rpc_seconds = self._histogram(
+            "grpc_server_handling_seconds", "Time until an RPC was completed by the server", _RPC_BUCKETS_S, method
+        )
+
+    def _checks(self) -> None:
+        self.verdicts = self._counter(
+            "onecode_verdicts_total", "Codes checked, by the answer", ("decision", "authenticity")
+        )
+        self.scans = self._counter(
+            "onecode_scans_total", "Codes checked, by the bearer's home and the host", ("home", "host")
+        )
+        self.batch_codes = self._histogram(
+            "onecode_batch_codes", "Codes that went through the verifier together", _BATCH_BUCKETS
+        )
+        self.signature_seconds = self._histogram(
+            "onecode_signature_check_seconds", "Time for the signatures of one batch", _CHECK_BUCKETS_S, ("backend",)
+        )
+        self.signatures = self._counter("onecode_signatures_total", "Signatures checked", ("backend",))
+        self.check_bugs = self._counter("onecode_check_bugs_total", "Codes refused because the check itself failed")
+        self.translations = self._counter(
+            "onecode_translations_total", "Translations asked for, by target and outcome", ("target", "outcome")
+        )
+        self.queued = self._gauge("onecode_queue_codes", "Codes that wait for the verifier or are being checked")
+        self.shed = self._counter("onecode_shed_codes_total", "Codes turned away because the queue was full")
+
+    def _state(self) -> None:
+        self.cache_lookups = self._counter(
+            "onecode_status_cache_lookups_total", "Status lookups, by what the cache had", ("result",)
+        )
+        self.cache_entries = self._gauge("onecode_status_cache_entries", "Subjects in the status cache")
+        self.status_age = self._histogram(
+            "onecode_status_age_seconds", "Age of the status behind an answer", _AGE_BUCKETS_S
+        )
+        self.store_failures = self._counter("onecode_store_failures_total", "Store calls that failed or timed out")
+        self.list_version = self._gauge("onecode_trust_list_version", "Version of the trust list in force")
+        self.list_issued = self._gauge(
+            "onecode_trust_list_issued_timestamp_seconds", "When the trust list in force was issued"
+        )
+        self.list_next_update = self._gauge(
+            "onecode_trust_list_next_update_timestamp_seconds", "When the trust list in force should be replaced"
+        )
+        self.list_age = self._gauge("onecode_trust_list_age_seconds", "Time since the trust list in force was issued")
+        self.list_skipped = self._gauge(
+            "onecode_trust_list_skipped_entries", "Entries of the trust list in force that were not taken"
+        )
+        self.list_refused = self._counter("onecode_trust_list_refused_total", "Trust-list files that were refused")
+        self.list_fault = self._gauge("onecode_trust_list_fault", "1 while the trust-list file is one that was refused")
+
+    def _counter(self, name: str, text: str, labels: Iterable[str] = ()) -> Counter:
+        return Counter(name, text, tuple(labels), registry=self.registry)
+
+    def _gauge(self, name: str, text: str, labels: Iterable[str] = ()) -> Gauge:
+        return Gauge(name, text, tuple(labels), registry=self.registry)
+
+    def _histogram(self, name: str, text: str, buckets: tuple[float, ...], labels: Iterable[str] = ()) -> Histogram:
+        return Histogram(name, text, tuple(labels), buckets=buckets, registry=self.registry)

@@ -1,0 +1,37 @@
+"""Subjects: pseudonyms in place of names and identity numbers.
+
+Keyed BLAKE2b (RFC 7693) under the deployment's pseudonym key: the same on every node, and of no use without the key.
+"""
+
+from hashlib import blake2b
+from typing import Final
+
+from onecode_server.model.status import SUBJECT_BYTES
+
+PSEUDONYM_KEY_BYTES: Final = 32
+LOCAL_ID_BYTES_MAX: Final = 256
+"""A region's own identifier, in UTF-8. Identity numbers have 18 characters; this leaves room for URNs."""
+TOKEN_DIGEST_BYTES: Final = 32
+
+# BLAKE2b's personalisation keeps the two uses of the one key apart (RFC 7693, section 2.5).
+_SUBJECT: Final = b"onecode subject"
+_TOKEN: Final = b"onecode token"
+
+
+def pseudonym(key: bytes, region: str, local_id: str) -> bytes:
+    """Return the 16-byte pseudonym of a region's local identifier.
+
+    Raises UnicodeEncodeError where ``local_id`` is not text (lone surrogates).
+    """
+    named = region.encode() + b"\0" + local_id.encode()
+    return blake2b(named, digest_size=SUBJECT_BYTES, key=key, person=_SUBJECT).digest()
+
+
+def token_digest(key: bytes, region: str, token: bytes) -> bytes:
+    """Return the 32-byte digest under which an opaque token of a region is stored. The token itself never is."""
+    return blake2b(region.encode() + b"\0" + token, digest_size=TOKEN_DIGEST_BYTES, key=key, person=_TOKEN).digest()
+
+
+def token_subject(digest: bytes) -> bytes:
+    """Return the pseudonym of an opaque token's bearer: the token is all that its region told of them."""
+    return digest[:SUBJECT_BYTES]

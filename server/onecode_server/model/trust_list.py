@@ -1,0 +1,117 @@
+"""The trust list: regions, their issuer keys, and how to read their codes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final, NamedTuple
+
+from onecode_server.model.status import Level
+
+CANDIDATES_MAX: Final = 8
+"""Keys that may share a format and key id, all tried for each code: a bound on the signature checks a code can cost."""
+
+Path = tuple[str | int, ...]
+"""Where a claim stands: names of JSON members, or integer labels of CBOR maps, from the outside in."""
+
+
+class Format(StrEnum):
+    """The wire format of a region's code."""
+
+    NATIONAL = "national"
+    JWT = "jwt"
+    PASETO = "paseto"
+    OPAQUE = "opaque"
+
+
+class Role(StrEnum):
+    """What a key may sign: its own region's codes, or translations of anyone's."""
+
+    ISSUER = "issuer"
+    GATEWAY = "gateway"
+
+
+class KeyState(StrEnum):
+    """Active; retired: verifies what was issued before; revoked: verifies nothing."""
+
+    ACTIVE = "active"
+    RETIRED = "retired"
+    REVOKED = "revoked"
+
+
+@dataclass(frozen=True, slots=True)
+class IssuerKey:
+    """An Ed25519 public key (32 bytes). Times are Unix microseconds; None for no bound."""
+
+    region: str
+    format: Format
+    key_id: bytes
+    public_key: bytes
+    role: Role = Role.ISSUER
+    not_before: int | None = None
+    not_after: int | None = None
+    state: KeyState = KeyState.ACTIVE
+    retired_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimMap:
+    """Where a region's claims stand. ``valid_for_s`` (seconds) stands in for a missing ``expiry``;
+    ``code_age_max_s`` (seconds) bounds a code's age whatever its expiry."""
+
+    subject: Path
+    level: Path
+    issued_at: Path
+    expiry: Path | None = None
+    valid_for_s: int | None = None
+    code_age_max_s: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """One region of the list. An adopter has no keys and no claims of its own: its residents carry national codes."""
+
+    code: str
+    name: str
+    format: Format
+    adopts_national: bool = False
+    claims: ClaimMap | None = None
+    levels: Mapping[str, Level] = field(default_factory=dict)
+    prefix: bytes = b""
+    keys: tuple[IssuerKey, ...] = ()
+
+    def word_for(self, level: Level) -> str | None:
+        """Return the region's first word for ``level``, or None where it has none."""
+        return next((word for word, meaning in self.levels.items() if meaning is level), None)
+
+
+class Skipped(NamedTuple):
+    """An entry of a trust list that was not taken: where it stands, and why."""
+
+    where: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class TrustList:
+    """A list that was read and checked. Times are Unix microseconds; ``digest`` is SHA-256 of the signed content."""
+
+    version: int
+    issued_at: int
+    next_update: int
+    digest: bytes
+    regions: Mapping[str, Region]
+    skipped: tuple[Skipped, ...]
+    candidates: Mapping[tuple[Format, bytes], tuple[IssuerKey, ...]]
+    prefixes: tuple[tuple[bytes, Region], ...]
+
+    def region(self, code: str) -> Region | None:
+        """Return the region with this code, or None where the list has none."""
+        return self.regions.get(code)
+
+    def keys_for(self, fmt: Format, key_id: bytes) -> tuple[IssuerKey, ...]:
+        """Return the keys to try for a code, at most CANDIDATES_MAX of them."""
+        return self.candidates.get((fmt, key_id), ())
+
+    def issuer_of_prefix(self, code: bytes) -> Region | None:
+        """Return the region whose opaque codes start as ``code`` does, or None. No prefix starts another."""
+        return next((region for prefix, region in self.prefixes if code.startswith(prefix)), None)

@@ -1,0 +1,58 @@
+"""The one place where failures become gRPC statuses, each with google.rpc.ErrorInfo (AIP-193)."""
+
+from typing import Final, NamedTuple
+
+import grpc
+from google.protobuf import any_pb2
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import Message
+from google.rpc import error_details_pb2, status_pb2
+
+from onecode_server.errors import (
+    InvalidRequest,
+    NotServing,
+    OnecodeError,
+    Overloaded,
+    PreconditionFailed,
+    StoreUnavailable,
+)
+
+DOMAIN: Final = "onecode"
+_DETAILS_KEY: Final = "grpc-status-details-bin"
+
+
+class Failure(NamedTuple):
+    """A status as ``context.abort`` takes it."""
+
+    code: grpc.StatusCode
+    message: str
+    trailing_metadata: tuple[tuple[str, bytes], ...]
+
+
+def failure_of(fault: Exception) -> Failure:
+    """Return the status of a failure. What nobody expected is INTERNAL, and tells a caller nothing."""
+    match fault:
+        case InvalidRequest():
+            return _failure(grpc.StatusCode.INVALID_ARGUMENT, str(fault), fault.reason)
+        case PreconditionFailed():
+            return _failure(grpc.StatusCode.FAILED_PRECONDITION, str(fault), fault.reason)
+        case Overloaded():
+            retry = error_details_pb2.RetryInfo(retry_delay=Duration(nanos=round(fault.retry_after_s * 1e9)))
+            return _failure(grpc.StatusCode.RESOURCE_EXHAUSTED, str(fault), "OVERLOADED", retry)
+        case NotServing():
+            return _failure(grpc.StatusCode.UNAVAILABLE, str(fault), "NOT_SERVING")
+        case StoreUnavailable():
+            return _failure(grpc.StatusCode.UNAVAILABLE, "the store does not answer", "STORE_UNAVAILABLE")
+        case OnecodeError():
+            return _failure(grpc.StatusCode.INTERNAL, "a failure without a status", "INTERNAL")
+        case _:
+            return _failure(grpc.StatusCode.INTERNAL, "an unexpected failure, which the server has logged", "INTERNAL")
+
+
+def _failure(code: grpc.StatusCode, message: str, reason: str, *more: Message) -> Failure:
+    status = status_pb2.Status(code=code.value[0], message=message)
+    for detail in (error_details_pb2.ErrorInfo(reason=reason, domain=DOMAIN), *more):
+        packed = any_pb2.Any()
+        packed.Pack(detail)
+        status.details.append(packed)
+    return Failure(code, message, ((_DETAILS_KEY, status.SerializeToString()),))

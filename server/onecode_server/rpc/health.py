@@ -1,0 +1,72 @@
+"""grpc.health.v1 that tells the truth: asked each time, never set once and forgotten.
+
+The library's own servicer keeps a watch open for ever, so that a server with one watcher never drains; this one ends
+them. Services that can be asked: "" and the API's for whether calls are answered, ``onecode.trust_list`` and
+``onecode.store`` for what stands behind that.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Any, Final
+
+import grpc
+import grpc.aio
+from grpc_health.v1 import health_pb2
+from grpc_health.v1 import health_pb2_grpc as pb_grpc
+
+pb: Any = health_pb2
+"""Untyped, since its published types are older than List."""
+
+WATCH_S: Final = 0.5
+"""How soon a watcher hears of a change."""
+
+_Context = grpc.aio.ServicerContext[Any, Any]
+_STATES: Final = {
+    True: pb.HealthCheckResponse.SERVING,
+    False: pb.HealthCheckResponse.NOT_SERVING,
+    None: pb.HealthCheckResponse.SERVICE_UNKNOWN,
+}
+
+
+class HealthServicer(pb_grpc.HealthServicer):
+    """``states`` returns for each service whether it serves now."""
+
+    def __init__(self, states: Callable[[], Mapping[str, bool]]) -> None:
+        self._states = states
+        self._draining = asyncio.Event()
+
+    def drain(self) -> None:
+        """Say NOT_SERVING from now on, and end every open watch."""
+        self._draining.set()
+
+    async def Check(self, request: Any, context: _Context) -> Any:
+        """Tell whether a service serves; NOT_FOUND for one that is not known."""
+        state = self._state(request.service)
+        if state is None:
+            await context.abort(grpc.StatusCode.NOT_FOUND, "unknown service")
+        return pb.HealthCheckResponse(status=_STATES[state])
+
+    async def List(self, request: Any, context: _Context) -> Any:
+        """Tell of every service whether it serves."""
+        return pb.HealthListResponse(
+            statuses={name: pb.HealthCheckResponse(status=_STATES[self._state(name)]) for name in self._states()}
+        )
+
+    async def Watch(self, request: Any, context: _Context) -> AsyncIterator[Any]:
+        """Tell whether a service serves, now and at each change, until the server drains."""
+        told = None
+        while True:
+            status = _STATES[self._state(request.service)]
+            if status != told:
+                told = status
+                yield pb.HealthCheckResponse(status=status)
+            if self._draining.is_set():
+                return
+            try:
+                await asyncio.wait_for(self._draining.wait(), WATCH_S)
+            except TimeoutError:
+                continue
+
+    def _state(self, service: str) -> bool | None:
+        state = self._states().get(service)
+        return False if self._draining.is_set() and state is not None else state

@@ -1,0 +1,153 @@
+"""What happens around every call: it is counted and timed under the gRPC ecosystem's metric names, and a failure
+becomes a status. Method names come from the services that are registered, never from a caller."""
+
+import asyncio
+import inspect
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import grpc
+import grpc.aio
+
+from onecode_server.errors import OnecodeError
+from onecode_server.metrics import Metrics
+from onecode_server.rpc.failures import failure_of
+
+_log = logging.getLogger(__name__)
+_Context = grpc.aio.ServicerContext[Any, Any]
+_Handler = Any  # grpc.RpcMethodHandler, which is generic to type checkers only
+
+
+class CallInterceptor(grpc.aio.ServerInterceptor):
+    """Wraps each method once; later calls find it wrapped."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+        self._wrapped: dict[str, _Handler] = {}
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[_Handler | None]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> _Handler:
+        """Return the wrapped handler; None for a method that is not registered, which gRPC answers UNIMPLEMENTED."""
+        method = handler_call_details.method
+        wrapped = self._wrapped.get(method)
+        if wrapped is not None:
+            return wrapped
+        handler = await continuation(handler_call_details)
+        if handler is not None:
+            handler = self._wrapped[method] = self._wrap(handler, method)
+        return handler
+
+    def _wrap(self, handler: Any, method: str) -> Any:
+        service, _, name = method.removeprefix("/").partition("/")
+        kind = _KINDS[bool(handler.request_streaming), bool(handler.response_streaming)]
+        meter = _Meter(self._metrics, (kind, service, name))
+        if handler.response_streaming:
+            behaviour = handler.stream_stream if handler.request_streaming else handler.unary_stream
+            make = (
+                grpc.stream_stream_rpc_method_handler
+                if handler.request_streaming
+                else grpc.unary_stream_rpc_method_handler
+            )
+            wrapped: Any = _streaming(behaviour, meter)
+        else:
+            behaviour = handler.stream_unary if handler.request_streaming else handler.unary_unary
+            make = (
+                grpc.stream_unary_rpc_method_handler
+                if handler.request_streaming
+                else grpc.unary_unary_rpc_method_handler
+            )
+            wrapped = _single(behaviour, meter)
+        return make(wrapped, handler.request_deserializer, handler.response_serializer)
+
+
+_KINDS = {
+    (False, False): "unary",
+    (True, False): "client_stream",
+    (False, True): "server_stream",
+    (True, True): "bidi_stream",
+}
+
+
+class _Meter:
+    """Counts the calls of one method. Its labels are looked up once, not at every call."""
+
+    def __init__(self, metrics: Metrics, method: tuple[str, str, str]) -> None:
+        self._handled = metrics.rpc_handled
+        self._method = method
+        self._started = metrics.rpc_started.labels(*method)
+        self._seconds = metrics.rpc_seconds.labels(*method)
+        self.received = metrics.rpc_received.labels(*method)
+        self.sent = metrics.rpc_sent.labels(*method)
+
+    async def run(self, call: Callable[[], Awaitable[Any]], context: _Context) -> Any:
+        """Run a call to its end and count how it ended."""
+        self._started.inc()
+        started_s = time.perf_counter()
+        code = grpc.StatusCode.OK
+        try:
+            return await call()
+        except asyncio.CancelledError:
+            remaining_s = context.time_remaining()
+            expired = remaining_s is not None and remaining_s <= 0
+            code = grpc.StatusCode.DEADLINE_EXCEEDED if expired else grpc.StatusCode.CANCELLED
+            raise
+        except grpc.aio.AbortError:
+            code = _code(context)
+            raise
+        except Exception as fault:
+            failure = failure_of(fault)
+            code = failure.code
+            if not isinstance(fault, OnecodeError):
+                _log.error("unexpected failure: %s", type(fault).__name__, extra={"rpc": self._method[2]})
+            await context.abort(failure.code, failure.message, failure.trailing_metadata)
+        finally:
+            self._seconds.observe(time.perf_counter() - started_s)
+            self._handled.labels(*self._method, code.name).inc()
+
+
+def _single(behaviour: Callable[[Any, _Context], Awaitable[Any]], meter: _Meter) -> Any:
+    async def call(request: Any, context: _Context) -> Any:
+        meter.received.inc()
+        response = await meter.run(lambda: behaviour(request, context), context)
+        meter.sent.inc()
+        return response
+
+    return call
+
+
+def _streaming(behaviour: Callable[[Any, _Context], Any], meter: _Meter) -> Any:
+    if not inspect.isasyncgenfunction(behaviour):
+        raise TypeError("streaming methods are written as asynchronous generators here")
+
+    async def call(request: Any, context: _Context) -> None:
+        async def write_all() -> None:
+            async for response in behaviour(_received(request, meter), context):
+                await context.write(response)
+                meter.sent.inc()
+
+        await meter.run(write_all, context)
+
+    return call
+
+
+def _received(request: Any, meter: _Meter) -> Any:
+    if not hasattr(request, "__aiter__"):
+        meter.received.inc()
+        return request
+
+    async def counted() -> AsyncIterator[Any]:
+        async for message in request:
+            meter.received.inc()
+            yield message
+
+    return counted()
+
+
+def _code(context: _Context) -> grpc.StatusCode:
+    code = context.code()
+    return code if isinstance(code, grpc.StatusCode) else grpc.StatusCode.UNKNOWN

@@ -1,0 +1,77 @@
+"""The gRPC server itself: its limits, its services, its address."""
+
+from typing import Any, Final
+
+import grpc
+import grpc.aio
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection  # type: ignore[attr-defined]
+from onecode.v1 import recognition_pb2, recognition_pb2_grpc
+
+from onecode_server.errors import Misconfigured
+from onecode_server.metrics import Metrics
+from onecode_server.rpc.health import HealthServicer
+from onecode_server.rpc.interceptor import CallInterceptor
+from onecode_server.rpc.recognition import BATCH_BYTES_MAX, RecognitionServicer
+
+API: Final = recognition_pb2.DESCRIPTOR.services_by_name["RecognitionService"].full_name
+
+RPCS_MAX: Final = 1024
+"""Calls at once over all connections; the next one is RESOURCE_EXHAUSTED. Ten connections full of scanners, and with
+PyNaCl some 60 ms of work."""
+
+_OPTIONS: Final = (
+    # A connection with more calls than this at once wants a batch or a second connection.
+    ("grpc.max_concurrent_streams", 100),
+    # 4 MiB of codes and their framing: at most 4 bytes before each of 4,096.
+    ("grpc.max_receive_message_length", BATCH_BYTES_MAX + 64 * 1024),
+    ("grpc.max_metadata_size", 8 * 1024),
+    # A client that pings more often than every 10 s is told to calm down, and then cut off.
+    ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
+    ("grpc.http2.max_ping_strikes", 2),
+    # A scanner that vanished without a goodbye is noticed within 80 s.
+    ("grpc.keepalive_time_ms", 60_000),
+    ("grpc.keepalive_timeout_ms", 20_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    # Whoever connects and says nothing is cut off.
+    ("grpc.server_handshake_timeout_ms", 10_000),
+    ("grpc.max_connection_idle_ms", 15 * 60_000),
+    # Two servers by mistake on one port is a mistake, not a load balancer.
+    ("grpc.so_reuseport", 0),
+)
+
+
+class Listener:
+    """Serves the API on one address until it is drained."""
+
+    def __init__(
+        self, recognition: RecognitionServicer, health: HealthServicer, metrics: Metrics, *, reflects: bool
+    ) -> None:
+        self._health = health
+        self._server = grpc.aio.server(
+            interceptors=[CallInterceptor(metrics)], options=_OPTIONS, maximum_concurrent_rpcs=RPCS_MAX
+        )
+        recognition_pb2_grpc.add_RecognitionServiceServicer_to_server(recognition, self._server)
+        health_pb2_grpc.add_HealthServicer_to_server(health, self._server)
+        if reflects:
+            _reflect(self._server)
+
+    async def start(self, host: str, port: int) -> int:
+        """Listen, and return the port. Raises Misconfigured where the address cannot be had."""
+        address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        try:
+            bound = self._server.add_insecure_port(address)
+        except RuntimeError:
+            raise Misconfigured(f"cannot listen on {address}: it is taken, or not of this machine") from None
+        await self._server.start()
+        return int(bound)
+
+    async def drain(self, grace_s: float) -> None:
+        """End open watches, take no new calls, and give those that run ``grace_s`` seconds to end."""
+        self._health.drain()
+        await self._server.stop(grace_s)
+
+
+def _reflect(server: Any) -> None:
+    names = (API, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name, reflection.SERVICE_NAME)
+    reflection.enable_server_reflection(names, server)

@@ -1,0 +1,102 @@
+"""The RecognitionService: checks and translations, one at a time and in batches."""
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Any, Final
+
+import grpc
+import grpc.aio
+from onecode.v1 import recognition_pb2 as pb
+from onecode.v1 import recognition_pb2_grpc as pb_grpc
+
+from onecode_server.engine.batcher import Batcher
+from onecode_server.engine.translator import Obstacle, Translator
+from onecode_server.engine.trust_source import TrustSource
+from onecode_server.errors import InvalidRequest, PreconditionFailed
+from onecode_server.model.code import Scan
+from onecode_server.model.region import is_region_code
+from onecode_server.rpc import convert
+
+BATCH_CODES_MAX: Final = 4096
+BATCH_BYTES_MAX: Final = 4 * 1024 * 1024
+
+_OBSTACLES: Final = {
+    Obstacle.ALREADY_TRANSLATED: "the code is a translation already; scan the bearer's own code",
+    Obstacle.LEVEL_WITHOUT_WORD: "the target region has no word for the level",
+}
+_Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class RecognitionServicer(pb_grpc.RecognitionServiceServicer):
+    """Turns requests into scans and outcomes into responses."""
+
+    def __init__(self, batcher: Batcher, translator: Translator, trust: TrustSource) -> None:
+        self._batcher = batcher
+        self._translator = translator
+        self._trust = trust
+
+    async def Verify(self, request: pb.VerifyRequest, context: _Context) -> pb.VerifyResponse:
+        """Check one code. Raises InvalidRequest, Overloaded, NotServing."""
+        _expect_region(request.host_region, "host_region")
+        check, outcome = await self._batcher.verify(Scan(request.code, request.host_region))
+        return pb.VerifyResponse(
+            verdict=convert.verdict(check.answer),
+            trust_list_version=outcome.trust.version,
+            checked_at=convert.timestamp(outcome.checked_at),
+        )
+
+    async def BatchVerify(self, request: pb.BatchVerifyRequest, context: _Context) -> pb.BatchVerifyResponse:
+        """Check many codes. Raises InvalidRequest, Overloaded, NotServing."""
+        _expect_region(request.host_region, "host_region")
+        _expect_batch(request.codes)
+        outcome = await self._batcher.verify_batch([Scan(code, request.host_region) for code in request.codes])
+        return pb.BatchVerifyResponse(
+            verdicts=convert.verdicts(outcome),
+            trust_list_version=outcome.trust.version,
+            checked_at=convert.timestamp(outcome.checked_at),
+        )
+
+    async def StreamVerify(
+        self, request_iterator: AsyncIterator[pb.StreamVerifyRequest], context: _Context
+    ) -> AsyncIterator[pb.StreamVerifyResponse]:
+        """Answer that streams are not served yet."""
+        await context.abort(grpc.StatusCode.UNIMPLEMENTED, "not in this release: call Verify or BatchVerify")
+        yield pb.StreamVerifyResponse()
+
+    async def Translate(self, request: pb.TranslateRequest, context: _Context) -> pb.TranslateResponse:
+        """Translate one code. Raises InvalidRequest, PreconditionFailed, Overloaded, NotServing."""
+        _expect_region(request.target_region, "target_region")
+        self._translator.check_target(request.target_region, self._trust.current)
+        check, outcome = await self._batcher.verify(Scan(request.code, request.target_region, travels=True))
+        made = self._translator.translate(check, outcome)
+        if made.obstacle is not Obstacle.NONE:
+            raise PreconditionFailed(made.obstacle.name, _OBSTACLES[made.obstacle])
+        return convert.translation(made)
+
+    async def BatchTranslate(self, request: pb.BatchTranslateRequest, context: _Context) -> pb.BatchTranslateResponse:
+        """Translate many codes. Raises InvalidRequest, PreconditionFailed, Overloaded, NotServing."""
+        _expect_region(request.target_region, "target_region")
+        _expect_batch(request.codes)
+        self._translator.check_target(request.target_region, self._trust.current)
+        scans = [Scan(code, request.target_region, travels=True) for code in request.codes]
+        outcome = await self._batcher.verify_batch(scans)
+        made = [self._translator.translate(check, outcome) for check in outcome.checks]
+        return pb.BatchTranslateResponse(
+            results=[
+                pb.BatchTranslateResult(translation=convert.translation(one), obstacle=int(one.obstacle))  # type: ignore[arg-type]
+                for one in made
+            ],
+            trust_list_version=outcome.trust.version,
+            checked_at=convert.timestamp(outcome.checked_at),
+        )
+
+
+def _expect_region(text: str, field: str) -> None:
+    if not is_region_code(text):
+        raise InvalidRequest(f"{field.upper()}_INVALID", f"{field} is not six digits")
+
+
+def _expect_batch(codes: Sequence[bytes]) -> None:
+    if not 1 <= len(codes) <= BATCH_CODES_MAX:
+        raise InvalidRequest("CODES_COUNT", f"a batch has 1 to {BATCH_CODES_MAX:,} codes, not {len(codes):,}")
+    if sum(map(len, codes)) > BATCH_BYTES_MAX:
+        raise InvalidRequest("CODES_BYTES", f"a batch has at most {BATCH_BYTES_MAX:,} bytes of codes")

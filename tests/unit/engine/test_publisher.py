@@ -1,0 +1,89 @@
+"""Publishing: who may say what of whom, and that replays are harmless."""
+
+import pytest
+from onecode_server.engine.publisher import LocalSubject, SubjectName
+from onecode_server.model.code import Scan
+from onecode_server.model.status import Level, Scope, StatusRecord
+from onecode_server.model.subject import pseudonym
+from onecode_server.rules.publication import Rejection
+
+from tests.world import HOUR, NOON, World
+
+
+def record(publisher: str, scope: Scope = Scope.NATIONAL, level: Level = Level.RED, revision: int = 1) -> StatusRecord:
+    return StatusRecord(publisher, scope, level, NOON, None, revision)
+
+
+async def test_a_region_publishes_on_its_own_by_local_identifier(world: World) -> None:
+    assert await world.publisher.publish([(LocalSubject("420000", "id-1"), record("420000"))]) == [None]
+    world.monotonic_s += 6
+    assert (await world.verify(world.code("420000"))).level is Level.RED
+
+
+async def test_a_host_that_adopts_reports_on_the_bearer_of_a_scanned_code(world: World) -> None:
+    code = world.code("420000")
+    assert await world.publisher.publish([(Scan(code, ""), record("540000", Scope.LOCAL))]) == [None]
+    world.monotonic_s += 6
+    assert (await world.verify(code, "540000")).level is Level.RED
+    assert (await world.verify(code, "630000")).level is Level.GREEN
+
+
+@pytest.mark.parametrize(
+    ("name", "said", "rule"),
+    [
+        (LocalSubject("420000", "id"), record("440000"), Rejection.NOT_THE_HOME),
+        (LocalSubject("420000", "id"), record("420000", Scope.LOCAL), Rejection.NOT_AN_ADOPTER),
+        (LocalSubject("420000", "id"), record("999999"), Rejection.UNKNOWN_PUBLISHER),
+        (LocalSubject("420000", ""), record("420000"), Rejection.INVALID_SUBJECT),
+        (LocalSubject("42", "id"), record("420000"), Rejection.INVALID_SUBJECT),
+        (LocalSubject("420000", "x" * 257), record("420000"), Rejection.INVALID_SUBJECT),
+        (b"fifteen bytes..", record("420000"), Rejection.INVALID_SUBJECT),
+        (Scan(b"no code", ""), record("420000"), Rejection.INVALID_SUBJECT),
+        (Scan(b"SH-0123456789012345678901", ""), record("000000"), Rejection.NOT_THE_HOME),
+        (b"sixteen bytes...", record("420000", level=Level.UNSPECIFIED), Rejection.INVALID_LEVEL),
+        (b"sixteen bytes...", record("420000", revision=0), Rejection.INVALID_REVISION),
+    ],
+)
+async def test_a_record_that_breaks_a_rule_is_rejected_by_its_name(
+    world: World, name: SubjectName, said: StatusRecord, rule: Rejection
+) -> None:
+    good = (b"sixteen bytes.!!", record("420000"))
+    assert await world.publisher.publish([good, (name, said), good]) == [None, rule, None]
+
+
+async def test_the_national_authority_publishes_on_anyone(world: World) -> None:
+    assert await world.publisher.publish([(LocalSubject("420000", "id-1"), record("000000"))]) == [None]
+
+
+async def test_an_older_or_equal_revision_is_ignored(world: World) -> None:
+    name = LocalSubject("420000", "id-1")
+    await world.publisher.publish([(name, record("420000", revision=5))])
+    late = [record("420000", level=Level.GREEN, revision=5), record("420000", level=Level.GREEN, revision=4)]
+    assert await world.publisher.publish([(name, one) for one in late]) == [None, None]
+    kept = (await world.store.statuses([pseudonym(world.pseudonym_key, "420000", "id-1")]))[0]
+    assert kept == (record("420000", revision=5),)
+
+
+async def test_an_announcement_does_not_lift_what_holds_today(world: World) -> None:
+    await world.say("420000", Level.RED)
+    await world.say("420000", Level.GREEN, effective_at=NOON + HOUR, revision=2)
+    code = world.code("420000")
+    assert (await world.verify(code)).level is Level.RED
+    world.now += HOUR
+    assert (await world.verify(code)).level is Level.GREEN
+
+
+async def test_too_many_waiting_records_are_rejected(world: World) -> None:
+    name = LocalSubject("420000", "id-1")
+    plan = [record("420000", revision=n)._replace(effective_at=NOON + n * HOUR) for n in range(1, 7)]
+    results = await world.publisher.publish([(name, one) for one in plan])
+    assert results == [None] * 4 + [Rejection.TOO_MANY_PENDING] * 2
+
+
+async def test_an_opaque_token_is_renewed_by_its_region(world: World) -> None:
+    code = await world.token(expires_at=NOON + HOUR)
+    longer = StatusRecord("310000", Scope.NATIONAL, Level.YELLOW, NOON, NOON + 3 * HOUR, 2)
+    assert await world.publisher.publish([(Scan(code, ""), longer)]) == [None]
+    world.now += 2 * HOUR
+    world.monotonic_s += 6
+    assert (await world.verify(code)).level is Level.YELLOW

@@ -1,0 +1,96 @@
+"""Statuses: CURRENT, STALE and UNAVAILABLE by age and by whether the store answers."""
+
+from collections.abc import Sequence
+
+import pytest
+from onecode_server.engine.status_cache import StatusCache
+from onecode_server.errors import StoreUnavailable
+from onecode_server.metrics import Metrics
+from onecode_server.model.status import Level, Scope, Status, StatusRecord
+from onecode_server.stores.protocol import Records
+
+from tests.world import World
+
+ANNE, BERT, CARL = (bytes([n]) * 16 for n in range(3))
+RED = StatusRecord("420000", Scope.NATIONAL, Level.RED, 0, None, 1)
+
+
+class Counted:
+    """The real store, with its calls counted and its failure at will."""
+
+    def __init__(self, world: World) -> None:
+        self._store = world.store
+        self.asked: list[list[bytes]] = []
+        self.is_down = False
+
+    async def statuses(self, subjects: Sequence[bytes]) -> list[Records]:
+        self.asked.append(sorted(subjects))
+        if self.is_down:
+            raise StoreUnavailable("down")
+        return await self._store.statuses(subjects)
+
+
+@pytest.fixture
+def store(world: World) -> Counted:
+    return Counted(world)
+
+
+@pytest.fixture
+def cache(world: World, store: Counted) -> StatusCache:
+    return StatusCache(store, lambda: world.monotonic_s, Metrics(), entries_max=2)  # type: ignore[arg-type]
+
+
+async def test_within_five_seconds_the_store_is_not_asked_again(
+    world: World, store: Counted, cache: StatusCache
+) -> None:
+    await cache.lookup([ANNE])
+    world.monotonic_s += 5
+    view = (await cache.lookup([ANNE]))[0]
+    assert (view.status, view.age_s, len(store.asked)) == (Status.CURRENT, 5, 1)
+    world.monotonic_s += 0.1
+    assert (await cache.lookup([ANNE]))[0].age_s == 0
+    assert len(store.asked) == 2
+
+
+async def test_one_call_asks_the_store_once_for_all_that_is_missing(store: Counted, cache: StatusCache) -> None:
+    await cache.lookup([ANNE])
+    await cache.lookup([ANNE, BERT, BERT, CARL])
+    assert store.asked == [[ANNE], [BERT, CARL]]
+
+
+async def test_while_the_store_is_down_what_is_known_is_stale_until_five_minutes(
+    world: World, store: Counted, cache: StatusCache
+) -> None:
+    await world.say("420000", Level.RED)
+    await cache.lookup([ANNE])
+    store.is_down = True
+    world.monotonic_s += 300
+    stale = (await cache.lookup([ANNE]))[0]
+    assert (stale.status, stale.age_s) == (Status.STALE, 300)
+    world.monotonic_s += 1
+    assert (await cache.lookup([ANNE, BERT])) == [((), Status.UNAVAILABLE, 0)] * 2
+
+
+async def test_a_store_that_failed_is_left_alone_for_a_moment_and_then_asked_again(
+    world: World, store: Counted, cache: StatusCache
+) -> None:
+    store.is_down = True
+    await cache.lookup([ANNE])
+    await cache.lookup([ANNE])
+    assert len(store.asked) == 1
+    store.is_down = False
+    world.monotonic_s += 0.5
+    assert (await cache.lookup([ANNE]))[0].status is Status.CURRENT
+
+
+async def test_the_cache_is_bounded_and_the_oldest_confirmation_goes_first(store: Counted, cache: StatusCache) -> None:
+    for subject in (ANNE, BERT, CARL, BERT, CARL):
+        await cache.lookup([subject])
+    assert len(store.asked) == 3
+    await cache.lookup([ANNE])
+    assert len(store.asked) == 4
+
+
+async def test_a_batch_larger_than_the_cache_is_answered_all_the_same(cache: StatusCache) -> None:
+    views = await cache.lookup([bytes([n]) * 16 for n in range(100)])
+    assert {view.status for view in views} == {Status.CURRENT}

@@ -1,0 +1,205 @@
+"""A small country for tests: real keys, a real signed trust list, a real store, and a clock that tests can set."""
+
+import json
+import secrets
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from onecode_server.crypto import open_backend
+from onecode_server.crypto.signing import Signer
+from onecode_server.engine.batcher import Batcher
+from onecode_server.engine.check import Check, Outcome
+from onecode_server.engine.claims_reader import ClaimsReader
+from onecode_server.engine.exception_book import ExceptionBook
+from onecode_server.engine.publisher import Publisher
+from onecode_server.engine.status_cache import StatusCache
+from onecode_server.engine.token_reader import TokenReader
+from onecode_server.engine.translator import Translation, Translator
+from onecode_server.engine.trust_source import TrustSource
+from onecode_server.engine.verifier import Tolerance, Verifier
+from onecode_server.formats import CODECS, claims, national, trust_list
+from onecode_server.formats.region_entry import key_id_bytes
+from onecode_server.metrics import Metrics
+from onecode_server.model.code import Scan
+from onecode_server.model.status import Level, Scope, StatusRecord
+from onecode_server.model.subject import pseudonym
+from onecode_server.model.trust_list import Format
+from onecode_server.model.verdict import Verdict
+from onecode_server.stores.lmdb import LmdbStore
+
+SECOND = 1_000_000
+HOUR = 3600 * SECOND
+NOON = 1_800_000_000 * SECOND
+
+_NATIONAL = {"subject": -65537, "level": -65538, "issued_at": 6, "expiry": 4}
+_LEVELS = {"GREEN": "GREEN", "YELLOW": "YELLOW", "RED": "RED"}
+REGIONS: dict[str, dict[str, Any]] = {
+    "000000": {"format": "national", "claims": _NATIONAL, "levels": _LEVELS},
+    "110000": {
+        "format": "national",
+        "claims": {"subject": 2, "level": [-70001, "l"], "issued_at": 6, "valid_for_s": 86_400},
+        "levels": {"0": "GREEN", "1": "YELLOW", "2": "RED"},
+    },
+    "420000": {
+        "format": "jwt",
+        "claims": {"subject": ["who", "id"], "level": "color", "issued_at": "iat", "expiry": "exp"},
+        "levels": {"绿": "GREEN", "green": "GREEN", "黄": "YELLOW", "红": "RED"},
+    },
+    "430000": {
+        "format": "jwt",
+        "claims": {"subject": "sub", "level": "ok", "issued_at": "iat", "expiry": "exp", "code_age_max_s": 7200},
+        "levels": {"true": "GREEN", "false": "RED"},
+    },
+    "440000": {
+        "format": "paseto",
+        "claims": {"subject": "sub", "level": "mzt", "issued_at": "iat", "expiry": "exp"},
+        "levels": _LEVELS,
+    },
+    "310000": {"format": "opaque", "prefix": "SH-"},
+    "540000": {"adopts_national": True},
+    "630000": {"adopts_national": True},
+}
+WORDS = {
+    region: {Level[v]: k for k, v in reversed(entry.get("levels", _LEVELS).items())}
+    for region, entry in REGIONS.items()
+}
+
+
+class World:
+    """One deployment on ``path``. Change ``document`` and call ``publish_list`` for a new trust list."""
+
+    def __init__(self, path: Path) -> None:
+        self.now = NOON
+        self.monotonic_s = 0.0
+        self.path = path
+        self.file = path / "trust-list.jws"
+        self.root = Signer(secrets.token_bytes(32))
+        self.pseudonym_key = secrets.token_bytes(32)
+        self.signers: dict[tuple[str, str], Signer] = {}
+        self.document = {"version": 0, "regions": [self._entry(code) for code in REGIONS]}
+        self.sign_list()
+        self.metrics = Metrics()
+        self.store = LmdbStore(path / "store")
+        self.backend = open_backend()
+        self.trust = TrustSource(
+            self.file, self.root.public_key, self.backend, self.store, self.metrics, lambda: self.now
+        )
+        self.exceptions = ExceptionBook(self.store)
+        self.statuses = StatusCache(self.store, lambda: self.monotonic_s, self.metrics)
+        tokens = TokenReader(self.store, self.pseudonym_key, self.metrics)
+        self.verifier = Verifier(
+            self.trust,
+            self.backend,
+            ClaimsReader(self.pseudonym_key),
+            tokens,
+            self.statuses,
+            self.exceptions,
+            self.metrics,
+            lambda: self.now,
+            Tolerance(60 * SECOND, HOUR),
+        )
+        gateways = [self.signers["000000", f"gateway-{fmt}"] for fmt in CODECS]
+        self.translator = Translator({signer.public_key: signer for signer in gateways}, self.metrics)
+        self.batcher = Batcher(self.verifier, self.metrics)
+        self.publisher = Publisher(self.trust, self.verifier, tokens, self.store, self.pseudonym_key, lambda: self.now)
+
+    def key_entry(self, region: str, kid: str, **more: Any) -> dict[str, Any]:
+        """Make a key and return its entry; ``signers`` keeps the secret under (region, kid)."""
+        signer = self.signers[region, kid] = Signer(secrets.token_bytes(32))
+        carried = kid.encode().hex() if more.get("format", REGIONS[region].get("format")) == "national" else kid
+        return {"kid": carried, "public_key": signer.public_key.hex(), **more}
+
+    def _entry(self, code: str) -> dict[str, Any]:
+        entry = {"code": code, "name": f"Region {code}", **REGIONS[code]}
+        if entry.get("format") in (*CODECS,):
+            entry["keys"] = [self.key_entry(code, "k1")]
+        if code == "000000":
+            entry["keys"] += [self.key_entry(code, f"gateway-{fmt}", role="gateway", format=fmt) for fmt in CODECS]
+        return entry
+
+    def entry(self, code: str) -> dict[str, Any]:
+        """Return a region's entry of the document, to be changed."""
+        return next(entry for entry in self.document["regions"] if entry["code"] == code)
+
+    def sign_list(self, **changes: Any) -> None:
+        """Write the next version of the trust list."""
+        self.document["version"] += 1
+        times = {"issued_at": self.now / SECOND, "next_update": (self.now + 24 * HOUR) / SECOND}
+        self.file.write_bytes(trust_list.put_together({**self.document, **times, **changes}, self.root.sign))
+
+    async def publish_list(self, **changes: Any) -> None:
+        """Write the next version of the trust list and have it read."""
+        self.sign_list(**changes)
+        await self.trust.refresh()
+
+    def tree(
+        self, region: str, level: Level | str = Level.GREEN, subject: str = "id-1", **times: int
+    ) -> dict[Any, Any]:
+        """Return the claims of a code, in the region's own terms; an adopter's are the national authority's."""
+        speaker = "000000" if REGIONS[region].get("adopts_national") else region
+        entry, fmt = self.entry(speaker), Format(self.entry(speaker)["format"])
+        where = trust_list.parse(
+            json.dumps({**self.document, "issued_at": 1, "next_update": 2}).encode(), lambda _: None
+        )
+        issued_at = times.get("issued_at", self.now - HOUR)
+        word = level if isinstance(level, str) else WORDS[speaker][level]
+        named: str | bytes = subject
+        if entry["claims"]["subject"] == -65537:
+            named = pseudonym(self.pseudonym_key, region, subject)
+        expires_at = times.get("expires_at", self.now + 24 * HOUR)
+        tree = claims.write(claims.of(where.regions[speaker]), fmt, named, word, issued_at, expires_at)
+        if fmt is Format.NATIONAL:
+            tree |= {national.ISSUER: speaker} | ({national.REGION: region} if speaker != region else {})
+        return tree
+
+    def mint(self, region: str, tree: dict[Any, Any], kid: str = "k1") -> bytes:
+        """Return the code over ``tree``, signed by a region's key."""
+        speaker = "000000" if REGIONS[region].get("adopts_national") else region
+        fmt = Format(self.entry(speaker)["format"])
+        carried = kid.encode().hex() if fmt is Format.NATIONAL else kid
+        return CODECS[fmt].mint(tree, key_id_bytes(carried, fmt), self.signers[speaker, kid].sign)
+
+    def code(self, region: str, level: Level | str = Level.GREEN, subject: str = "id-1", **times: int) -> bytes:
+        """Return a code of a region."""
+        return self.mint(region, self.tree(region, level, subject, **times))
+
+    async def token(self, level: Level = Level.GREEN, region: str = "310000", **times: int | None) -> bytes:
+        """Return an opaque code that its region has published."""
+        code = b"SH-" + secrets.token_urlsafe(16).encode()
+        expires_at = times.get("expires_at", self.now + HOUR)
+        record = StatusRecord(region, Scope.NATIONAL, level, times.get("issued_at") or self.now, expires_at, 1)
+        assert await self.publisher.publish([(Scan(code, ""), record)]) == [None]
+        return code
+
+    async def check_all(self, codes: Sequence[bytes], host: str = "420000", *, travels: bool = False) -> Outcome:
+        """Return the outcome of a batch."""
+        return await self.verifier.verify_batch([Scan(code, host, travels) for code in codes])
+
+    async def check(self, code: bytes, host: str = "420000") -> Check:
+        """Return one check."""
+        return (await self.check_all([code], host)).checks[0]
+
+    async def verify(self, code: bytes, host: str = "420000") -> Verdict:
+        """Return one verdict."""
+        return (await self.check(code, host)).answer
+
+    async def translate(self, code: bytes, target: str) -> Translation:
+        """Return one translation."""
+        outcome = await self.check_all([code], target, travels=True)
+        return self.translator.translate(outcome.checks[0], outcome)
+
+    async def say(self, publisher: str, level: Level, subject: str = "id-1", **more: Any) -> None:
+        """Publish a record of a subject's status, and let it be seen."""
+        home = more.get("home", publisher)
+        record = StatusRecord(
+            publisher,
+            more.get("scope", Scope.NATIONAL),
+            level,
+            more.get("effective_at", self.now),
+            more.get("expires_at"),
+            more.get("revision", 1),
+        )
+        named = pseudonym(self.pseudonym_key, home, subject)
+        assert await self.publisher.publish([(named, record)]) == [None]
+        self.monotonic_s += 6
