@@ -4,6 +4,7 @@ passes names, numbers and reasons only."""
 import json
 import logging
 import sys
+import traceback
 from datetime import UTC, datetime
 from typing import Final
 
@@ -11,7 +12,8 @@ _STANDARD: Final = set(vars(logging.makeLogRecord({}))) | {"message", "asctime",
 
 
 class JsonFormatter(logging.Formatter):
-    """Writes time, level, logger, message, the fields that were given as ``extra``, and the kind of an exception."""
+    """Writes time, level, logger, message, the fields that were given as ``extra``, and of an exception its kind and
+    where it came from: its text may quote what must not be told."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return one line of JSON."""
@@ -24,7 +26,8 @@ class JsonFormatter(logging.Formatter):
         line |= {name: value for name, value in vars(record).items() if name not in _STANDARD}
         if record.exc_info and record.exc_info[0] is not None:
             line["exception"] = record.exc_info[0].__name__
-            line["where"] = self.formatException(record.exc_info) if record.levelno >= logging.CRITICAL else ""
+            frames = traceback.extract_tb(record.exc_info[2])
+            line["where"] = " > ".join(f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames)
         return json.dumps(line, default=str, ensure_ascii=False)
 
 

@@ -8,7 +8,15 @@ the protos or the trust list, never from a caller: whoever can invent a value ca
 from collections.abc import Iterable
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, PlatformCollector, ProcessCollector
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    PlatformCollector,
+    ProcessCollector,
+    disable_created_metrics,
+)
 
 UNKNOWN_REGION: Final = "unknown"
 """The label for a host outside the trust list, and for the home of a code that is not authentic."""
@@ -23,6 +31,7 @@ class Metrics:
     """The metrics of one process, in a registry of their own: made once by ``app``, handed to whoever counts."""
 
     def __init__(self) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each counter, which nobody here asks for
         self.registry = CollectorRegistry()
         self._grpc()
         self._checks()

@@ -42,17 +42,18 @@ class StatusCache:
     async def lookup(self, subjects: Sequence[bytes]) -> list[StatusView]:
         """Return what is known of each subject, in order, asking the store once for all that is not current."""
         now_s = self._monotonic()
-        due = {s for s in subjects if (e := self._entries.get(s)) is None or now_s - e.confirmed_at_s > CURRENT_S}
+        # Held here: while the store is asked, others may push entries out.
+        known = {subject: self._entries.get(subject) for subject in subjects}
+        due = [s for s, entry in known.items() if entry is None or now_s - entry.confirmed_at_s > CURRENT_S]
         self._metrics.cache_lookups.labels("miss").inc(len(due))
         self._metrics.cache_lookups.labels("hit").inc(len(subjects) - len(due))
-        fetched: dict[bytes, _Entry] = {}
         if due and now_s >= self._retry_at_s:
-            fetched = await self._fetch(list(due))
+            known |= await self._fetch(due)
         now_s = self._monotonic()
-        views = [self._view(fetched.get(s) or self._entries.get(s), now_s) for s in subjects]
-        for view in views:
+        views = {subject: self._view(entry, now_s) for subject, entry in known.items()}
+        for view in views.values():
             self._metrics.status_age.observe(view.age_s)
-        return views
+        return [views[subject] for subject in subjects]
 
     async def _fetch(self, subjects: list[bytes]) -> dict[bytes, _Entry]:
         asked_at_s = self._monotonic()  # what is written while the store answers may not be in the answer

@@ -166,7 +166,7 @@ class LmdbStore:
         except TimeoutError:
             raise StoreUnavailable(f"the store did not answer within {timeout_s:g} s") from None
         except asyncio.CancelledError:
-            if not future.cancelled():
+            if not future.cancelled():  # the caller was, not the call
                 raise
             raise StoreUnavailable("the store was closed") from None
         except (lmdb.Error, OSError, RuntimeError) as fault:

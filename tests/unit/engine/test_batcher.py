@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+
 from onecode_server.engine.batcher import Batcher
 from onecode_server.errors import NotServing, Overloaded
 from onecode_server.model.code import Scan

@@ -4,6 +4,7 @@ import asyncio
 
 from onecode_server.engine.exception_book import ExceptionBook
 from onecode_server.model.exception import RecognitionException
+
 from tests.world import HOUR, NOON, World
 
 

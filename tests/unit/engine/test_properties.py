@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from onecode_server.model.status import Level
 from onecode_server.model.verdict import Authenticity, Decision
 

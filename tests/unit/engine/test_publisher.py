@@ -1,6 +1,7 @@
 """Publishing: who may say what of whom, and that replays are harmless."""
 
 import pytest
+
 from onecode_server.engine.publisher import LocalSubject, SubjectName
 from onecode_server.model.code import Scan
 from onecode_server.model.status import Level, Scope, StatusRecord

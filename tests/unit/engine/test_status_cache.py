@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import pytest
+
 from onecode_server.engine.status_cache import StatusCache
 from onecode_server.errors import StoreUnavailable
 from onecode_server.metrics import Metrics

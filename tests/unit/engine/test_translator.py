@@ -5,6 +5,7 @@ import hashlib
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
 from onecode_server.engine.translator import MINUTE_US, Obstacle, Translation
 from onecode_server.errors import PreconditionFailed
 from onecode_server.formats import national

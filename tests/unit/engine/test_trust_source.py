@@ -5,6 +5,7 @@ import secrets
 from pathlib import Path
 
 import pytest
+
 from onecode_server.crypto.signing import Signer
 from onecode_server.engine.trust_source import TrustSource
 from onecode_server.formats import trust_list

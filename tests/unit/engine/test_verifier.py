@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+
 from onecode_server.errors import NotServing
 from onecode_server.model.exception import RecognitionException
 from onecode_server.model.status import Level, Scope, Status

@@ -1,0 +1,96 @@
+"""How nouns lie in a store: what goes in comes out, to the last bit and at every extreme."""
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from onecode_server.model.exception import RecognitionException
+from onecode_server.model.status import Level, Scope, StatusRecord, Token
+from onecode_server.stores import layout
+from onecode_server.stores.protocol import KnownList, TokenKey
+
+YEAR_1_US, YEAR_9999_US = -62_135_596_800_000_000, 253_402_300_799_999_999
+"""The first and the last microsecond that a Timestamp can tell."""
+
+times = st.integers(YEAR_1_US, YEAR_9999_US)
+records = st.builds(
+    StatusRecord,
+    st.integers(0, 999_999).map("{:06d}".format),
+    st.sampled_from(Scope),
+    st.sampled_from(Level),
+    times,
+    st.none() | times,
+    st.integers(0, 2**64 - 1),
+)
+LEAST = StatusRecord("000000", Scope.NATIONAL, Level.UNSPECIFIED, YEAR_1_US, YEAR_1_US, 0)
+MOST = StatusRecord("999999", Scope.LOCAL, Level.RED, YEAR_9999_US, YEAR_9999_US, 2**64 - 1)
+BEFORE_1970 = LEAST._replace(effective_at=-2, expires_at=-1)
+modest = settings(derandomize=True, deadline=None, max_examples=200)
+
+
+@modest
+@given(st.lists(records, max_size=6).map(tuple))
+@example((LEAST, MOST, BEFORE_1970, MOST._replace(expires_at=None)))
+def test_records_come_out_as_they_went_in(said):
+    packed = layout.pack_records(said)
+    assert layout.unpack_records(packed) == said
+    assert len(packed) == 28 * len(said)
+
+
+def test_what_comes_out_are_the_models_own_nouns():
+    (record,) = layout.unpack_records(layout.pack_records((MOST,)))
+    assert (type(record), type(record.scope), type(record.level)) == (StatusRecord, Scope, Level)
+
+
+@modest
+@given(st.builds(Token, st.binary(min_size=16, max_size=16), times, st.none() | times))
+@example(Token(bytes(16), -2, -1))
+def test_tokens_come_out_as_they_went_in(token):
+    assert layout.unpack_token(layout.pack_token(token)) == token
+    assert len(layout.pack_token(token)) == 32
+
+
+@modest
+@given(st.builds(KnownList, st.integers(0, 2**64 - 1), st.binary(min_size=32, max_size=32), st.binary(max_size=99)))
+def test_the_known_list_comes_out_as_it_went_in(known):
+    assert layout.unpack_list(layout.pack_list(known)) == known
+
+
+@modest
+@given(
+    st.builds(
+        RecognitionException,
+        id=st.text(),
+        host=st.text(),
+        home=st.text(),
+        reason=st.text(),
+        effective_from=times,
+        effective_until=times,
+        reported_at=times,
+        acknowledged_at=st.none() | times,
+        withdrawn_at=st.none() | times,
+    )
+)
+def test_exceptions_come_out_as_they_went_in(exception):
+    assert layout.unpack_exception(layout.pack_exception(exception)) == exception
+
+
+def test_a_digest_counts_for_its_own_region_only():
+    assert layout.token_key(TokenKey("310000", bytes(32))) != layout.token_key(TokenKey("320000", bytes(32)))
+
+
+@pytest.mark.parametrize(
+    ("packed", "nouns"),
+    [
+        (
+            layout.pack_records((StatusRecord("420000", Scope.LOCAL, Level.RED, 1, 2, 3),)),
+            "0668a023" + "0000000000000001" + "0000000000000002" + "0000000000000003",
+        ),
+        (layout.pack_token(Token(b"s" * 16, 1, None)), "73" * 16 + "0000000000000001" + "7fffffffffffffff"),
+        (layout.pack_list(KnownList(5, b"d" * 32, b"file")), "0000000000000005" + "64" * 32 + b"file".hex()),
+    ],
+    ids=["record", "token", "list"],
+)
+def test_the_bytes_stay_as_they_are_until_the_schema_changes(packed, nouns):
+    assert layout.SCHEMA == b"1"
+    assert packed.hex() == nouns

@@ -1,0 +1,196 @@
+"""The embedded store when something is wrong with it: StoreUnavailable, within its bound, and nothing else."""
+
+import asyncio
+import gc
+import os
+import shutil
+import threading
+import time
+from contextlib import contextmanager
+
+import lmdb
+import pytest
+
+from onecode_server.errors import StoreUnavailable
+from onecode_server.model.status import Level, Scope, StatusRecord
+from onecode_server.stores import lmdb as module
+from onecode_server.stores.lmdb import LmdbStore
+from onecode_server.stores.protocol import KnownList, Publication
+
+ANNA = b"a" * 16
+RECORD = StatusRecord("420000", Scope.NATIONAL, Level.GREEN, 100, 200, 1)
+
+
+async def publish(store):
+    return await store.publish([Publication(ANNA, RECORD)], lambda _, record: (record,))
+
+
+async def assert_unavailable(store):
+    calls = [
+        store.statuses([ANNA]),
+        store.tokens([]),
+        store.exceptions(),
+        store.known_list(),
+        store.remember_list(KnownList(1, bytes(32), b"")),
+        publish(store),
+    ]
+    answers = await asyncio.gather(*calls, return_exceptions=True)
+    assert [type(answer) for answer in answers] == [StoreUnavailable] * len(calls)
+
+
+@contextmanager
+def stuck(executor):
+    """A thread of the store that waits for a disk which does not answer."""
+    gate = threading.Event()
+    waits = executor.submit(gate.wait)
+    try:
+        yield gate
+    finally:
+        gate.set()
+        waits.result()
+
+
+async def catch_up(store):
+    """Wait until the calls that were given up have ended after all."""
+    await asyncio.wrap_future(store._reader.submit(lambda: None))
+
+
+async def test_a_store_whose_file_was_moved_away_is_unavailable_until_it_is_moved_back(store, directory):
+    await publish(store)
+    os.rename(directory / "data.mdb", directory / "aside.mdb")
+    await assert_unavailable(store)
+    os.rename(directory / "aside.mdb", directory / "data.mdb")
+    assert await store.statuses([ANNA]) == [(RECORD,)]
+    assert await publish(store) == [True]
+
+
+async def test_a_store_whose_directory_was_moved_away_is_unavailable_until_it_is_moved_back(store, directory):
+    await publish(store)
+    directory.rename(directory.with_name("aside"))
+    await assert_unavailable(store)
+    directory.with_name("aside").rename(directory)
+    assert await store.statuses([ANNA]) == [(RECORD,)]
+
+
+async def test_a_store_whose_file_was_replaced_is_unavailable_even_if_the_other_holds_the_same(store, directory):
+    await publish(store)
+    shutil.copy(directory / "data.mdb", directory / "copy.mdb")
+    os.rename(directory / "data.mdb", directory / "aside.mdb")
+    os.rename(directory / "copy.mdb", directory / "data.mdb")
+    await assert_unavailable(store)
+    os.rename(directory / "aside.mdb", directory / "data.mdb")
+    assert await store.statuses([ANNA]) == [(RECORD,)]
+
+
+async def test_a_store_of_another_layout_is_refused_and_left_as_it_is(directory):
+    await LmdbStore(directory).close()
+    with lmdb.open(str(directory), max_dbs=4) as env, env.begin(db=env.open_db(b"meta"), write=True) as txn:
+        txn.put(b"schema", b"0")
+    for _ in range(2):
+        with pytest.raises(StoreUnavailable, match="another layout"):
+            LmdbStore(directory)
+
+
+def test_a_file_that_is_no_store_is_refused(directory):
+    directory.mkdir()
+    (directory / "data.mdb").write_bytes(b"something else entirely" * 1000)
+    with pytest.raises(StoreUnavailable, match="cannot open the store"):
+        LmdbStore(directory)
+
+
+def test_a_place_where_no_directory_can_be_made_is_refused(directory):
+    directory.write_bytes(b"")
+    with pytest.raises(StoreUnavailable, match="cannot open the store"):
+        LmdbStore(directory)
+
+
+async def test_one_process_does_not_open_a_store_twice(store, directory):
+    with pytest.raises(StoreUnavailable, match="already open"):
+        LmdbStore(directory)
+    assert await publish(store) == [True]
+
+
+async def test_a_read_that_takes_too_long_is_given_up_within_its_bound_and_later_ones_are_answered(store, monkeypatch):
+    monkeypatch.setattr(module, "READ_TIMEOUT_S", 0.05)
+    await publish(store)
+    with stuck(store._reader):
+        began = time.monotonic()
+        with pytest.raises(StoreUnavailable, match=r"did not answer within 0\.05 s"):
+            await store.statuses([ANNA])
+        assert 0.04 < time.monotonic() - began < 1
+    assert await store.statuses([ANNA]) == [(RECORD,)]
+
+
+async def test_a_write_that_takes_too_long_is_given_up_but_reads_go_on(store, monkeypatch):
+    monkeypatch.setattr(module, "WRITE_TIMEOUT_S", 0.05)
+    with stuck(store._writer):
+        with pytest.raises(StoreUnavailable, match="did not answer"):
+            await publish(store)
+        assert await store.statuses([ANNA]) == [()]
+    monkeypatch.undo()
+    assert await publish(store) == [True]
+
+
+async def test_a_write_that_was_given_up_is_still_whole(store, monkeypatch):
+    monkeypatch.setattr(module, "WRITE_TIMEOUT_S", 0.05)
+    with stuck(store._writer), pytest.raises(StoreUnavailable):
+        await publish(store)
+    store._writer.submit(lambda: None).result()
+    assert await store.statuses([ANNA]) == [(RECORD,)]
+
+
+async def test_no_more_than_a_bounded_number_of_calls_waits_and_the_next_is_told_at_once(store, monkeypatch):
+    monkeypatch.setattr(module, "WAITING_MAX", 8)
+    with stuck(store._reader):
+        waiting = [asyncio.create_task(store.statuses([ANNA])) for _ in range(8)]
+        await asyncio.sleep(0)
+        for call in (store.statuses([ANNA]), publish(store)):
+            with pytest.raises(StoreUnavailable, match="too many calls wait"):
+                await call
+    assert await asyncio.gather(*waiting) == [[()]] * 8
+    assert await publish(store) == [True]
+
+
+async def test_calls_that_were_given_up_count_as_waiting_until_they_end(store, monkeypatch):
+    monkeypatch.setattr(module, "WAITING_MAX", 2)
+    monkeypatch.setattr(module, "READ_TIMEOUT_S", 0.02)
+    with stuck(store._reader):
+        for expected in ("did not answer", "did not answer", "too many calls wait"):
+            with pytest.raises(StoreUnavailable, match=expected):
+                await store.statuses([ANNA])
+    await catch_up(store)
+    assert await store.statuses([ANNA]) == [()]
+
+
+async def test_a_failure_for_which_nobody_waits_any_more_is_not_logged_as_lost(store, directory, monkeypatch):
+    lost = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: lost.append(context["message"]))
+    monkeypatch.setattr(module, "READ_TIMEOUT_S", 0.02)
+    with stuck(store._reader):
+        with pytest.raises(StoreUnavailable, match="did not answer"):
+            await store.statuses([ANNA])
+        os.rename(directory / "data.mdb", directory / "aside.mdb")
+    await catch_up(store)
+    gc.collect()
+    assert lost == []
+
+
+async def test_a_caller_that_goes_away_does_not_disturb_the_store(store):
+    with stuck(store._reader):
+        caller = asyncio.create_task(store.statuses([ANNA]))
+        await asyncio.sleep(0)
+        caller.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await caller
+    assert await store.statuses([ANNA]) == [()]
+
+
+async def test_a_call_that_still_waits_when_the_store_is_closed_is_told_so(directory):
+    store = LmdbStore(directory)
+    with stuck(store._reader) as gate:
+        caller = asyncio.create_task(store.statuses([ANNA]))
+        await asyncio.sleep(0)
+        threading.Timer(0.05, gate.set).start()
+        await store.close()
+    with pytest.raises(StoreUnavailable, match="closed"):
+        await caller
