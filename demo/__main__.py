@@ -12,10 +12,11 @@ import cwt
 import jwt
 import pyseto
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from onecode_client import OnecodeClient
-from onecode_server.formats import base45, national
 from rich.console import Console
 from rich.table import Table
+
+from onecode_client import OnecodeClient
+from onecode_server.formats import base45, national
 
 from demo.deployment import Deployment
 
@@ -162,7 +163,8 @@ def main() -> int:
         with deployment.serving(), OnecodeClient(deployment.server) as client:
             console.print(f"serving gRPC on {deployment.server}, metrics on http://{deployment.metrics}/metrics\n")
             gate = Gate(deployment, client)
-            code = travel(deployment, gate)
+            with console.status("travellers are on their way ..."):
+                code = travel(deployment, gate)
             console.print(gate.table())
             translate(deployment, client, code, console)
     for surprise in gate.surprises:

@@ -108,12 +108,13 @@ async def serve(settings: Settings, announce: Callable[[str], None]) -> None:
     batcher = Batcher(engine.verifier, metrics, settings.queue_codes_max)
     recognition = RecognitionServicer(batcher, engine.translator, engine.trust)
     listener = Listener(recognition, health, metrics, reflects=settings.reflection)
+    watchers: list[asyncio.Task[None]] = []
     try:
         await engine.trust.refresh()
         await engine.exceptions.refresh()
-        watchers = [_keep(engine.trust.watch()), _keep(engine.exceptions.watch())]
-        port = await listener.start(*settings.listen)
+        watchers += (_keep(engine.trust.watch()), _keep(engine.exceptions.watch()))
         metrics_port = page.start(*settings.metrics)
+        port = await listener.start(*settings.listen)
         ready = (
             f"ready grpc={settings.listen._replace(port=port)} metrics={settings.metrics._replace(port=metrics_port)}"
         )
@@ -122,10 +123,10 @@ async def serve(settings: Settings, announce: Callable[[str], None]) -> None:
         announcer.cancel()
         _log.info("draining")
         await listener.drain(settings.drain_s)
-        for watcher in watchers:
-            watcher.cancel()
         page.stop()
     finally:
+        for watcher in watchers:
+            watcher.cancel()
         await engine.store.close()
     _log.info("ended")
 
@@ -152,7 +153,7 @@ def _keep(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
 
     def ended(task: asyncio.Task[None]) -> None:
         if not task.cancelled():
-            _log.critical("a watcher has ended: %r", task.exception())
+            _log.critical("a watcher has ended: %s", type(task.exception()).__name__)
             signal.raise_signal(signal.SIGTERM)
 
     task = asyncio.create_task(work)

@@ -7,6 +7,7 @@ from typing import Any, Final, Self, TypeVar
 
 import grpc
 from google.rpc import error_details_pb2, status_pb2
+
 from onecode.v1 import recognition_pb2 as pb
 from onecode.v1 import recognition_pb2_grpc as pb_grpc
 

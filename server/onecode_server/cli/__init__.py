@@ -2,3 +2,8 @@
 
 Commands that call a server use ``onecode_client``; those that work on a data directory use ``app``.
 """
+
+import os
+
+# What gRPC's C core has to say becomes a status or an exception too; its own lines on standard error are no JSON.
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")

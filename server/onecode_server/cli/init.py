@@ -29,9 +29,11 @@ def init(data_dir: Path, *, demo: bool) -> None:
     try:
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         data.keys.mkdir(mode=0o700, exist_ok=True)
+        make_secret(data.pseudonym_key)
+    except FileExistsError:
+        raise Misconfigured(f"{data_dir} holds keys of an 'init' that did not end; nothing was changed") from None
     except OSError as fault:
         raise Misconfigured(f"cannot make {data_dir}: {fault.strerror}") from None
-    make_secret(data.pseudonym_key)
     root = Signer(make_secret(data.root_key))
     regions = [_authority(data), *(demo_regions.entries() if demo else ())]
     for region in regions[1:]:

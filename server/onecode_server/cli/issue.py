@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,6 +22,9 @@ from onecode_server.model.subject import pseudonym
 from onecode_server.model.trust_list import Format, IssuerKey, KeyState, Region, Role, TrustList
 
 TOKEN_BYTES: Final = 16
+VALID_S_MAX: Final = 100 * 366 * 86_400
+"""A hundred years, as for ``valid_for_s``: every format's times end somewhere after that."""
+_SERIALS: Final = 10**8
 _CHUNK: Final = 1000
 _SECOND_US: Final = 1_000_000
 
@@ -30,7 +34,9 @@ _SECOND_US: Final = 1_000_000
 @click.option("--region", required=True, help="Six digits; 000000 for the national authority.")
 @click.option("--level", required=True, type=click.Choice(["GREEN", "YELLOW", "RED"]))
 @click.option("--count", default=1, show_default=True, type=click.IntRange(1, 10_000_000))
-@click.option("--valid", "valid_s", default=86_400, show_default=True, type=click.IntRange(1), help="Seconds.")
+@click.option(
+    "--valid", "valid_s", default=86_400, show_default=True, type=click.IntRange(1, VALID_S_MAX), help="Seconds."
+)
 @click.option("--id", "local_id", help="The region's identifier of the bearer. Default: a random one for each code.")
 @click.option("--out", type=click.Path(path_type=Path), help="Default: standard output.")
 def issue(
@@ -48,11 +54,13 @@ def issue(
         codes = _tokens(data_dir, home, Level[level], count, valid_s)
     else:
         mint = _mint(data, trust, home, Level[level], valid_s)
-        codes = (mint(local_id or _identity_number(region)) for _ in range(count))
+        codes = (mint(local_id or identity) for identity in islice(_identity_numbers(region), count))
     try:
         with out.open("wb") if out else click.open_file("-", "wb") as file:
             for code in output.progress(codes, count, "issuing"):
                 file.write(code + b"\n")
+    except BrokenPipeError:
+        raise
     except OSError as fault:
         raise Misconfigured(f"cannot write {out or 'standard output'}: {fault.strerror}") from None
 
@@ -105,6 +113,10 @@ async def _publish(data_dir: Path, codes: list[bytes], record: StatusRecord) -> 
         raise Misconfigured(str(broken))
 
 
-def _identity_number(region: str) -> str:
-    """Return a made-up identifier in the shape of an identity number (GB 11643), which is nobody's: born in 1900."""
-    return f"{region}1900{secrets.randbelow(10**8):08d}"
+def _identity_numbers(region: str) -> Iterator[str]:
+    """Yield made-up identifiers in the shape of an identity number (GB 11643) that are nobody's: born in 1900.
+
+    They begin anywhere and count on from there, so that no two codes of a command name the same bearer.
+    """
+    start = secrets.randbelow(_SERIALS)
+    return (f"{region}1900{(start + n) % _SERIALS:08d}" for n in range(_SERIALS))

@@ -3,8 +3,8 @@
 import sys
 
 import click
-from onecode_client import ServerError
 
+from onecode_client import ServerError
 from onecode_server.cli.init import init
 from onecode_server.cli.issue import issue
 from onecode_server.cli.serve import serve
@@ -27,9 +27,7 @@ for command in (init, serve, issue, verify, translate, trust, status):
 def main() -> None:
     """Run the command. Mistakes in what was asked end with status 2, failures with status 1."""
     try:
-        onecode.main(standalone_mode=False)
-    except click.exceptions.Exit as ended:
-        sys.exit(ended.exit_code)
+        sys.exit(onecode.main(standalone_mode=False))
     except click.Abort:
         _fail(130, "interrupted")
     except click.UsageError as mistake:
@@ -39,7 +37,11 @@ def main() -> None:
         _fail(2, mistake.format_message())
     except Misconfigured as mistakes:
         _fail(2, *mistakes.mistakes)
-    except (OnecodeError, ServerError) as failure:
+    except UnicodeEncodeError:  # an argument with bytes that are no text, which Python hands on as lone surrogates
+        _fail(2, "what was given is not UTF-8")
+    except ServerError as failure:
+        _fail(2 if failure.code == "INVALID_ARGUMENT" else 1, str(failure))
+    except OnecodeError as failure:
         _fail(1, str(failure))
     except BrokenPipeError:  # whoever read our output has read enough
         sys.stderr.close()

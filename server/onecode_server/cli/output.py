@@ -68,7 +68,7 @@ def print_table(title: str, columns: Iterable[str], rows: Iterable[Iterable[str]
         table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*row)
-    console = Console()
+    console = Console(emoji=False)
     if not console.is_terminal:
         console.width = PIPE_COLUMNS
     console.print(table)

@@ -129,16 +129,18 @@ def _records(file: Path) -> Iterator[tuple[int, _Named]]:
 
 def _record(members: dict[str, Any]) -> _Named:
     """Return a StatusRecord as protobuf's JSON mapping writes it; enum names may leave out their prefix."""
+    if not isinstance(members, dict):
+        raise ValueError("not an object")
     if unknown := set(members) - {"publisher", "subject", *StatusRecord._fields}:
         raise ValueError(f"unknown member {min(unknown)}")
     expires_at = members.get("expires_at")
     record = StatusRecord(
         str(members["publisher"]),
-        Scope[members["scope"].removeprefix("SCOPE_")],
-        Level[members["level"].removeprefix("LEVEL_")],
+        Scope[str(members["scope"]).removeprefix("SCOPE_")],
+        Level[str(members["level"]).removeprefix("LEVEL_")],
         claims.read_time(members["effective_at"]),
         None if expires_at is None else claims.read_time(expires_at),
-        int(members["revision"]),
+        int(str(members["revision"])),  # a number or its text, as protobuf's JSON has it: neither 1.5 nor true
     )
     return _subject(members["subject"]), record
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from rich.markup import escape
 
 from onecode_server.cli import output, trust_document
 from onecode_server.cli.trust_document import Document
@@ -45,7 +46,8 @@ def show(data_dir: Path, *, as_json: bool) -> None:
         )
         kind = "national (adopter)" if region.adopts_national else str(region.format)
         levels = ", ".join(f"{word} = {level.name}" for word, level in region.levels.items())
-        rows.append((region.code, region.name, kind, region.prefix.decode() or levels, keys))
+        cells = (region.code, region.name, kind, region.prefix.decode() or levels, keys)
+        rows.append([escape(cell) for cell in cells])
     title = f"trust list version {read.version}, issued {document['issued_at']}, next by {document['next_update']}"
     output.print_table(title, ("region", "name", "format", "levels or prefix", "keys"), rows)
     for where, why in read.skipped:
@@ -169,5 +171,5 @@ def _json(file: Path) -> Any:
         return json.loads(file.read_text(encoding="utf-8"))
     except OSError as fault:
         raise Misconfigured(f"cannot read {file}: {fault.strerror}") from None
-    except ValueError:
+    except (ValueError, RecursionError):
         raise Misconfigured(f"{file} is not JSON") from None

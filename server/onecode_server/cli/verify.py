@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import click
-from onecode_client import OnecodeClient
 
+from onecode_client import OnecodeClient
 from onecode_server.cli import output
 from onecode_server.errors import Misconfigured
 
@@ -14,7 +14,15 @@ ROWS_MAX: Final = 50
 """Longer tables help nobody: beyond this, verdicts are counted."""
 LINE_BYTES_MAX: Final = 64 * 1024
 
-_server = click.option("--server", required=True, metavar="HOST:PORT")
+
+def _address(context: click.Context, parameter: click.Parameter, text: str) -> str:
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal() or not 0 < int(port) < 65_536:
+        raise Misconfigured(f"--server {text!r}: expected HOST:PORT")
+    return text
+
+
+_server = click.option("--server", required=True, metavar="HOST:PORT", callback=_address)
 _code = click.argument("code", required=False)
 _file = click.option("--file", type=click.Path(path_type=Path), help="One code a line.")
 _json = click.option("--json", "as_json", is_flag=True, help="One object a line, in input order.")

@@ -27,7 +27,7 @@ def decode(text: bytes) -> bytes:
         raise Malformed("not base45") from None
     if _SWAP:
         words.byteswap()
-    return words.tobytes() + tail
+    return b"".join((words, tail))
 
 
 def encode(data: bytes) -> bytes:

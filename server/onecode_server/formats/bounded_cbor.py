@@ -10,10 +10,13 @@ import cbor2
 
 from onecode_server.errors import Malformed
 
-ITEMS_MAX: Final = 96
 DEPTH_MAX: Final = 8
-TEXT_BYTES_MAX: Final = 1024
-"""Of all text strings together: Python may hold text in four bytes a character."""
+COST_BYTES_MAX: Final = 9_728
+"""What is left of 16 KiB beside the signed message, its parts (6 KiB) and what Python needs itself."""
+
+_ITEM_BYTES: Final = 112  # a map in a map, the largest for its length: measured, with CPython 3.11
+_BYTES_FACTOR: Final = 2  # chunks are joined, and ASCII text is read before it is decoded
+_WIDE_TEXT_FACTOR: Final = 7  # Python holds text in up to four bytes a character, and widens it on the way
 
 TAGS: Final = frozenset({0, 1, 18, 61})
 """Date text, epoch time (RFC 8949, section 3.4), COSE_Sign1 (RFC 9052), CWT (RFC 8392)."""
@@ -39,7 +42,7 @@ def loads(data: bytes) -> Any:
 
 
 def dumps(value: Any) -> bytes:
-    """Return ``value`` in deterministic CBOR (RFC 8949, section 4.2)."""
+    """Return ``value`` in deterministic CBOR (RFC 8949, section 4.2.3: of two map keys the shorter first)."""
     return cbor2.dumps(value, canonical=True)
 
 
@@ -60,8 +63,7 @@ class _Walk:
     def __init__(self, data: bytes) -> None:
         self._data = data
         self._at = 0
-        self._items = 0
-        self._text = 0
+        self._cost_bytes = 0
         self._pairs = 0
 
     def pairs(self) -> int:
@@ -75,9 +77,9 @@ class _Walk:
         return self._pairs
 
     def _item(self, depth: int, *, key: bool) -> None:
-        self._items += 1
-        if self._items > ITEMS_MAX or depth < 0:
-            raise Malformed("CBOR has too many items or levels")
+        if depth < 0:
+            raise Malformed("CBOR has too many levels")
+        self._pay(_ITEM_BYTES)
         major, value = self._head()
         if key and major > _TEXT:
             raise Malformed("CBOR map key is neither integer nor string")
@@ -113,19 +115,19 @@ class _Walk:
     def _string(self, major: int, length: int) -> None:
         if length == _INDEFINITE:
             while self._data[self._at] != _BREAK:
-                self._items += 1
+                self._pay(_ITEM_BYTES)
                 chunk, length = self._head()
-                if chunk != major or length == _INDEFINITE or self._items > ITEMS_MAX:
+                if chunk != major or length == _INDEFINITE:
                     raise Malformed("CBOR string chunk is wrong")
                 self._string(major, length)
             self._at += 1
             return
-        self._at += length
-        self._text += length if major == _TEXT else 0
-        if self._at > len(self._data):
+        end = self._at + length
+        if end > len(self._data):
             raise Malformed("CBOR is truncated")
-        if self._text > TEXT_BYTES_MAX:
-            raise Malformed("CBOR has too much text")
+        is_wide = major == _TEXT and not self._data[self._at : end].isascii()
+        self._pay(length * (_WIDE_TEXT_FACTOR if is_wide else _BYTES_FACTOR))
+        self._at = end
 
     def _children(self, depth: int, count: int, *, in_map: bool) -> None:
         left = count
@@ -138,3 +140,9 @@ class _Walk:
                 self._item(depth - 1, key=True)
             self._item(depth - 1, key=False)
             left -= 1
+
+    def _pay(self, cost_bytes: int) -> None:
+        """Add what an item will take once it is built."""
+        self._cost_bytes += cost_bytes
+        if self._cost_bytes > COST_BYTES_MAX:
+            raise Malformed("CBOR has too many items or too long strings")

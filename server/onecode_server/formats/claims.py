@@ -22,6 +22,10 @@ TIME_MAX: Final = 253_402_300_800 * MICROSECONDS
 Tree = Mapping[Any, Any]
 """Decoded claims: names or CBOR labels to values."""
 
+LEVEL_CHARACTERS_MAX: Final = 128
+"""Of the JSON text of a level that is not a string. No region's word is longer."""
+
+_TIME_CHARACTERS_MAX: Final = 64
 _MISSING: Final = object()
 
 
@@ -118,9 +122,10 @@ def read_region(value: Any) -> str:
 def read_time(value: Any) -> int:
     """Return a claim's time in Unix microseconds: seconds since 1970 (whole or not), or RFC 3339 text.
 
+    Regions write more than RFC 3339 allows, such as an offset of ``+0800``: what ISO 8601 allows is read too.
     Raises Malformed for anything else, and for times before 1970 or after 9999.
     """
-    if isinstance(value, str):
+    if isinstance(value, str) and len(value) <= _TIME_CHARACTERS_MAX:
         try:
             value = datetime.fromisoformat(value)
         except ValueError:
@@ -157,7 +162,7 @@ def read_subject(value: Any, fmt: Format) -> str | bytes:
     if not isinstance(value, str):
         raise Malformed("subject has the wrong type")
     try:
-        if not 0 < len(value.encode()) <= LOCAL_ID_BYTES_MAX:
+        if not value or len(value[: LOCAL_ID_BYTES_MAX + 1].encode()) > LOCAL_ID_BYTES_MAX:
             raise Malformed("subject has the wrong length")
     except UnicodeEncodeError:  # a lone surrogate, which JSON can spell
         raise Malformed("subject is not text") from None
@@ -168,10 +173,23 @@ def read_level(value: Any) -> str:
     """Return a region's level word: text as it is, anything else by its JSON text. Raises Malformed."""
     if isinstance(value, str):
         return value
+    if _characters(value) > LEVEL_CHARACTERS_MAX:
+        raise Malformed("level is too long")
     try:
-        return json.dumps(value, separators=(",", ":"), allow_nan=False)
-    except (TypeError, ValueError):  # bytes, a date, an infinity, an integer of thousands of digits
+        return _JSON.encode(value)
+    except (TypeError, ValueError):  # bytes, a date, an infinity
         raise Malformed("level has the wrong type") from None
+
+
+def _characters(value: Any) -> int:
+    """Return, from above, how long the JSON text of ``value`` is, without making it."""
+    if isinstance(value, dict):
+        return 2 + sum(2 + _characters(name) + _characters(member) for name, member in value.items())
+    if isinstance(value, list):
+        return 2 + sum(1 + _characters(member) for member in value)
+    if isinstance(value, str):
+        return 2 + 6 * len(value)
+    return 2 + value.bit_length() // 3 if isinstance(value, int) else 24
 
 
 def _put(tree: dict[Any, Any], path: Path, value: Any) -> None:
@@ -180,4 +198,5 @@ def _put(tree: dict[Any, Any], path: Path, value: Any) -> None:
     tree[path[-1]] = value
 
 
+_JSON: Final = json.JSONEncoder(separators=(",", ":"), allow_nan=False, check_circular=False)
 _EPOCH: Final = datetime.fromtimestamp(0, UTC)

@@ -20,21 +20,19 @@ _SIGNATURE_BYTES: Final = 64
 
 def decode(code: bytes) -> SignedCode:
     """Return the envelope of a JWT. Raises Malformed, AlgorithmNotAllowed."""
-    message, _, signature_text = code.rpartition(b".")
-    header_text, dot, payload_text = message.partition(b".")
-    if not dot or b"." in payload_text:
-        raise Malformed("not three parts")
-    header = bounded_json.loads(base64url.decode(header_text))
+    first, last = code.find(b"."), code.rfind(b".")  # not split: the parts would be in memory once more
+    if code.count(b".") != 2 or first > bounded_json.HEADER_CHARACTERS_MAX:
+        raise Malformed("not three parts, or too large a header")
+    header = bounded_json.loads(base64url.decode(code[:first]))
     if header.get("alg") not in _ALGORITHMS:
         raise AlgorithmNotAllowed("signature algorithm is not Ed25519")
-    key_id = header.get("kid", "")
-    if not isinstance(key_id, str) or "crit" in header:
-        raise Malformed("key id is not text, or there are critical header parameters")
-    signature = base64url.decode(signature_text)
+    key_id, signature = bounded_json.key_id(header), base64url.decode(code[last + 1 :])
+    if "crit" in header:
+        raise Malformed("there are critical header parameters")
     if len(signature) != _SIGNATURE_BYTES:
         raise Malformed("signature has the wrong length")
-    # A lone surrogate can be written in JSON and in no key id of the trust list.
-    return SignedCode(Format.JWT, key_id.encode(errors="replace"), message, signature, base64url.decode(payload_text))
+    payload = base64url.decode(code[first + 1 : last])
+    return SignedCode(Format.JWT, key_id, code[:last], signature, payload)
 
 
 def read_claims(payload: bytes) -> Mapping[Any, Any]:

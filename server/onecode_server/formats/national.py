@@ -41,16 +41,9 @@ _SIGNATURE_BYTES: Final = 64
 
 def decode(code: bytes) -> SignedCode:
     """Return the envelope of a national code. Raises Malformed, AlgorithmNotAllowed."""
-    data = base45.decode(code[len(PREFIX) :])
-    # The tags are only labels here: cut off, so that cbor2 has no tag to build.
-    data = data.removeprefix(_CWT_TAG).removeprefix(_SIGN1_TAG)
-    match bounded_cbor.loads(data):
-        case [bytes(protected), dict(unprotected), bytes(payload), bytes(signature)] if (
-            len(signature) == _SIGNATURE_BYTES
-        ):
-            key_id = _key_id(protected, unprotected)
-            return SignedCode(Format.NATIONAL, key_id, _to_be_signed(protected, payload), signature, payload)
-    raise Malformed("not a COSE_Sign1")
+    protected, unprotected_key_id, payload, signature = _sign1(base45.decode(code[len(PREFIX) :]))
+    key_id = _key_id(protected, unprotected_key_id)
+    return SignedCode(Format.NATIONAL, key_id, _to_be_signed(protected, payload), signature, payload)
 
 
 def read_claims(payload: bytes) -> Mapping[Any, Any]:
@@ -69,14 +62,26 @@ def mint(claims: Mapping[Any, Any], key_id: bytes, sign: Callable[[bytes], bytes
     return PREFIX + base45.encode(_SIGN1_TAG + bounded_cbor.dumps([protected, {}, payload, signature]))
 
 
-def _key_id(protected: bytes, unprotected: dict[Any, Any]) -> bytes:
+def _sign1(data: bytes) -> tuple[bytes, Any, bytes, bytes]:
+    """Return the protected header, the key id of the other one, the payload and the signature of a COSE_Sign1."""
+    # The tags are only labels here: cut off, so that cbor2 has no tag to build.
+    data = data.removeprefix(_CWT_TAG).removeprefix(_SIGN1_TAG)
+    match bounded_cbor.loads(data):
+        case [bytes(protected), dict(unprotected), bytes(payload), bytes(signature)] if (
+            len(signature) == _SIGNATURE_BYTES
+        ):
+            return protected, unprotected.get(_KID, b""), payload, signature
+    raise Malformed("not a COSE_Sign1")
+
+
+def _key_id(protected: bytes, otherwise: Any) -> bytes:
     header = bounded_cbor.loads(protected) if protected else {}
     if not isinstance(header, dict) or _CRIT in header:
         raise Malformed("protected header is not a map, or has critical parameters")
     algorithm = header.get(_ALG)
-    if isinstance(algorithm, bool) or algorithm not in _ED25519:
+    if not isinstance(algorithm, int) or algorithm not in _ED25519:  # -8.0 is not -8
         raise AlgorithmNotAllowed("signature algorithm is not Ed25519")
-    key_id = header.get(_KID, unprotected.get(_KID, b""))
+    key_id = header.get(_KID, otherwise)
     if not isinstance(key_id, bytes):
         raise Malformed("key id is not a byte string")
     return key_id

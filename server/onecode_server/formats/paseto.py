@@ -18,18 +18,16 @@ _SIGNATURE_BYTES: Final = 64
 
 def decode(code: bytes) -> SignedCode:
     """Return the envelope of a PASETO. Raises Malformed."""
-    body_text, dot, footer_text = code[len(PREFIX) :].partition(b".")
-    if not dot:
-        raise Malformed("no footer, so no key id")
-    body, footer = base64url.decode(body_text), base64url.decode(footer_text)
+    dot = code.find(b".", len(PREFIX))
+    if dot < 0 or len(code) - dot > bounded_json.HEADER_CHARACTERS_MAX:
+        raise Malformed("no footer, so no key id, or too large a footer")
+    body, footer = base64url.decode(code[len(PREFIX) : dot]), base64url.decode(code[dot + 1 :])
     if len(body) < _SIGNATURE_BYTES:
         raise Malformed("too short for a signature")
-    key_id = bounded_json.loads(footer).get("kid", "")
-    if not isinstance(key_id, str):
-        raise Malformed("key id is not text")
+    key_id = bounded_json.key_id(bounded_json.loads(footer))
     payload, signature = body[:-_SIGNATURE_BYTES], body[-_SIGNATURE_BYTES:]
     message = _pre_authentication_encoding(PREFIX, payload, footer, b"")
-    return SignedCode(Format.PASETO, key_id.encode(errors="replace"), message, signature, payload)
+    return SignedCode(Format.PASETO, key_id, message, signature, payload)
 
 
 def read_claims(payload: bytes) -> Mapping[Any, Any]:

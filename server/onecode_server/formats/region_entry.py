@@ -1,11 +1,13 @@
 """One region's entry of the trust list: JSON in, a Region out, or one line that says what is wrong with it."""
 
+import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import Any, Final, TypeVar
 
 from onecode_server.errors import Malformed
 from onecode_server.formats import claims, national
+from onecode_server.formats.bounded_json import KEY_ID_BYTES_MAX
 from onecode_server.model.region import NATIONAL, is_region_code
 from onecode_server.model.status import Level
 from onecode_server.model.trust_list import ClaimMap, Format, IssuerKey, KeyState, Path, Region, Role, Skipped
@@ -13,7 +15,9 @@ from onecode_server.model.trust_list import ClaimMap, Format, IssuerKey, KeyStat
 TRANSLATION: Final = "onecode"
 """The member in which JWT and PASETO translations say what they are. No region may map a claim of its own to it."""
 
-_NAME_CHARACTERS_MAX, _KEY_ID_BYTES_MAX, _PREFIX_BYTES_MAX = 100, 255, 32
+_NAME_CHARACTERS_MAX, _PREFIX_BYTES_MAX = 100, 32
+_PUBLIC_KEY: Final = re.compile(r"[0-9A-Fa-f]{64}\Z")  # bytes.fromhex passes over spaces
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _PATH_STEPS_MAX: Final = 6  # well under the depth that the decoders allow
 _SECONDS_MAX: Final = 100 * 366 * 86_400
 _E = TypeVar("_E", Format, Role, KeyState)
@@ -28,7 +32,7 @@ def read(entry: Any, key_fault: Callable[[bytes], str | None], skipped: list[Ski
     _expect(isinstance(entry, dict), "is not an object")
     code, name = entry.get("code"), entry.get("name")
     _expect(isinstance(code, str) and is_region_code(code), "code is not six digits")
-    _expect(isinstance(name, str) and 0 < len(name) <= _NAME_CHARACTERS_MAX, "name is not 1 to 100 characters")
+    _expect(_is_text(name) and 0 < len(name) <= _NAME_CHARACTERS_MAX, "name is not 1 to 100 characters")
     _expect(not (unknown := set(entry) - _REGION_MEMBERS), f"unknown member {min(unknown, default='')!r}")
     adopts = entry.get("adopts_national", False)
     _expect(isinstance(adopts, bool), "adopts_national is not true or false")
@@ -60,7 +64,7 @@ def key_id_bytes(text: str, fmt: Format) -> bytes:
         key_id = bytes.fromhex(text) if fmt is Format.NATIONAL else text.encode()
     except ValueError:
         raise Malformed("kid is not hex" if fmt is Format.NATIONAL else "kid is not text") from None
-    _expect(0 < len(key_id) <= _KEY_ID_BYTES_MAX, "kid is not 1 to 255 bytes")
+    _expect(0 < len(key_id) <= KEY_ID_BYTES_MAX, "kid is not 1 to 255 bytes")
     return key_id
 
 
@@ -80,11 +84,12 @@ def _keys(
     _expect(isinstance(entries, list), "keys is not a list")
     keys = []
     for index, entry in enumerate(entries):
-        kid = entry.get("kid") if isinstance(entry, dict) else None
         try:
             keys.append(_key(entry, region, key_fault))
         except Malformed as fault:
-            skipped.append(Skipped(f"region {region.code} key {kid if isinstance(kid, str) else index}", str(fault)))
+            kid = entry.get("kid") if isinstance(entry, dict) else None
+            name = kid if isinstance(kid, str) and kid.isprintable() and 0 < len(kid) <= KEY_ID_BYTES_MAX else index
+            skipped.append(Skipped(f"region {region.code} key {name}", str(fault)))
     return keys
 
 
@@ -102,17 +107,14 @@ def _key(entry: Any, region: Region, key_fault: Callable[[bytes], str | None]) -
         _expect(entry.get("format", fmt) == fmt, "an issuer key has its region's format")
     kid, public = entry.get("kid"), entry.get("public_key")
     _expect(isinstance(kid, str), "kid is missing")
-    _expect(isinstance(public, str) and len(public) == 64, "public_key is not 64 hex digits")
-    try:
-        public_key = bytes.fromhex(public)
-    except ValueError:
-        raise Malformed("public_key is not 64 hex digits") from None
+    _expect(isinstance(public, str) and _PUBLIC_KEY.match(public), "public_key is not 64 hex digits")
+    public_key = bytes.fromhex(public)
     if fault := key_fault(public_key):
         raise Malformed(fault)
     retired_at = _time(entry, "retired_at")
     _expect((retired_at is not None) == (state is KeyState.RETIRED), "retired_at goes with the state retired")
     not_before, not_after = _time(entry, "not_before"), _time(entry, "not_after")
-    _expect((not_before or 0) < (not_after or claims.TIME_MAX), "not_after is not after not_before")
+    _expect(not_before is None or not_after is None or not_before < not_after, "not_after is not after not_before")
     return IssuerKey(
         region.code, fmt, key_id_bytes(kid, fmt), public_key, role, not_before, not_after, state, retired_at
     )
@@ -134,17 +136,26 @@ def _claim_map(entry: Any, fmt: Format) -> ClaimMap:
 
 def _path(value: Any, name: str, fmt: Format) -> Path:
     steps = value if isinstance(value, list) else [value]
-    kinds = (str, int) if fmt is Format.NATIONAL else (str,)
-    fits = all(isinstance(step, kinds) and not isinstance(step, bool) and step != "" for step in steps)
+    fits = all((_is_text(step) and step) or (fmt is Format.NATIONAL and _is_label(step)) for step in steps)
     _expect(0 < len(steps) <= _PATH_STEPS_MAX and fits, f"claim {name} is not a name, a CBOR label or a path of them")
     reserved = national.RESERVED if fmt is Format.NATIONAL else {TRANSLATION}
     _expect(steps[0] not in reserved, f"claim {name} stands where translations keep theirs")
     return tuple(steps)
 
 
+def _is_text(value: Any) -> bool:
+    """Tell whether ``value`` is text that can be written in UTF-8. JSON can spell lone surrogates, which cannot."""
+    return isinstance(value, str) and not _SURROGATE.search(value)
+
+
+def _is_label(value: Any) -> bool:
+    """Tell whether ``value`` is an integer that CBOR writes without a tag (RFC 8949, section 3.1)."""
+    return isinstance(value, int) and not isinstance(value, bool) and -(2**64) <= value < 2**64
+
+
 def _levels(entry: Any) -> Mapping[str, Level]:
     _expect(isinstance(entry, dict) and 0 < len(entry) <= 1000, "levels is not an object of 1 to 1,000 words")
-    fits = all(word and value in ("GREEN", "YELLOW", "RED") for word, value in entry.items())
+    fits = all(word and _is_text(word) and value in ("GREEN", "YELLOW", "RED") for word, value in entry.items())
     _expect(fits, "a level word does not map to GREEN, YELLOW or RED")
     return {word: Level[value] for word, value in entry.items()}
 

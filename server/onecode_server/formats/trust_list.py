@@ -17,7 +17,7 @@ from onecode_server.model.region import NATIONAL
 from onecode_server.model.trust_list import CANDIDATES_MAX, Format, IssuerKey, Region, Skipped, TrustList
 
 FILE_BYTES_MAX: Final = 16 * 1024 * 1024
-"""Some 50,000 keys: a hundred times what the country needs, and still read within a second."""
+"""Some 50,000 keys: a hundred times what the country needs, and still read within seconds."""
 
 _TYPE: Final = "onecode-trust-list+jws"
 
@@ -104,13 +104,12 @@ def _regions(entries: list[Any], key_fault: Callable[[bytes], str | None], skipp
         except Malformed as fault:
             skipped.append(Skipped(f"regions[{index}] {_name(entry)}".rstrip(), str(fault)))
     times = Counter(region.code for region in regions)
-    reserved = [codec.PREFIX for codec in CODECS.values()]
+    overlapping = _overlapping([region.prefix for region in regions if region.prefix])
     taken: dict[str, Region] = {}
     for region in regions:
-        others = [other.prefix for other in regions if other.prefix and other is not region]
         if times[region.code] > 1:
             skipped.append(Skipped(f"region {region.code}", "stands more than once"))
-        elif region.prefix and any(_overlap(region.prefix, other) for other in reserved + others):
+        elif region.prefix in overlapping:
             skipped.append(Skipped(f"region {region.code}", "its prefix starts like another's"))
         else:
             taken[region.code] = region
@@ -141,10 +140,18 @@ def _candidates(
     return {name: tuple(sharing) for name, sharing in candidates.items() if sharing}
 
 
-def _overlap(one: bytes, other: bytes) -> bool:
-    return one.startswith(other) or other.startswith(one)
+def _overlapping(prefixes: list[bytes]) -> set[bytes]:
+    """Return those of ``prefixes`` that start another one or a signed format's, or are started by it."""
+    times = Counter(prefixes + [codec.PREFIX for codec in CODECS.values()])
+    stems = {prefix: {prefix[:length] for length in range(1, len(prefix))} for prefix in times}
+    starts = set().union(*stems.values())
+    return {
+        prefix
+        for prefix in times
+        if times[prefix] > 1 or prefix in starts or not times.keys().isdisjoint(stems[prefix])
+    }
 
 
 def _name(entry: Any) -> str:
     code = entry.get("code") if isinstance(entry, dict) else None
-    return code[:6] if isinstance(code, str) else ""
+    return code[:6] if isinstance(code, str) and code.isprintable() else ""

@@ -3,8 +3,8 @@
 from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
-from onecode.v1 import recognition_pb2 as pb
 
+from onecode.v1 import recognition_pb2 as pb
 from onecode_server.engine.check import Outcome
 from onecode_server.engine.translator import Translation
 from onecode_server.model.verdict import Verdict

@@ -6,18 +6,22 @@ import inspect
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any
+from typing import Any, Final
 
 import grpc
 import grpc.aio
+from google.protobuf.message import DecodeError
 
-from onecode_server.errors import OnecodeError
+from onecode_server.errors import InvalidRequest, OnecodeError
 from onecode_server.metrics import Metrics
 from onecode_server.rpc.failures import failure_of
 
 _log = logging.getLogger(__name__)
 _Context = grpc.aio.ServicerContext[Any, Any]
 _Handler = Any  # grpc.RpcMethodHandler, which is generic to type checkers only
+
+DEADLINE_SLACK_S: Final = 0.05
+"""The caller's clock ends a call, and its word of that may be here a moment before our own clock agrees."""
 
 
 class CallInterceptor(grpc.aio.ServerInterceptor):
@@ -45,7 +49,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
     def _wrap(self, handler: Any, method: str) -> Any:
         service, _, name = method.removeprefix("/").partition("/")
         kind = _KINDS[bool(handler.request_streaming), bool(handler.response_streaming)]
-        meter = _Meter(self._metrics, (kind, service, name))
+        meter = _Meter(self._metrics, (kind, service, name), handler.request_deserializer)
         if handler.response_streaming:
             behaviour = handler.stream_stream if handler.request_streaming else handler.unary_stream
             make = (
@@ -62,7 +66,8 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
                 else grpc.unary_unary_rpc_method_handler
             )
             wrapped = _single(behaviour, meter)
-        return make(wrapped, handler.request_deserializer, handler.response_serializer)
+        # No deserializer: the meter reads the bytes, so that a request that is no message is counted and answered too.
+        return make(wrapped, None, handler.response_serializer)
 
 
 _KINDS = {
@@ -76,13 +81,22 @@ _KINDS = {
 class _Meter:
     """Counts the calls of one method. Its labels are looked up once, not at every call."""
 
-    def __init__(self, metrics: Metrics, method: tuple[str, str, str]) -> None:
+    def __init__(self, metrics: Metrics, method: tuple[str, str, str], deserialize: Callable[[bytes], Any]) -> None:
         self._handled = metrics.rpc_handled
         self._method = method
+        self._deserialize = deserialize
         self._started = metrics.rpc_started.labels(*method)
         self._seconds = metrics.rpc_seconds.labels(*method)
-        self.received = metrics.rpc_received.labels(*method)
+        self._received = metrics.rpc_received.labels(*method)
         self.sent = metrics.rpc_sent.labels(*method)
+
+    def read(self, message: bytes) -> Any:
+        """Count a request and return it as its message. Raises InvalidRequest."""
+        self._received.inc()
+        try:
+            return self._deserialize(message)
+        except DecodeError:
+            raise InvalidRequest("REQUEST_MALFORMED", "the request is not this method's message") from None
 
     async def run(self, call: Callable[[], Awaitable[Any]], context: _Context) -> Any:
         """Run a call to its end and count how it ended."""
@@ -93,7 +107,7 @@ class _Meter:
             return await call()
         except asyncio.CancelledError:
             remaining_s = context.time_remaining()
-            expired = remaining_s is not None and remaining_s <= 0
+            expired = remaining_s is not None and remaining_s <= DEADLINE_SLACK_S
             code = grpc.StatusCode.DEADLINE_EXCEEDED if expired else grpc.StatusCode.CANCELLED
             raise
         except grpc.aio.AbortError:
@@ -111,9 +125,8 @@ class _Meter:
 
 
 def _single(behaviour: Callable[[Any, _Context], Awaitable[Any]], meter: _Meter) -> Any:
-    async def call(request: Any, context: _Context) -> Any:
-        meter.received.inc()
-        response = await meter.run(lambda: behaviour(request, context), context)
+    async def call(request: bytes, context: _Context) -> Any:
+        response = await meter.run(lambda: behaviour(meter.read(request), context), context)
         meter.sent.inc()
         return response
 
@@ -136,16 +149,14 @@ def _streaming(behaviour: Callable[[Any, _Context], Any], meter: _Meter) -> Any:
 
 
 def _received(request: Any, meter: _Meter) -> Any:
-    if not hasattr(request, "__aiter__"):
-        meter.received.inc()
-        return request
+    if isinstance(request, bytes):
+        return meter.read(request)
 
-    async def counted() -> AsyncIterator[Any]:
+    async def messages() -> AsyncIterator[Any]:
         async for message in request:
-            meter.received.inc()
-            yield message
+            yield meter.read(message)
 
-    return counted()
+    return messages()
 
 
 def _code(context: _Context) -> grpc.StatusCode:

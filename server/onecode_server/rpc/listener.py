@@ -6,8 +6,8 @@ import grpc
 import grpc.aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection  # type: ignore[attr-defined]
-from onecode.v1 import recognition_pb2, recognition_pb2_grpc
 
+from onecode.v1 import recognition_pb2, recognition_pb2_grpc
 from onecode_server.errors import Misconfigured
 from onecode_server.metrics import Metrics
 from onecode_server.rpc.health import HealthServicer
@@ -23,6 +23,9 @@ PyNaCl some 60 ms of work."""
 _OPTIONS: Final = (
     # A connection with more calls than this at once wants a batch or a second connection.
     ("grpc.max_concurrent_streams", 100),
+    # By default a call is refused while one that has ended is still being cleared away: a caller with as many calls as
+    # it may have would get UNAVAILABLE instead of its turn. RPCS_MAX bounds what a flood of calls can cost.
+    ("grpc.http.overload_protection", 0),
     # 4 MiB of codes and their framing: at most 4 bytes before each of 4,096.
     ("grpc.max_receive_message_length", BATCH_BYTES_MAX + 64 * 1024),
     ("grpc.max_metadata_size", 8 * 1024),

@@ -5,8 +5,12 @@ nobody can make it hold more.
 """
 
 import json
+import logging
+import socket
+import sys
 import threading
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from socketserver import BaseServer
 from typing import Any, Final
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
@@ -17,16 +21,36 @@ from onecode_server.errors import Misconfigured
 
 REQUEST_TIMEOUT_S: Final = 5.0
 
+_log = logging.getLogger(__name__)
+
 
 class _Handler(WSGIRequestHandler):
-    timeout = REQUEST_TIMEOUT_S
+    def handle(self) -> None:
+        """Answer, or hang up: a timeout of each read would let whoever sends a byte now and then stay for ever."""
+        deadline = threading.Timer(REQUEST_TIMEOUT_S, self._hang_up)
+        deadline.daemon = True
+        deadline.start()
+        try:
+            super().handle()
+        finally:
+            deadline.cancel()
+
+    def _hang_up(self) -> None:
+        with suppress(OSError):  # the caller was quicker
+            self.connection.shutdown(socket.SHUT_RDWR)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
         """Say nothing: a scrape is not news."""
 
 
-class _Server6(WSGIServer):
-    address_family = 10  # AF_INET6
+class _Server(WSGIServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Log in one line what the base class prints as a traceback: mostly, that a caller went away."""
+        _log.info("a request was not answered: %s", type(sys.exception()).__name__)
+
+
+class _Server6(_Server):
+    address_family = socket.AF_INET6
 
 
 class ObservationPage:
@@ -39,7 +63,7 @@ class ObservationPage:
 
     def start(self, host: str, port: int) -> int:
         """Listen, and return the port. Raises Misconfigured where the address cannot be had."""
-        kind = _Server6 if ":" in host else WSGIServer
+        kind = _Server6 if ":" in host else _Server
         try:
             server = make_server(host, port, self._answer, server_class=kind, handler_class=_Handler)
         except OSError as fault:
@@ -55,6 +79,14 @@ class ObservationPage:
             self._server.server_close()
 
     def _answer(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        try:
+            return self._page(environ, start_response)
+        except Exception as bug:
+            _log.error("unexpected failure: %s", type(bug).__name__, extra={"page": "observation"})
+            start_response("500 Internal Server Error", [("Content-Type", "text/plain")])
+            return [b"an unexpected failure, which the server has logged\n"]
+
+    def _page(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         path = environ.get("PATH_INFO")
         if path == "/metrics":
             answer: Iterable[bytes] = self._metrics(environ, start_response)

@@ -1,0 +1,55 @@
+"""A deployment that is made once, a server for all tests that change nothing, and servers of a test's own."""
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.integration.deployment import Deployment, Server, command, expect
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
+    """A demo deployment as ``init`` made it. Nothing runs in it and nothing is changed in it."""
+    path = tmp_path_factory.mktemp("deployment") / "data"
+    expect(command("init", "--data-dir", path, "--demo"))
+    return Deployment(path)
+
+
+@pytest.fixture
+def deployment(made: Deployment, tmp_path: Path) -> Deployment:
+    """A deployment of the test's own."""
+    return made.copy_to(tmp_path / "data")
+
+
+@pytest.fixture(scope="session")
+def shared(made: Deployment, tmp_path_factory: pytest.TempPathFactory) -> Deployment:
+    """The deployment of the server that tests share. Whoever opens its root key waits for ever."""
+    copy = made.copy_to(tmp_path_factory.mktemp("shared") / "data")
+    (copy.path / "root.key").unlink()
+    os.mkfifo(copy.path / "root.key")
+    return copy
+
+
+@pytest.fixture(scope="session")
+def server(shared: Deployment) -> Iterator[Server]:
+    """A server for tests that leave it as it is."""
+    running = Server(shared)
+    yield running
+    assert running.end() == 0
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., Server]]:
+    """Start servers of the test's own; they are ended with it."""
+    started: list[Server] = []
+
+    def start(deployment: Deployment, *flags: object, await_ready: bool = True) -> Server:
+        started.append(Server(deployment, *flags, await_ready=await_ready))
+        return started[-1]
+
+    yield start
+    for running in started:
+        running.end(signal.SIGKILL)

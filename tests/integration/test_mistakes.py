@@ -1,0 +1,152 @@
+"""What cannot work gets one clear line for each mistake on standard error, and status 2."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.integration.deployment import Deployment, Server, called, command, free_port
+
+JWT = {"subject": "s", "level": "l", "issued_at": "i", "expiry": "e"}
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("files")
+    contents: dict[str, Any] = {
+        "claims": json.dumps(JWT),
+        "levels": '{"ok": "GREEN"}',
+        "broken": '{"subject":',
+        "deep": "[" * 100_000,
+        "a_list": "[]",
+        "unmapped": '{"ok": "BLUE"}',
+        "empty": "",
+        "codes": "x\n",
+        "long": "x" * 70_000,
+    }
+    for name, content in contents.items():
+        (path / name).write_text(content, "utf-8")
+    return path
+
+
+def region(**other: str) -> list[str]:
+    options = {"code": "990000", "name": "X", "format": "jwt", "claims": "@claims", "levels": "@levels"} | other
+    return ["trust", "add-region", *(part for name, value in options.items() for part in (f"--{name}", value))]
+
+
+def key(public_key: str = "00" * 32, *more: str, region: str = "420000") -> list[str]:
+    return ["trust", "add-key", "--region", region, "--kid", "k", "--public-key", public_key, *more]
+
+
+ON_A_DATA_DIRECTORY = {
+    "issue: unknown region": (["issue", "--region", "999999", "--level", "GREEN"], "999999 is not in the trust list"),
+    "issue: unknown level": (["issue", "--region", "420000", "--level", "BLUE"], "'BLUE' is not one of"),
+    "issue: no codes": (["issue", "--region", "420000", "--level", "RED", "--count", "0"], "0 is not in the range"),
+    "issue: for ever": (["issue", "--region", "310000", "--level", "RED", "--valid", "9" * 25], "is not in the range"),
+    "issue: no text": (["issue", "--region", "420000", "--level", "RED", "--id", "\udcff"], "not UTF-8"),
+    "issue: no such folder": (
+        ["issue", "--region", "420000", "--level", "RED", "--out", "/no/x"],
+        "cannot write /no/x",
+    ),
+    "region: claims missing": (region(claims="@nothing"), "nothing: No such file"),
+    "region: claims no JSON": (region(claims="@broken"), "broken is not JSON"),
+    "region: claims without end": (region(claims="@deep"), "deep is not JSON"),
+    "region: claims no object": (region(claims="@a_list"), "claims is not an object"),
+    "region: level without meaning": (region(levels="@unmapped"), "does not map to GREEN, YELLOW or RED"),
+    "region: no six digits": (region(code="99"), "code is not six digits"),
+    "region: there already": (region(code="420000"), "420000 is in the trust list already"),
+    "region: unknown format": (region(format="cbor"), "'cbor' is not one of"),
+    "region: no text": (region(name="\udcff"), "name is not 1 to 100 characters"),
+    "region: adopter with a format": ([*region(), "--adopts-national"], "stands in place of"),
+    "key: no hex": (key("zz" * 32), "public_key is not 64 hex digits"),
+    "key: too short": (key("00"), "public_key is not 64 hex digits"),
+    "key: small order": (key(), "not a canonical point"),
+    "key: time": (key("00" * 32, "--not-before", "yesterday"), "is not"),
+    "key: unknown region": (key(region="999999"), "999999 is not in the trust list"),
+    "retire: unknown key": (["trust", "retire-key", "--region", "420000", "--kid", "k"], "no key with the id k"),
+    "revoke: unknown key": (["trust", "revoke-key", "--region", "420000", "--kid", "k"], "no key with the id k"),
+    "sign: no key": (["trust", "sign", "--root-key", "@nothing"], "nothing: No such file"),
+    "sign: not a key": (["trust", "sign", "--root-key", "@claims"], "claims is not hex"),
+    "get: nobody": (["status", "get"], "name the subject by"),
+    "get: two at once": (["status", "get", "--region", "420000", "--id", "x", "--code", "x"], "name the subject by"),
+    "get: no hex": (["status", "get", "--pseudonym", "zz"], "--pseudonym is not hex"),
+    "get: no text": (["status", "get", "--region", "420000", "--id", "\udcff"], "not UTF-8"),
+    "serve: all interfaces": (["serve", "--listen", "0.0.0.0:0"], "only loopback"),
+    "serve: metrics outside": (["serve", "--metrics", "192.0.2.1:0"], "only loopback"),
+    "serve: no port": (["serve", "--listen", "127.0.0.1"], "expected HOST:PORT"),
+}
+
+
+@pytest.mark.parametrize("name", ON_A_DATA_DIRECTORY)
+def test_a_mistake_on_a_data_directory_is_one_line(shared: Deployment, made: Deployment, files: Path, name: str):
+    arguments, why = ON_A_DATA_DIRECTORY[name]
+    data = made if arguments[0] == "trust" else shared
+    before = data.list_file.read_bytes()
+    given = [str(files / part[1:]) if part.startswith("@") else part for part in arguments]
+    ended = called(*given, "--data-dir", data.path)
+    assert (ended.status, ended.out) == (2, "")
+    assert why in ended.err
+    assert ended.err.startswith("onecode: ")
+    assert ended.err.count("\n") == 1
+    assert data.list_file.read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["issue --region 420000 --level RED", "trust show", "serve", "status get"])
+def test_a_directory_that_init_did_not_make_is_named(tmp_path: Path, name: str):
+    subject = ["--region", "420000", "--id", "x"] if name == "status get" else []
+    run = command if name == "serve" else called  # which takes over the process's logs and signals
+    ended = run(*name.split(), *subject, "--data-dir", tmp_path)
+    assert ended.status == 2
+    assert f"{tmp_path} is not a data directory" in ended.err
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (["--host", "110000"], "either a CODE or --file"),
+        (["--host", "110000", "x", "--file", "@codes"], "either a CODE or --file"),
+        (["--host", "110000", "--file", "@nothing"], "nothing: No such file"),
+        (["--host", "110000", "--file", "@empty"], "empty has no codes"),
+        (["--host", "110000", "--file", "@long"], "line 1: 70,000 bytes are no code"),
+        (["--host", "11", "x"], "host_region is not six digits"),
+        (["--host", "\udcff", "x"], "not UTF-8"),
+        (["x"], "Missing option '--host'"),
+        (["--host", "110000", "x", "--server", "nonsense"], "expected HOST:PORT"),
+        (["--host", "110000", "x", "--server", ""], "expected HOST:PORT"),
+        (["--host", "110000", "x", "--server", "127.0.0.1:99999"], "expected HOST:PORT"),
+    ],
+)
+def test_a_mistake_in_asking_a_server_is_one_line(server: Server, files: Path, arguments: list[str], why: str):
+    given = [str(files / part[1:]) if part.startswith("@") else part for part in arguments]
+    ended = called("verify", "--server", server.address, *given)
+    assert (ended.status, ended.out) == (2, "")
+    assert why in ended.err
+    assert ended.err.count("\n") == 1
+
+
+def test_a_server_that_is_not_there_is_a_failure_and_no_mistake():
+    ended = called("verify", "--server", f"127.0.0.1:{free_port()}", "--host", "110000", "x")
+    assert (ended.status, ended.out) == (1, "")
+    assert ended.err.startswith("onecode: UNAVAILABLE: ")
+    assert ended.err.count("\n") == 1
+
+
+def test_serve_names_every_mistake_at_once_from_flags_and_environment():
+    flags = ("--listen", "10.0.0.1:80", "--skew-s", "-1", "--workers", "two")
+    ended = command("serve", *flags, ONECODE_REFLECTION="perhaps", ONECODE_DATA_DIR="/nowhere")
+    named = [line.split("'")[0] for line in ended.err.splitlines()]
+    assert ended.status == 2
+    assert named == [f"onecode: --{setting} " for setting in ("data-dir", "listen", "workers", "skew-s", "reflection")]
+
+
+@pytest.mark.parametrize("flag", ["--listen", "--metrics"])
+def test_a_port_that_is_taken_is_one_line(server: Server, shared: Deployment, flag: str):
+    taken = {"--listen": server.address, "--metrics": server.page}[flag]
+    ports = {"--listen": "127.0.0.1:0", "--metrics": "127.0.0.1:0", flag: taken}
+    ended = command("serve", "--data-dir", shared.path, *(part for pair in ports.items() for part in pair))
+    *logged, mistake = ended.err.splitlines()
+    assert (ended.status, ended.out) == (2, "")
+    assert taken in mistake
+    assert [json.loads(line)["level"] for line in logged] == ["info"]

@@ -1,0 +1,188 @@
+"""JSON from strangers: strict where Python is not, and refused before it grows."""
+
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from onecode_server.errors import Malformed
+from onecode_server.formats import bounded_json
+
+steadily = settings(derandomize=True, deadline=None, max_examples=100)
+
+
+def nested(depth: int, opening: bytes = b'{"a":', closing: bytes = b"}") -> bytes:
+    """An object that holds ``depth - 1`` others, each inside the one before."""
+    return b'{"a":' + opening * (depth - 1) + b"1" + closing * (depth - 1) + b"}"
+
+
+@pytest.mark.parametrize(
+    ("data", "value"),
+    [
+        (b"{}", {}),
+        (b' \t\r\n{ "a" : 1 } ', {"a": 1}),
+        (b'{"a":[1,2.5,-3e2,true,false,null,"x",{}]}', {"a": [1, 2.5, -300.0, True, False, None, "x", {}]}),
+        ('{"健康":"绿码 😀"}'.encode(), {"健康": "绿码 😀"}),
+        (rb'{"a":"\u7eff\u7801\n\ud83d\ude00\/\""}', {"a": '绿码\n😀/"'}),
+        (b'{"a":{"b":1},"b":{"a":1}}', {"a": {"b": 1}, "b": {"a": 1}}),
+        (b'{"a":18446744073709551616}', {"a": 2**64}),
+        (b'{"a":"[[[[["}', {"a": "[" * 5}),
+    ],
+)
+def test_ordinary_json_is_read(data, value):
+    assert bounded_json.loads(data) == value
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b" ",
+        b"{",
+        b"}",
+        b'{"a"',
+        b'{"a":',
+        b'{"a":1',
+        b'{"a":1,}',
+        b"{'a':1}",
+        b"{a:1}",
+        b'{"a":01}',
+        b'{"a":+1}',
+        b'{"a":.5}',
+        b'{"a":0x1}',
+        b'{"a":"\t"}',
+        b'{"a":"\\x41"}',
+        b'{"a":"\\ud8"}',
+        b'{"a":"x}',
+        b'{"a":"\\',
+        b'{"a":1} {}',
+        b'{"a":1}x',
+        b'{"a":1}\0',
+        b'{"a":1}//',
+        b"\xef\xbb\xbf{}",
+        '{"a":1}'.encode("utf-16"),
+        '{"a":1}'.encode("utf-16-le"),
+        '{"a":1}'.encode("utf-32-be"),
+    ],
+)
+def test_what_is_not_json_is_refused(data):
+    with pytest.raises(Malformed):
+        bounded_json.loads(data)
+
+
+@pytest.mark.parametrize("data", [b"[]", b'[{"a":1}]', b'"a"', b"1", b"null", b"true", b"1.5"])
+def test_json_that_is_no_object_is_refused(data):
+    with pytest.raises(Malformed, match="object"):
+        bounded_json.loads(data)
+
+
+@pytest.mark.parametrize("constant", [b"NaN", b"Infinity", b"-Infinity", b"nan", b"inf"])
+def test_numbers_that_json_does_not_have_are_refused(constant):
+    with pytest.raises(Malformed):
+        bounded_json.loads(b'{"a":%b}' % constant)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b'{"a":1,"a":1}',
+        b'{"a":1,"a":2}',
+        rb'{"a":1,"\u0061":2}',
+        b'{"x":{"a":1,"a":2}}',
+        b'{"x":[{"a":1,"b":2,"a":2}]}',
+        b'{"":1,"":2}',
+        rb'{"\ud800":1,"\ud800":2}',
+    ],
+)
+def test_a_name_that_stands_twice_is_refused_however_it_is_spelt(data):
+    with pytest.raises(Malformed):
+        bounded_json.loads(data)
+
+
+@pytest.mark.parametrize("raw", [b"\xff", b"\x80", b"\xc3", b"\xc0\x80", b"\xed\xa0\x80", b"\xf4\x90\x80\x80"])
+def test_text_that_is_not_utf_8_is_refused(raw):
+    with pytest.raises(Malformed):
+        bounded_json.loads(b'{"a":"%b"}' % raw)
+
+
+@pytest.mark.parametrize(("opening", "closing"), [(b'{"a":', b"}"), (b"[", b"]"), (b'[{"a":', b"}]")])
+def test_nesting_is_read_up_to_the_bound_and_refused_above_it(opening, closing):
+    depth = bounded_json.DEPTH_MAX if len(closing) == 1 else bounded_json.DEPTH_MAX // 2
+    bounded_json.loads(nested(depth, opening, closing))
+    with pytest.raises(Malformed):
+        bounded_json.loads(nested(depth + 1, opening, closing))
+
+
+@pytest.mark.parametrize("opening", [b"[", b'{"a":', b'{"a":['])
+@pytest.mark.parametrize("count", [20, 600, 100_000])
+def test_a_tower_of_brackets_is_refused_and_not_climbed(opening, count):
+    with pytest.raises(Malformed):
+        bounded_json.loads(opening * count)
+
+
+@pytest.mark.parametrize("digits", [4000, 4301, 1_000_000])
+@pytest.mark.parametrize("pattern", [b'{"a":%b}', b'{"a":-%b}', b'{"a":1e%b}', b'{"a":0.%b}'])
+def test_a_number_of_thousands_of_digits_is_refused(digits, pattern):
+    with pytest.raises(Malformed):
+        bounded_json.loads(pattern % (b"9" * digits))
+
+
+@pytest.mark.parametrize("member", [b'"k%d":1', b'"k%d":{}', b'"k%d":[[]]'])
+def test_many_values_are_refused(member):
+    with pytest.raises(Malformed):
+        bounded_json.loads(b"{" + b",".join(member % n for n in range(60)) + b"}")
+
+
+@pytest.mark.parametrize("count", [20, 40])
+def test_as_many_claims_as_a_region_may_want_are_read(count):
+    claims = {f"claim_{n}": 10_000 + n for n in range(count)}
+    assert bounded_json.loads(bounded_json.dumps(claims)) == claims
+
+
+def test_escapes_are_weighed_as_what_python_makes_of_them():
+    plain = b'{"a":"%b"}' % (b"x" * 1200)
+    assert bounded_json.loads(plain)
+    with pytest.raises(Malformed):
+        bounded_json.loads(plain.replace(b"xxxxxxxxxxxx", rb"\ud83d\ude00"))
+
+
+@given(
+    st.dictionaries(st.text(max_size=8), st.none() | st.booleans() | st.integers() | st.text(max_size=20), max_size=9)
+)
+@steadily
+def test_what_is_written_is_read_back(value):
+    try:
+        data = bounded_json.dumps(value)
+    except UnicodeEncodeError:  # a lone surrogate cannot be written
+        return
+    assert bounded_json.loads(data) == value
+
+
+@given(st.binary(max_size=60) | st.text('{}[]":,\\ud80tfn1e.- ', max_size=60).map(str.encode))
+@steadily
+def test_any_bytes_are_an_object_or_malformed_and_never_more_than_json_reads(data):
+    try:
+        value = bounded_json.loads(data)
+    except Malformed:
+        return
+    assert value == json.loads(data)
+
+
+@pytest.mark.parametrize("header", [{"kid": 1}, {"kid": None}, {"kid": ["k"]}, {"kid": True}, {"kid": {}}])
+def test_a_key_id_that_is_not_text_is_refused(header):
+    with pytest.raises(Malformed):
+        bounded_json.key_id(header)
+
+
+def test_a_key_id_longer_than_any_of_a_trust_list_is_refused():
+    assert bounded_json.key_id({"kid": "k" * 255}) == b"k" * 255
+    with pytest.raises(Malformed):
+        bounded_json.key_id({"kid": "k" * 256})
+    with pytest.raises(Malformed):
+        bounded_json.key_id({"kid": "码" * 86})
+
+
+def test_a_lone_surrogate_in_a_key_id_harms_nobody():
+    assert bounded_json.key_id({"kid": "a\ud800"}) == b"a?"
+    assert bounded_json.key_id({}) == b""
