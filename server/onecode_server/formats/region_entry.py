@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any, Final, TypeVar
 
 from onecode_server.errors import Malformed
-from onecode_server.formats import claims, national
+from onecode_server.formats import claims, jwt, national
 from onecode_server.formats.bounded_json import KEY_ID_BYTES_MAX
 from onecode_server.model.region import NATIONAL, is_region_code
 from onecode_server.model.status import Level
@@ -140,6 +140,9 @@ def _path(value: Any, name: str, fmt: Format) -> Path:
     _expect(0 < len(steps) <= _PATH_STEPS_MAX and fits, f"claim {name} is not a name, a CBOR label or a path of them")
     reserved = national.RESERVED if fmt is Format.NATIONAL else {TRANSLATION}
     _expect(steps[0] not in reserved, f"claim {name} stands where translations keep theirs")
+    registered = (national.EXPIRY, national.NOT_BEFORE) if fmt is Format.NATIONAL else (jwt.EXPIRY, jwt.NOT_BEFORE)
+    taken = steps[0] in registered and (name != "expiry" or steps != [registered[0]])
+    _expect(not taken, f"claim {name} stands where the format has its own expiry or beginning")
     return tuple(steps)
 
 

@@ -181,3 +181,14 @@ def test_the_national_authority_has_a_gateway_key_for_each_format(fmt, key_entry
 )
 def test_a_key_id_is_written_as_it_was_read(kid, fmt):
     assert region_entry.key_id_text(region_entry.key_id_bytes(kid, fmt), fmt) == kid
+
+
+@pytest.mark.parametrize(
+    ("name", "place"), [("level", "exp"), ("subject", "nbf"), ("expiry", "nbf"), ("expiry", ["exp", "at"])]
+)
+def test_a_claim_where_the_format_has_its_own_time_is_refused(name: str, place: object) -> None:
+    # Every code of such a region would be unreadable: the format's expiry is read wherever a region maps its own.
+    claims = {"subject": "sub", "level": "color", "issued_at": "iat", "expiry": "exp"} | {name: place}
+    entry = {"code": "420000", "name": "Hubei", "format": "jwt", "claims": claims, "levels": {"g": "GREEN"}}
+    with pytest.raises(Malformed, match=f"claim {name} stands where the format has its own"):
+        region_entry.read(entry, lambda key: None, [])
