@@ -1,6 +1,7 @@
 """The composition root: builds the parts, starts them, and ends them in order. Nothing else constructs parts."""
 
 import asyncio
+import gc
 import logging
 import signal
 import time
@@ -118,6 +119,7 @@ async def serve(settings: Settings, announce: Callable[[str], None]) -> None:
         ready = (
             f"ready grpc={settings.listen._replace(port=port)} metrics={settings.metrics._replace(port=metrics_port)}"
         )
+        _quiet_garbage_collection()
         announcer = asyncio.create_task(_announce_once_open(engine, lambda: announce(ready)))
         await stop.wait()
         announcer.cancel()
@@ -129,6 +131,17 @@ async def serve(settings: Settings, announce: Callable[[str], None]) -> None:
             watcher.cancel()
         await engine.store.close()
     _log.info("ended")
+
+
+def _quiet_garbage_collection() -> None:
+    """Leave what is there for good out of collections, and collect less often.
+
+    A call makes some hundred short-lived objects and hardly a cycle: with the default thresholds collections took a
+    sixth of a unary call's time.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
 
 
 async def _announce_once_open(engine: Engine, announce: Callable[[], None]) -> None:

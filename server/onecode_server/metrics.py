@@ -64,7 +64,10 @@ class Metrics:
             "onecode_batch_codes", "Codes that went through the verifier together", _BATCH_BUCKETS
         )
         self.signature_seconds = self._histogram(
-            "onecode_signature_check_seconds", "Time for the signatures of one batch", _CHECK_BUCKETS_S, ("backend",)
+            "onecode_signature_check_seconds",
+            "Time for one call of the backend",
+            _CHECK_BUCKETS_S,
+            ("backend",),
         )
         self.signatures = self._counter("onecode_signatures_total", "Signatures checked", ("backend",))
         self.check_bugs = self._counter("onecode_check_bugs_total", "Codes refused because the check itself failed")

@@ -40,8 +40,8 @@ def test_servers_on_one_data_directory_see_what_is_published_and_signed(deployme
     for server in servers:
         eventually(lambda s=server: s.verify(ill).verdict.reason == pb.REASON_RED, SEEN_S)
         assert server.verify(ill).verdict.status == pb.STATUS_CURRENT
-        assert server.verify(well).verdict.decision == pb.DECISION_ADMIT
-        assert server.verify(resident, "630000").verdict.reason == pb.REASON_RED_BY_HOST
+        eventually(lambda s=server: s.verify(well).verdict.decision == pb.DECISION_ADMIT, SEEN_S)
+        eventually(lambda s=server: s.verify(resident, "630000").verdict.reason == pb.REASON_RED_BY_HOST, SEEN_S)
         assert server.verify(resident, "110000").verdict.decision == pb.DECISION_ADMIT
         assert server.verify(resident, "110000").trust_list_version == 2
 

@@ -2,7 +2,7 @@
 
 import json
 import time
-from typing import Any
+from collections.abc import Callable
 
 import jwt
 import pytest
@@ -35,19 +35,15 @@ def corps() -> Corps:
     return Corps()
 
 
-def add_region(deployment: Deployment, run: Any, **options: object) -> Ended:
+def add_region(deployment: Deployment, run: Callable[..., Ended]) -> Ended:
     for name, content in (("claims", CLAIMS), ("levels", LEVELS)):
         (deployment.path / name).write_text(json.dumps(content), "utf-8")
     files = ("--claims", deployment.path / "claims", "--levels", deployment.path / "levels")
-    return run("add-region", "--code", CORPS, "--name", "Corps", "--format", "jwt", *files, *flags(options))
+    return run("add-region", "--code", CORPS, "--name", "Corps", "--format", "jwt", *files)
 
 
-def add_key(corps: Corps, run: Any, **options: object) -> Ended:
-    return run("add-key", "--region", CORPS, "--kid", "corps-1", "--public-key", corps.public_key, *flags(options))
-
-
-def flags(options: dict[str, object]) -> list[object]:
-    return [part for name, value in options.items() for part in (f"--{name.replace('_', '-')}", value)]
+def add_key(corps: Corps, run: Callable[..., Ended], *more: str) -> Ended:
+    return run("add-key", "--region", CORPS, "--kid", "corps-1", "--public-key", corps.public_key, *more)
 
 
 def in_force(server: Server, version: int) -> bool:
@@ -58,7 +54,7 @@ def in_force(server: Server, version: int) -> bool:
 def founded(deployment: Deployment, corps: Corps) -> Deployment:
     """The demo's regions and the corps, as version 3; its key counts for as long as anybody remembers."""
     expect(add_region(deployment, deployment.trust))
-    expect(add_key(corps, deployment.trust, not_before="2020-01-01T00:00:00Z"))
+    expect(add_key(corps, deployment.trust, "--not-before", "2020-01-01T00:00:00Z"))
     return deployment
 
 
@@ -71,9 +67,8 @@ def test_a_region_never_seen_before_is_admitted_by_command_line_alone(deployment
 
     assert expect(add_region(deployment, trust)) == "trust list version 2 signed\n"
     assert expect(add_key(corps, trust)) == "trust list version 3 signed\n"
-    signed_at_s = time.monotonic()
-    answer = eventually(lambda: (r := server.verify(corps.code())).verdict.decision == pb.DECISION_ADMIT and r, TAKEN_S)
-    assert time.monotonic() - signed_at_s < TAKEN_S
+    eventually(lambda: server.verify(corps.code()).verdict.decision == pb.DECISION_ADMIT, TAKEN_S)
+    answer = server.verify(corps.code())
     assert (answer.verdict.home_region, answer.trust_list_version) == (CORPS, 3)
     assert server.verify(corps.code("☁")).verdict.decision == pb.DECISION_CHECK
     assert server.verify(corps.code("⛈")).verdict.decision == pb.DECISION_REFUSE

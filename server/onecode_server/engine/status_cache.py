@@ -4,6 +4,7 @@ Where the store does not answer, what is known stays usable as STALE until it is
 was never known, it is UNAVAILABLE. Not thread-safe: it lives on the event loop.
 """
 
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
@@ -36,7 +37,7 @@ class StatusCache:
         self._metrics = metrics
         self._entries_max = entries_max
         # In the order of their confirmation, since each confirmation writes an entry anew: the first is the oldest.
-        self._entries: dict[bytes, _Entry] = {}
+        self._entries: OrderedDict[bytes, _Entry] = OrderedDict()
         self._retry_at_s = float("-inf")
 
     async def lookup(self, subjects: Sequence[bytes]) -> list[StatusView]:
@@ -68,7 +69,7 @@ class StatusCache:
             self._entries.pop(subject, None)
             self._entries[subject] = entry
         while len(self._entries) > self._entries_max:
-            del self._entries[next(iter(self._entries))]
+            self._entries.popitem(last=False)
         self._metrics.cache_entries.set(len(self._entries))
         return fetched
 

@@ -7,6 +7,7 @@ from onecode_server.errors import Malformed
 
 ALPHABET: Final = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ $%*+-./:"
 
+_PIECE: Final = 192
 _OUTSIDE: Final = 255
 _VALUES: Final = bytes(ALPHABET.index(c) if c in ALPHABET else _OUTSIDE for c in range(256))
 _PAIRS: Final = [bytes((ALPHABET[n % 45], ALPHABET[n // 45])) for n in range(45 * 45)]
@@ -18,10 +19,12 @@ def decode(text: bytes) -> bytes:
     values = text.translate(_VALUES)
     if _OUTSIDE in values or len(values) % 3 == 1:
         raise Malformed("not base45")
-    rest = iter(values)
+    words = array("H")
     try:
-        # A generator, not a list: a list of these numbers would be twenty times the size of the result.
-        words = array("H", (a + 45 * b + 2025 * c for a, b, c in zip(rest, rest, rest, strict=False)))
+        # Piece by piece: a list of all these numbers would be twenty times the size of the result.
+        for start in range(0, len(values), _PIECE):
+            rest = iter(values[start : start + _PIECE])
+            words.fromlist([a + 45 * b + 2025 * c for a, b, c in zip(rest, rest, rest, strict=False)])
         tail = bytes((values[-2] + 45 * values[-1],)) if len(values) % 3 else b""
     except (OverflowError, ValueError):  # a group above 65,535, or a last pair above 255
         raise Malformed("not base45") from None

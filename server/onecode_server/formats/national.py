@@ -5,6 +5,7 @@ tag 18 or 61, the key id in either header. The labels below -65,536 are for priv
 """
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 from onecode_server.errors import AlgorithmNotAllowed, Malformed
@@ -36,7 +37,12 @@ CLAIMS: Final = ClaimMap(subject=(SUBJECT,), level=(LEVEL,), issued_at=(ISSUED_A
 _ALG, _CRIT, _KID = 1, 2, 4
 _ED25519: Final = (-8, -19)  # EdDSA (RFC 9053, section 2.2) and Ed25519 (RFC 9864)
 _CWT_TAG, _SIGN1_TAG = b"\xd8\x3d", b"\xd2"
+_SIGNATURE1: Final = b"\x84\x6aSignature1"  # an array of four, and its first item
 _SIGNATURE_BYTES: Final = 64
+
+_ABSENT: Final = object()
+HEADERS_KEPT: Final = 1024
+"""An issuer's codes have one protected header for each of its keys: there are few, and the newest stay."""
 
 
 def decode(code: bytes) -> SignedCode:
@@ -75,18 +81,34 @@ def _sign1(data: bytes) -> tuple[bytes, Any, bytes, bytes]:
 
 
 def _key_id(protected: bytes, otherwise: Any) -> bytes:
+    key_id = _protected_key_id(protected)
+    if key_id is _ABSENT:
+        key_id = otherwise
+    if not isinstance(key_id, bytes):
+        raise Malformed("key id is not a byte string")
+    return key_id
+
+
+@lru_cache(HEADERS_KEPT)
+def _protected_key_id(protected: bytes) -> Any:
+    """Return the key id of a protected header that allows this signature, or _ABSENT."""
     header = bounded_cbor.loads(protected) if protected else {}
     if not isinstance(header, dict) or _CRIT in header:
         raise Malformed("protected header is not a map, or has critical parameters")
     algorithm = header.get(_ALG)
     if not isinstance(algorithm, int) or algorithm not in _ED25519:  # -8.0 is not -8
         raise AlgorithmNotAllowed("signature algorithm is not Ed25519")
-    key_id = header.get(_KID, otherwise)
-    if not isinstance(key_id, bytes):
-        raise Malformed("key id is not a byte string")
-    return key_id
+    return header.get(_KID, _ABSENT)
 
 
 def _to_be_signed(protected: bytes, payload: bytes) -> bytes:
-    """Return the Sig_structure (RFC 9052, section 4.4)."""
-    return bounded_cbor.dumps(["Signature1", protected, b"", payload])
+    """Return the Sig_structure (RFC 9052, section 4.4), with nothing from outside but the signed code."""
+    return b"".join((_SIGNATURE1, _bytes_head(protected), protected, b"\x40", _bytes_head(payload), payload))
+
+
+def _bytes_head(data: bytes) -> bytes:
+    """Return the head of a byte string (RFC 8949, section 3.1)."""
+    size = len(data)
+    if size < 24:
+        return bytes((0x40 | size,))
+    return b"\x58" + size.to_bytes(1) if size < 256 else b"\x59" + size.to_bytes(2)

@@ -18,6 +18,7 @@ from onecode_server.rpc.failures import failure_of
 
 _log = logging.getLogger(__name__)
 _Context = grpc.aio.ServicerContext[Any, Any]
+_Behaviour = Callable[[Any, _Context], Awaitable[Any]]
 _Handler = Any  # grpc.RpcMethodHandler, which is generic to type checkers only
 
 DEADLINE_SLACK_S: Final = 0.05
@@ -83,6 +84,7 @@ class _Meter:
 
     def __init__(self, metrics: Metrics, method: tuple[str, str, str], deserialize: Callable[[bytes], Any]) -> None:
         self._handled = metrics.rpc_handled
+        self._ok = metrics.rpc_handled.labels(*method, "OK")
         self._method = method
         self._deserialize = deserialize
         self._started = metrics.rpc_started.labels(*method)
@@ -98,13 +100,13 @@ class _Meter:
         except DecodeError:
             raise InvalidRequest("REQUEST_MALFORMED", "the request is not this method's message") from None
 
-    async def run(self, call: Callable[[], Awaitable[Any]], context: _Context) -> Any:
+    async def run(self, behaviour: _Behaviour, request: Any, context: _Context) -> Any:
         """Run a call to its end and count how it ended."""
         self._started.inc()
         started_s = time.perf_counter()
         code = grpc.StatusCode.OK
         try:
-            return await call()
+            return await behaviour(request, context)
         except asyncio.CancelledError:
             remaining_s = context.time_remaining()
             expired = remaining_s is not None and remaining_s <= DEADLINE_SLACK_S
@@ -121,12 +123,16 @@ class _Meter:
             await context.abort(failure.code, failure.message, failure.trailing_metadata)
         finally:
             self._seconds.observe(time.perf_counter() - started_s)
-            self._handled.labels(*self._method, code.name).inc()
+            handled = self._ok if code is grpc.StatusCode.OK else self._handled.labels(*self._method, code.name)
+            handled.inc()
 
 
-def _single(behaviour: Callable[[Any, _Context], Awaitable[Any]], meter: _Meter) -> Any:
-    async def call(request: bytes, context: _Context) -> Any:
-        response = await meter.run(lambda: behaviour(meter.read(request), context), context)
+def _single(behaviour: _Behaviour, meter: _Meter) -> Any:
+    async def read_and_answer(message: bytes, context: _Context) -> Any:
+        return await behaviour(meter.read(message), context)
+
+    async def call(message: bytes, context: _Context) -> Any:
+        response = await meter.run(read_and_answer, message, context)
         meter.sent.inc()
         return response
 
@@ -137,13 +143,13 @@ def _streaming(behaviour: Callable[[Any, _Context], Any], meter: _Meter) -> Any:
     if not inspect.isasyncgenfunction(behaviour):
         raise TypeError("streaming methods are written as asynchronous generators here")
 
-    async def call(request: Any, context: _Context) -> None:
-        async def write_all() -> None:
-            async for response in behaviour(_received(request, meter), context):
-                await context.write(response)
-                meter.sent.inc()
+    async def read_and_answer(request: Any, context: _Context) -> None:
+        async for response in behaviour(_received(request, meter), context):
+            await context.write(response)
+            meter.sent.inc()
 
-        await meter.run(write_all, context)
+    async def call(request: Any, context: _Context) -> None:
+        await meter.run(read_and_answer, request, context)
 
     return call
 

@@ -5,7 +5,7 @@ from typing import Any, Final
 import grpc
 import grpc.aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection  # type: ignore[attr-defined]
+from grpc_reflection.v1alpha import reflection
 
 from onecode.v1 import recognition_pb2, recognition_pb2_grpc
 from onecode_server.errors import Misconfigured

@@ -1,6 +1,7 @@
 """The verdict: one table of rows, of which the first that matches decides. No row means CHECK, never ADMIT."""
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from onecode_server.model.status import Level, Status
@@ -33,6 +34,9 @@ class Row(NamedTuple):
     level: Level | None
     reason: Reason | None
 
+
+VERDICTS_KEPT: Final = 4096
+"""The same facts give the same verdict, and most scans have the same few: 35 homes, a level, an age of some seconds."""
 
 _SETTLED: Final = (Status.CURRENT, Status.NONE)
 
@@ -79,6 +83,7 @@ TABLE: Final = (
 )
 
 
+@lru_cache(VERDICTS_KEPT)
 def decide(facts: Facts) -> Verdict:
     """Return the verdict of the first row that matches."""
     row = next(row for row in TABLE if row.matches(facts))
