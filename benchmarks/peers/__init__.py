@@ -1,0 +1,1 @@
+"""Servers of the same contract that others might have written: what the benchmark compares with."""

@@ -1,0 +1,89 @@
+"""The servers under test: started, watched through /proc, and ended by their process id."""
+
+import os
+import select
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from benchmarks.workload import ONECODE, SKEW_S
+
+ROOT: Final = Path(__file__).parent.parent
+START_TIMEOUT_S: Final = 20.0
+STOP_TIMEOUT_S: Final = 15.0
+_TICKS_PER_S: Final = os.sysconf("SC_CLK_TCK")
+_PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running server: its name in the report, its process and its gRPC address."""
+
+    name: str
+    pid: int
+    address: str
+
+
+@contextmanager
+def both(data_dir: Path) -> Iterator[tuple[Server, Server]]:
+    """Run onecode and the first try on one data directory."""
+    shared = ("--data-dir", str(data_dir), "--skew-s", str(SKEW_S))
+    onecode = [str(ONECODE), "serve", *shared, "--listen", "127.0.0.1:0", "--metrics", "127.0.0.1:0"]
+    first_try = [sys.executable, "-m", "benchmarks.peers.first_try", *shared]
+    # onecode makes the store's tables; the other opens them for reading.
+    with _running("onecode", onecode, data_dir) as ours, _running("first try", first_try, data_dir) as theirs:
+        yield ours, theirs
+
+
+def cpu_s(pid: int) -> float:
+    """Return the CPU seconds that a process has used, in all of its threads, user and system (proc(5))."""
+    after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    user, system = after_name[11:13]
+    return (int(user) + int(system)) / _TICKS_PER_S
+
+
+def machine_cpu_s() -> float:
+    """Return the CPU seconds that all processes together have used."""
+    user, nice, system, _idle, _iowait, irq, soft_irq, *_ = Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]
+    return sum(map(int, (user, nice, system, irq, soft_irq))) / _TICKS_PER_S
+
+
+def resident_mib(pid: int) -> float:
+    """Return the memory that a process holds now."""
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * _PAGE_BYTES / 2**20
+
+
+@contextmanager
+def _running(name: str, command: list[str], data_dir: Path) -> Iterator[Server]:
+    log = data_dir / f"{name}.log"
+    with log.open("wb") as errors:
+        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=errors)
+    try:
+        yield Server(name, process.pid, _address(process, log))
+    finally:
+        process.terminate()
+        try:
+            process.wait(STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _address(process: subprocess.Popen[bytes], log: Path) -> str:
+    """Return the address of the line ``ready grpc=HOST:PORT ...``."""
+    if process.stdout is None:
+        raise ValueError("the server's output is not read")
+    ends_s = time.monotonic() + START_TIMEOUT_S
+    while select.select([process.stdout], [], [], max(0, ends_s - time.monotonic()))[0]:
+        line = process.stdout.readline().decode()
+        if line.startswith("ready "):
+            return line.split()[1].removeprefix("grpc=")
+        if not line:
+            break
+    raise SystemExit(f"a server did not start:\n{log.read_text()}")
