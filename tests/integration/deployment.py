@@ -213,7 +213,7 @@ class Server:
             return str(response.read(), "utf-8")
 
     def samples(self, name: str) -> dict[tuple[str, ...], float]:
-        """Return a metric's values by those of its labels, in the order of the labels' names."""
+        """Return a metric's values, by those of its labels in the order of their names."""
         families = text_string_to_metric_families(self.metrics_text())
         found = (sample for family in families for sample in family.samples if sample.name == name)
         return {tuple(sample.labels[label] for label in sorted(sample.labels)): sample.value for sample in found}

@@ -30,6 +30,11 @@ def watched(deployment: Deployment, serve) -> Server:
     return serve(deployment, "--log-level", "debug")
 
 
+def counted(server: Server, name: str) -> dict[tuple[str, ...], float]:
+    """Return what a metric has counted, without labels at which there was nothing to count."""
+    return {labels: value for labels, value in server.samples(name).items() if value}
+
+
 def test_calls_are_counted_under_the_names_of_the_grpc_ecosystem(watched: Server, deployment: Deployment):
     code, stub = deployment.issue("420000")[0], watched.stub()
     for _ in range(3):
@@ -39,10 +44,10 @@ def test_calls_are_counted_under_the_names_of_the_grpc_ecosystem(watched: Server
         stub.Translate(pb.TranslateRequest(code=code, target_region="310000"), timeout=30)
     verify, batch, translate = ((name, SERVICE, "unary") for name in ("Verify", "BatchVerify", "Translate"))
     handled = {("OK", *verify): 3, ("OK", *batch): 1, ("FAILED_PRECONDITION", *translate): 1}
-    eventually(lambda: watched.samples("grpc_server_handled_total") == handled, 5)
+    eventually(lambda: counted(watched, "grpc_server_handled_total") == handled, 5)
     for name in ("started_total", "msg_received_total", "handling_seconds_count"):
-        assert watched.samples(f"grpc_server_{name}") == {verify: 3, batch: 1, translate: 1}
-    assert watched.samples("grpc_server_msg_sent_total") == {verify: 3, batch: 1, translate: 0}
+        assert counted(watched, f"grpc_server_{name}") == {verify: 3, batch: 1, translate: 1}
+    assert counted(watched, "grpc_server_msg_sent_total") == {verify: 3, batch: 1}
     assert watched.samples("onecode_verdicts_total") == {("VALID", "ADMIT"): 4, ("MALFORMED", "REFUSE"): 1}
     scans = {("420000", "110000"): 3, ("420000", "310000"): 1, ("unknown", "310000"): 1}
     assert watched.samples("onecode_scans_total") == scans
