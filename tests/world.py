@@ -17,16 +17,19 @@ from onecode_server.engine.status_cache import StatusCache
 from onecode_server.engine.token_reader import TokenReader
 from onecode_server.engine.translator import Translation, Translator
 from onecode_server.engine.trust_source import TrustSource
-from onecode_server.engine.verifier import Tolerance, Verifier
+from onecode_server.engine.verifier import Verifier
 from onecode_server.formats import CODECS, claims, national, trust_list
 from onecode_server.formats.region_entry import key_id_bytes
 from onecode_server.metrics import Metrics
 from onecode_server.model.code import Scan
+from onecode_server.model.exception import RecognitionException
 from onecode_server.model.status import Level, Scope, StatusRecord
 from onecode_server.model.subject import pseudonym
 from onecode_server.model.trust_list import Format
 from onecode_server.model.verdict import Verdict
+from onecode_server.rules.validity import Tolerance
 from onecode_server.stores.lmdb import LmdbStore
+from onecode_server.stores.protocol import DecideException, ExceptionChange
 
 SECOND = 1_000_000
 HOUR = 3600 * SECOND
@@ -66,6 +69,11 @@ WORDS = {
 }
 
 
+def filed(report: RecognitionException) -> DecideException:
+    """Return a step that files a report as it is, without asking whether it may be."""
+    return lambda _: ExceptionChange(report, "exception filed by a test", report.reported_at)
+
+
 class World:
     """One deployment on ``path``. Change ``document`` and call ``publish_list`` for a new trust list."""
 
@@ -86,7 +94,7 @@ class World:
             self.file, self.root.public_key, self.backend, self.store, self.metrics, lambda: self.now
         )
         self.exceptions = ExceptionBook(self.store)
-        self.statuses = StatusCache(self.store, lambda: self.monotonic_s, self.metrics)
+        self.statuses = StatusCache(self.store, lambda: self.monotonic_s, lambda: self.now, self.metrics)
         tokens = TokenReader(self.store, self.pseudonym_key, self.metrics)
         self.verifier = Verifier(
             self.trust,
@@ -102,7 +110,9 @@ class World:
         gateways = [self.signers["000000", f"gateway-{fmt}"] for fmt in CODECS]
         self.translator = Translator({signer.public_key: signer for signer in gateways}, self.metrics)
         self.batcher = Batcher(self.verifier, self.metrics)
-        self.publisher = Publisher(self.trust, self.verifier, tokens, self.store, self.pseudonym_key, lambda: self.now)
+        self.publisher = Publisher(
+            self.trust, self.verifier, tokens, self.store, self.pseudonym_key, self.metrics, lambda: self.now
+        )
 
     def key_entry(self, region: str, kid: str, **more: Any) -> dict[str, Any]:
         """Make a key and return its entry; ``signers`` keeps the secret under (region, kid)."""

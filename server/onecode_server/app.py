@@ -17,19 +17,24 @@ from onecode_server.engine.batcher import Batcher
 from onecode_server.engine.claims_reader import ClaimsReader
 from onecode_server.engine.clock import wall_clock
 from onecode_server.engine.exception_book import ExceptionBook
+from onecode_server.engine.exception_desk import ExceptionDesk
 from onecode_server.engine.publisher import Publisher
 from onecode_server.engine.status_cache import StatusCache
 from onecode_server.engine.token_reader import TokenReader
 from onecode_server.engine.translator import Translator
 from onecode_server.engine.trust_source import TrustSource
-from onecode_server.engine.verifier import Tolerance, Verifier
+from onecode_server.engine.verifier import Verifier
 from onecode_server.metrics import Metrics
 from onecode_server.model.region import NATIONAL
 from onecode_server.model.trust_list import Role
+from onecode_server.rpc.exceptions import ExceptionServicer
 from onecode_server.rpc.health import HealthServicer
-from onecode_server.rpc.listener import API, Listener
+from onecode_server.rpc.listener import API, Listener, Services
 from onecode_server.rpc.observation import ObservationPage
 from onecode_server.rpc.recognition import RecognitionServicer
+from onecode_server.rpc.status import StatusServicer
+from onecode_server.rpc.trust_list import TrustListServicer
+from onecode_server.rules.validity import Tolerance
 from onecode_server.stores.lmdb import LmdbStore
 
 _log = logging.getLogger(__name__)
@@ -47,8 +52,9 @@ class Engine:
         self.store = LmdbStore(data.store)
         self.trust = TrustSource(data.trust_list, root, self.backend, self.store, metrics, wall_clock)
         self.exceptions = ExceptionBook(self.store)
-        self.statuses = StatusCache(self.store, time.monotonic, metrics, settings.cache_entries_max)
+        self.statuses = StatusCache(self.store, time.monotonic, wall_clock, metrics, settings.cache_entries_max)
         tokens = TokenReader(self.store, pseudonym_key, metrics)
+        skew, grace = round(settings.skew_s * 1e6), round(settings.trust_list_grace_s * 1e6)
         self.verifier = Verifier(
             self.trust,
             self.backend,
@@ -58,9 +64,10 @@ class Engine:
             self.exceptions,
             metrics,
             wall_clock,
-            Tolerance(round(settings.skew_s * 1e6), round(settings.trust_list_grace_s * 1e6)),
+            Tolerance(skew, grace),
         )
-        self.publisher = Publisher(self.trust, self.verifier, tokens, self.store, pseudonym_key, wall_clock)
+        self.desk = ExceptionDesk(self.trust, self.store, self.exceptions, wall_clock, skew)
+        self.publisher = Publisher(self.trust, self.verifier, tokens, self.store, pseudonym_key, metrics, wall_clock)
 
     @property
     def is_open(self) -> bool:
@@ -105,15 +112,12 @@ async def serve(settings: Settings, announce: Callable[[str], None]) -> None:
     metrics = Metrics()
     engine = Engine(settings, metrics)
     page = ObservationPage(metrics.registry, engine.report)
-    health = HealthServicer(lambda: _states(engine))
-    batcher = Batcher(engine.verifier, metrics, settings.queue_codes_max)
-    recognition = RecognitionServicer(batcher, engine.translator, engine.trust)
-    listener = Listener(recognition, health, metrics, reflects=settings.reflection)
+    listener = Listener(_services(engine, metrics, settings), metrics, reflects=settings.reflection)
     watchers: list[asyncio.Task[None]] = []
     try:
         await engine.trust.refresh()
         await engine.exceptions.refresh()
-        watchers += (_keep(engine.trust.watch()), _keep(engine.exceptions.watch()))
+        watchers += map(_keep, (engine.trust.watch(), engine.exceptions.watch(), engine.statuses.follow()))
         metrics_port = page.start(*settings.metrics)
         port = await listener.start(*settings.listen)
         ready = (
@@ -151,11 +155,23 @@ async def _announce_once_open(engine: Engine, announce: Callable[[], None]) -> N
     announce()
 
 
+def _services(engine: Engine, metrics: Metrics, settings: Settings) -> Services:
+    draining = asyncio.Event()
+    batcher = Batcher(engine.verifier, metrics, settings.queue_codes_max)
+    return Services(
+        RecognitionServicer(batcher, engine.translator, engine.trust, draining),
+        StatusServicer(engine.publisher, engine.store, draining),
+        ExceptionServicer(engine.desk, engine.store, wall_clock),
+        TrustListServicer(engine.trust),
+        HealthServicer(lambda: _states(engine), draining),
+        draining,
+    )
+
+
 def _states(engine: Engine) -> dict[str, bool]:
     is_open = engine.is_open
     return {
-        "": is_open,
-        API: is_open,
+        **dict.fromkeys(("", *API), is_open),
         "onecode.trust_list": engine.trust.is_open and engine.trust.fault is None,
         "onecode.store": engine.exceptions.is_open and engine.exceptions.store_answers,
     }

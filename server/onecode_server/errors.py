@@ -36,6 +36,18 @@ class PreconditionFailed(OnecodeError):
         self.reason = reason
 
 
+class NotFound(OnecodeError):
+    """A request for something that is not there. ``reason`` is for programs."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class Draining(OnecodeError):
+    """The server ends: what was acknowledged is done, the rest is for another server."""
+
+
 class Overloaded(OnecodeError):
     """A bounded queue is full. ``retry_after_s`` (seconds) is when asking again makes sense."""
 

@@ -85,6 +85,11 @@ class Metrics:
         self.status_age = self._histogram(
             "onecode_status_age_seconds", "Age of the status behind an answer", _AGE_BUCKETS_S
         )
+        self.feed_age = self._gauge("onecode_change_feed_age_seconds", "Age of the newest change that was seen")
+        self.feed_holes = self._counter("onecode_change_feed_holes_total", "Times the feed had gone on without us")
+        self.published = self._counter(
+            "onecode_published_records_total", "Status records published here, by what became of them", ("outcome",)
+        )
         self.store_failures = self._counter("onecode_store_failures_total", "Store calls that failed or timed out")
         self.list_version = self._gauge("onecode_trust_list_version", "Version of the trust list in force")
         self.list_issued = self._gauge(

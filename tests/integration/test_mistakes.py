@@ -71,7 +71,7 @@ ON_A_DATA_DIRECTORY = {
     "get: nobody": (["status", "get"], "name the subject by"),
     "get: two at once": (["status", "get", "--region", "420000", "--id", "x", "--code", "x"], "name the subject by"),
     "get: no hex": (["status", "get", "--pseudonym", "zz"], "--pseudonym is not hex"),
-    "get: no text": (["status", "get", "--region", "420000", "--id", "\udcff"], "not UTF-8"),
+    "get: no text": (["status", "get", "--region", "420000", "--id", "\udcff"], "nobody is meant"),
     "serve: all interfaces": (["serve", "--listen", "0.0.0.0:0"], "only loopback"),
     "serve: metrics outside": (["serve", "--metrics", "192.0.2.1:0"], "only loopback"),
     "serve: no port": (["serve", "--listen", "127.0.0.1"], "expected HOST:PORT"),

@@ -132,14 +132,7 @@ def test_a_batch_tells_for_each_code_why_it_cannot_be_translated(stub, shared: D
     assert refusal(stub.BatchTranslate, opaque) == (Code.FAILED_PRECONDITION, "TARGET_OPAQUE")
 
 
-def test_streams_are_unimplemented_in_this_release(stub):
-    call = stub.StreamVerify(iter([pb.StreamVerifyRequest(request_id=1)] * 3), timeout=30)
-    with pytest.raises(grpc.RpcError) as refused:
-        list(call)
-    assert refused.value.code() is Code.UNIMPLEMENTED
-
-
-@pytest.mark.parametrize("method", ["/onecode.v1.StatusService/GetStatus", "/x/y", "/" + "x" * 4000, "/", "x"])
+@pytest.mark.parametrize("method", ["/onecode.v1.StatusService/GetStatuses", "/x/y", "/" + "x" * 4000, "/", "x"])
 def test_a_method_that_nobody_knows_is_unimplemented(server: Server, method: str):
     assert refusal(server.channel().unary_unary(method), b"") == (Code.UNIMPLEMENTED, "")
 

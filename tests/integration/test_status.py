@@ -43,7 +43,7 @@ def test_servers_on_one_data_directory_see_what_is_published_and_signed(deployme
         eventually(lambda s=server: s.verify(well).verdict.decision == pb.DECISION_ADMIT, SEEN_S)
         eventually(lambda s=server: s.verify(resident, "630000").verdict.reason == pb.REASON_RED_BY_HOST, SEEN_S)
         assert server.verify(resident, "110000").verdict.decision == pb.DECISION_ADMIT
-        assert server.verify(resident, "110000").trust_list_version == 2
+        eventually(lambda s=server: s.verify(resident, "110000").trust_list_version == 2, SEEN_S)
 
 
 def test_a_published_record_is_found_by_identifier_and_by_code(deployment: Deployment):

@@ -5,6 +5,8 @@ import sys
 import click
 
 from onecode_client import ServerError
+from onecode_server.cli.audit import audit
+from onecode_server.cli.exception import exception
 from onecode_server.cli.init import init
 from onecode_server.cli.issue import issue
 from onecode_server.cli.serve import serve
@@ -20,7 +22,7 @@ def onecode() -> None:
     """Verify and translate health codes between regions: one code passes everywhere."""
 
 
-for command in (init, serve, issue, verify, translate, trust, status):
+for command in (init, serve, issue, verify, translate, trust, status, exception, audit):
     onecode.add_command(command)
 
 
@@ -30,6 +32,9 @@ def main() -> None:
         sys.exit(onecode.main(standalone_mode=False))
     except click.Abort:
         _fail(130, "interrupted")
+    except click.exceptions.NoArgsIsHelpError as help_text:
+        click.echo(help_text.format_message())
+        sys.exit(2)
     except click.UsageError as mistake:
         where = mistake.ctx.command_path if mistake.ctx else "onecode"
         _fail(2, f"{mistake.format_message()} (see '{where} --help')")

@@ -1,7 +1,8 @@
 """What people and programs see: tables on a terminal, one JSON object a line with ``--json``, progress on stderr."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, Final, TypeVar
 
 import click
@@ -27,10 +28,20 @@ _COLOURS = {
 
 def progress(items: Iterable[_T], total: int, what: str) -> Iterator[_T]:
     """Yield the items, with a bar on standard error where that is a terminal."""
+    with bar(total, what) as advance_to:
+        for done, item in enumerate(items, 1):
+            yield item
+            advance_to(done)
+
+
+@contextmanager
+def bar(total: int, what: str) -> Iterator[Callable[[int], None]]:
+    """Show a bar on standard error where that is a terminal; yields what moves it to a number."""
     console = Console(stderr=True)
     columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        yield from bar.track(items, total=total)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as shown:
+        task = shown.add_task(what, total=total)
+        yield lambda done: shown.update(task, completed=done)
 
 
 def print_json(value: Message | dict[str, Any]) -> None:

@@ -8,32 +8,23 @@ import click
 
 from onecode_client import OnecodeClient
 from onecode_server.cli import output
+from onecode_server.cli.options import json_option, server_option
 from onecode_server.errors import Misconfigured
 
 ROWS_MAX: Final = 50
 """Longer tables help nobody: beyond this, verdicts are counted."""
 LINE_BYTES_MAX: Final = 64 * 1024
 
-
-def _address(context: click.Context, parameter: click.Parameter, text: str) -> str:
-    host, _, port = text.rpartition(":")
-    if not host or not port.isdecimal() or not 0 < int(port) < 65_536:
-        raise Misconfigured(f"--server {text!r}: expected HOST:PORT")
-    return text
-
-
-_server = click.option("--server", required=True, metavar="HOST:PORT", callback=_address)
 _code = click.argument("code", required=False)
 _file = click.option("--file", type=click.Path(path_type=Path), help="One code a line.")
-_json = click.option("--json", "as_json", is_flag=True, help="One object a line, in input order.")
 
 
 @click.command()
-@_server
+@server_option
 @click.option("--host", "host_region", required=True, metavar="REGION", help="Where the codes were scanned.")
 @_code
 @_file
-@_json
+@json_option
 def verify(server: str, host_region: str, code: str | None, file: Path | None, *, as_json: bool) -> None:
     """Check CODE, or every line of a file, for a host region. Ends with status 0 whatever the verdicts."""
     codes = _codes(code, file)
@@ -47,11 +38,11 @@ def verify(server: str, host_region: str, code: str | None, file: Path | None, *
 
 
 @click.command()
-@_server
+@server_option
 @click.option("--to", "target_region", required=True, metavar="REGION", help="In whose terms; 000000: national.")
 @_code
 @_file
-@_json
+@json_option
 def translate(server: str, target_region: str, code: str | None, file: Path | None, *, as_json: bool) -> None:
     """Translate CODE, or every line of a file, into a region's terms."""
     codes = _codes(code, file)

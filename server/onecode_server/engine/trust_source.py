@@ -43,8 +43,10 @@ class TrustSource:
         self._backend = backend
         self._store = store
         self._metrics = metrics
+        self._clock = clock
         self._stamp: _Stamp = (0, 0, 0)
         self._list: TrustList | None = None
+        self.file: bytes = b""
         self.fault: str | None = None
         metrics.list_age.set_function(lambda: 0 if self._list is None else (clock() - self._list.issued_at) / 1e6)
 
@@ -92,18 +94,18 @@ class TrustSource:
 
     async def _take(self, file: bytes) -> None:
         found = await asyncio.to_thread(self._believe, file)
-        known = await self._store.remember_list(KnownList(found.version, found.digest, file))
+        known = await self._store.remember_list(KnownList(found.version, found.digest, file), self._clock())
         if found.version < known.version:
             raise TrustListRefused(f"version {found.version} is older than {known.version}, which was taken before")
         if found.digest != known.digest:
             raise TrustListRefused(f"version {found.version} was taken before with other content")
-        self._swap(found)
+        self._swap(found, file)
 
     async def _take_known(self) -> None:
         try:
             known = await self._store.known_list()
             if known is not None:
-                self._swap(await asyncio.to_thread(self._believe, known.file))
+                self._swap(await asyncio.to_thread(self._believe, known.file), known.file)
                 _log.warning("the last good trust list was taken from the store", extra={"version": known.version})
         except (StoreUnavailable, TrustListRefused) as fault:
             _log.error("no trust list: %s", fault)
@@ -115,9 +117,9 @@ class TrustSource:
             raise TrustListRefused("the trust list is not signed by the root key")
         return trust_list_file.parse(signed.payload, public_key_fault)
 
-    def _swap(self, found: TrustList) -> None:
+    def _swap(self, found: TrustList, file: bytes) -> None:
         changed = self._list is None or self._list.version != found.version
-        self._list = found
+        self._list, self.file = found, file.strip()
         self._metrics.list_version.set(found.version)
         self._metrics.list_issued.set(found.issued_at / 1e6)
         self._metrics.list_next_update.set(found.next_update / 1e6)

@@ -19,7 +19,6 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from onecode_server.crypto.backend import SignatureBackend
@@ -38,6 +37,7 @@ from onecode_server.model.status import Level, Status
 from onecode_server.model.trust_list import KeyState, TrustList
 from onecode_server.model.verdict import Authenticity, Reason, Recognition
 from onecode_server.rules import admission, levels, validity
+from onecode_server.rules.validity import Tolerance
 
 SLICE_CODES: Final = 64
 """How many codes hold the event loop in one go: about 2 ms of decoding, after which others have their turn."""
@@ -45,14 +45,6 @@ SLICE_SIGNATURES: Final = 16
 """How many signatures do: about 1 ms with PyNaCl. They stay on the loop, since libsodium's binding lets go of the GIL
 for each signature and takes it back: from a second thread a check cost 80 us instead of 56."""
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Tolerance:
-    """How far clocks may disagree, and how long past its next update a trust list may still admit. Microseconds."""
-
-    skew: int
-    grace: int
 
 
 class Verifier:

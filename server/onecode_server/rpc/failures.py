@@ -9,7 +9,9 @@ from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 
 from onecode_server.errors import (
+    Draining,
     InvalidRequest,
+    NotFound,
     NotServing,
     OnecodeError,
     Overloaded,
@@ -29,13 +31,17 @@ class Failure(NamedTuple):
     trailing_metadata: tuple[tuple[str, bytes], ...]
 
 
-def failure_of(fault: Exception) -> Failure:
+def failure_of(fault: Exception) -> Failure:  # noqa: PLR0911 - a table, a line for each
     """Return the status of a failure. What nobody expected is INTERNAL, and tells a caller nothing."""
     match fault:
         case InvalidRequest():
             return _failure(grpc.StatusCode.INVALID_ARGUMENT, str(fault), fault.reason)
         case PreconditionFailed():
             return _failure(grpc.StatusCode.FAILED_PRECONDITION, str(fault), fault.reason)
+        case NotFound():
+            return _failure(grpc.StatusCode.NOT_FOUND, str(fault), fault.reason)
+        case Draining():
+            return _failure(grpc.StatusCode.UNAVAILABLE, str(fault), "DRAINING")
         case Overloaded():
             retry = error_details_pb2.RetryInfo(retry_delay=Duration(nanos=round(fault.retry_after_s * 1e9)))
             return _failure(grpc.StatusCode.RESOURCE_EXHAUSTED, str(fault), "OVERLOADED", retry)

@@ -29,15 +29,11 @@ _STATES: Final = {
 
 
 class HealthServicer(pb_grpc.HealthServicer):
-    """``states`` returns for each service whether it serves now."""
+    """``states`` returns for each service whether it serves now. Once ``draining`` is set, none does."""
 
-    def __init__(self, states: Callable[[], Mapping[str, bool]]) -> None:
+    def __init__(self, states: Callable[[], Mapping[str, bool]], draining: asyncio.Event) -> None:
         self._states = states
-        self._draining = asyncio.Event()
-
-    def drain(self) -> None:
-        """Say NOT_SERVING from now on, and end every open watch."""
-        self._draining.set()
+        self._draining = draining
 
     async def Check(self, request: Any, context: _Context) -> Any:
         """Tell whether a service serves; NOT_FOUND for one that is not known."""

@@ -1,20 +1,38 @@
 """The gRPC server itself: its limits, its services, its address."""
 
-from typing import Any, Final
+import asyncio
+from typing import Any, Final, NamedTuple
 
 import grpc
 import grpc.aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from onecode.v1 import recognition_pb2, recognition_pb2_grpc
+from onecode.v1 import (
+    exceptions_pb2,
+    exceptions_pb2_grpc,
+    recognition_pb2,
+    recognition_pb2_grpc,
+    status_pb2,
+    status_pb2_grpc,
+    trust_list_pb2,
+    trust_list_pb2_grpc,
+)
 from onecode_server.errors import Misconfigured
 from onecode_server.metrics import Metrics
+from onecode_server.rpc.exceptions import ExceptionServicer
 from onecode_server.rpc.health import HealthServicer
 from onecode_server.rpc.interceptor import CallInterceptor
 from onecode_server.rpc.recognition import BATCH_BYTES_MAX, RecognitionServicer
+from onecode_server.rpc.status import StatusServicer
+from onecode_server.rpc.trust_list import TrustListServicer
 
-API: Final = recognition_pb2.DESCRIPTOR.services_by_name["RecognitionService"].full_name
+API: Final = tuple(
+    service.full_name
+    for proto in (recognition_pb2, status_pb2, exceptions_pb2, trust_list_pb2)
+    for service in proto.DESCRIPTOR.services_by_name.values()
+)
+"""The full names of the API's services."""
 
 RPCS_MAX: Final = 1024
 """Calls at once over all connections; the next one is RESOURCE_EXHAUSTED. Ten connections full of scanners, and with
@@ -44,18 +62,30 @@ _OPTIONS: Final = (
 )
 
 
+class Services(NamedTuple):
+    """What is served. ``draining`` is set once the server is to end: streams and watches end by themselves then."""
+
+    recognition: RecognitionServicer
+    status: StatusServicer
+    exceptions: ExceptionServicer
+    trust_list: TrustListServicer
+    health: HealthServicer
+    draining: asyncio.Event
+
+
 class Listener:
     """Serves the API on one address until it is drained."""
 
-    def __init__(
-        self, recognition: RecognitionServicer, health: HealthServicer, metrics: Metrics, *, reflects: bool
-    ) -> None:
-        self._health = health
+    def __init__(self, services: Services, metrics: Metrics, *, reflects: bool) -> None:
+        self._draining = services.draining
         self._server = grpc.aio.server(
             interceptors=[CallInterceptor(metrics)], options=_OPTIONS, maximum_concurrent_rpcs=RPCS_MAX
         )
-        recognition_pb2_grpc.add_RecognitionServiceServicer_to_server(recognition, self._server)
-        health_pb2_grpc.add_HealthServicer_to_server(health, self._server)
+        recognition_pb2_grpc.add_RecognitionServiceServicer_to_server(services.recognition, self._server)
+        status_pb2_grpc.add_StatusServiceServicer_to_server(services.status, self._server)
+        exceptions_pb2_grpc.add_ExceptionServiceServicer_to_server(services.exceptions, self._server)
+        trust_list_pb2_grpc.add_TrustListServiceServicer_to_server(services.trust_list, self._server)
+        health_pb2_grpc.add_HealthServicer_to_server(services.health, self._server)
         if reflects:
             _reflect(self._server)
 
@@ -70,11 +100,11 @@ class Listener:
         return int(bound)
 
     async def drain(self, grace_s: float) -> None:
-        """End open watches, take no new calls, and give those that run ``grace_s`` seconds to end."""
-        self._health.drain()
+        """End streams and watches, take no new calls, and give those that run ``grace_s`` seconds to end."""
+        self._draining.set()
         await self._server.stop(grace_s)
 
 
 def _reflect(server: Any) -> None:
-    names = (API, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name, reflection.SERVICE_NAME)
+    names = (*API, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name, reflection.SERVICE_NAME)
     reflection.enable_server_reflection(names, server)

@@ -16,7 +16,7 @@ from onecode_server.engine.verifier import SLICE_CODES
 from onecode_server.errors import InvalidRequest, PreconditionFailed
 from onecode_server.model.code import Scan
 from onecode_server.model.region import is_region_code
-from onecode_server.rpc import convert
+from onecode_server.rpc import convert, scan_stream
 
 BATCH_CODES_MAX: Final = 4096
 BATCH_BYTES_MAX: Final = 4 * 1024 * 1024
@@ -31,10 +31,11 @@ _Context = grpc.aio.ServicerContext[Any, Any]
 class RecognitionServicer(pb_grpc.RecognitionServiceServicer):
     """Turns requests into scans and outcomes into responses."""
 
-    def __init__(self, batcher: Batcher, translator: Translator, trust: TrustSource) -> None:
+    def __init__(self, batcher: Batcher, translator: Translator, trust: TrustSource, draining: asyncio.Event) -> None:
         self._batcher = batcher
         self._translator = translator
         self._trust = trust
+        self._draining = draining
 
     async def Verify(self, request: pb.VerifyRequest, context: _Context) -> pb.VerifyResponse:
         """Check one code. Raises InvalidRequest, Overloaded, NotServing."""
@@ -60,9 +61,9 @@ class RecognitionServicer(pb_grpc.RecognitionServiceServicer):
     async def StreamVerify(
         self, request_iterator: AsyncIterator[pb.StreamVerifyRequest], context: _Context
     ) -> AsyncIterator[pb.StreamVerifyResponse]:
-        """Answer that streams are not served yet."""
-        await context.abort(grpc.StatusCode.UNIMPLEMENTED, "not in this release: call Verify or BatchVerify")
-        yield pb.StreamVerifyResponse()
+        """Check codes as they come. Raises InvalidRequest, NotServing."""
+        async for answer in scan_stream.answers(request_iterator, self._batcher, self._draining):
+            yield answer
 
     async def Translate(self, request: pb.TranslateRequest, context: _Context) -> pb.TranslateResponse:
         """Translate one code. Raises InvalidRequest, PreconditionFailed, Overloaded, NotServing."""

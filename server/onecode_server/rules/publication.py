@@ -16,6 +16,7 @@ class Rejection(StrEnum):
 
     UNKNOWN_PUBLISHER = "the publisher is not a region of the trust list"
     INVALID_SUBJECT = "the subject is missing, or what names it cannot be read"
+    INVALID_SCOPE = "the scope is not NATIONAL or LOCAL"
     INVALID_LEVEL = "the level is not GREEN, YELLOW or RED"
     INVALID_TIME = "the record ends before it takes effect"
     INVALID_REVISION = "a revision is a number from 1 to 18446744073709551615"

@@ -15,6 +15,8 @@ SCHEMA: Final = b"1"
 
 _RECORD = struct.Struct(">IqqQ")  # publisher << 8 | scope << 4 | level, effective_at, expires_at, revision
 _TOKEN = struct.Struct(f">{SUBJECT_BYTES}sqq")
+_CHANGE = struct.Struct(f">{SUBJECT_BYTES}sq")
+_NUMBER = struct.Struct(">Q")
 _LIST = struct.Struct(">Q32s")
 _NEVER: Final = 2**63 - 1  # past the year 9999, where a Timestamp ends
 _LEVELS: Final = tuple(Level)
@@ -47,6 +49,27 @@ def unpack_records(data: bytes) -> tuple[StatusRecord, ...]:
         )
         for head, effective_at, expires_at, revision in _RECORD.iter_unpack(data)
     )
+
+
+def number(value: int) -> bytes:
+    """Return a change's or an entry's number as a key: LMDB keeps them in order."""
+    return _NUMBER.pack(value)
+
+
+def read_number(key: bytes) -> int:
+    """Return the number that a key is."""
+    return int.from_bytes(key)
+
+
+def pack_change(subject: bytes, time: int) -> bytes:
+    """Return a change: whose records, and when (Unix microseconds)."""
+    return _CHANGE.pack(subject, time)
+
+
+def unpack_change(data: bytes) -> tuple[bytes, int]:
+    """Return whose records changed, and when."""
+    subject, time = _CHANGE.unpack(data)
+    return subject, time
 
 
 def token_key(key: TokenKey) -> bytes:

@@ -4,6 +4,7 @@ the store does not answer within its bound."""
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
+from onecode_server.model.audit import AuditEntry
 from onecode_server.model.exception import RecognitionException
 from onecode_server.model.status import StatusRecord, Token
 
@@ -36,10 +37,39 @@ class KnownList(NamedTuple):
     file: bytes
 
 
+class Snapshot(NamedTuple):
+    """The records of some subjects, in order, and the number of the newest change that they hold."""
+
+    position: int
+    records: list[Records]
+
+
+class Changes(NamedTuple):
+    """Whose records changed after a position, up to ``position``; ``newest_at`` is when (Unix microseconds), 0 where
+    nothing ever changed. Where not ``is_complete``, others may have changed too."""
+
+    position: int
+    newest_at: int
+    subjects: list[bytes]
+    is_complete: bool
+
+
+class ExceptionChange(NamedTuple):
+    """A report as it stands from now on, and what the audit record says of the step (``time``: Unix microseconds)."""
+
+    report: RecognitionException
+    event: str
+    time: int
+
+
+DecideException = Callable[[Sequence[RecognitionException]], ExceptionChange]
+"""Makes a step from all the reports there are. Called inside a transaction; what it raises undoes the step."""
+
+
 class Store(Protocol):
     """Status records by subject (16 bytes), tokens, exceptions, and the highest trust list."""
 
-    async def statuses(self, subjects: Sequence[bytes]) -> list[Records]:
+    async def statuses(self, subjects: Sequence[bytes]) -> Snapshot:
         """Return the records of each subject, in order; empty where there are none."""
         ...
 
@@ -51,20 +81,29 @@ class Store(Protocol):
         """Write in one commit, on disk when this returns; tell for each whether it was taken."""
         ...
 
+    async def changes(self, after: int) -> Changes:
+        """Return whose records changed after a position, by whichever process."""
+        ...
+
     async def exceptions(self) -> list[RecognitionException]:
         """Return every exception that was ever reported."""
         ...
 
-    async def put_exception(self, exception: RecognitionException) -> None:
-        """Write an exception, in place of the one with the same id."""
+    async def change_exceptions(self, decide: DecideException) -> RecognitionException:
+        """Write the report that ``decide`` makes, with its audit entry, in one commit; return it."""
+        ...
+
+    async def audit(self, after: int) -> list[AuditEntry]:
+        """Return the audit entries whose number is higher than ``after``, in order, a bounded number at a time."""
         ...
 
     async def known_list(self) -> KnownList | None:
         """Return the highest trust list that was ever taken, or None."""
         ...
 
-    async def remember_list(self, candidate: KnownList) -> KnownList:
-        """Keep ``candidate`` if its version is higher than the one kept, and return the one that is kept then."""
+    async def remember_list(self, candidate: KnownList, time: int) -> KnownList:
+        """Keep ``candidate`` if its version is higher than the one kept, with an audit entry of ``time`` (Unix
+        microseconds), and return the one that is kept then."""
         ...
 
     async def close(self) -> None:

@@ -5,7 +5,7 @@ import asyncio
 from onecode_server.engine.exception_book import ExceptionBook
 from onecode_server.model.exception import RecognitionException
 
-from tests.world import HOUR, NOON, World
+from tests.world import HOUR, NOON, World, filed
 
 
 def report(name: str, home: str = "420000", start: int = NOON) -> RecognitionException:
@@ -22,7 +22,7 @@ async def test_a_book_is_open_once_the_store_has_answered(world: World) -> None:
 
 async def test_of_several_reports_for_a_pair_the_one_in_effect_is_found(world: World) -> None:
     for one in (report("past", start=NOON - 2 * HOUR), report("now"), report("other pair", home="110000")):
-        await world.store.put_exception(one)
+        await world.store.change_exceptions(filed(one))
     await world.exceptions.refresh()
     found = world.exceptions.suspension("440000", "420000", NOON)
     assert found is not None
@@ -31,7 +31,7 @@ async def test_of_several_reports_for_a_pair_the_one_in_effect_is_found(world: W
 
 
 async def test_while_the_store_is_away_the_last_known_exceptions_stay(world: World) -> None:
-    await world.store.put_exception(report("now"))
+    await world.store.change_exceptions(filed(report("now")))
     await world.exceptions.refresh()
     file, away = world.path / "store" / "data.mdb", world.path / "away"
     file.rename(away)
@@ -46,7 +46,7 @@ async def test_while_the_store_is_away_the_last_known_exceptions_stay(world: Wor
 async def test_the_watch_finds_what_another_process_filed(world: World) -> None:
     watch = asyncio.create_task(world.exceptions.watch())
     await asyncio.sleep(0.1)
-    await world.store.put_exception(report("now"))
+    await world.store.change_exceptions(filed(report("now")))
     for _ in range(60):
         await asyncio.sleep(0.05)
         if world.exceptions.suspension("440000", "420000", NOON):

@@ -6,6 +6,7 @@ from onecode_server.engine.publisher import LocalSubject, SubjectName
 from onecode_server.model.code import Scan
 from onecode_server.model.status import Level, Scope, StatusRecord
 from onecode_server.model.subject import pseudonym
+from onecode_server.model.verdict import Reason
 from onecode_server.rules.publication import Rejection
 
 from tests.world import HOUR, NOON, World
@@ -37,10 +38,11 @@ async def test_a_host_that_adopts_reports_on_the_bearer_of_a_scanned_code(world:
         (LocalSubject("420000", "id"), record("999999"), Rejection.UNKNOWN_PUBLISHER),
         (LocalSubject("420000", ""), record("420000"), Rejection.INVALID_SUBJECT),
         (LocalSubject("42", "id"), record("420000"), Rejection.INVALID_SUBJECT),
+        (LocalSubject("420000", "\ud800"), record("420000"), Rejection.INVALID_SUBJECT),
         (LocalSubject("420000", "x" * 257), record("420000"), Rejection.INVALID_SUBJECT),
         (b"fifteen bytes..", record("420000"), Rejection.INVALID_SUBJECT),
         (Scan(b"no code", ""), record("420000"), Rejection.INVALID_SUBJECT),
-        (Scan(b"SH-0123456789012345678901", ""), record("000000"), Rejection.NOT_THE_HOME),
+        (Scan(b"SH-0123456789012345678901", ""), record("420000"), Rejection.NOT_THE_HOME),
         (b"sixteen bytes...", record("420000", level=Level.UNSPECIFIED), Rejection.INVALID_LEVEL),
         (b"sixteen bytes...", record("420000", revision=0), Rejection.INVALID_REVISION),
     ],
@@ -61,7 +63,7 @@ async def test_an_older_or_equal_revision_is_ignored(world: World) -> None:
     await world.publisher.publish([(name, record("420000", revision=5))])
     late = [record("420000", level=Level.GREEN, revision=5), record("420000", level=Level.GREEN, revision=4)]
     assert await world.publisher.publish([(name, one) for one in late]) == [None, None]
-    kept = (await world.store.statuses([pseudonym(world.pseudonym_key, "420000", "id-1")]))[0]
+    kept = (await world.store.statuses([pseudonym(world.pseudonym_key, "420000", "id-1")])).records[0]
     assert kept == (record("420000", revision=5),)
 
 
@@ -88,3 +90,10 @@ async def test_an_opaque_token_is_renewed_by_its_region(world: World) -> None:
     world.now += 2 * HOUR
     world.monotonic_s += 6
     assert (await world.verify(code)).level is Level.YELLOW
+
+
+async def test_whoever_else_reports_on_the_bearer_of_an_opaque_code_does_not_make_it_genuine(world: World) -> None:
+    code = b"SH-0123456789012345678901"
+    said = [record("540000", Scope.LOCAL), record("000000")]
+    assert await world.publisher.publish([(Scan(code, ""), one) for one in said]) == [None, None]
+    assert (await world.verify(code)).reason is Reason.TOKEN_UNKNOWN

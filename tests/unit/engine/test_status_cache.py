@@ -8,7 +8,7 @@ from onecode_server.engine.status_cache import StatusCache
 from onecode_server.errors import StoreUnavailable
 from onecode_server.metrics import Metrics
 from onecode_server.model.status import Level, Scope, Status, StatusRecord
-from onecode_server.stores.protocol import Records
+from onecode_server.stores.protocol import Snapshot
 
 from tests.world import World
 
@@ -24,7 +24,7 @@ class Counted:
         self.asked: list[list[bytes]] = []
         self.is_down = False
 
-    async def statuses(self, subjects: Sequence[bytes]) -> list[Records]:
+    async def statuses(self, subjects: Sequence[bytes]) -> Snapshot:
         self.asked.append(sorted(subjects))
         if self.is_down:
             raise StoreUnavailable("down")
@@ -38,7 +38,7 @@ def store(world: World) -> Counted:
 
 @pytest.fixture
 def cache(world: World, store: Counted) -> StatusCache:
-    return StatusCache(store, lambda: world.monotonic_s, Metrics(), entries_max=2)  # type: ignore[arg-type]
+    return StatusCache(store, lambda: world.monotonic_s, lambda: world.now, Metrics(), entries_max=2)  # type: ignore[arg-type]
 
 
 async def test_within_five_seconds_the_store_is_not_asked_again(

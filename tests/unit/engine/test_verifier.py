@@ -9,7 +9,7 @@ from onecode_server.model.exception import RecognitionException
 from onecode_server.model.status import Level, Scope, Status
 from onecode_server.model.verdict import Authenticity, Decision, Reason, Recognition
 
-from tests.world import HOUR, NOON, SECOND, World
+from tests.world import HOUR, NOON, SECOND, World, filed
 
 SIGNED = ["000000", "110000", "420000", "430000", "440000", "540000"]
 
@@ -215,7 +215,7 @@ async def test_a_host_outside_the_trust_list_gets_check(world: World) -> None:
 
 async def test_an_exception_in_effect_suspends_and_is_named(world: World) -> None:
     report = RecognitionException("e-1", "440000", "420000", "why", NOON, NOON + HOUR, NOON - HOUR, NOON - HOUR)
-    await world.store.put_exception(report)
+    await world.store.change_exceptions(filed(report))
     await world.exceptions.refresh()
     suspended = await world.verify(world.code("420000"), "440000")
     assert (suspended.decision, suspended.recognition, suspended.exception_id) == (

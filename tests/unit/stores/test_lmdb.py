@@ -10,6 +10,8 @@ from onecode_server.model.status import Level, Scope, StatusRecord, Token
 from onecode_server.stores.lmdb import LmdbStore
 from onecode_server.stores.protocol import KnownList, Publication, TokenKey
 
+from tests.world import filed
+
 ANNA, BELA, CARA = (bytes([number]) * 16 for number in (1, 2, 3))
 RECORD = StatusRecord("420000", Scope.NATIONAL, Level.GREEN, 100, 200, 1)
 TOKEN = TokenKey("310000", b"d" * 32)
@@ -26,18 +28,18 @@ def list_of(version, name=b"a"):
 
 
 async def test_an_empty_store_knows_nothing(store):
-    assert await store.statuses([ANNA, BELA]) == [(), ()]
+    assert (await store.statuses([ANNA, BELA])).records == [(), ()]
     assert await store.tokens([TOKEN]) == [None]
     assert await store.exceptions() == []
     assert await store.known_list() is None
-    assert await store.statuses([]) == []
+    assert (await store.statuses([])).records == []
     assert await store.publish([], append) == []
 
 
 async def test_statuses_are_returned_in_the_order_in_which_they_were_asked_for(store):
     second = RECORD._replace(revision=2)
     await store.publish([Publication(ANNA, RECORD), Publication(CARA, second)], append)
-    assert await store.statuses([CARA, BELA, ANNA, CARA]) == [(second,), (), (RECORD,), (second,)]
+    assert (await store.statuses([CARA, BELA, ANNA, CARA])).records == [(second,), (), (RECORD,), (second,)]
 
 
 async def test_a_record_joins_the_ones_before_it_and_those_of_the_same_commit(store):
@@ -45,7 +47,7 @@ async def test_a_record_joins_the_ones_before_it_and_those_of_the_same_commit(st
     assert await store.publish([Publication(ANNA, revisions[0])], append) == [True]
     taken = await store.publish([Publication(ANNA, record) for record in (*revisions[1:], revisions[1])], append)
     assert taken == [True, True, False]
-    assert await store.statuses([ANNA]) == [tuple(revisions)]
+    assert (await store.statuses([ANNA])).records == [tuple(revisions)]
 
 
 async def test_what_the_merge_leaves_out_is_gone_and_what_it_refuses_changes_nothing(store):
@@ -53,7 +55,7 @@ async def test_what_the_merge_leaves_out_is_gone_and_what_it_refuses_changes_not
     worse = RECORD._replace(level=Level.RED, revision=2)
     assert await store.publish([Publication(ANNA, worse)], lambda _, record: (record,)) == [True]
     assert await store.publish([Publication(ANNA, RECORD)], lambda *_: None) == [False]
-    assert await store.statuses([ANNA]) == [(worse,)]
+    assert (await store.statuses([ANNA])).records == [(worse,)]
 
 
 async def test_a_commit_is_whole_or_not_at_all(store):
@@ -65,7 +67,7 @@ async def test_a_commit_is_whole_or_not_at_all(store):
     both = [Publication(ANNA, RECORD, TOKEN), Publication(BELA, RECORD._replace(revision=2))]
     with pytest.raises(ZeroDivisionError):
         await store.publish(both, fails_at_the_second)
-    assert await store.statuses([ANNA, BELA]) == [(), ()]
+    assert (await store.statuses([ANNA, BELA])).records == [(), ()]
     assert await store.tokens([TOKEN]) == [None]
     assert await store.publish([Publication(ANNA, RECORD)], append) == [True]
 
@@ -86,31 +88,31 @@ async def test_an_exception_takes_the_place_of_the_one_with_its_id(store):
     other = REPORT._replace(id="x-2", home="440000")
     acknowledged = REPORT._replace(acknowledged_at=60)
     for exception in (REPORT, other, acknowledged):
-        await store.put_exception(exception)
+        await store.change_exceptions(filed(exception))
     assert await store.exceptions() == [acknowledged, other]
 
 
 async def test_the_first_list_is_kept_and_every_higher_one(store):
     for version in (3, 4, 2**64 - 1):
-        assert await store.remember_list(list_of(version)) == list_of(version)
+        assert await store.remember_list(list_of(version), 0) == list_of(version)
         assert await store.known_list() == list_of(version)
 
 
 @pytest.mark.parametrize("version", [0, 4, 5])
 async def test_an_older_list_or_another_of_the_same_version_is_not_kept_and_the_kept_one_is_returned(store, version):
-    await store.remember_list(list_of(5))
-    assert await store.remember_list(list_of(version, b"b")) == list_of(5)
+    await store.remember_list(list_of(5), 0)
+    assert await store.remember_list(list_of(version, b"b"), 0) == list_of(5)
     assert await store.known_list() == list_of(5)
 
 
 async def test_everything_is_still_there_when_the_store_is_opened_again(directory):
     store = LmdbStore(directory)
     await store.publish([Publication(ANNA, RECORD, TOKEN)], append)
-    await store.put_exception(REPORT)
-    await store.remember_list(list_of(5))
+    await store.change_exceptions(filed(REPORT))
+    await store.remember_list(list_of(5), 0)
     await store.close()
     store = LmdbStore(directory)
-    assert await store.statuses([ANNA]) == [(RECORD,)]
+    assert (await store.statuses([ANNA])).records == [(RECORD,)]
     assert await store.tokens([TOKEN]) == [Token(ANNA, 100, 200)]
     assert await store.exceptions() == [REPORT]
     assert await store.known_list() == list_of(5)
@@ -126,6 +128,6 @@ async def test_a_closed_store_answers_nothing_and_can_be_closed_again(directory)
     store = LmdbStore(directory)
     await store.close()
     await store.close()
-    for call in (store.statuses([ANNA]), store.publish([], append), store.remember_list(list_of(1))):
+    for call in (store.statuses([ANNA]), store.publish([], append), store.remember_list(list_of(1), 0)):
         with pytest.raises(StoreUnavailable):
             await call

@@ -13,7 +13,7 @@ import pytest
 
 from onecode_server.errors import StoreUnavailable
 from onecode_server.model.status import Level, Scope, StatusRecord
-from onecode_server.stores import lmdb as module
+from onecode_server.stores import lmdb_environment as module
 from onecode_server.stores.lmdb import LmdbStore
 from onecode_server.stores.protocol import KnownList, Publication
 
@@ -31,7 +31,7 @@ async def assert_unavailable(store):
         store.tokens([]),
         store.exceptions(),
         store.known_list(),
-        store.remember_list(KnownList(1, bytes(32), b"")),
+        store.remember_list(KnownList(1, bytes(32), b""), 0),
         publish(store),
     ]
     answers = await asyncio.gather(*calls, return_exceptions=True)
@@ -52,7 +52,7 @@ def stuck(executor):
 
 async def catch_up(store):
     """Wait until the calls that were given up have ended after all."""
-    await asyncio.wrap_future(store._reader.submit(lambda: None))
+    await asyncio.wrap_future(store._env._reader.submit(lambda: None))
 
 
 async def test_a_store_whose_file_was_moved_away_is_unavailable_until_it_is_moved_back(store, directory):
@@ -60,7 +60,7 @@ async def test_a_store_whose_file_was_moved_away_is_unavailable_until_it_is_move
     os.rename(directory / "data.mdb", directory / "aside.mdb")
     await assert_unavailable(store)
     os.rename(directory / "aside.mdb", directory / "data.mdb")
-    assert await store.statuses([ANNA]) == [(RECORD,)]
+    assert (await store.statuses([ANNA])).records == [(RECORD,)]
     assert await publish(store) == [True]
 
 
@@ -69,7 +69,7 @@ async def test_a_store_whose_directory_was_moved_away_is_unavailable_until_it_is
     directory.rename(directory.with_name("aside"))
     await assert_unavailable(store)
     directory.with_name("aside").rename(directory)
-    assert await store.statuses([ANNA]) == [(RECORD,)]
+    assert (await store.statuses([ANNA])).records == [(RECORD,)]
 
 
 async def test_a_store_whose_file_was_replaced_is_unavailable_even_if_the_other_holds_the_same(store, directory):
@@ -79,7 +79,7 @@ async def test_a_store_whose_file_was_replaced_is_unavailable_even_if_the_other_
     os.rename(directory / "copy.mdb", directory / "data.mdb")
     await assert_unavailable(store)
     os.rename(directory / "aside.mdb", directory / "data.mdb")
-    assert await store.statuses([ANNA]) == [(RECORD,)]
+    assert (await store.statuses([ANNA])).records == [(RECORD,)]
 
 
 async def test_a_store_of_another_layout_is_refused_and_left_as_it_is(directory):
@@ -113,60 +113,60 @@ async def test_one_process_does_not_open_a_store_twice(store, directory):
 async def test_a_read_that_takes_too_long_is_given_up_within_its_bound_and_later_ones_are_answered(store, monkeypatch):
     monkeypatch.setattr(module, "READ_TIMEOUT_S", 0.05)
     await publish(store)
-    with stuck(store._reader):
+    with stuck(store._env._reader):
         began = time.monotonic()
         with pytest.raises(StoreUnavailable, match=r"did not answer within 0\.05 s"):
             await store.statuses([ANNA])
         assert 0.04 < time.monotonic() - began < 1
-    assert await store.statuses([ANNA]) == [(RECORD,)]
+    assert (await store.statuses([ANNA])).records == [(RECORD,)]
 
 
 async def test_a_write_that_takes_too_long_is_given_up_but_reads_go_on(store, monkeypatch):
     monkeypatch.setattr(module, "WRITE_TIMEOUT_S", 0.05)
-    with stuck(store._writer):
+    with stuck(store._env._writer):
         with pytest.raises(StoreUnavailable, match="did not answer"):
             await publish(store)
-        assert await store.statuses([ANNA]) == [()]
+        assert (await store.statuses([ANNA])).records == [()]
     monkeypatch.undo()
     assert await publish(store) == [True]
 
 
 async def test_a_write_that_was_given_up_is_still_whole(store, monkeypatch):
     monkeypatch.setattr(module, "WRITE_TIMEOUT_S", 0.05)
-    with stuck(store._writer), pytest.raises(StoreUnavailable):
+    with stuck(store._env._writer), pytest.raises(StoreUnavailable):
         await publish(store)
-    store._writer.submit(lambda: None).result()
-    assert await store.statuses([ANNA]) == [(RECORD,)]
+    store._env._writer.submit(lambda: None).result()
+    assert (await store.statuses([ANNA])).records == [(RECORD,)]
 
 
 async def test_no_more_than_a_bounded_number_of_calls_waits_and_the_next_is_told_at_once(store, monkeypatch):
     monkeypatch.setattr(module, "WAITING_MAX", 8)
-    with stuck(store._reader):
+    with stuck(store._env._reader):
         waiting = [asyncio.create_task(store.statuses([ANNA])) for _ in range(8)]
         await asyncio.sleep(0)
         for call in (store.statuses([ANNA]), publish(store)):
             with pytest.raises(StoreUnavailable, match="too many calls wait"):
                 await call
-    assert await asyncio.gather(*waiting) == [[()]] * 8
+    assert await asyncio.gather(*waiting) == [(0, [()])] * 8
     assert await publish(store) == [True]
 
 
 async def test_calls_that_were_given_up_count_as_waiting_until_they_end(store, monkeypatch):
     monkeypatch.setattr(module, "WAITING_MAX", 2)
     monkeypatch.setattr(module, "READ_TIMEOUT_S", 0.02)
-    with stuck(store._reader):
+    with stuck(store._env._reader):
         for expected in ("did not answer", "did not answer", "too many calls wait"):
             with pytest.raises(StoreUnavailable, match=expected):
                 await store.statuses([ANNA])
     await catch_up(store)
-    assert await store.statuses([ANNA]) == [()]
+    assert (await store.statuses([ANNA])).records == [()]
 
 
 async def test_a_failure_for_which_nobody_waits_any_more_is_not_logged_as_lost(store, directory, monkeypatch):
     lost = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: lost.append(context["message"]))
     monkeypatch.setattr(module, "READ_TIMEOUT_S", 0.02)
-    with stuck(store._reader):
+    with stuck(store._env._reader):
         with pytest.raises(StoreUnavailable, match="did not answer"):
             await store.statuses([ANNA])
         os.rename(directory / "data.mdb", directory / "aside.mdb")
@@ -176,18 +176,18 @@ async def test_a_failure_for_which_nobody_waits_any_more_is_not_logged_as_lost(s
 
 
 async def test_a_caller_that_goes_away_does_not_disturb_the_store(store):
-    with stuck(store._reader):
+    with stuck(store._env._reader):
         caller = asyncio.create_task(store.statuses([ANNA]))
         await asyncio.sleep(0)
         caller.cancel()
         with pytest.raises(asyncio.CancelledError):
             await caller
-    assert await store.statuses([ANNA]) == [()]
+    assert (await store.statuses([ANNA])).records == [()]
 
 
 async def test_a_call_that_still_waits_when_the_store_is_closed_is_told_so(directory):
     store = LmdbStore(directory)
-    with stuck(store._reader) as gate:
+    with stuck(store._env._reader) as gate:
         caller = asyncio.create_task(store.statuses([ANNA]))
         await asyncio.sleep(0)
         threading.Timer(0.05, gate.set).start()

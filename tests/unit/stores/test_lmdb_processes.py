@@ -25,7 +25,7 @@ async def answer():
     store = LmdbStore(Path(sys.argv[1]))
     print("ready", flush=True)
     for _ in sys.stdin:
-        ((record,),) = await store.statuses([{ANNA!r}])
+        ((record,),) = (await store.statuses([{ANNA!r}])).records
         mine = record._replace(revision=record.revision + 1)
         await store.publish([Publication({BELA!r}, mine)], lambda known, record: (record,))
         print(record.revision, flush=True)
@@ -69,7 +69,7 @@ async def test_two_processes_see_each_others_writes_at_once(store, directory):
             peer.stdin.write("go\n")
             peer.stdin.flush()
             assert peer.stdout.readline() == f"{revision}\n"
-            assert await store.statuses([BELA]) == [(mine._replace(revision=revision + 1),)]
+            assert (await store.statuses([BELA])).records == [(mine._replace(revision=revision + 1),)]
 
 
 async def test_the_reader_slot_of_a_killed_process_is_taken_back_when_the_store_is_next_opened(directory):
@@ -95,5 +95,5 @@ sys.stdin.read()
     with process(writer, directory) as killed:
         os.kill(killed.pid, 9)
         killed.wait()
-        assert await store.statuses([ANNA]) == [()]
+        assert (await store.statuses([ANNA])).records == [()]
         assert await store.publish([Publication(ANNA, RECORD)], lambda _, record: (record,)) == [True]

@@ -1,0 +1,105 @@
+"""A blocking client for those who run a region or the nation: status, exceptions, the trust list."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+import grpc
+from google.protobuf.json_format import ParseDict, ParseError
+
+from onecode.v1 import (
+    exceptions_pb2,
+    exceptions_pb2_grpc,
+    status_pb2,
+    status_pb2_grpc,
+    trust_list_pb2,
+    trust_list_pb2_grpc,
+)
+from onecode_client.connection import DEADLINE_S, Connection, answered, server_error
+
+
+class OperatorClient(Connection):
+    """A connection to one server, ``HOST:PORT``. Use it in a ``with`` statement, or close it."""
+
+    def __init__(self, server: str, deadline_s: float = DEADLINE_S) -> None:
+        super().__init__(server, deadline_s)
+        self._status = status_pb2_grpc.StatusServiceStub(self.channel)
+        self._exceptions = exceptions_pb2_grpc.ExceptionServiceStub(self.channel)
+        self._trust = trust_list_pb2_grpc.TrustListServiceStub(self.channel)
+
+    def publish(
+        self, records: Iterable[status_pb2.StatusRecord], first_sequence: int = 1
+    ) -> Iterator[status_pb2.PublishStatusesResponse]:
+        """Publish records over one stream, as long as it takes; yields what the server says as it happens.
+
+        Records are numbered from ``first_sequence``. What is at or below ``durable_through`` is on disk or rejected;
+        after a ServerError the rest is to be published again, which is harmless where it had been.
+        """
+        requests = (
+            status_pb2.PublishStatusesRequest(sequence=number, record=record)
+            for number, record in enumerate(records, first_sequence)
+        )
+        try:
+            yield from self._status.PublishStatuses(requests)
+        except grpc.RpcError as fault:
+            raise server_error(fault) from None
+
+    def get_status(
+        self, *, region: str = "", local_id: str = "", pseudonym: bytes = b"", code: bytes = b""
+    ) -> list[status_pb2.StatusRecord]:
+        """Return the records of a subject, named in one of three ways. Raises ServerError."""
+        subject = status_pb2.SubjectRef()
+        if pseudonym:
+            subject.pseudonym = pseudonym
+        elif code:
+            subject.code = code
+        else:
+            subject.local.region, subject.local.id = region, local_id
+        request = status_pb2.GetStatusRequest(subject=subject)
+        return list(answered(lambda: self._status.GetStatus(request, timeout=self.deadline_s)).records)
+
+    def report_exception(
+        self, *, host_region: str, home_region: str, reason: str, effective_from: datetime, effective_until: datetime
+    ) -> exceptions_pb2.RecognitionException:
+        """File a report; the times have an offset. Raises ServerError."""
+        request = exceptions_pb2.ReportExceptionRequest(host_region=host_region, home_region=home_region, reason=reason)
+        request.effective_from.FromDatetime(effective_from)
+        request.effective_until.FromDatetime(effective_until)
+        return answered(lambda: self._exceptions.ReportException(request, timeout=self.deadline_s)).exception
+
+    def acknowledge_exception(self, identifier: str) -> exceptions_pb2.RecognitionException:
+        """Let a report take effect. Raises ServerError."""
+        request = exceptions_pb2.AcknowledgeExceptionRequest(id=identifier)
+        return answered(lambda: self._exceptions.AcknowledgeException(request, timeout=self.deadline_s)).exception
+
+    def withdraw_exception(self, identifier: str) -> exceptions_pb2.RecognitionException:
+        """End a report before its time. Raises ServerError."""
+        request = exceptions_pb2.WithdrawExceptionRequest(id=identifier)
+        return answered(lambda: self._exceptions.WithdrawException(request, timeout=self.deadline_s)).exception
+
+    def exceptions(self, **filters: Any) -> Iterator[exceptions_pb2.RecognitionException]:
+        """Yield the reports, newest first, page by page. Filters are the fields of ListExceptionsRequest."""
+        request = exceptions_pb2.ListExceptionsRequest(**filters)
+        while True:
+            page = answered(lambda: self._exceptions.ListExceptions(request, timeout=self.deadline_s))
+            yield from page.exceptions
+            if not page.next_page_token:
+                return
+            request.page_token = page.next_page_token
+
+    def trust_list(self, if_newer_than: int = 0) -> bytes | None:
+        """Return the signed trust list, or None where the server's is not newer. Raises ServerError."""
+        request = trust_list_pb2.GetTrustListRequest(if_newer_than=if_newer_than)
+        return answered(lambda: self._trust.GetTrustList(request, timeout=self.deadline_s)).signed_list or None
+
+
+def status_record(members: Mapping[str, Any]) -> status_pb2.StatusRecord:
+    """Return a record from its JSON form, in which enum names may leave out their prefix. Raises ValueError."""
+    named = dict(members)
+    for field, prefix in (("level", "LEVEL_"), ("scope", "SCOPE_")):
+        if field in named:
+            named[field] = prefix + str(named[field]).removeprefix(prefix)
+    try:
+        return ParseDict(named, status_pb2.StatusRecord())
+    except ParseError as fault:
+        raise ValueError(str(fault)) from None

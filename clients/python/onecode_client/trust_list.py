@@ -1,0 +1,64 @@
+"""The trust list, for partners that verify codes offline: whose key is it, and how is that region's code read?
+
+The list is a compact JWS (RFC 7515) by the national root key. Its signature is checked here with whatever function the
+partner's own library offers, so that this package brings no cryptography of its own.
+"""
+
+import base64
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+CheckSignature = Callable[[bytes, bytes, bytes], bool]
+"""Tells whether a signature (64 bytes) of a message is a public key's (32 bytes): (public_key, signature, message)."""
+
+
+@dataclass(frozen=True, slots=True)
+class OfflineKey:
+    """One key of the list, with the entry of its region: claim names, level words, format."""
+
+    entry: dict[str, Any]
+    region: dict[str, Any]
+
+    @property
+    def public_key(self) -> bytes:
+        """The Ed25519 public key (RFC 8032), 32 bytes."""
+        return bytes.fromhex(self.entry["public_key"])
+
+    @property
+    def verifies(self) -> bool:
+        """Whether the key may vouch at all; a retired one does for codes issued before ``entry["retired_at"]``."""
+        return bool(self.entry.get("state", "active") != "revoked")
+
+
+class OfflineTrustList:
+    """A signed list, believed once and then asked by key id."""
+
+    def __init__(self, signed_list: bytes, root_public_key: bytes, check: CheckSignature) -> None:
+        """Take a list. Raises ValueError where it is not the root key's."""
+        message, _, signature = signed_list.strip().rpartition(b".")
+        header, _, payload = message.partition(b".")
+        if json.loads(_bytes(header)).get("alg") not in ("EdDSA", "Ed25519"):
+            raise ValueError("the trust list is not signed with Ed25519")
+        if not check(root_public_key, _bytes(signature), message):
+            raise ValueError("the trust list is not signed by the root key")
+        self.document: dict[str, Any] = json.loads(_bytes(payload))
+
+    @property
+    def version(self) -> int:
+        """The version, for ``if_newer_than`` the next time."""
+        return int(self.document["version"])
+
+    def keys(self, fmt: str, key_id: str) -> list[OfflineKey]:
+        """Return the keys of a format with this id (hex for national codes): every one of them is to be tried."""
+        return [
+            OfflineKey(key, region)
+            for region in self.document["regions"]
+            for key in region.get("keys", ())
+            if key["kid"] == key_id and key.get("format", region["format"]) == fmt
+        ]
+
+
+def _bytes(text: bytes) -> bytes:
+    return base64.urlsafe_b64decode(text + b"=" * (-len(text) % 4))

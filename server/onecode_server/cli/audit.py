@@ -1,0 +1,82 @@
+"""``onecode audit``: what was decided, by an append-only record whose entries hold each other in place."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import click
+
+from onecode_server.cli import output
+from onecode_server.data_directory import DataDirectory
+from onecode_server.errors import StoreUnavailable
+from onecode_server.formats.trust_list import rfc3339
+from onecode_server.model.audit import GENESIS, AuditEntry, follows
+from onecode_server.stores.lmdb import LmdbStore
+
+_data_dir = click.option("--data-dir", required=True, type=click.Path(path_type=Path))
+
+
+@click.group()
+def audit() -> None:
+    """Show and verify the audit record."""
+
+
+@audit.command()
+@_data_dir
+@click.option("--expect", metavar="HASH", help="The head that was noted before: it must still be in the record.")
+def verify(data_dir: Path, expect: str | None) -> None:
+    """Check that every entry is what was written in its place. Ends with status 1 where one is not.
+
+    Note the head it prints somewhere else: whoever can write the files could write the whole record anew, but not one
+    that still holds that head.
+    """
+    count, head, is_expected = asyncio.run(_verify(data_dir, expect))
+    if expect is not None and not is_expected:
+        raise StoreUnavailable(f"the audit record does not hold {expect}: it was cut or written anew")
+    click.echo(f"{count} entries, each in its place; head {head.hex()}")
+
+
+@audit.command()
+@_data_dir
+@click.option("--json", "as_json", is_flag=True, help="One object a line.")
+def show(data_dir: Path, *, as_json: bool) -> None:
+    """Show the record, oldest entry first."""
+    entries = asyncio.run(_all(data_dir))
+    if as_json:
+        for entry in entries:
+            members = entry._asdict() | {"previous": entry.previous.hex(), "hash": entry.hash.hex()}
+            output.print_json(members | {"time": rfc3339(entry.time)})
+        return
+    rows = [
+        (str(e.number), rfc3339(e.time), e.event, e.subject, json.dumps(e.details, ensure_ascii=False)) for e in entries
+    ]
+    output.print_table("", ("number", "time", "event", "subject", "details"), rows)
+
+
+async def _verify(data_dir: Path, expect: str | None) -> tuple[int, bytes, bool]:
+    count, head, is_expected, last = 0, GENESIS, False, None
+    async for entry in _entries(data_dir):
+        if not follows(entry, last):
+            raise StoreUnavailable(f"audit entry {count + 1} is not what was written in its place")
+        count, head, last = count + 1, entry.hash, entry
+        is_expected = is_expected or head.hex() == expect
+    return count, head, is_expected
+
+
+async def _all(data_dir: Path) -> list[AuditEntry]:
+    return [entry async for entry in _entries(data_dir)]
+
+
+async def _entries(data_dir: Path) -> AsyncIterator[AuditEntry]:
+    data = DataDirectory(data_dir)
+    data.expect()
+    store = LmdbStore(data.store)
+    try:
+        after = 0
+        while entries := await store.audit(after):
+            for entry in entries:
+                yield entry
+            after += len(entries)
+    finally:
+        await store.close()

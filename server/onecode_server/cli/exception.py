@@ -1,0 +1,111 @@
+"""``onecode exception``: recognition exceptions, filed with a server."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import click
+
+from onecode_client import OperatorClient
+from onecode_server.cli import output
+from onecode_server.cli.options import json_option, server_option
+from onecode_server.errors import Misconfigured
+
+_COLUMNS = ("id", "host_region", "home_region", "state", "effective_from", "effective_until", "reason")
+_STATES = ("REPORTED", "ACKNOWLEDGED", "EFFECTIVE", "ENDED", "WITHDRAWN")
+_LATER = re.compile(r"\+(\d{1,6})([smhd])\Z")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+@click.group()
+def exception() -> None:
+    """Report, acknowledge, withdraw and list recognition exceptions."""
+
+
+@exception.command()
+@server_option
+@click.option("--host", "host_region", required=True, help="The region that does not recognise.")
+@click.option("--home", "home_region", required=True, help="The region that is not recognised.")
+@click.option("--reason", required=True, help="Why, in 1 to 1,024 bytes.")
+@click.option("--from", "begins", default="now", show_default=True, help="RFC 3339, or +1h from now (s, m, h, d).")
+@click.option("--until", "ends", required=True, help="The same; at most 30 days later.")
+@json_option
+def report(
+    server: str, host_region: str, home_region: str, reason: str, begins: str, ends: str, *, as_json: bool
+) -> None:
+    """File a report. It has no effect until the national operator has acknowledged it."""
+    now = datetime.now(UTC)
+    with OperatorClient(server) as client:
+        filed = client.report_exception(
+            host_region=host_region,
+            home_region=home_region,
+            reason=reason,
+            effective_from=_time(begins, now),
+            effective_until=_time(ends, now),
+        )
+    _show([filed], as_json=as_json)
+
+
+@exception.command()
+@server_option
+@click.argument("identifier", metavar="ID")
+@json_option
+def acknowledge(server: str, identifier: str, *, as_json: bool) -> None:
+    """Let a report take effect: from its beginning, or from now where that is past."""
+    with OperatorClient(server) as client:
+        _show([client.acknowledge_exception(identifier)], as_json=as_json)
+
+
+@exception.command()
+@server_option
+@click.argument("identifier", metavar="ID")
+@json_option
+def withdraw(server: str, identifier: str, *, as_json: bool) -> None:
+    """End a report before its time."""
+    with OperatorClient(server) as client:
+        _show([client.withdraw_exception(identifier)], as_json=as_json)
+
+
+@exception.command("list")
+@server_option
+@click.option("--host", "host_region", default="", help="Reports of this host only.")
+@click.option("--home", "home_region", default="", help="Reports about this home only.")
+@click.option("--state", type=click.Choice(_STATES), help="Reports in this state only.")
+@json_option
+def list_(server: str, host_region: str, home_region: str, state: str | None, *, as_json: bool) -> None:
+    """List reports, newest first."""
+    filters: dict[str, Any] = {"host_region": host_region, "home_region": home_region}
+    if state is not None:
+        filters["state"] = f"EXCEPTION_STATE_{state}"
+    with OperatorClient(server) as client:
+        _show(list(client.exceptions(**filters)), as_json=as_json)
+
+
+def _time(text: str, now: datetime) -> datetime:
+    """Return a time given as RFC 3339, as ``now``, or as so long from now. Raises Misconfigured."""
+    if text == "now":
+        return now
+    if later := _LATER.match(text):
+        return now + timedelta(**{_UNITS[later[2]]: int(later[1])})
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        raise Misconfigured(f"{text!r} is neither RFC 3339 nor so long from now, such as +2h") from None
+    if time.tzinfo is None:
+        raise Misconfigured(f"{text!r} has no offset: end it with Z or +08:00")
+    return time
+
+
+def _show(reports: list[Any], *, as_json: bool) -> None:
+    if as_json:
+        for one in reports:
+            output.print_json(one)
+        return
+    output.print_table("", _COLUMNS, [[_cell(one, column) for column in _COLUMNS] for one in reports])
+
+
+def _cell(one: Any, column: str) -> str:
+    if column == "state":
+        return output.word(one, column)
+    value = getattr(one, column)
+    return value if isinstance(value, str) else value.ToJsonString()

@@ -1,0 +1,90 @@
+"""The StatusService: streams of records into the store, acknowledged as they are safe."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any, Final
+
+import grpc.aio
+
+from onecode.v1 import status_pb2 as pb
+from onecode.v1 import status_pb2_grpc as pb_grpc
+from onecode_server.engine.publisher import Publisher
+from onecode_server.errors import Draining, InvalidRequest
+from onecode_server.rpc import records
+from onecode_server.rpc.intake import Intake
+from onecode_server.rules.publication import Rejection
+from onecode_server.stores.protocol import Store
+
+CHUNK_RECORDS: Final = 1000
+"""Records to a commit: some milliseconds for the disk, and half a megabyte of memory."""
+AHEAD_RECORDS: Final = 2 * CHUNK_RECORDS
+"""Records read while a commit runs; a publisher that is faster is held back by HTTP/2's flow control."""
+
+_Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class StatusServicer(pb_grpc.StatusServiceServicer):
+    """Turns a stream of messages into chunks for the publisher. ``draining`` is set once the server is to end."""
+
+    def __init__(self, publisher: Publisher, store: Store, draining: asyncio.Event) -> None:
+        self._publisher = publisher
+        self._store = store
+        self._draining = draining
+
+    async def PublishStatuses(
+        self, request_iterator: AsyncIterator[pb.PublishStatusesRequest], context: _Context
+    ) -> AsyncIterator[pb.PublishStatusesResponse]:
+        """Publish records in chunks, one commit each; answer after each commit what is on disk.
+
+        Raises InvalidRequest for a sequence that does not rise, StoreUnavailable, NotServing, and Draining where the
+        server ends: what was acknowledged is safe, the rest is to be sent again.
+        """
+        intake = Intake(request_iterator, AHEAD_RECORDS, self._draining)
+        last = 0
+        try:
+            while chunk := await intake.take(CHUNK_RECORDS):
+                rising = _rising(chunk, last)
+                if rising:
+                    last = rising[-1].sequence
+                    yield await self._publish(rising)
+                if len(rising) < len(chunk):
+                    raise InvalidRequest("SEQUENCE_NOT_RISING", f"a sequence after {last} is not higher than it")
+            if self._draining.is_set():
+                raise Draining("the server is ending; send again what was not acknowledged")
+        finally:
+            intake.close()
+
+    async def GetStatus(self, request: pb.GetStatusRequest, context: _Context) -> pb.GetStatusResponse:
+        """Return a subject's records. Raises InvalidRequest, StoreUnavailable, NotServing."""
+        name = records.read_subject(request.subject)
+        found = None if name is None else await self._publisher.resolve(name)
+        if found is None:
+            raise InvalidRequest("SUBJECT_INVALID", "the subject is missing, or what names it cannot be read")
+        known = (await self._store.statuses([found.subject])).records[0]
+        return pb.GetStatusResponse(records=[records.write_record(found.subject, record) for record in known])
+
+    async def _publish(self, chunk: list[pb.PublishStatusesRequest]) -> pb.PublishStatusesResponse:
+        read = [records.read_record(request.record) for request in chunk]
+        results = iter(await self._publisher.publish([item for item in read if not isinstance(item, Rejection)]))
+        broken = [item if isinstance(item, Rejection) else next(results) for item in read]
+        return pb.PublishStatusesResponse(
+            durable_through=chunk[-1].sequence,
+            rejections=[
+                pb.Rejection(
+                    sequence=request.sequence,
+                    reason=pb.RejectionReason.Value(f"REJECTION_REASON_{rule.name}"),
+                    message=rule,
+                )
+                for request, rule in zip(chunk, broken, strict=True)
+                if rule is not None
+            ],
+        )
+
+
+def _rising(chunk: list[pb.PublishStatusesRequest], last: int) -> list[pb.PublishStatusesRequest]:
+    """Return the part of a chunk before its first sequence that is not higher than the one before it."""
+    for index, request in enumerate(chunk):
+        if request.sequence <= last:
+            return chunk[:index]
+        last = request.sequence
+    return chunk

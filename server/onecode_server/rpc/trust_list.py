@@ -1,0 +1,24 @@
+"""The TrustListService: the signed list itself, so that partners can verify offline."""
+
+from typing import Any
+
+import grpc.aio
+
+from onecode.v1 import trust_list_pb2 as pb
+from onecode.v1 import trust_list_pb2_grpc as pb_grpc
+from onecode_server.engine.trust_source import TrustSource
+
+
+class TrustListServicer(pb_grpc.TrustListServiceServicer):
+    """Hands out the list in force."""
+
+    def __init__(self, trust: TrustSource) -> None:
+        self._trust = trust
+
+    async def GetTrustList(
+        self, request: pb.GetTrustListRequest, context: grpc.aio.ServicerContext[Any, Any]
+    ) -> pb.GetTrustListResponse:
+        """Return the list in force where it is newer than the caller's. Raises NotServing."""
+        version = self._trust.current.version
+        newer = version > request.if_newer_than
+        return pb.GetTrustListResponse(version=version, signed_list=self._trust.file if newer else b"")

@@ -1,0 +1,124 @@
+"""An LMDB environment, used from an event loop: opened with care, read and written on threads of its own.
+
+Neither a page fault nor another process's commit ever holds up the loop. Commits are on disk when they return (LMDB's
+default, synchronous mode).
+"""
+
+import asyncio
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import lmdb
+
+from onecode_server.errors import StoreUnavailable
+
+MAP_BYTES_MAX: Final = 64 * 1024**3
+"""Address space, not disk: the file grows as it is written. 500 million subjects fit, a third of the country."""
+READERS_MAX: Final = 512
+"""Reader slots for all processes together: two for each of some hundred workers and commands, with room to spare."""
+READ_TIMEOUT_S: Final = 1.0
+"""A scanner waits a second at most for the store: then the answer is given without it, and says so."""
+WRITE_TIMEOUT_S: Final = 30.0
+"""Commits wait for each other and for the disk; a chunk takes milliseconds unless the disk is dying."""
+WAITING_MAX: Final = 256
+"""Calls that wait for a thread. Beyond that the store is not answering, and more waiting does not help."""
+
+_SCHEMA_KEY: Final = b"schema"
+_T = TypeVar("_T")
+
+
+class LmdbEnvironment:
+    """One directory with named tables. ``tables`` maps their names to handles; transactions are LMDB's own."""
+
+    def __init__(self, directory: Path, names: Sequence[str], schema: bytes) -> None:
+        """Open the environment in ``directory``, made if it is missing. Raises StoreUnavailable.
+
+        ``schema`` names the layout: another one's files are not touched. Reader slots that a killed process left
+        behind are taken back.
+        """
+        try:
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._env = lmdb.open(
+                str(directory), map_size=MAP_BYTES_MAX, max_dbs=len(names), max_readers=READERS_MAX, mode=0o600
+            )
+            self._env.reader_check()
+            self.tables: dict[str, Any] = {name: self._env.open_db(name.encode()) for name in names}
+            with self._env.begin(db=self.tables["meta"], write=True) as txn:
+                found = txn.get(_SCHEMA_KEY)
+                if found is None:
+                    txn.put(_SCHEMA_KEY, schema)
+            self._file = directory / "data.mdb"
+            self._identity = _identity(self._file)
+        except (lmdb.Error, OSError) as fault:
+            raise StoreUnavailable(f"cannot open the store in {directory}: {fault}") from None
+        if found not in (None, schema):
+            self._env.close()
+            raise StoreUnavailable(f"the store in {directory} has another layout ({found!r}, not {schema!r})")
+        self._reader = ThreadPoolExecutor(1, "store-read")
+        self._writer = ThreadPoolExecutor(1, "store-write")
+        self._waiting = 0
+
+    async def read(self, work: Callable[[Any], _T]) -> _T:
+        """Return what ``work`` makes of a read transaction. Raises StoreUnavailable."""
+
+        def run() -> _T:
+            self._check_identity()
+            with self._env.begin() as txn:
+                return work(txn)
+
+        return await self._on(self._reader, run, READ_TIMEOUT_S)
+
+    async def write(self, work: Callable[[Any], _T]) -> _T:
+        """Return what ``work`` makes of a write transaction, once it is on disk; what it raises undoes it."""
+
+        def run() -> _T:
+            self._check_identity()
+            with self._env.begin(write=True) as txn:
+                return work(txn)
+
+        return await self._on(self._writer, run, WRITE_TIMEOUT_S)
+
+    async def close(self) -> None:
+        """Let go of files and threads, after the calls that run have ended."""
+        for executor in (self._reader, self._writer):
+            executor.shutdown(wait=True, cancel_futures=True)
+        self._env.close()
+
+    async def _on(self, executor: ThreadPoolExecutor, run: Callable[[], _T], timeout_s: float) -> _T:
+        if self._waiting >= WAITING_MAX:
+            raise StoreUnavailable("too many calls wait for the store")
+        self._waiting += 1
+        try:
+            # A thread cannot be stopped: the call is left to itself, and counts as waiting until it ends.
+            future = asyncio.get_running_loop().run_in_executor(executor, run)
+            future.add_done_callback(self._ended)
+            return await asyncio.wait_for(asyncio.shield(future), timeout_s)
+        except TimeoutError:
+            raise StoreUnavailable(f"the store did not answer within {timeout_s:g} s") from None
+        except asyncio.CancelledError:
+            if not future.cancelled():  # the caller was, not the call
+                raise
+            raise StoreUnavailable("the store was closed") from None
+        except (lmdb.Error, OSError, RuntimeError) as fault:
+            raise StoreUnavailable(f"the store failed: {fault}") from None
+
+    def _ended(self, future: asyncio.Future[Any]) -> None:
+        self._waiting -= 1
+        if not future.cancelled():
+            future.exception()  # asked for, so that a call nobody waits for any more is not logged as lost
+
+    def _check_identity(self) -> None:
+        # An open map outlives its file: without this, a moved or replaced data directory would be read for ever.
+        if _identity(self._file) != self._identity:
+            raise StoreUnavailable("the store's file is not the one that was opened")
+
+
+def _identity(file: Path) -> tuple[int, int]:
+    try:
+        status = os.stat(file)
+    except OSError as fault:
+        raise StoreUnavailable(f"the store's file is gone: {fault.strerror}") from None
+    return status.st_dev, status.st_ino

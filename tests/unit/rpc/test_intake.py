@@ -1,0 +1,78 @@
+"""Reading ahead on a stream: bounded, in order, and ended by the stream, by its failure or by the server's end."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from onecode_server.rpc.intake import Intake
+
+
+class Stream:
+    """Messages as they come, and how many were read."""
+
+    def __init__(self, count: int, fault: Exception | None = None, *, stays_open: bool = False) -> None:
+        self._count, self._fault, self._stays_open = count, fault, stays_open
+        self.read = 0
+
+    async def __aiter__(self) -> AsyncIterator[int]:
+        for number in range(self._count):
+            self.read += 1
+            yield number
+        if self._fault is not None:
+            raise self._fault
+        if self._stays_open:
+            await asyncio.Event().wait()
+
+
+async def taken(intake: Intake[int], count_max: int = 10) -> list[int]:
+    found: list[int] = []
+    while chunk := await asyncio.wait_for(intake.take(count_max), 5):
+        assert len(chunk) <= count_max
+        found += chunk
+    return found
+
+
+async def test_all_messages_come_in_order_in_chunks() -> None:
+    intake = Intake(aiter(Stream(95)), 20, asyncio.Event())
+    assert await taken(intake) == list(range(95))
+    assert await intake_is_over(intake)
+    intake.close()
+
+
+async def intake_is_over(intake: Intake[int]) -> bool:
+    return not intake._queue.qsize()
+
+
+async def test_no_more_than_the_bound_is_read_ahead() -> None:
+    stream = Stream(1000)
+    intake = Intake(aiter(stream), 20, asyncio.Event())
+    await asyncio.sleep(0.05)
+    assert stream.read == 21  # one more stands in the door
+    intake.close()
+
+
+async def test_a_failure_of_the_stream_comes_after_what_was_read_before_it() -> None:
+    intake = Intake(aiter(Stream(5, ValueError("broken"))), 20, asyncio.Event())
+    assert await intake.take(10) == [0, 1, 2, 3, 4]
+    with pytest.raises(ValueError, match="broken"):
+        await intake.take(10)
+    intake.close()
+
+
+async def test_the_servers_end_ends_a_stream_that_stays_open() -> None:
+    stop = asyncio.Event()
+    intake = Intake(aiter(Stream(3, stays_open=True)), 20, stop)
+    assert await intake.take(10) == [0, 1, 2]
+    stop.set()
+    assert await asyncio.wait_for(intake.take(10), 5) == []
+    intake.close()
+
+
+async def test_the_servers_end_does_not_lose_what_waits_behind_a_full_queue() -> None:
+    stop = asyncio.Event()
+    intake = Intake(aiter(Stream(1000)), 20, stop)
+    await asyncio.sleep(0.05)
+    stop.set()
+    assert await taken(intake) == list(range(20))
+    intake.close()
