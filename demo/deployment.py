@@ -58,7 +58,13 @@ class Deployment:
         """Publish a status record that takes effect now."""
         file = self.data_dir / "records.ndjson"
         file.write_text(json.dumps({"effective_at": datetime.now(UTC).isoformat(), **record}) + "\n", encoding="utf-8")
-        self.run("status", "publish", "--data-dir", str(self.data_dir), "--file", str(file))
+        self.run("status", "publish", "--server", self.server, "--file", str(file))
+
+    def suspend(self, host: str, home: str, reason: str, lasts_s: int) -> None:
+        """Report that a host does not recognise a home for so many seconds, and acknowledge it."""
+        asked = ("--host", host, "--home", home, "--reason", reason, "--until", f"+{lasts_s}s")
+        report = json.loads(self.run("exception", "report", "--server", self.server, "--json", *asked))
+        self.run("exception", "acknowledge", "--server", self.server, report["id"])
 
     def entry(self, region: str) -> dict[str, Any]:
         """Return a region's entry of the trust list."""
