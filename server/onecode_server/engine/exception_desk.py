@@ -32,12 +32,14 @@ class ExceptionDesk:
         Raises PreconditionFailed, whose reason names the rule, NotServing and StoreUnavailable.
         """
         trust, now = self._trust.current, self._clock()
+        if now - self._skew <= begins < now:
+            begins = now  # the reporter's clock is behind ours: meant was from now on, and nothing counts backwards
         report = RecognitionException(
             f"RE-{secrets.token_hex(_ID_BYTES)}",
             host,
             home,
             reason,
-            max(begins, min(now, begins + self._skew)),
+            begins,
             ends,
             now,
         )
