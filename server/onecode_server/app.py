@@ -13,9 +13,10 @@ from typing import Any
 from onecode_server.config import Settings
 from onecode_server.crypto import SignatureBackend, open_backend
 from onecode_server.data_directory import DataDirectory
+from onecode_server.engine import exception_book, status_cache, trust_source
 from onecode_server.engine.batcher import Batcher
 from onecode_server.engine.claims_reader import ClaimsReader
-from onecode_server.engine.clock import wall_clock
+from onecode_server.engine.clock import every, wall_clock
 from onecode_server.engine.exception_book import ExceptionBook
 from onecode_server.engine.exception_desk import ExceptionDesk
 from onecode_server.engine.publisher import Publisher
@@ -24,6 +25,7 @@ from onecode_server.engine.token_reader import TokenReader
 from onecode_server.engine.translator import Translator
 from onecode_server.engine.trust_source import TrustSource
 from onecode_server.engine.verifier import Verifier
+from onecode_server.errors import OnecodeError
 from onecode_server.metrics import Metrics
 from onecode_server.model.region import NATIONAL
 from onecode_server.model.trust_list import Role
@@ -104,7 +106,7 @@ async def open_engine(data_dir: Path) -> AsyncIterator[Engine]:
 async def serve(settings: Settings, announce: Callable[[str], None]) -> None:
     """Serve until SIGTERM or SIGINT, then drain. ``announce`` is given the line that says where.
 
-    Raises Misconfigured, StoreUnavailable where it cannot start.
+    Raises Misconfigured, StoreUnavailable where it cannot start, OnecodeError where it ended by itself.
     """
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -117,7 +119,11 @@ async def serve(settings: Settings, announce: Callable[[str], None]) -> None:
     try:
         await engine.trust.refresh()
         await engine.exceptions.refresh()
-        watchers += map(_keep, (engine.trust.watch(), engine.exceptions.watch(), engine.statuses.follow()))
+        watchers += (
+            _keep(every(trust_source.POLL_S, engine.trust.refresh)),
+            _keep(every(exception_book.REFRESH_S, engine.exceptions.refresh)),
+            _keep(every(status_cache.FOLLOW_S, engine.statuses.catch_up)),
+        )
         metrics_port = page.start(*settings.metrics)
         port = await listener.start(*settings.listen)
         ready = (
@@ -130,6 +136,8 @@ async def serve(settings: Settings, announce: Callable[[str], None]) -> None:
         _log.info("draining")
         await listener.drain(settings.drain_s)
         page.stop()
+        if any(watcher.done() for watcher in watchers):
+            raise OnecodeError("a watcher has ended, and so the server: its log says which")
     finally:
         for watcher in watchers:
             watcher.cancel()

@@ -84,11 +84,19 @@ def test_reports_are_listed_newest_first_filtered_and_by_pages(running: Server) 
         assert [one.id for one in client.exceptions(host_region="110000")] == ids[5:]
         client.acknowledge_exception(ids[0])
         assert [one.id for one in client.exceptions(state="EXCEPTION_STATE_EFFECTIVE")] == ids[:1]
+        assert list(client.exceptions(state=99)) == []
         with pytest.raises(ServerError, match="no report with this id") as unknown:
             client.acknowledge_exception("RE-nothing")
         assert (unknown.value.code, unknown.value.reason) == ("NOT_FOUND", "EXCEPTION_UNKNOWN")
         with pytest.raises(ServerError, match="acknowledged already"):
             client.acknowledge_exception(ids[0])
+
+
+def test_a_reason_stands_in_the_list_as_it_was_written(running: Server) -> None:
+    odd = "[/] [b]x[/b]"  # rich would read it as markup
+    asked = ("--host", "440000", "--home", "420000", "--until", "+1h", "--reason", odd)
+    assert odd in expect(command("exception", "report", "--server", running.address, *asked))
+    assert odd in expect(command("exception", "list", "--server", running.address))
 
 
 def test_every_step_is_in_the_audit_record_and_a_changed_one_is_found(running: Server, deployment: Deployment) -> None:

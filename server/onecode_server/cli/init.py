@@ -10,12 +10,10 @@ from onecode_server.cli import demo_regions, trust_document
 from onecode_server.crypto.signing import Signer, make_secret
 from onecode_server.data_directory import DataDirectory
 from onecode_server.errors import Misconfigured
-from onecode_server.formats import national
+from onecode_server.formats import CODECS, national
 from onecode_server.formats.region_entry import key_id_bytes
 from onecode_server.model.region import NATIONAL
 from onecode_server.model.trust_list import Format, Role
-
-_GATEWAY_FORMATS = (Format.NATIONAL, Format.JWT, Format.PASETO)
 
 
 @click.command()
@@ -37,7 +35,7 @@ def init(data_dir: Path, *, demo: bool) -> None:
     root = Signer(make_secret(data.root_key))
     regions = [_authority(data), *(demo_regions.entries() if demo else ())]
     for region in regions[1:]:
-        if region.get("format") in _GATEWAY_FORMATS:
+        if region.get("format") in CODECS:
             region["keys"] = [new_key(data, region["code"], Role.ISSUER, Format(region["format"]))]
     # Last of all the root's public key: its file says that everything else is there.
     trust_document.write(data, {"version": 1, "regions": regions}, root)
@@ -65,6 +63,6 @@ def _authority(data: DataDirectory) -> dict[str, Any]:
         "levels": {"GREEN": "GREEN", "YELLOW": "YELLOW", "RED": "RED"},
         "keys": [
             new_key(data, NATIONAL, Role.ISSUER, Format.NATIONAL),
-            *(new_key(data, NATIONAL, Role.GATEWAY, fmt) for fmt in _GATEWAY_FORMATS),
+            *(new_key(data, NATIONAL, Role.GATEWAY, fmt) for fmt in CODECS),
         ],
     }

@@ -11,6 +11,7 @@ from google.protobuf.message import Message
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 PIPE_COLUMNS: Final = 120
 """The width of a table that goes into a file or a pipe, which have none of their own."""
@@ -66,19 +67,14 @@ def word(message: Message, field: str) -> str:
     return str(enum.values_by_number[getattr(message, field)].name).removeprefix(prefix)
 
 
-def coloured(text: str) -> str:
-    """Return a decision or level in its colour, for a table."""
-    colour = _COLOURS.get(text)
-    return f"[{colour}]{text}[/]" if colour else text
-
-
 def print_table(title: str, columns: Iterable[str], rows: Iterable[Iterable[str]]) -> None:
     """Print a table."""
-    table = Table(title=title or None, title_justify="left", header_style="bold")
+    table = Table(title=Text(title) if title else None, title_justify="left", header_style="bold")
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
-        table.add_row(*row)
+        # Text, not markup: what a region or a reporter wrote stands there as it was written.
+        table.add_row(*(Text(cell, _COLOURS.get(cell, "")) for cell in row))
     console = Console(emoji=False)
     if not console.is_terminal:
         console.width = PIPE_COLUMNS

@@ -8,18 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.markup import escape
 
 from onecode_server.cli import output, trust_document
 from onecode_server.cli.trust_document import Document
 from onecode_server.data_directory import DataDirectory
 from onecode_server.errors import Misconfigured
+from onecode_server.model.trust_list import Format
 
 _data_dir = click.option("--data-dir", required=True, type=click.Path(path_type=Path), help="The deployment.")
 _root_key = click.option("--root-key", type=click.Path(path_type=Path), help="Default: root.key in the directory.")
 _region = click.option("--region", required=True, help="Six digits.")
 _kid = click.option("--kid", required=True, help="As the codes carry it; hex for national codes.")
-_FORMATS = click.Choice(["national", "jwt", "paseto", "opaque"])
+_FORMATS = click.Choice([str(fmt) for fmt in Format])
 
 
 @click.group()
@@ -46,8 +46,7 @@ def show(data_dir: Path, *, as_json: bool) -> None:
         )
         kind = "national (adopter)" if region.adopts_national else str(region.format)
         levels = ", ".join(f"{word} = {level.name}" for word, level in region.levels.items())
-        cells = (region.code, region.name, kind, region.prefix.decode() or levels, keys)
-        rows.append([escape(cell) for cell in cells])
+        rows.append((region.code, region.name, kind, region.prefix.decode() or levels, keys))
     title = f"trust list version {read.version}, issued {document['issued_at']}, next by {document['next_update']}"
     output.print_table(title, ("region", "name", "format", "levels or prefix", "keys"), rows)
     for where, why in read.skipped:

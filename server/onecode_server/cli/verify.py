@@ -86,9 +86,7 @@ def _members(translation: Any) -> dict[str, Any]:
 
 
 def _cells(verdict: Any) -> tuple[str, ...]:
-    decision, level = (output.coloured(output.word(verdict, field)) for field in ("decision", "level"))
-    rest = (output.word(verdict, field) for field in ("authenticity", "status", "recognition", "reason"))
-    return (verdict.home_region or "-", decision, level, *rest)
+    return (verdict.home_region or "-", *(output.word(verdict, field) for field in _COLUMNS[1:]))
 
 
 _COLUMNS: Final = ("home", "decision", "level", "authenticity", "status", "recognition", "reason")

@@ -3,7 +3,6 @@
 There are few of them (a host may report each home once at a time), so that a check looks through a short tuple.
 """
 
-import asyncio
 import logging
 from typing import Final
 
@@ -29,12 +28,6 @@ class ExceptionBook:
         self._by_pair: dict[tuple[str, str], tuple[RecognitionException, ...]] = {}
         self.is_open = False
         self.store_answers = False
-
-    async def watch(self) -> None:
-        """Read the store again, for ever."""
-        while True:
-            await self.refresh()
-            await asyncio.sleep(REFRESH_S)
 
     async def refresh(self) -> None:
         """Read the store once."""

@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Any, Final
 
 from onecode_server.engine.clock import Clock
 from onecode_server.engine.exception_book import ExceptionBook
@@ -34,18 +34,11 @@ class ExceptionDesk:
         trust, now = self._trust.current, self._clock()
         if now - self._skew <= begins < now:
             begins = now  # the reporter's clock is behind ours: meant was from now on, and nothing counts backwards
-        report = RecognitionException(
-            f"RE-{secrets.token_hex(_ID_BYTES)}",
-            host,
-            home,
-            reason,
-            begins,
-            ends,
-            now,
-        )
+        identifier = f"RE-{secrets.token_hex(_ID_BYTES)}"
+        report = RecognitionException(identifier, host, home, reason, begins, ends, now)
 
         def decide(reports: _Reports) -> ExceptionChange:
-            _expect(rules.report_obstacle(report, reports, trust, self._skew))
+            _expect(rules.report_obstacle(report, reports, trust))
             return ExceptionChange(report, "exception reported", now)
 
         return await self._change(decide)
@@ -55,23 +48,22 @@ class ExceptionDesk:
 
         Raises NotFound, PreconditionFailed, StoreUnavailable.
         """
-        now = self._clock()
-
-        def decide(reports: _Reports) -> ExceptionChange:
-            report = _find(reports, identifier)
-            _expect(rules.acknowledge_obstacle(report, now))
-            return ExceptionChange(report._replace(acknowledged_at=now), "exception acknowledged", now)
-
-        return await self._change(decide)
+        return await self._step(identifier, rules.acknowledge_obstacle, "acknowledged")
 
     async def withdraw(self, identifier: str) -> RecognitionException:
         """End a report before its time. Raises NotFound, PreconditionFailed, StoreUnavailable."""
+        return await self._step(identifier, rules.withdraw_obstacle, "withdrawn")
+
+    async def _step(
+        self, identifier: str, obstacle: Callable[[RecognitionException, int], rules.Obstacle | None], done: str
+    ) -> RecognitionException:
         now = self._clock()
 
         def decide(reports: _Reports) -> ExceptionChange:
             report = _find(reports, identifier)
-            _expect(rules.withdraw_obstacle(report, now))
-            return ExceptionChange(report._replace(withdrawn_at=now), "exception withdrawn", now)
+            _expect(obstacle(report, now))
+            changed: dict[str, Any] = {f"{done}_at": now}
+            return ExceptionChange(report._replace(**changed), f"exception {done}", now)
 
         return await self._change(decide)
 

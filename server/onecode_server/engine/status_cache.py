@@ -62,12 +62,6 @@ class StatusCache:
         self._position = 0
         self._followed_at_s = _NEVER
 
-    async def follow(self) -> None:
-        """Read the change feed, for ever."""
-        while True:
-            await self.catch_up()
-            await asyncio.sleep(FOLLOW_S)
-
     async def catch_up(self) -> None:
         """Forget what the change feed names since it was last read; forget all where it has a hole."""
         asked_at_s = self._monotonic()

@@ -62,12 +62,6 @@ class TrustSource:
         """Whether there is a list in force."""
         return self._list is not None
 
-    async def watch(self) -> None:
-        """Take every new list, for ever."""
-        while True:
-            await self.refresh()
-            await asyncio.sleep(POLL_S)
-
     async def refresh(self) -> None:
         """Take the file if it changed since it was last looked at, and the last good list if there is none yet."""
         stamp = _stamp(self._file)

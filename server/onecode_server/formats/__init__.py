@@ -1,8 +1,7 @@
 """The wire formats of codes, sans-I/O: bytes in, a signed code out. One file a format.
 
-To add a format: a module with ``PREFIX``, ``EXPIRY``, ``NOT_BEFORE``, ``decode``, ``read_claims`` and ``mint``, a name
-in ``model.trust_list.Format`` and a line in ``CODECS``. Formats know the model and each other's
-encodings, nothing else.
+To add a format: a module with what ``Codec`` asks for, a name in ``model.trust_list.Format`` and a line in ``CODECS``.
+Formats know the model and each other's encodings, nothing else.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,7 +13,8 @@ from onecode_server.model.trust_list import Format
 
 
 class Codec(Protocol):
-    """What each signed format offers. ``EXPIRY`` and ``NOT_BEFORE`` are its registered claim names."""
+    """What each signed format offers. ``EXPIRY`` and ``NOT_BEFORE`` are its registered claim names;
+    ``TIMES_ARE_TEXT`` tells whether those hold RFC 3339 text or seconds since 1970."""
 
     @property
     def PREFIX(self) -> bytes: ...  # noqa: N802, D102
@@ -24,6 +24,9 @@ class Codec(Protocol):
 
     @property
     def NOT_BEFORE(self) -> str | int: ...  # noqa: N802, D102
+
+    @property
+    def TIMES_ARE_TEXT(self) -> bool: ...  # noqa: N802, D102
 
     def decode(self, code: bytes) -> SignedCode:
         """Return the envelope. Raises Malformed."""

@@ -144,7 +144,7 @@ def read_time(value: Any) -> int:
 
 def write_time(time: int, fmt: Format) -> int | float | str:
     """Return ``time`` (Unix microseconds) as the format's registered claims write it."""
-    if fmt is Format.PASETO:  # PASETO claims are RFC 3339 text
+    if CODECS[fmt].TIMES_ARE_TEXT:  # RFC 3339
         return datetime.fromtimestamp(time / MICROSECONDS, UTC).isoformat()
     whole, rest = divmod(time, MICROSECONDS)
     return time / MICROSECONDS if rest else whole

@@ -13,6 +13,7 @@ PREFIX: Final = b"eyJ"
 
 EXPIRY: Final = "exp"
 NOT_BEFORE: Final = "nbf"
+TIMES_ARE_TEXT: Final = False
 
 _ALGORITHMS: Final = ("EdDSA", "Ed25519")
 _SIGNATURE_BYTES: Final = 64

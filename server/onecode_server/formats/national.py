@@ -18,6 +18,7 @@ PREFIX: Final = b"NC1:"
 ISSUER: Final = 1
 EXPIRY: Final = 4
 NOT_BEFORE: Final = 5
+TIMES_ARE_TEXT: Final = False
 ISSUED_AT: Final = 6
 SUBJECT: Final = -65537
 LEVEL: Final = -65538

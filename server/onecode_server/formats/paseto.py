@@ -12,6 +12,7 @@ PREFIX: Final = b"v4.public."
 
 EXPIRY: Final = "exp"
 NOT_BEFORE: Final = "nbf"
+TIMES_ARE_TEXT: Final = True
 
 _SIGNATURE_BYTES: Final = 64
 

@@ -14,7 +14,7 @@ from onecode_server.model.exception import RecognitionException
 from onecode_server.model.region import is_region_code
 from onecode_server.rpc.convert import timestamp
 from onecode_server.rpc.records import read_time
-from onecode_server.rules.exceptions import State, state
+from onecode_server.rules.exceptions import state
 from onecode_server.stores.protocol import Store
 
 PAGE_MAX: Final = 1000
@@ -66,7 +66,7 @@ class ExceptionServicer(pb_grpc.ExceptionServiceServicer):
             for report in await self._store.exceptions()
             if (not request.host_region or report.host == request.host_region)
             and (not request.home_region or report.home == request.home_region)
-            and (not request.state or state(report, now) == State(request.state))
+            and (not request.state or state(report, now) == int(request.state))
             and (after is None or _place(report) < after)
         ]
         found.sort(key=_place, reverse=True)

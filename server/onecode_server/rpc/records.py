@@ -6,12 +6,11 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from onecode.v1 import status_pb2 as pb
 from onecode_server.engine.publisher import LocalSubject, SubjectName
+from onecode_server.formats.claims import MICROSECONDS, TIME_MAX
 from onecode_server.model.code import Scan
 from onecode_server.model.status import Level, Scope, StatusRecord
 from onecode_server.rpc.convert import timestamp
 from onecode_server.rules.publication import Rejection
-
-_SECONDS_MAX = 253_402_300_799  # the end of the year 9999, where RFC 3339 ends
 
 
 def read_record(message: pb.StatusRecord) -> tuple[SubjectName, StatusRecord] | Rejection:
@@ -47,9 +46,9 @@ def read_subject(message: pb.SubjectRef) -> SubjectName | None:
 
 def read_time(message: Timestamp) -> int | None:
     """Return a time in Unix microseconds; None where it is before 1970 or after 9999, or is no time."""
-    if not 0 <= message.seconds <= _SECONDS_MAX or not 0 <= message.nanos < 1_000_000_000:
+    if not 0 <= message.seconds < TIME_MAX // MICROSECONDS or not 0 <= message.nanos < 1_000_000_000:
         return None
-    return message.seconds * 1_000_000 + message.nanos // 1000
+    return message.seconds * MICROSECONDS + message.nanos // 1000
 
 
 def write_record(subject: bytes, record: StatusRecord) -> pb.StatusRecord:

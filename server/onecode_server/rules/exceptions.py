@@ -57,10 +57,9 @@ def state(report: RecognitionException, now: int) -> State:
 
 
 def report_obstacle(
-    report: RecognitionException, others: Iterable[RecognitionException], trust: TrustList, skew: int
+    report: RecognitionException, others: Iterable[RecognitionException], trust: TrustList
 ) -> Obstacle | None:
-    """Say why ``report`` may not be filed at its ``reported_at``, or None. ``skew`` is microseconds of the caller's
-    clock behind ours."""
+    """Say why ``report`` may not be filed at its ``reported_at``, or None."""
     if report.host == NATIONAL:
         return Obstacle.HOST_IS_NATIONAL
     if report.home == NATIONAL:
@@ -73,11 +72,11 @@ def report_obstacle(
         return Obstacle.HOME_UNKNOWN
     if not 0 < len(report.reason.encode(errors="replace")) <= REASON_BYTES_MAX:
         return Obstacle.REASON_MISSING
-    return _time_obstacle(report, others, skew)
+    return _time_obstacle(report, others)
 
 
-def _time_obstacle(report: RecognitionException, others: Iterable[RecognitionException], skew: int) -> Obstacle | None:
-    if report.effective_from < report.reported_at - skew:
+def _time_obstacle(report: RecognitionException, others: Iterable[RecognitionException]) -> Obstacle | None:
+    if report.effective_from < report.reported_at:
         return Obstacle.BACKWARDS
     if report.effective_until <= report.effective_from:
         return Obstacle.ENDS_BEFORE_IT_BEGINS

@@ -2,7 +2,8 @@
 
 import asyncio
 
-from onecode_server.engine.exception_book import ExceptionBook
+from onecode_server.engine.clock import every
+from onecode_server.engine.exception_book import REFRESH_S, ExceptionBook
 from onecode_server.model.exception import RecognitionException
 
 from tests.world import HOUR, NOON, World, filed
@@ -44,7 +45,7 @@ async def test_while_the_store_is_away_the_last_known_exceptions_stay(world: Wor
 
 
 async def test_the_watch_finds_what_another_process_filed(world: World) -> None:
-    watch = asyncio.create_task(world.exceptions.watch())
+    watch = asyncio.create_task(every(REFRESH_S, world.exceptions.refresh))
     await asyncio.sleep(0.1)
     await world.store.change_exceptions(filed(report("now")))
     for _ in range(60):

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from onecode_server.crypto.signing import Signer
-from onecode_server.engine.trust_source import TrustSource
+from onecode_server.engine.clock import every
+from onecode_server.engine.trust_source import POLL_S, TrustSource
 from onecode_server.formats import trust_list
 
 from tests.world import SECOND, World
@@ -112,7 +113,7 @@ async def test_a_first_start_without_a_file_or_a_store_has_no_list(world: World,
 
 
 async def test_the_watch_takes_a_new_list_within_two_seconds(world: World) -> None:
-    watch = asyncio.create_task(world.trust.watch())
+    watch = asyncio.create_task(every(POLL_S, world.trust.refresh))
     world.sign_list()
     for _ in range(40):
         await asyncio.sleep(0.05)
