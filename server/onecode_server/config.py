@@ -1,20 +1,24 @@
 """The server's settings: one frozen dataclass, validated once, before anything starts.
 
-Each setting is a flag of ``onecode serve`` and an environment variable (``ONECODE_`` and the flag in capitals).
+Each setting is a flag of ``onecode serve``, an environment variable (``ONECODE_`` and its name in capitals) and a key
+of the settings file, which is its name as it stands here. A flag counts before a variable, and that before the file.
 """
 
 import ipaddress
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, get_type_hints
 
 from onecode_server.crypto import BACKENDS
 from onecode_server.engine.batcher import CODES_MAX
 from onecode_server.engine.status_cache import ENTRIES_MAX
 from onecode_server.errors import Misconfigured
+from onecode_server.setting_sources import Sources
 
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
+_DIGITS_MAX: Final = 20
+"""More than any bound below has, and far from the thousands that int() refuses in words of its own."""
 
 
 class Address(NamedTuple):
@@ -51,22 +55,30 @@ class Settings:
     log_level: str = "info"
 
     @classmethod
-    def read(cls, given: Mapping[str, str | None]) -> "Settings":
-        """Return the settings that ``given`` (names to text; None for not given) asks for.
+    def read(
+        cls,
+        flags: Mapping[str, str | None],
+        environment: Mapping[str, str] | None = None,
+        file: Path | None = None,
+    ) -> "Settings":
+        """Return the settings that are asked for, by what counts of what was given.
 
-        Raises Misconfigured with one line for each mistake.
+        ``flags`` are names to text, None for not given; ``environment`` is a process's; ``file`` is TOML.
+
+        Raises Misconfigured with one line for each mistake, which begins with where it was made.
         """
+        sources = Sources(flags, environment or {}, file)
         values: dict[str, Any] = {}
-        mistakes: list[str] = []
-        for field in fields(cls):
-            text = given.get(field.name)
-            if text is None:
+        mistakes = sources.unknown(_READERS) if sources.fault is None else [sources.fault]
+        for name, kind in get_type_hints(cls).items():
+            if (given := sources.find(name)) is None:
                 continue
             try:
-                values[field.name] = _READERS[field.name](text)
+                values[name] = _READERS[name](given.text(kind))
             except ValueError as fault:
-                mistakes.append(f"--{field.name.replace('_', '-')} {text!r}: {fault}")
-        if given.get("data_dir") is None:
+                mistakes.append(f"{given.where}: {fault}")
+        # What an unreadable file would have given is not known to be missing.
+        if sources.find("data_dir") is None and sources.fault is None:
             mistakes.append("--data-dir is missing")
         if mistakes:
             raise Misconfigured(*mistakes)
@@ -77,7 +89,7 @@ def read_address(text: str) -> Address:
     """Return ``HOST:PORT``. Raises ValueError where it is none, or not of this machine alone."""
     host, colon, port_text = text.rpartition(":")
     host = host.removeprefix("[").removesuffix("]")
-    if not colon or not port_text.isdecimal() or int(port_text) > 65_535:
+    if not colon or not port_text.isdecimal() or len(port_text) > 5 or int(port_text) > 65_535:
         raise ValueError("expected HOST:PORT")
     if not _is_loopback(host):
         raise ValueError("only loopback addresses are served, until callers have identities")
@@ -106,7 +118,7 @@ def _number(low: float, high: float) -> Callable[[str], float]:
 
 def _whole(low: int, high: int) -> Callable[[str], int]:
     def read(text: str) -> int:
-        if not text.isdecimal() or not low <= int(text) <= high:
+        if not text.isdecimal() or len(text) > _DIGITS_MAX or not low <= int(text) <= high:
             raise ValueError(f"expected a whole number from {low:,} to {high:,}")
         return int(text)
 
@@ -133,7 +145,7 @@ def _one_worker(text: str) -> int:
 
 
 def _directory(text: str) -> Path:
-    if not Path(text).is_dir():
+    if not text or not Path(text).is_dir():
         raise ValueError("no such directory")
     return Path(text)
 

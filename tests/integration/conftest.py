@@ -4,6 +4,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -46,8 +47,8 @@ def serve() -> Iterator[Callable[..., Server]]:
     """Start servers of the test's own; they are ended with it."""
     started: list[Server] = []
 
-    def start(deployment: Deployment, *flags: object, await_ready: bool = True) -> Server:
-        started.append(Server(deployment, *flags, await_ready=await_ready))
+    def start(deployment: Deployment, *flags: object, **how: Any) -> Server:
+        started.append(Server(deployment, *flags, **how))
         return started[-1]
 
     yield start

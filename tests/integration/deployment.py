@@ -23,6 +23,7 @@ from urllib.request import urlopen
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from prometheus_client.parser import text_string_to_metric_families
 
 from onecode.v1 import recognition_pb2 as pb
@@ -137,11 +138,15 @@ class Server:
 
     _numbers = count(1)
 
-    def __init__(self, deployment: Deployment, *flags: object, await_ready: bool = True) -> None:
+    def __init__(
+        self, deployment: Deployment, *flags: object, await_ready: bool = True, config: Path | None = None
+    ) -> None:
+        """Start it. A settings file stands in place of the flags that all others are given."""
         self.log_file = deployment.path / f"serve-{next(self._numbers)}.log"
+        given = ("--config", config) if config else ("--data-dir", deployment.path, *LOOPBACK)
         with self.log_file.open("wb") as log:
             self.process = subprocess.Popen(
-                [ONECODE, "serve", "--data-dir", deployment.path, *LOOPBACK, *map(str, flags)],
+                [ONECODE, "serve", *map(str, (*given, *flags))],
                 stdout=subprocess.PIPE,
                 stderr=log,
             )
@@ -197,6 +202,13 @@ class Server:
         request = health_pb2.HealthCheckRequest(service=service)
         response = health_pb2_grpc.HealthStub(self.channel()).Check(request, timeout=START_S, wait_for_ready=True)
         return str(health_pb2.HealthCheckResponse.ServingStatus.Name(response.status))
+
+    def services(self) -> list[str]:
+        """Return what reflection says can be called. Raises grpc.RpcError where there is no reflection."""
+        asked = reflection_pb2.ServerReflectionRequest(list_services="")
+        stub = reflection_pb2_grpc.ServerReflectionStub(self.channel())
+        (answer,) = stub.ServerReflectionInfo(iter([asked]), timeout=30)
+        return [service.name for service in answer.list_services_response.service]
 
     def healthz(self) -> tuple[int, dict[str, Any]]:
         """Return the HTTP status and the report."""

@@ -133,12 +133,26 @@ def test_a_server_that_is_not_there_is_a_failure_and_no_mistake():
     assert ended.err.count("\n") == 1
 
 
-def test_serve_names_every_mistake_at_once_from_flags_and_environment():
+def test_serve_names_every_mistake_at_once_and_where_it_was_made(tmp_path: Path):
     flags = ("--listen", "10.0.0.1:80", "--skew-s", "-1", "--workers", "two")
-    ended = command("serve", *flags, ONECODE_REFLECTION="perhaps", ONECODE_DATA_DIR="/nowhere")
-    named = [line.split("'")[0] for line in ended.err.splitlines()]
-    assert ended.status == 2
-    assert named == [f"onecode: --{setting} " for setting in ("data-dir", "listen", "workers", "skew-s", "reflection")]
+    file = tmp_path / "onecode.toml"
+    file.write_text("drain_s = '10'\nskew_s = 5\nskew = 5\n", "utf-8")
+    environment = {"ONECODE_REFLECTION": "perhaps", "ONECODE_DATA_DIR": "/nowhere", "ONECODE_CONFIG": str(file)}
+    ended = command("serve", *flags, **environment)
+    assert (ended.status, ended.out) == (2, "")
+    begins = [
+        f"{file}: 'skew' is no setting",
+        "ONECODE_DATA_DIR='/nowhere': no such directory",
+        "--listen '10.0.0.1:80': only loopback",
+        "--workers 'two': ",
+        "--skew-s '-1': expected a number",
+        f"{file}: drain_s: expected a number, not a string",
+        "ONECODE_REFLECTION='perhaps': expected one of",
+    ]
+    lines = ended.err.splitlines()
+    assert [line[: len(f"onecode: {begin}")] for line, begin in zip(lines, begins, strict=True)] == [
+        f"onecode: {begin}" for begin in begins
+    ]
 
 
 @pytest.mark.parametrize("flag", ["--listen", "--metrics"])

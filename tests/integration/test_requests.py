@@ -9,7 +9,6 @@ import grpc
 import pytest
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
-from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from onecode.v1 import recognition_pb2 as pb
 from onecode.v1 import recognition_pb2_grpc
@@ -196,15 +195,8 @@ def test_a_call_that_its_caller_cancels_is_counted_as_that_and_leaves_the_queue(
     eventually(lambda: busy.samples("onecode_queue_codes")[()] == 0, 5)
 
 
-def services(server: Server) -> list[str]:
-    asked = reflection_pb2.ServerReflectionRequest(list_services="")
-    stub = reflection_pb2_grpc.ServerReflectionStub(server.channel())
-    (answer,) = stub.ServerReflectionInfo(iter([asked]), timeout=30)
-    return [service.name for service in answer.list_services_response.service]
-
-
 def test_strangers_are_told_what_can_be_called_only_where_that_is_set(narrow: Server, busy: Server):
-    assert SERVICE in services(narrow)
+    assert SERVICE in narrow.services()
     with pytest.raises(grpc.RpcError) as refused:
-        services(busy)
+        busy.services()
     assert refused.value.code() is Code.UNIMPLEMENTED

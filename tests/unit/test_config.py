@@ -36,6 +36,7 @@ BAD = [
     ("drain_s", "301", "expected a number from 0 to 300"),
     ("queue_codes_max", "4095", "expected a whole number from 4,096 to 1,000,000"),
     ("queue_codes_max", "5000.0", "expected a whole number"),
+    ("queue_codes_max", "9" * 5000, "expected a whole number"),
     ("cache_entries_max", "-5", "expected a whole number"),
     ("reflection", "yes", "expected one of true, false"),
     ("log_level", "INFO", "expected one of debug, info, warning, error"),
@@ -152,6 +153,7 @@ def test_an_address_that_others_can_reach_is_refused(text):
         "127.0.0.1:http",
         "127.0.0.1:0x50",
         "localhost:50051/",
+        "localhost:" + "9" * 5000,
     ],
 )
 def test_an_address_without_a_port_that_can_be_is_refused(text):

@@ -1,6 +1,8 @@
 """``onecode serve``: the server."""
 
+import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -14,11 +16,18 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 
 
 def _setting(name: str, text: str) -> Callable[[_F], _F]:
-    # All values reach Settings as text, so that flags and environment are checked in one place, all at once.
-    return click.option(f"--{name}", envvar=f"ONECODE_{name.replace('-', '_').upper()}", help=text)
+    # All values reach Settings as text, so that flags, environment and file are checked in one place, all at once.
+    return click.option(f"--{name}", help=text)
 
 
 @click.command()
+@click.option(
+    "--config",
+    envvar="ONECODE_CONFIG",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="TOML: each setting by its flag's name, with _ for -, such as drain_s = 10.",
+)
 @_setting("data-dir", "Made by 'onecode init'. Needed.")
 @_setting("listen", "HOST:PORT for gRPC, loopback only; port 0 lets the system choose. Default: 127.0.0.1:50051.")
 @_setting("metrics", "HOST:PORT for /metrics and /healthz, loopback only. Default: 127.0.0.1:9464.")
@@ -31,11 +40,12 @@ def _setting(name: str, text: str) -> Callable[[_F], _F]:
 @_setting("cache-entries-max", "Subjects in the status cache. Default: 100000.")
 @_setting("reflection", "true or false: tell callers what can be called. Default: false.")
 @_setting("log-level", f"One of {', '.join(LOG_LEVELS)}. Default: info.")
-def serve(**given: str | None) -> None:
+def serve(config: Path | None, **flags: str | None) -> None:
     """Serve checks and translations until SIGTERM.
 
-    Each flag is an environment variable too: ONECODE_ and the flag in capitals, such as ONECODE_DATA_DIR.
+    Each flag is an environment variable too: ONECODE_ and the flag in capitals, such as ONECODE_DATA_DIR. A flag counts
+    before a variable, a variable before the file.
     """
-    settings = Settings.read(given)
+    settings = Settings.read(flags, os.environ, config)
     logs.configure(settings.log_level)
     uvloop.run(app.serve(settings, click.echo))
