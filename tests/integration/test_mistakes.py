@@ -49,6 +49,26 @@ ON_A_DATA_DIRECTORY = {
         ["issue", "--region", "420000", "--level", "RED", "--out", "/no/x"],
         "cannot write /no/x",
     ),
+    "issue: too many pictures": (
+        ["issue", "--region", "420000", "--level", "RED", "--png", "@pictures", "--count", "1001"],
+        "at most 1,000 pictures, not 1,001",
+    ),
+    "issue: two codes, one picture": (
+        ["issue", "--region", "420000", "--level", "RED", "--png", "@two.PNG", "--count", "2"],
+        "is one picture: name a directory for 2",
+    ),
+    "issue: too long for a picture": (
+        ["issue", "--region", "420000", "--level", "RED", "--png", "@long.png", "--id", "x" * 1500],
+        "bytes is too long for a QR symbol",
+    ),
+    "issue: pictures in a file": (
+        ["issue", "--region", "420000", "--level", "RED", "--png", "@codes"],
+        "codes: File exists",
+    ),
+    "issue: a picture nowhere": (
+        ["issue", "--region", "420000", "--level", "RED", "--png", "@nothing/x.png"],
+        "name a picture that is not there yet",
+    ),
     "region: claims missing": (region(claims="@nothing"), "nothing: No such file"),
     "region: claims no JSON": (region(claims="@broken"), "broken is not JSON"),
     "region: claims without end": (region(claims="@deep"), "deep is not JSON"),

@@ -11,6 +11,7 @@ import click
 
 from onecode_server.app import open_engine
 from onecode_server.cli import output, trust_document
+from onecode_server.cli.pictures import Pictures
 from onecode_server.crypto.signing import Signer
 from onecode_server.data_directory import DataDirectory
 from onecode_server.errors import Misconfigured
@@ -39,8 +40,20 @@ _SECOND_US: Final = 1_000_000
 )
 @click.option("--id", "local_id", help="The region's identifier of the bearer. Default: a random one for each code.")
 @click.option("--out", type=click.Path(path_type=Path), help="Default: standard output.")
+@click.option(
+    "--png",
+    type=click.Path(path_type=Path),
+    help="Draw each code too: FILE.png for one, else a new directory with 01.png and so on, in order.",
+)
 def issue(
-    data_dir: Path, region: str, level: str, count: int, valid_s: int, local_id: str | None, out: Path | None
+    data_dir: Path,
+    region: str,
+    level: str,
+    count: int,
+    valid_s: int,
+    local_id: str | None,
+    out: Path | None,
+    png: Path | None,
 ) -> None:
     """Issue codes of a region, one a line."""
     data = DataDirectory(data_dir)
@@ -55,9 +68,12 @@ def issue(
     else:
         mint = _mint(data, trust, home, Level[level], valid_s)
         codes = (mint(local_id or identity) for identity in islice(_identity_numbers(region), count))
+    pictures = Pictures(png, count) if png else None
     try:
         with out.open("wb") if out else click.open_file("-", "wb") as file:
             for code in output.progress(codes, count, "issuing"):
+                if pictures:
+                    pictures.add(code)
                 file.write(code + b"\n")
     except BrokenPipeError:
         raise
