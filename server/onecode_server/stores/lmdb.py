@@ -145,7 +145,11 @@ class LmdbStore:
             return False
         txn.put(item.subject, layout.pack_records(merged), db=self._statuses)
         if item.token is not None:
-            token = Token(item.subject, item.record.effective_at, item.record.expires_at)
+            # From the first record that is kept, until the end of the last word: what is announced ends nothing today.
+            own = (
+                r.effective_at for r in merged if (r.publisher, r.scope) == (item.record.publisher, item.record.scope)
+            )
+            token = Token(item.subject, min(own), item.record.expires_at)
             txn.put(layout.token_key(item.token), layout.pack_token(token), db=self._tokens)
         return True
 

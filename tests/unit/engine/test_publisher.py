@@ -92,6 +92,18 @@ async def test_an_opaque_token_is_renewed_by_its_region(world: World) -> None:
     assert (await world.verify(code)).level is Level.YELLOW
 
 
+async def test_an_announcement_on_an_opaque_token_ends_nothing_today(world: World) -> None:
+    code = await world.token(expires_at=NOON + 3 * HOUR)
+    tomorrow = StatusRecord("310000", Scope.NATIONAL, Level.YELLOW, NOON + HOUR, NOON + 9 * HOUR, 2)
+    assert await world.publisher.publish([(Scan(code, ""), tomorrow)]) == [None]
+    seen = []
+    for now in (NOON, NOON + HOUR, NOON + 4 * HOUR, NOON + 10 * HOUR):
+        world.now = now
+        world.monotonic_s += 6
+        seen.append((await world.verify(code)).reason)
+    assert seen == [Reason.GREEN, Reason.YELLOW, Reason.YELLOW, Reason.EXPIRED]
+
+
 async def test_whoever_else_reports_on_the_bearer_of_an_opaque_code_does_not_make_it_genuine(world: World) -> None:
     code = b"SH-0123456789012345678901"
     said = [record("540000", Scope.LOCAL), record("000000")]
