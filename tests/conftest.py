@@ -12,7 +12,6 @@ from tests.world import World
 async def world(tmp_path: Path) -> AsyncIterator[World]:
     """A small country, its trust list taken."""
     made = World(tmp_path)
-    await made.trust.refresh()
-    await made.exceptions.refresh()
+    await made.start()
     yield made
     await made.store.close()

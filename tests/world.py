@@ -12,6 +12,7 @@ from onecode_server.engine.batcher import Batcher
 from onecode_server.engine.check import Check, Outcome
 from onecode_server.engine.claims_reader import ClaimsReader
 from onecode_server.engine.exception_book import ExceptionBook
+from onecode_server.engine.exception_desk import ExceptionDesk
 from onecode_server.engine.publisher import Publisher
 from onecode_server.engine.status_cache import StatusCache
 from onecode_server.engine.token_reader import TokenReader
@@ -87,8 +88,11 @@ class World:
         self.signers: dict[tuple[str, str], Signer] = {}
         self.document = {"version": 0, "regions": [self._entry(code) for code in REGIONS]}
         self.sign_list()
+        self._open()
+
+    def _open(self) -> None:
         self.metrics = Metrics()
-        self.store = LmdbStore(path / "store")
+        self.store = LmdbStore(self.path / "store")
         self.backend = open_backend()
         self.trust = TrustSource(
             self.file, self.root.public_key, self.backend, self.store, self.metrics, lambda: self.now
@@ -113,6 +117,18 @@ class World:
         self.publisher = Publisher(
             self.trust, self.verifier, tokens, self.store, self.pseudonym_key, self.metrics, lambda: self.now
         )
+        self.desk = ExceptionDesk(self.trust, self.store, self.exceptions, lambda: self.now, 60 * SECOND)
+
+    async def start(self) -> None:
+        """Have the trust list taken and the exceptions read."""
+        await self.trust.refresh()
+        await self.exceptions.refresh()
+
+    async def restart(self) -> None:
+        """Close the store, and open it and all parts anew on the same directory, as another process would."""
+        await self.store.close()
+        self._open()
+        await self.start()
 
     def key_entry(self, region: str, kid: str, **more: Any) -> dict[str, Any]:
         """Make a key and return its entry; ``signers`` keeps the secret under (region, kid)."""

@@ -1,0 +1,188 @@
+"""What publishing, exceptions and checks should do, said again in lists and dicts, without any of the server's rules.
+
+A step returns the names of all the rules that it breaks, in no order; where there are none, it is done. Times are Unix
+microseconds, subjects are whatever the test calls them, everything else has the wire's names as text.
+"""
+
+from typing import Any
+
+SECOND = 1_000_000
+SKEW = 60 * SECOND
+LIST_GRACE = 3600 * SECOND
+LASTS_MAX = 30 * 86_400 * SECOND
+NATION = "000000"
+SEVERITY = {"UNSPECIFIED": 0, "GREEN": 1, "YELLOW": 2, "RED": 3}
+
+Said = dict[str, Any]
+Answer = tuple[str, str, str, str, str, str]
+"""Decision, level, authenticity, status, recognition, exception id."""
+
+
+class PlainModel:
+    """A country with ``regions``, of which ``adopters`` use the national code."""
+
+    def __init__(self, now: int, regions: set[str], adopters: set[str], list_ends: int) -> None:
+        self.now = now
+        self.regions, self.adopters = regions, adopters
+        self.list_ends = list_ends
+        self.records: list[Said] = []
+        self.tokens: dict[Any, tuple[int, int | None]] = {}
+        self.reports: list[Said] = []
+        self.audit = ["trust list taken"]
+
+    def publish(self, record: Said) -> set[str]:
+        """A record has publisher, scope, level, begins, ends, revision, subject, and named_home: None where only a
+        pseudonym names the subject. The subject None is nobody."""
+        publisher, named_home = record["publisher"], record["named_home"]
+        broken = set()
+        if record["subject"] is None:
+            broken.add("INVALID_SUBJECT")
+        if publisher not in self.regions:
+            broken.add("UNKNOWN_PUBLISHER")
+        if record["level"] == "UNSPECIFIED":
+            broken.add("INVALID_LEVEL")
+        if record["ends"] is not None and record["ends"] <= record["begins"]:
+            broken.add("INVALID_TIME")
+        if not 1 <= record["revision"] <= 2**64 - 1:
+            broken.add("INVALID_REVISION")
+        if record["scope"] == "NATIONAL" and named_home is not None and publisher not in (NATION, named_home):
+            broken.add("NOT_THE_HOME")
+        if record["scope"] == "LOCAL" and publisher not in self.adopters:
+            broken.add("NOT_AN_ADOPTER")
+        return broken or self._join(record)
+
+    def _join(self, record: Said) -> set[str]:
+        before = self._said(record["publisher"], record["subject"], record["scope"])
+        if any(one["revision"] >= record["revision"] for one in before):
+            return set()  # a replay is harmless
+        waiting = [one for one in [*before, record] if one["begins"] > self.now]
+        counting = [one["revision"] for one in [*before, record] if one["begins"] <= self.now]
+        if len([one for one in waiting if one["revision"] > max(counting, default=0)]) > 4:
+            return {"TOO_MANY_PENDING"}
+        self.records.append(record)
+        if record["by_token"] and record["publisher"] == record["named_home"] and record["scope"] == "NATIONAL":
+            alive = [one for one in [*before, record] if one["revision"] >= max(counting, default=0)]
+            self.tokens[record["subject"]] = min(one["begins"] for one in alive), record["ends"]
+        return set()
+
+    def _said(self, publisher: str, subject: Any, scope: str) -> list[Said]:
+        who = (publisher, subject, scope)
+        return [one for one in self.records if (one["publisher"], one["subject"], one["scope"]) == who]
+
+    def _in_effect(self, publisher: str, subject: Any, scope: str) -> Said | None:
+        begun = [one for one in self._said(publisher, subject, scope) if one["begins"] <= self.now]
+        if not begun:
+            return None
+        last = sorted(begun, key=lambda one: one["revision"])[-1]
+        return None if last["ends"] is not None and last["ends"] <= self.now else last
+
+    def report(self, report: Said) -> set[str]:
+        """A report has id, host, home, reason, begins and ends."""
+        host, home = report["host"], report["home"]
+        if self.now - SKEW <= report["begins"] < self.now:
+            report["begins"] = self.now
+        begins, ends = report["begins"], report["ends"]
+        broken = {
+            "HOST_UNKNOWN": host not in self.regions,
+            "HOME_UNKNOWN": home not in self.regions,
+            "HOME_IS_HOST": host == home,
+            "HOME_IS_NATIONAL": home == NATION,
+            "HOST_IS_NATIONAL": host == NATION,
+            "REASON_MISSING": not 1 <= len(report["reason"].encode()) <= 1024,
+            "BACKWARDS": begins < self.now,
+            "ENDS_BEFORE_IT_BEGINS": ends <= begins,
+            "TOO_LONG": ends - begins > LASTS_MAX,
+            "OVERLAPS": any(
+                (host, home) == (one["host"], one["home"])
+                and one["withdrawn"] is None
+                and max(begins, one["begins"]) < min(ends, one["ends"])
+                for one in self.reports
+            ),
+        }
+        if not any(broken.values()):
+            self.reports.append(report | {"acknowledged": None, "withdrawn": None})
+            self.audit.append("exception reported")
+        return {name for name, is_broken in broken.items() if is_broken}
+
+    def step(self, report: Said, done: str) -> set[str]:
+        """``done`` is acknowledged or withdrawn."""
+        broken = set()
+        if report["withdrawn"] is not None:
+            broken.add("ALREADY_WITHDRAWN")
+        if self.now >= report["ends"]:
+            broken.add("ALREADY_ENDED")
+        if done == "acknowledged" and report["acknowledged"] is not None:
+            broken.add("ALREADY_ACKNOWLEDGED")
+        if not broken:
+            report[done] = self.now
+            self.audit.append(f"exception {done}")
+        return broken
+
+    def state(self, report: Said) -> str:
+        """Where a report stands now."""
+        if report["withdrawn"] is not None:
+            return "WITHDRAWN"
+        if self.now >= report["ends"]:
+            return "ENDED"
+        if report["acknowledged"] is None:
+            return "REPORTED"
+        return "EFFECTIVE" if self.now >= report["begins"] else "ACKNOWLEDGED"
+
+    def verdict(self, code: Said, host: str) -> Answer:
+        """A code has home, subject, level and begins and ends; an opaque one has neither level nor times."""
+        refused = "REFUSE", "UNSPECIFIED"
+        nothing = "UNSPECIFIED", "UNSPECIFIED", ""
+        begins, ends = code["begins"], code["ends"]
+        if code["is_token"]:
+            if code["subject"] not in self.tokens:
+                return (*refused, "UNKNOWN_ISSUER", *nothing)
+            begins, ends = self.tokens[code["subject"]]
+        if self.now < begins - SKEW:
+            return (*refused, "NOT_YET_VALID", *nothing)
+        if ends is not None and self.now >= ends + SKEW:
+            return (*refused, "EXPIRED", *nothing)
+        own = self._in_effect(code["home"], code["subject"], "NATIONAL")
+        if own and own["begins"] < begins:
+            own = None
+        nation = own if code["home"] == NATION else self._in_effect(NATION, code["subject"], "NATIONAL")
+        local = self._in_effect(host, code["subject"], "LOCAL") if host in self.adopters else None
+        level = own["level"] if own else code["level"]
+        above = [one["level"] for one in (nation, local) if one]
+        if level != "UNSPECIFIED" or "RED" in above:
+            level = max([level, *above], key=SEVERITY.__getitem__)
+        status = "CURRENT" if own or above else "NONE"
+        recognition, exception = self._recognition(code["home"], host)
+        decision = self._decide(level, recognition, "RED" in above)
+        return (*decision, "VALID", status, recognition, exception)
+
+    def _recognition(self, home: str, host: str) -> tuple[str, str]:
+        if host not in self.regions:
+            return "UNKNOWN_HOST", ""
+        for one in self.reports:
+            if (one["host"], one["home"]) == (host, home) and self.state(one) == "EFFECTIVE":
+                return "SUSPENDED", one["id"]
+        return "RECOGNISED", ""
+
+    def _decide(self, level: str, recognition: str, is_red_above: bool) -> tuple[str, str]:
+        if is_red_above:
+            return "REFUSE", "RED"
+        if recognition != "RECOGNISED":
+            return "CHECK", "UNSPECIFIED"
+        if level == "RED":
+            return "REFUSE", "RED"
+        if level == "YELLOW":
+            return "CHECK", "YELLOW"
+        if level == "GREEN" and self.now <= self.list_ends + LIST_GRACE:
+            return "ADMIT", "GREEN"
+        return "CHECK", "UNSPECIFIED"
+
+    def edges(self, codes: list[Said]) -> list[int]:
+        """Return the moments to come at which something begins or ends."""
+        moments = {self.list_ends + LIST_GRACE + 1}
+        for one in (*self.records, *self.reports):
+            moments |= {one["begins"], one["ends"]}
+        for one in codes:
+            moments |= {one["ends"] + SKEW} if one["ends"] is not None else set()
+        for begins, ends in self.tokens.values():
+            moments |= {begins - SKEW} | ({ends + SKEW} if ends is not None else set())
+        return sorted(moment for moment in moments if moment is not None and moment > self.now)
