@@ -182,9 +182,9 @@ class Server:
             for channel in self._channels:
                 channel.close()
 
-    def channel(self) -> grpc.Channel:
+    def channel(self, *options: tuple[str, int]) -> grpc.Channel:
         """Return a connection of its own, without the client's retries."""
-        own = ("grpc.use_local_subchannel_pool", 1), ("grpc.max_send_message_length", -1)
+        own = ("grpc.use_local_subchannel_pool", 1), ("grpc.max_send_message_length", -1), *options
         self._channels.append(grpc.insecure_channel(self.address, options=own))
         return self._channels[-1]
 

@@ -4,6 +4,7 @@ There is no timer: what arrived while the last chunk was worked on is the next o
 """
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator
 from typing import Generic, TypeVar
 
@@ -17,23 +18,21 @@ class Intake(Generic[_T]):
     """
 
     def __init__(self, messages: AsyncIterator[_T], ahead_max: int, stop: asyncio.Event) -> None:
-        self._queue: asyncio.Queue[_T | None] = asyncio.Queue(ahead_max)
-        self._fault: BaseException | None = None
+        self._waiting: deque[_T] = deque()
+        self._ahead_max = ahead_max
+        self._fault: Exception | None = None
+        self._has_ended = False
+        self._to_take, self._room = asyncio.Event(), asyncio.Event()
         self._tasks = [asyncio.create_task(self._read(messages)), asyncio.create_task(self._stop(stop))]
 
     async def take(self, count_max: int) -> list[_T]:
         """Return 1 to ``count_max`` messages as soon as there is one; an empty list at the end."""
-        first = await self._queue.get()
-        chunk = []
-        item = first
-        while item is not None:
-            chunk.append(item)
-            if len(chunk) == count_max or self._queue.empty():
-                return chunk
-            item = self._queue.get_nowait()
-        if chunk:
-            self._queue.put_nowait(None)  # the end comes after the chunk
-        elif self._fault is not None:
+        await self._to_take.wait()
+        chunk = [self._waiting.popleft() for _ in range(min(count_max, len(self._waiting)))]
+        self._room.set()
+        if not self._waiting and not self._has_ended:
+            self._to_take.clear()
+        if not chunk and self._fault is not None:
             raise self._fault
         return chunk
 
@@ -45,12 +44,19 @@ class Intake(Generic[_T]):
     async def _read(self, messages: AsyncIterator[_T]) -> None:
         try:
             async for message in messages:
-                await self._queue.put(message)
+                # Room is waited for before the next one is read: what was read never stands outside of the queue, where
+                # the server's end would lose it.
+                self._waiting.append(message)
+                self._to_take.set()
+                if len(self._waiting) >= self._ahead_max:
+                    self._room.clear()
+                    await self._room.wait()
         except Exception as fault:
             self._fault = fault
-        await self._queue.put(None)
+        finally:
+            self._has_ended = True
+            self._to_take.set()
 
     async def _stop(self, stop: asyncio.Event) -> None:
         await stop.wait()
         self._tasks[0].cancel()
-        await self._queue.put(None)

@@ -43,7 +43,7 @@ async def test_no_more_than_the_bound_is_read_ahead() -> None:
     stream = Stream(1000)
     intake = Intake(aiter(stream), 20, asyncio.Event())
     await asyncio.sleep(0.05)
-    assert stream.read == 21  # one more stands in the door
+    assert stream.read == 20
     intake.close()
 
 
@@ -64,10 +64,20 @@ async def test_the_servers_end_ends_a_stream_that_stays_open() -> None:
     intake.close()
 
 
-async def test_the_servers_end_does_not_lose_what_waits_behind_a_full_queue() -> None:
-    stop = asyncio.Event()
-    intake = Intake(aiter(Stream(1000)), 20, stop)
+@pytest.mark.parametrize("taken_before", [0, 1, 5, 19, 20])
+async def test_at_the_servers_end_everything_that_was_read_is_handed_out(taken_before: int) -> None:
+    stop, stream = asyncio.Event(), Stream(1000)
+    intake = Intake(aiter(stream), 20, stop)
+    await asyncio.sleep(0.05)
+    before = await intake.take(taken_before) if taken_before else []
     await asyncio.sleep(0.05)
     stop.set()
-    assert await taken(intake) == list(range(20))
+    assert before + await taken(intake) == list(range(stream.read))
+    intake.close()
+
+
+async def test_once_it_ended_it_says_so_again_and_again() -> None:
+    intake = Intake(aiter(Stream(3)), 20, asyncio.Event())
+    assert await taken(intake) == [0, 1, 2]
+    assert await taken(intake) == []
     intake.close()

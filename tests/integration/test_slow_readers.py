@@ -1,0 +1,135 @@
+"""Callers that do not take their answers: they are held back, the server's memory stays as it is, the others go on."""
+
+import signal
+import time
+from collections.abc import Callable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+
+from onecode.v1 import recognition_pb2 as pb
+from onecode.v1 import recognition_pb2_grpc, status_pb2, status_pb2_grpc
+
+from tests.integration.deployment import Deployment, Server, eventually
+
+OFFERED = 200_000
+MORE = 500
+"""What a reader still sends once it reads on: more would only take longer."""
+GROWTH_BYTES_MAX = 16 * 2**20
+"""Far under the 60 MB and more that are offered. The transport takes in some megabytes of a stream before it holds it
+back, and a server's first thousand scans fill its caches."""
+QUIET_S = 2.0
+SMALL_WINDOW = (("grpc.http2.bdp_probe", 0), ("grpc.http2.lookahead_bytes", 65_535))
+"""A caller that takes in no more than HTTP/2 gives it to begin with; gRPC's own would let some megabytes come."""
+
+
+def scan(server: Server, offer: "Offer") -> Any:
+    stub = recognition_pb2_grpc.RecognitionServiceStub(server.channel(*SMALL_WINDOW))
+    return stub.StreamVerify(iter(offer))
+
+
+class Offer:
+    """Requests as fast as they are taken, at most OFFERED of them; MORE of them once ``read_on`` was called."""
+
+    def __init__(self, make: Callable[[int], Any]) -> None:
+        self._make = make
+        self.sent = 0
+        self._last = OFFERED
+
+    def __iter__(self) -> Iterator[Any]:
+        while self.sent < self._last:
+            self.sent += 1
+            yield self._make(self.sent)
+
+    def read_on(self) -> None:
+        self._last = min(OFFERED, self.sent + MORE)
+
+    def is_held_back(self) -> bool:
+        """Tell whether nothing more was taken for a while."""
+        before = self.sent
+        time.sleep(QUIET_S)
+        return before == self.sent > 0
+
+
+def anonymous_bytes(pid: int) -> int:
+    """Return the memory of a process that is no file's (proc(5)); a store's pages are not counted."""
+    (line,) = (line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("RssAnon:"))
+    return int(line.split()[1]) * 1024
+
+
+@pytest.fixture
+def running(deployment: Deployment, serve: Any) -> Server:
+    started: Server = serve(deployment)
+    return started
+
+
+def test_a_scanner_that_does_not_read_is_held_back_and_gets_every_answer_once_when_it_reads_on(
+    running: Server, deployment: Deployment
+) -> None:
+    codes = deployment.issue("420000", count=50)
+    assert min(map(len, codes)) >= 250
+    code = codes[0]
+    assert running.verify(code).verdict.decision == pb.DECISION_ADMIT
+    before = anonymous_bytes(running.process.pid)
+    offer = Offer(lambda n: pb.StreamVerifyRequest(request_id=n, code=codes[n % 50], host_region="440000"))
+    answers = scan(running, offer)
+    eventually(offer.is_held_back, 60)
+    assert offer.sent < OFFERED / 4
+    assert anonymous_bytes(running.process.pid) - before < GROWTH_BYTES_MAX
+    assert running.verify(code).verdict.decision == pb.DECISION_ADMIT
+    offer.read_on()
+    found = [(one.request_id, one.verdict.decision) for one in answers]
+    assert answers.code() is grpc.StatusCode.OK
+    assert found == [(number, pb.DECISION_ADMIT) for number in range(1, offer.sent + 1)]
+    assert anonymous_bytes(running.process.pid) - before < GROWTH_BYTES_MAX
+
+
+def test_a_publisher_that_does_not_read_is_held_back(running: Server, deployment: Deployment) -> None:
+    code = deployment.issue("420000")[0]
+    running.verify(code)
+    before = anonymous_bytes(running.process.pid)
+    local = status_pb2.LocalSubject(region="420000", id="x" * 200)
+    # Each is rejected, so that the answers are as long as the requests.
+    record = status_pb2.StatusRecord(publisher="999999", subject={"local": local}, level=1, scope=1, revision=1)
+    record.effective_at.GetCurrentTime()
+    offer = Offer(lambda n: status_pb2.PublishStatusesRequest(sequence=n, record=record))
+    answers = status_pb2_grpc.StatusServiceStub(running.channel(*SMALL_WINDOW)).PublishStatuses(iter(offer))
+    eventually(offer.is_held_back, 60)
+    assert offer.sent < OFFERED / 4
+    assert anonymous_bytes(running.process.pid) - before < GROWTH_BYTES_MAX
+    assert running.verify(code).verdict.decision == pb.DECISION_ADMIT
+    offer.read_on()
+    rejected = [one.sequence for answer in answers for one in answer.rejections]
+    assert rejected == list(range(1, offer.sent + 1))
+
+
+def test_one_stream_fills_batches(running: Server, deployment: Deployment) -> None:
+    codes = deployment.issue("420000", count=100)
+    requests = (pb.StreamVerifyRequest(request_id=n, code=codes[n % 100], host_region="440000") for n in range(3000))
+    assert len(list(running.stub().StreamVerify(requests, timeout=100))) == 3000
+    assert running.samples("onecode_batch_codes_sum")[()] == 3000
+    assert running.samples("onecode_batch_codes_count")[()] < 1000
+
+
+def test_on_drain_every_scan_that_was_read_is_answered_and_the_stream_ends_cleanly(
+    deployment: Deployment, serve: Any
+) -> None:
+    running: Server = serve(deployment, "--drain-s", 30)
+    code = deployment.issue("420000")[0]
+    offer = Offer(lambda n: pb.StreamVerifyRequest(request_id=n, code=code, host_region="440000"))
+    answers = scan(running, offer)
+    found = [one.request_id for one in islice(answers, 1)]
+    eventually(offer.is_held_back, 60)
+    received = ("StreamVerify", "onecode.v1.RecognitionService", "bidi_stream")
+    read = running.samples("grpc_server_msg_received_total")[received]
+    running.process.send_signal(signal.SIGTERM)
+    eventually(lambda: any(line["message"] == "draining" for line in running.log()), 30)
+    time.sleep(0.5)  # the server looks at its streams, while nobody reads
+    found += [one.request_id for one in answers]
+    assert answers.code() is grpc.StatusCode.OK
+    assert found == list(range(1, len(found) + 1))
+    assert len(found) >= read
+    assert running.end() == 0
