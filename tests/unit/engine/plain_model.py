@@ -69,6 +69,10 @@ class PlainModel:
         who = (publisher, subject, scope)
         return [one for one in self.records if (one["publisher"], one["subject"], one["scope"]) == who]
 
+    def highest(self, publisher: str, subject: Any, scope: str) -> int:
+        """Return the highest revision that was taken, 0 where there is none."""
+        return max((one["revision"] for one in self._said(publisher, subject, scope)), default=0)
+
     def _in_effect(self, publisher: str, subject: Any, scope: str) -> Said | None:
         begun = [one for one in self._said(publisher, subject, scope) if one["begins"] <= self.now]
         if not begun:
@@ -176,13 +180,13 @@ class PlainModel:
             return "ADMIT", "GREEN"
         return "CHECK", "UNSPECIFIED"
 
-    def edges(self, codes: list[Said]) -> list[int]:
-        """Return the moments to come at which something begins or ends."""
-        moments = {self.list_ends + LIST_GRACE + 1}
-        for one in (*self.records, *self.reports):
+    def edges(self, codes: list[Said], *, is_reports: bool) -> list[int]:
+        """Return the moments to come at which something begins or ends: of reports alone, or of all the rest."""
+        moments: set[int | None] = set()
+        for one in self.reports if is_reports else self.records:
             moments |= {one["begins"], one["ends"]}
-        for one in codes:
-            moments |= {one["ends"] + SKEW} if one["ends"] is not None else set()
-        for begins, ends in self.tokens.values():
-            moments |= {begins - SKEW} | ({ends + SKEW} if ends is not None else set())
+        if not is_reports:
+            moments.add(self.list_ends + LIST_GRACE + 1)
+            for begins, ends in [*self.tokens.values(), *((code["begins"], code["ends"]) for code in codes)]:
+                moments |= {begins - SKEW, None if ends is None else ends + SKEW}
         return sorted(moment for moment in moments if moment is not None and moment > self.now)

@@ -18,7 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from onecode.v1 import exceptions_pb2 as pb
 from onecode_server.engine.publisher import LocalSubject, SubjectName
-from onecode_server.errors import NotFound, PreconditionFailed
+from onecode_server.errors import PreconditionFailed
 from onecode_server.model import audit
 from onecode_server.model.code import Scan
 from onecode_server.model.status import Level, Scope, StatusRecord
@@ -41,8 +41,10 @@ SETTINGS = settings(
 NATION, TOKENS, STRANGE = "000000", "310000", "999999"
 ADOPTERS = {"540000", "630000"}
 HOSTS = ("420000", "440000", "540000", "630000", STRANGE)
-SUBJECTS = [("420000", "anne"), ("540000", "anne"), ("630000", "bert"), (NATION, "anne"), (TOKENS, "token")]
-CODES_MAX = 6
+SUBJECTS = [("420000", "anne"), ("540000", "anne"), ("630000", "bert"), ("440000", "carl"), (NATION, "anne")]
+SUBJECTS += [(TOKENS, "token")]
+MONTH = 30 * 24 * HOUR
+CODES_MAX = 7
 EVERYONE = 10_000
 
 moments = st.sampled_from([-26 * HOUR, -HOUR, -1, 0, 0, 0, 1, SECOND, HOUR, 2 * HOUR, 30 * HOUR])
@@ -55,7 +57,7 @@ allowed = st.fixed_dictionaries(
         "after": moments,
         "since_issue": st.sampled_from([None, None, None, -1, 0, 1]),
         "lasts": st.sampled_from([None, None, 1, SECOND, HOUR, 3 * HOUR, 40 * HOUR]),
-        "revision": st.integers(1, 9),
+        "rises": st.sampled_from([1, 1, 1, 1, 2, 0, -1]),
         "named": st.sampled_from(["local", "code", "pseudonym"]),
     }
 )
@@ -90,6 +92,7 @@ class EngineAgainstModel(RuleBasedStateMachine):
         self.codes: list[dict[str, Any]] = [token | {"is_token": True, "text": self.token}]
         for subject in SUBJECTS[:3]:
             self.add_code(subject, "GREEN", NOON - HOUR)
+        self.add_code(SUBJECTS[3], "UNSPECIFIED", NOON - HOUR)
 
     def run(self, work: Any) -> Any:
         return self.runner.run(work)
@@ -103,7 +106,7 @@ class EngineAgainstModel(RuleBasedStateMachine):
         home, name = subject
         begins -= begins % SECOND  # as most issuers write it
         word = "no region's word" if level == "UNSPECIFIED" else Level[level]
-        ends = begins + 20 * HOUR
+        ends = begins + 30 * HOUR
         text = self.world.code(home, word, name, issued_at=begins, expires_at=ends)
         said = {"home": home, "subject": subject, "level": level, "begins": begins, "ends": ends}
         self.codes.append(said | {"is_token": False, "text": text})
@@ -125,10 +128,25 @@ class EngineAgainstModel(RuleBasedStateMachine):
     def publish_what_is_mostly_allowed(self, chunk: list[dict[str, Any]]) -> None:
         self.publish(chunk)
 
-    @rule(chunk=st.lists(allowed, min_size=1, max_size=4), subject=st.sampled_from(SUBJECTS))
+    @rule(chunk=st.lists(allowed, min_size=2, max_size=6), subject=st.sampled_from(SUBJECTS))
     def publish_on_one_subject(self, chunk: list[dict[str, Any]], subject: tuple[str, str]) -> None:
         own = {"subject": subject, "publisher": "home", "scope": "NATIONAL"}
         self.publish([one | own for one in chunk])
+
+    @rule(
+        subject=st.sampled_from(SUBJECTS),
+        publisher=st.sampled_from(["home", "home", NATION]),
+        first=st.sampled_from(["GREEN", "RED"]),
+        steps=st.integers(1, 6),
+        lasts=st.sampled_from([None, SECOND, HOUR]),
+    )
+    def announce_what_will_be(
+        self, subject: tuple[str, str], publisher: str, first: str, steps: int, lasts: int | None
+    ) -> None:
+        same = {"subject": subject, "publisher": publisher, "scope": "NATIONAL", "named": "code", "since_issue": None}
+        today = same | {"level": first, "after": 0, "lasts": None, "rises": 1}
+        then = today | {"level": "YELLOW", "lasts": lasts}
+        self.publish([today, *(then | {"after": step * HOUR} for step in range(1, steps + 1))])
 
     @rule(chunk=st.lists(allowed | anything, min_size=1, max_size=4))
     def publish(self, chunk: list[dict[str, Any]]) -> None:
@@ -141,12 +159,15 @@ class EngineAgainstModel(RuleBasedStateMachine):
             if one["since_issue"] is not None:
                 begins = self.codes[1]["begins"] + one["since_issue"]
             ends = None if one["lasts"] is None else begins + one["lasts"]
-            said = StatusRecord(publisher, Scope[scope], Level[level], begins, ends, one["revision"])
+            revision = one.get("revision")
+            if revision is None:
+                revision = self.model.highest(publisher, subject, scope) + one["rises"]
+            said = StatusRecord(publisher, Scope[scope], Level[level], begins, ends, revision)
             records.append((self.name(subject, one["named"]), said))
             is_known = one["named"] != "pseudonym" or home == TOKENS
             facts = {"subject": subject, "named_home": home if is_known else None, "by_token": home == TOKENS}
             said_plainly = {"publisher": publisher, "scope": scope, "level": level, "begins": begins, "ends": ends}
-            expected.append(self.model.publish(facts | said_plainly | {"revision": one["revision"]}))
+            expected.append(self.model.publish(facts | said_plainly | {"revision": revision}))
         for rejection, broken in zip(self.run(self.world.publisher.publish(records)), expected, strict=True):
             assert (rejection.name in broken) if rejection else not broken, (rejection, broken)
 
@@ -155,7 +176,7 @@ class EngineAgainstModel(RuleBasedStateMachine):
         home=whoever,
         reason=st.sampled_from(["a new variant"] * 6 + ["", "x" * 1024, "é" * 513]),
         after=st.sampled_from([0, 0, 0, -1, -60 * SECOND, -60 * SECOND - 1, SECOND, HOUR, 2 * HOUR]),
-        lasts=st.sampled_from([1, SECOND, HOUR, HOUR, 2 * HOUR, 30 * 24 * HOUR, 30 * 24 * HOUR + 1, 0, -1]),
+        lasts=st.sampled_from([1, SECOND, HOUR, HOUR, 2 * HOUR, MONTH, MONTH + 1, 0, -1]),
     )
     def report(self, host: str, home: str, reason: str, after: int, lasts: int) -> None:
         begins = self.model.now + after
@@ -164,6 +185,28 @@ class EngineAgainstModel(RuleBasedStateMachine):
         filed = self.stepped(self.world.desk.report(host, home, reason, begins, begins + lasts), broken)
         if filed is not None:
             self.model.reports[-1]["id"] = filed.id
+
+    @rule(
+        host=st.sampled_from(["440000", "540000"]),
+        home=st.sampled_from(["420000", "540000"]),
+        after=st.sampled_from([0, 0, SECOND, HOUR]),
+        lasts=st.sampled_from([SECOND, HOUR, 2 * HOUR, MONTH]),
+        is_acknowledged=st.sampled_from([True, True, False]),
+    )
+    def report_what_is_mostly_allowed(
+        self, host: str, home: str, after: int, lasts: int, is_acknowledged: bool
+    ) -> None:
+        count = len(self.model.reports)
+        self.report(host, home, "a new variant", after, lasts)
+        if is_acknowledged and len(self.model.reports) > count:
+            self.step(0, "acknowledged")
+
+    @precondition(lambda self: self.model.reports)
+    @rule(number=st.integers(0, EVERYONE), beside=st.sampled_from([-1, 0, 0]), lasts=st.sampled_from([1, HOUR]))
+    def renew(self, number: int, beside: int, lasts: int) -> None:
+        going_on = [one for one in self.model.reports if one["ends"] > self.model.now] or self.model.reports
+        last = going_on[-1 - number % len(going_on)]
+        self.report(last["host"], last["home"], "and still", last["ends"] + beside - self.model.now, lasts)
 
     @precondition(lambda self: self.model.reports)
     @rule(number=st.integers(0, EVERYONE), done=st.sampled_from(["acknowledged", "acknowledged", "withdrawn"]))
@@ -180,16 +223,11 @@ class EngineAgainstModel(RuleBasedStateMachine):
         assert refused.value.reason in broken
         return None
 
-    @rule()
-    def acknowledge_what_nobody_reported(self) -> None:
-        with pytest.raises(NotFound):
-            self.run(self.world.desk.acknowledge("RE-0000000000000000"))
-
-    @rule(number=st.integers(0, EVERYONE), beside=st.sampled_from([-1, 0, 0, 1]))
-    def wait_for_an_edge(self, number: int, beside: int) -> None:
-        edges = self.model.edges(self.codes)
+    @rule(number=st.integers(0, EVERYONE), beside=st.sampled_from([-1, 0, 0]), is_reports=st.booleans())
+    def wait_for_an_edge(self, number: int, beside: int, is_reports: bool) -> None:
+        edges = self.model.edges([] if is_reports else self.codes, is_reports=is_reports)
         if edges:
-            self.wait(edges[number % min(len(edges), 4)] + beside - self.model.now)
+            self.wait(edges[number % min(len(edges), 6)] + beside - self.model.now)
 
     @rule(passed=st.sampled_from([0, 1, SECOND, 40 * SECOND, HOUR]))
     def wait(self, passed: int) -> None:
@@ -250,6 +288,7 @@ class EngineAgainstModel(RuleBasedStateMachine):
         assert [entry.event for entry in entries] == self.model.audit
         for last, entry in zip([None, *entries], entries, strict=False):
             assert audit.follows(entry, last)
+            assert (entry.number, entry.previous) == ((last.number + 1, last.hash) if last else (1, bytes(32)))
             assert last is None or last.time <= entry.time <= self.model.now
 
 
