@@ -32,12 +32,29 @@ class Server:
 @contextmanager
 def both(data_dir: Path) -> Iterator[tuple[Server, Server]]:
     """Run onecode and the first try on one data directory."""
-    shared = ("--data-dir", str(data_dir), "--skew-s", str(SKEW_S))
-    onecode = [str(ONECODE), "serve", *shared, "--listen", "127.0.0.1:0", "--metrics", "127.0.0.1:0"]
-    first_try = [sys.executable, "-m", "benchmarks.peers.first_try", *shared]
+    first_try = [sys.executable, "-m", "benchmarks.peers.first_try", *_shared(data_dir)]
     # onecode makes the store's tables; the other opens them for reading.
-    with _running("onecode", onecode, data_dir) as ours, _running("first try", first_try, data_dir) as theirs:
+    with (
+        _running("onecode", _onecode(data_dir), data_dir) as ours,
+        _running("first try", first_try, data_dir) as theirs,
+    ):
         yield ours, theirs
+
+
+@contextmanager
+def pair(data_dir: Path) -> Iterator[tuple[Server, Server]]:
+    """Run onecode twice on one data directory."""
+    command = _onecode(data_dir)
+    with _running("one", command, data_dir) as one, _running("other", command, data_dir) as other:
+        yield one, other
+
+
+def _shared(data_dir: Path) -> tuple[str, ...]:
+    return "--data-dir", str(data_dir), "--skew-s", str(SKEW_S)
+
+
+def _onecode(data_dir: Path) -> list[str]:
+    return [str(ONECODE), "serve", *_shared(data_dir), "--listen", "127.0.0.1:0", "--metrics", "127.0.0.1:0"]
 
 
 def cpu_s(pid: int) -> float:

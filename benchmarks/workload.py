@@ -46,12 +46,12 @@ class Pool:
 
 def make(data_dir: Path, pool_codes: int) -> dict[str, Pool]:
     """Initialise ``data_dir``, issue the codes of every pool and publish status for half of their bearers."""
-    _onecode("init", "--demo", "--data-dir", str(data_dir))
+    init(data_dir)
     dice = random.Random(20)  # the same mix in every run
     with ThreadPoolExecutor() as commands:
-        expired = [commands.submit(_issue, data_dir, region, pool_codes // BAD_EVERY // 9, "1") for region in EXPIRED]
+        expired = [commands.submit(issue, data_dir, region, pool_codes // BAD_EVERY // 9, 1) for region in EXPIRED]
         good = {
-            name: [commands.submit(_issue, data_dir, region, pool_codes // len(regions) + 1) for region in regions]
+            name: [commands.submit(issue, data_dir, region, pool_codes // len(regions) + 1) for region in regions]
             for name, regions in POOLS.items()
         }
         late = [code for task in expired for code in task.result()]
@@ -67,6 +67,18 @@ def make(data_dir: Path, pool_codes: int) -> dict[str, Pool]:
     return pools | {"mix": Pool(mix, len(bad))}
 
 
+def init(data_dir: Path) -> None:
+    """Make a demo deployment in ``data_dir``."""
+    _onecode("init", "--demo", "--data-dir", str(data_dir))
+
+
+def issue(data_dir: Path, region: str, count: int, valid_s: int = 86_400, *, bearer: str = "") -> list[bytes]:
+    """Return codes of a region, of as many bearers or all of one."""
+    options = ("--region", region, "--level", "GREEN", "--count", str(count), "--valid", str(valid_s))
+    named = ("--id", bearer) if bearer else ()
+    return _onecode("issue", "--data-dir", str(data_dir), *options, *named).split(b"\n")[:-1]
+
+
 def _spoilt(codes: list[bytes], late: list[bytes]) -> Iterator[bytes]:
     """Yield bad codes: a signature with one bit changed, a key id that nobody has, an expired code; again."""
     expired = cycle(late)
@@ -80,11 +92,6 @@ def _spoilt(codes: list[bytes], late: list[bytes]) -> Iterator[bytes]:
         yield codec.mint(claims, signed.key_id, lambda _, signature=changed: signature)  # type: ignore[misc]
         yield codec.mint(claims, b"nobody", lambda _, signature=signed.signature: signature)  # type: ignore[misc]
         yield next(expired)
-
-
-def _issue(data_dir: Path, region: str, count: int, valid_s: str = "86400") -> list[bytes]:
-    options = ("--region", region, "--level", "GREEN", "--count", str(count), "--valid", valid_s)
-    return _onecode("issue", "--data-dir", str(data_dir), *options).split(b"\n")[:-1]
 
 
 def _publish(data_dir: Path, bearers: list[tuple[str, bytes]], dice: random.Random) -> None:
