@@ -1,8 +1,12 @@
 """Times of claims: seconds or text with an offset, from 1970 to 9999, and nothing that only looks like one."""
 
+import calendar
+import re
 from datetime import UTC, datetime
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from onecode_server.errors import Malformed
 from onecode_server.formats import claims
@@ -51,10 +55,65 @@ def test_a_time_before_1970_or_after_9999_is_refused(value):
         claims.read_time(value)
 
 
-@pytest.mark.parametrize("value", ["2023-11-14T22:13:20", "2023-11-14", "20231114T221320", datetime(2023, 11, 14)])  # noqa: DTZ001
-def test_a_time_without_an_offset_is_refused(value):
+def test_a_time_without_an_offset_is_refused():
     with pytest.raises(Malformed, match="offset"):
+        claims.read_time(datetime(2023, 11, 14))  # noqa: DTZ001
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "2023-11-14T22:13:20",
+        "2023-11-14",
+        "20231114T221320",
+        "20231114T221320Z",
+        "2023-W46-2T22:13:20Z",
+        "2023-318T22:13:20Z",
+        "2023-11-14T22:13Z",
+        "2023-11-14T22Z",
+        "2023-11-14x22:13:20Z",
+        "2023-11-14T22:13:20,5Z",
+        "2023-11-14T22:13:20.Z",
+        "2023-11-14T22:13:20+08",
+        "2023-11-14T22:13:20+08:00:30",
+        "2023-11-14T22:13:20+24:00",
+        "2023-11-14T24:00:00Z",
+        "2023-12-31T23:59:60Z",
+        "2023-11-14T22:13:20Z\n",
+        " 2023-11-14T22:13:20Z",
+        "٢023-11-14T22:13:20Z",
+        "+023-11-14T22:13:20Z",
+    ],
+)
+def test_what_iso_8601_allows_and_rfc_3339_does_not_is_refused(value):
+    with pytest.raises(Malformed, match="RFC 3339"):
         claims.read_time(value)
+
+
+@given(
+    time=st.datetimes(datetime(1970, 1, 2), datetime(9999, 12, 30)),  # noqa: DTZ001
+    offset_min=st.integers(-1439, 1439),
+    digits=st.integers(0, 9),
+    marks=st.sampled_from(["TZ:", "tz:", " Z:", "TZ"]),
+)
+@settings(derandomize=True, deadline=None)
+def test_every_rfc_3339_text_is_read_to_the_microsecond(time, offset_min, digits, marks):
+    fraction = f"{time.microsecond:06d}000"[:digits]
+    sign, (hours, minutes) = "-" if offset_min < 0 else "+", divmod(abs(offset_min), 60)
+    zone = f"{sign}{hours:02d}{marks[2:]}{minutes:02d}" if offset_min else marks[1]
+    day = f"{time.year:04d}-{time.month:02d}-{time.day:02d}"
+    text = f"{day}{marks[0]}{time.hour:02d}:{time.minute:02d}:{time.second:02d}{'.' * (digits > 0)}{fraction}{zone}"
+    seconds = calendar.timegm(time.timetuple()) - offset_min * 60
+    assert claims.read_time(text) == seconds * 1_000_000 + int(fraction[:6].ljust(6, "0"))
+
+
+@given(text=st.from_regex(r"[0-9]{1,4}-[0-9]{1,2}-?[0-9]{1,2}[ -z][0-9:.,+-Zz]{1,20}", fullmatch=True))
+@settings(derandomize=True, deadline=None, max_examples=500)
+def test_text_that_only_looks_like_a_time_is_refused(text):
+    grammar = r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:?\d\d)"
+    if not re.fullmatch(grammar, text, re.ASCII):
+        with pytest.raises(Malformed):
+            claims.read_time(text)
 
 
 @pytest.mark.parametrize(
