@@ -189,7 +189,7 @@ class EngineAgainstModel(RuleBasedStateMachine):
     @rule(
         host=st.sampled_from(["440000", "540000"]),
         home=st.sampled_from(["420000", "540000"]),
-        after=st.sampled_from([0, 0, SECOND, HOUR]),
+        after=st.sampled_from([0, 0, SECOND, HOUR, 2 * HOUR, -60 * SECOND, -60 * SECOND - 1]),
         lasts=st.sampled_from([SECOND, HOUR, 2 * HOUR, MONTH]),
         is_acknowledged=st.sampled_from([True, True, False]),
     )
@@ -202,11 +202,18 @@ class EngineAgainstModel(RuleBasedStateMachine):
             self.step(0, "acknowledged")
 
     @precondition(lambda self: self.model.reports)
-    @rule(number=st.integers(0, EVERYONE), beside=st.sampled_from([-1, 0, 0]), lasts=st.sampled_from([1, HOUR]))
-    def renew(self, number: int, beside: int, lasts: int) -> None:
+    @rule(
+        number=st.integers(0, EVERYONE),
+        common=st.sampled_from([1, 0, 0]),
+        lasts=st.sampled_from([1, SECOND, HOUR]),
+        is_after=st.booleans(),
+    )
+    def report_next_to(self, number: int, common: int, lasts: int, is_after: bool) -> None:
+        """Right after another report of the pair or right before it, with at most a microsecond in common."""
         going_on = [one for one in self.model.reports if one["ends"] > self.model.now] or self.model.reports
-        last = going_on[-1 - number % len(going_on)]
-        self.report(last["host"], last["home"], "and still", last["ends"] + beside - self.model.now, lasts)
+        other = going_on[-1 - number % len(going_on)]
+        begins = other["ends"] - common if is_after else other["begins"] + common - lasts
+        self.report(other["host"], other["home"], "and still", begins - self.model.now, lasts)
 
     @precondition(lambda self: self.model.reports)
     @rule(number=st.integers(0, EVERYONE), done=st.sampled_from(["acknowledged", "acknowledged", "withdrawn"]))
