@@ -14,9 +14,11 @@ from contextlib import ExitStack
 import grpc
 import grpc.aio
 import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from onecode.v1 import recognition_pb2 as pb
 from onecode.v1 import recognition_pb2_grpc
+from onecode_server.rpc.health import WATCHES_MAX
 
 from tests.integration.deployment import Deployment, Server, eventually
 
@@ -171,3 +173,25 @@ def test_calls_that_never_say_what_they_want_hold_nobody_up(deployment: Deployme
             list(call)
     asked.set()
     assert server.end() == 0
+
+
+def test_watches_of_health_have_a_bound_of_their_own_and_leave_room_for_calls(deployment: Deployment, serve):
+    code, server = deployment.issue("420000")[0], serve(deployment)
+    request = health_pb2.HealthCheckRequest(service="")
+    stubs = [health_pb2_grpc.HealthStub(server.channel()) for _ in range(3)]
+    watches = [stubs[number % 3].Watch(request, timeout=60) for number in range(WATCHES_MAX)]
+    assert {next(watch).status for watch in watches} == {health_pb2.HealthCheckResponse.SERVING}
+    with pytest.raises(grpc.RpcError) as refused:
+        next(stubs[0].Watch(request, timeout=60))
+    assert refused.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert server.verify(code).verdict.decision == pb.DECISION_ADMIT
+    for watch in watches[:2]:
+        watch.cancel()
+    eventually(lambda: is_watched(stubs[0].Watch(request, timeout=60)), 30)
+
+
+def is_watched(watch: grpc.Future) -> bool:
+    try:
+        return next(watch).status == health_pb2.HealthCheckResponse.SERVING
+    except grpc.RpcError:
+        return False

@@ -4,7 +4,6 @@ from typing import Final, NamedTuple
 
 import grpc
 from google.protobuf import any_pb2
-from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 
@@ -43,7 +42,8 @@ def failure_of(fault: Exception) -> Failure:  # noqa: PLR0911 - a table, a line 
         case Draining():
             return _failure(grpc.StatusCode.UNAVAILABLE, str(fault), "DRAINING")
         case Overloaded():
-            retry = error_details_pb2.RetryInfo(retry_delay=Duration(nanos=round(fault.retry_after_s * 1e9)))
+            retry = error_details_pb2.RetryInfo()
+            retry.retry_delay.FromNanoseconds(round(fault.retry_after_s * 1e9))
             return _failure(grpc.StatusCode.RESOURCE_EXHAUSTED, str(fault), "OVERLOADED", retry)
         case NotServing():
             return _failure(grpc.StatusCode.UNAVAILABLE, str(fault), "NOT_SERVING")

@@ -6,7 +6,8 @@ them. Services that can be asked: "" and the API's for whether calls are answere
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from contextlib import aclosing
 from typing import Any, Final
 
 import grpc
@@ -14,11 +15,17 @@ import grpc.aio
 from grpc_health.v1 import health_pb2
 from grpc_health.v1 import health_pb2_grpc as pb_grpc
 
+from onecode_server.errors import Overloaded
+
 pb: Any = health_pb2
 """Untyped, since its published types are older than List."""
 
 WATCH_S: Final = 0.5
 """How soon a watcher hears of a change."""
+WATCHES_MAX: Final = 128
+"""Watches at once: a load balancer has one or two a service. Each is a call that never ends, so that without a bound of
+their own they would use up what the listener allows to all calls."""
+RETRY_AFTER_S: Final = 5.0
 
 _Context = grpc.aio.ServicerContext[Any, Any]
 _STATES: Final = {
@@ -34,6 +41,7 @@ class HealthServicer(pb_grpc.HealthServicer):
     def __init__(self, states: Callable[[], Mapping[str, bool]], draining: asyncio.Event) -> None:
         self._states = states
         self._draining = draining
+        self._watches = 0
 
     async def Check(self, request: Any, context: _Context) -> Any:
         """Tell whether a service serves; NOT_FOUND for one that is not known."""
@@ -49,13 +57,24 @@ class HealthServicer(pb_grpc.HealthServicer):
         )
 
     async def Watch(self, request: Any, context: _Context) -> AsyncIterator[Any]:
-        """Tell whether a service serves, now and at each change, until the server drains."""
+        """Tell whether a service serves, now and at each change, until the server drains. Raises Overloaded."""
+        if self._watches >= WATCHES_MAX:
+            raise Overloaded(f"{self._watches} watches are open", RETRY_AFTER_S)
+        self._watches += 1
+        try:
+            async with aclosing(self._changes(request.service)) as changes:
+                async for status in changes:
+                    yield pb.HealthCheckResponse(status=status)
+        finally:
+            self._watches -= 1
+
+    async def _changes(self, service: str) -> AsyncGenerator[Any, None]:
         told = None
         while True:
-            status = _STATES[self._state(request.service)]
+            status = _STATES[self._state(service)]
             if status != told:
                 told = status
-                yield pb.HealthCheckResponse(status=status)
+                yield status
             if self._draining.is_set():
                 return
             try:

@@ -6,6 +6,7 @@ import inspect
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
 from typing import Any, Final
 
 import grpc
@@ -144,9 +145,11 @@ def _streaming(behaviour: Callable[[Any, _Context], Any], meter: _Meter) -> Any:
         raise TypeError("streaming methods are written as asynchronous generators here")
 
     async def read_and_answer(request: Any, context: _Context) -> None:
-        async for response in behaviour(_received(request, meter), context):
-            await context.write(response)
-            meter.sent.inc()
+        # Closed here: a caller that goes away while an answer is written would leave that to the garbage collector.
+        async with aclosing(behaviour(_received(request, meter), context)) as responses:
+            async for response in responses:
+                await context.write(response)
+                meter.sent.inc()
 
     async def call(request: Any, context: _Context) -> None:
         await meter.run(read_and_answer, request, context)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
 from typing import Any, Final
 
 import grpc
@@ -62,8 +63,9 @@ class RecognitionServicer(pb_grpc.RecognitionServiceServicer):
         self, request_iterator: AsyncIterator[pb.StreamVerifyRequest], context: _Context
     ) -> AsyncIterator[pb.StreamVerifyResponse]:
         """Check codes as they come. Raises InvalidRequest, NotServing."""
-        async for answer in scan_stream.answers(request_iterator, self._batcher, self._draining):
-            yield answer
+        async with aclosing(scan_stream.answers(request_iterator, self._batcher, self._draining)) as answers:
+            async for answer in answers:
+                yield answer
 
     async def Translate(self, request: pb.TranslateRequest, context: _Context) -> pb.TranslateResponse:
         """Translate one code. Raises InvalidRequest, PreconditionFailed, Overloaded, NotServing."""

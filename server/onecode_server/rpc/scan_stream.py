@@ -4,7 +4,7 @@ A reader that is slow to take its answers is held back: its next scans are not r
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Final
 
 from onecode.v1 import recognition_pb2 as pb
@@ -24,7 +24,7 @@ BATCH_SCANS: Final = 256
 
 async def answers(
     requests: AsyncIterator[pb.StreamVerifyRequest], batcher: Batcher, draining: asyncio.Event
-) -> AsyncIterator[pb.StreamVerifyResponse]:
+) -> AsyncGenerator[pb.StreamVerifyResponse, None]:
     """Yield an answer for each request until they end, or until the server drains: what was read is still answered.
 
     Raises InvalidRequest, after the answers to what came before it, and NotServing.
