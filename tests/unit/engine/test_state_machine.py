@@ -25,7 +25,7 @@ from onecode_server.model.status import Level, Scope, StatusRecord
 from onecode_server.model.subject import pseudonym
 from onecode_server.rpc.exceptions import ExceptionServicer
 
-from tests.unit.engine.plain_model import PlainModel
+from tests.unit.engine.plain_model import LIST_GRACE, PlainModel
 from tests.world import HOUR, NOON, REGIONS, SECOND, World
 
 DEEP = int(os.environ.get("ONECODE_STATE_EXAMPLES", "0"))
@@ -235,6 +235,13 @@ class EngineAgainstModel(RuleBasedStateMachine):
         edges = self.model.edges([] if is_reports else self.codes, is_reports=is_reports)
         if edges:
             self.wait(edges[number % min(len(edges), 6)] + beside - self.model.now)
+
+    @rule(beside=st.sampled_from([0, 0, 1]))
+    def outlive_the_trust_list(self, beside: int) -> None:
+        passed = self.model.list_ends + LIST_GRACE + beside - self.model.now
+        if passed >= 0:
+            self.add_code(SUBJECTS[0], "GREEN", self.model.now + passed)
+            self.wait(passed)
 
     @rule(passed=st.sampled_from([0, 1, SECOND, 40 * SECOND, HOUR]))
     def wait(self, passed: int) -> None:
