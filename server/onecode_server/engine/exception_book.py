@@ -1,6 +1,6 @@
 """The recognition exceptions, as this process knows them: read whole from the store, every second.
 
-There are few of them (a host may report each home once at a time), so that a check looks through a short tuple.
+There are few of them (a host may report each home once at a time), so that a check looks through a short list.
 """
 
 import logging
@@ -25,7 +25,7 @@ class ExceptionBook:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._by_pair: dict[tuple[str, str], tuple[RecognitionException, ...]] = {}
+        self._by_pair: dict[tuple[str, str], list[RecognitionException]] = {}
         self.is_open = False
         self.store_answers = False
 
@@ -38,9 +38,9 @@ class ExceptionBook:
                 _log.error("recognition exceptions cannot be read, the last known ones stay: %s", fault)
             self.store_answers = False
             return
-        by_pair: dict[tuple[str, str], tuple[RecognitionException, ...]] = {}
+        by_pair: dict[tuple[str, str], list[RecognitionException]] = {}
         for report in found:
-            by_pair[report.host, report.home] = (*by_pair.get((report.host, report.home), ()), report)
+            by_pair.setdefault((report.host, report.home), []).append(report)
         self._by_pair = by_pair
         self.is_open = self.store_answers = True
 

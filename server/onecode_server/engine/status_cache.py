@@ -72,7 +72,8 @@ class StatusCache:
             return
         if not changes.is_complete:
             self._entries.clear()
-            self._metrics.feed_holes.inc()
+            if self._followed_at_s != _NEVER:  # whoever only starts has missed nothing
+                self._metrics.feed_holes.inc()
         for number, subject in enumerate(changes.subjects, changes.position - len(changes.subjects) + 1):
             entry = self._entries.get(subject)
             if entry is not None and entry.position < number:

@@ -106,6 +106,19 @@ async def test_too_many_changes_at_once_are_a_hole(
     assert (await world.store.changes(2)).subjects == [bytes([2]) * 16, bytes([3]) * 16]
 
 
+async def test_whoever_starts_on_a_long_feed_has_found_no_hole(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store_module, "CHANGES_MAX", 2)
+    metrics = Metrics()
+    cache = StatusCache(world.store, lambda: world.monotonic_s, lambda: world.now, metrics)
+    holes = []
+    for _ in range(2):
+        for number in range(4):
+            await publish(world, bytes([number]) * 16, Level.GREEN)
+        await cache.catch_up()
+        holes.append(metrics.registry.get_sample_value("onecode_change_feed_holes_total"))
+    assert holes == [0, 1]
+
+
 async def test_a_snapshot_older_than_the_feed_is_not_confirmed_by_it(
     world: World, cache: StatusCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import os
+import resource
 import shutil
 import threading
 import time
@@ -194,3 +195,51 @@ async def test_a_call_that_still_waits_when_the_store_is_closed_is_told_so(direc
         await store.close()
     with pytest.raises(StoreUnavailable, match="closed"):
         await caller
+
+
+def many(number):
+    return [Publication(bytes([number, n // 256, n % 256]) + bytes(13), RECORD) for n in range(2000)]
+
+
+async def fill(store):
+    """Publish until the store can take no more; return how many chunks it took."""
+    for number in range(200):
+        try:
+            await store.publish(many(number), lambda _, record: (record,))
+        except StoreUnavailable:
+            return number
+    raise AssertionError("the store took everything")
+
+
+async def first_of(store, chunks):
+    return (await store.statuses([many(number)[0].subject for number in range(chunks)])).records
+
+
+async def test_a_store_that_has_reached_its_size_takes_nothing_more_and_is_read_as_before(directory, monkeypatch):
+    monkeypatch.setattr(module, "MAP_BYTES_MAX", 4 * 2**20)
+    store = LmdbStore(directory)
+    taken = await fill(store)
+    assert taken > 1
+    assert await first_of(store, taken + 1) == [(RECORD,)] * taken + [()]
+    before = await store.changes(0)
+    with pytest.raises(StoreUnavailable, match="MAP_FULL"):
+        await store.publish(many(taken), lambda _, record: (record,))
+    assert await store.changes(0) == before
+    await store.close()
+
+
+async def test_on_a_full_disk_nothing_is_half_written_and_once_there_is_room_it_goes_on(store, directory):
+    await publish(store)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2 * 2**20, hard))  # what the kernel says then is what a full disk says
+    try:
+        taken = await fill(store)
+        assert await first_of(store, taken + 1) == [(RECORD,)] * taken + [()]
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    await store.publish(many(taken), lambda _, record: (record,))
+    assert await first_of(store, taken + 1) == [(RECORD,)] * (taken + 1)
+    await store.close()
+    again = LmdbStore(directory)
+    assert await first_of(again, taken + 1) == [(RECORD,)] * (taken + 1)
+    await again.close()
