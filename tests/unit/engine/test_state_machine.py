@@ -216,11 +216,15 @@ class EngineAgainstModel(RuleBasedStateMachine):
         self.report(other["host"], other["home"], "and still", begins - self.model.now, lasts)
 
     @precondition(lambda self: self.model.reports)
-    @rule(number=st.integers(0, EVERYONE), done=st.sampled_from(["acknowledged", "acknowledged", "withdrawn"]))
-    def step(self, number: int, done: str) -> None:
+    @rule(number=st.integers(0, EVERYONE), done=st.sampled_from(["acknowledged", "withdrawn"]), is_anew=st.booleans())
+    def step(self, number: int, done: str, *, is_anew: bool = False) -> None:
         report = self.model.reports[-1 - number % len(self.model.reports)]
         act = self.world.desk.acknowledge if done == "acknowledged" else self.world.desk.withdraw
-        self.stepped(act(report["id"]), self.model.step(report, done))
+        broken = self.model.step(report, done)
+        self.stepped(act(report["id"]), broken)
+        if done == "withdrawn" and is_anew and not broken:  # the time is free again
+            begins = max(report["begins"], self.model.now)
+            self.report(report["host"], report["home"], "anew", begins - self.model.now, report["ends"] - begins)
 
     def stepped(self, work: Any, broken: set[str]) -> Any:
         if not broken:
