@@ -34,6 +34,31 @@ async def test_a_report_counts_from_its_acknowledgement_until_its_end(world: Wor
     assert await recognition() is Recognition.RECOGNISED
 
 
+async def test_an_acknowledged_report_takes_effect_at_its_very_moment_and_is_withdrawn_at_once(
+    world: World, desk: ExceptionDesk
+) -> None:
+    code = world.code("420000", expires_at=NOON + 9 * HOUR)
+    early = await desk.report("440000", "420000", "why", NOON + HOUR, NOON + 2 * HOUR)
+    late = await desk.report("440000", "420000", "why", NOON + 2 * HOUR, NOON + 3 * HOUR)
+    for one in (early, late):
+        await desk.acknowledge(one.id)
+    seen = []
+    for now in (
+        NOON + HOUR - 1,
+        NOON + HOUR,
+        NOON + 2 * HOUR - 1,
+        NOON + 2 * HOUR,
+        NOON + 3 * HOUR - 1,
+        NOON + 3 * HOUR,
+    ):
+        world.now = now
+        seen.append((await world.verify(code, "440000")).exception_id)
+    assert seen == ["", early.id, early.id, late.id, late.id, ""]
+    world.now = NOON + 2 * HOUR
+    await desk.withdraw(late.id)
+    assert (await world.verify(code, "440000")).recognition is Recognition.RECOGNISED
+
+
 async def test_a_clock_that_is_a_little_behind_begins_now(world: World, desk: ExceptionDesk) -> None:
     report = await desk.report("440000", "420000", "why", NOON - 30 * SECOND, NOON + HOUR)
     assert report.effective_from == NOON
