@@ -1,11 +1,13 @@
 """Reading ahead on a stream, within a bound, so that work is done in chunks while more comes in.
 
-There is no timer: what arrived while the last chunk was worked on is the next one.
+There is no timer in ``take``: what arrived while the last chunk was worked on is the next one. Where a chunk costs the
+same however much is in it, ``gather`` lets more of them come together first.
 """
 
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Generic, TypeVar
 
 _T = TypeVar("_T")
@@ -22,7 +24,8 @@ class Intake(Generic[_T]):
         self._ahead_max = ahead_max
         self._fault: Exception | None = None
         self._has_ended = False
-        self._to_take, self._room = asyncio.Event(), asyncio.Event()
+        self._to_take, self._room, self._gathered = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self._gathers = 0
         self._tasks = [asyncio.create_task(self._read(messages)), asyncio.create_task(self._stop(stop))]
 
     async def take(self, count_max: int) -> list[_T]:
@@ -36,6 +39,16 @@ class Intake(Generic[_T]):
             raise self._fault
         return chunk
 
+    async def gather(self, count: int, within_s: float) -> None:
+        """Return once ``count`` messages wait (no more than are read ahead), no more come, or ``within_s`` are over."""
+        if len(self._waiting) >= count or self._has_ended:
+            return
+        self._gathers = count
+        self._gathered.clear()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._gathered.wait(), within_s)
+        self._gathers = 0
+
     def close(self) -> None:
         """Stop reading."""
         for task in self._tasks:
@@ -48,6 +61,8 @@ class Intake(Generic[_T]):
                 # the server's end would lose it.
                 self._waiting.append(message)
                 self._to_take.set()
+                if len(self._waiting) == self._gathers:
+                    self._gathered.set()
                 if len(self._waiting) >= self._ahead_max:
                     self._room.clear()
                     await self._room.wait()
@@ -56,6 +71,7 @@ class Intake(Generic[_T]):
         finally:
             self._has_ended = True
             self._to_take.set()
+            self._gathered.set()
 
     async def _stop(self, stop: asyncio.Event) -> None:
         await stop.wait()

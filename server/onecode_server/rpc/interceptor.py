@@ -146,7 +146,7 @@ def _streaming(behaviour: Callable[[Any, _Context], Any], meter: _Meter) -> Any:
 
     async def read_and_answer(request: Any, context: _Context) -> None:
         # Closed here: a caller that goes away while an answer is written would leave that to the garbage collector.
-        async with aclosing(behaviour(_received(request, meter), context)) as responses:
+        async with aclosing(behaviour(_received(request, context, meter), context)) as responses:
             async for response in responses:
                 await context.write(response)
                 meter.sent.inc()
@@ -157,12 +157,13 @@ def _streaming(behaviour: Callable[[Any, _Context], Any], meter: _Meter) -> Any:
     return call
 
 
-def _received(request: Any, meter: _Meter) -> Any:
+def _received(request: Any, context: _Context, meter: _Meter) -> Any:
     if isinstance(request, bytes):
         return meter.read(request)
 
     async def messages() -> AsyncIterator[Any]:
-        async for message in request:
+        # Read from the context: gRPC's own iterator is one more generator for each message to pass through.
+        while (message := await context.read()) is not grpc.aio.EOF:
             yield meter.read(message)
 
     return messages()

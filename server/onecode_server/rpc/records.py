@@ -1,6 +1,6 @@
 """Status records as messages: what a publisher sent, as the engine's nouns, or the rule that it broke."""
 
-from typing import Any
+from typing import Any, Final
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -12,24 +12,27 @@ from onecode_server.model.status import Level, Scope, StatusRecord
 from onecode_server.rpc.convert import timestamp
 from onecode_server.rules.publication import Rejection
 
+# Looked up by the wire's number: calling an enum for each of a million records costs more than all the rest here.
+_LEVELS: Final = {int(level): level for level in (Level.GREEN, Level.YELLOW, Level.RED)}
+_SCOPES: Final = {int(scope): scope for scope in Scope}
+
 
 def read_record(message: pb.StatusRecord) -> tuple[SubjectName, StatusRecord] | Rejection:
     """Return whom a record names and what it says, or the rule that it breaks by its form alone."""
     name = read_subject(message.subject)
     if name is None:
         return Rejection.INVALID_SUBJECT
-    if int(message.scope) not in tuple(Scope):
+    scope, level = _SCOPES.get(message.scope), _LEVELS.get(message.level)
+    if scope is None:
         return Rejection.INVALID_SCOPE
-    if int(message.level) not in (Level.GREEN, Level.YELLOW, Level.RED):
+    if level is None:
         return Rejection.INVALID_LEVEL
+    ends = message.HasField("expires_at")
     effective_at = read_time(message.effective_at) if message.HasField("effective_at") else None
-    expires_at = read_time(message.expires_at) if message.HasField("expires_at") else None
-    if effective_at is None or (expires_at is None and message.HasField("expires_at")):
+    expires_at = read_time(message.expires_at) if ends else None
+    if effective_at is None or (expires_at is None and ends):
         return Rejection.INVALID_TIME
-    record = StatusRecord(
-        message.publisher, Scope(message.scope), Level(message.level), effective_at, expires_at, message.revision
-    )
-    return name, record
+    return name, StatusRecord(message.publisher, scope, level, effective_at, expires_at, message.revision)
 
 
 def read_subject(message: pb.SubjectRef) -> SubjectName | None:
@@ -51,15 +54,22 @@ def read_time(message: Timestamp) -> int | None:
     return message.seconds * MICROSECONDS + message.nanos // 1000
 
 
-def write_record(subject: bytes, record: StatusRecord) -> pb.StatusRecord:
-    """Return a record as its message, its subject named by pseudonym."""
+def write_record(name: SubjectName, record: StatusRecord) -> pb.StatusRecord:
+    """Return a record as its message: what ``read_record`` reads back."""
     # The stubs know the wire's enums as types of their own, to which the model's IntEnums are numbers like any other.
     enums: dict[str, Any] = {"level": record.level, "scope": record.scope}
     return pb.StatusRecord(
         **enums,
         publisher=record.publisher,
-        subject=pb.SubjectRef(pseudonym=subject),
+        subject=write_subject(name),
         effective_at=timestamp(record.effective_at),
         expires_at=None if record.expires_at is None else timestamp(record.expires_at),
         revision=record.revision,
     )
+
+
+def write_subject(name: SubjectName) -> pb.SubjectRef:
+    """Return a reference to whom a name means."""
+    if isinstance(name, LocalSubject):
+        return pb.SubjectRef(local=pb.LocalSubject(region=name.region, id=name.id))
+    return pb.SubjectRef(code=name.code) if isinstance(name, Scan) else pb.SubjectRef(pseudonym=name)

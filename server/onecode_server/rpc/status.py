@@ -19,6 +19,9 @@ CHUNK_RECORDS: Final = 1000
 """Records to a commit: some milliseconds for the disk, and half a megabyte of memory."""
 AHEAD_RECORDS: Final = 2 * CHUNK_RECORDS
 """Records read while a commit runs; a publisher that is faster is held back by HTTP/2's flow control."""
+GATHER_S: Final = 0.02
+"""How long a stream that does not wait for its answers gathers records for its next commit. A commit costs about as
+much for ten records as for two hundred: without this, half of a long stream's cost was commits."""
 
 _Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -36,6 +39,9 @@ class StatusServicer(pb_grpc.StatusServiceServicer):
     ) -> AsyncIterator[pb.PublishStatusesResponse]:
         """Publish records in chunks, one commit each; answer after each commit what is on disk.
 
+        Whoever sends one record and waits for its answer has it after one commit; where several came at once, a little
+        time lets many more come.
+
         Raises InvalidRequest for a sequence that does not rise, StoreUnavailable, NotServing, and Draining where the
         server ends: what was acknowledged is safe, the rest is to be sent again.
         """
@@ -49,6 +55,8 @@ class StatusServicer(pb_grpc.StatusServiceServicer):
                     yield await self._publish(rising)
                 if len(rising) < len(chunk):
                     raise InvalidRequest("SEQUENCE_NOT_RISING", f"a sequence after {last} is not higher than it")
+                if len(chunk) > 1:
+                    await intake.gather(CHUNK_RECORDS, GATHER_S)
             if self._draining.is_set():
                 raise Draining("the server is ending; send again what was not acknowledged")
         finally:

@@ -52,6 +52,8 @@ def merge(
     A record that is in effect replaces every older one of its publisher and scope. One that waits leaves the one in
     effect alone until its time comes, so that an announcement never lifts what holds today.
     """
+    if not records:
+        return (record,)
     mine = [r for r in records if (r.publisher, r.scope) == (record.publisher, record.scope)]
     if any(r.revision >= record.revision for r in mine):
         return None

@@ -81,3 +81,29 @@ async def test_once_it_ended_it_says_so_again_and_again() -> None:
     assert await taken(intake) == [0, 1, 2]
     assert await taken(intake) == []
     intake.close()
+
+
+async def test_gathering_ends_with_the_count_or_with_the_stream_and_has_taken_nothing() -> None:
+    for stream, waiting in ((Stream(15, stays_open=True), 15), (Stream(4), 4)):
+        intake = Intake(aiter(stream), 20, asyncio.Event())
+        await asyncio.wait_for(intake.gather(15, within_s=60), 5)
+        assert await intake.take(20) == list(range(waiting))
+        intake.close()
+
+
+async def test_gathering_ends_with_its_time_where_no_more_come() -> None:
+    intake = Intake(aiter(Stream(4, stays_open=True)), 20, asyncio.Event())
+    await asyncio.wait_for(intake.gather(15, within_s=0.01), 5)
+    assert await intake.take(20) == [0, 1, 2, 3]
+    intake.close()
+
+
+async def test_gathering_ends_with_the_server_and_with_what_was_read_ahead() -> None:
+    stop = asyncio.Event()
+    intake = Intake(aiter(Stream(3, stays_open=True)), 20, stop)
+    gathering = asyncio.create_task(intake.gather(15, within_s=60))
+    await asyncio.sleep(0.05)
+    stop.set()
+    await asyncio.wait_for(gathering, 5)
+    assert await taken(intake) == [0, 1, 2]
+    intake.close()
