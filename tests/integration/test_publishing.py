@@ -96,7 +96,7 @@ def test_a_kill_loses_nothing_that_was_acknowledged(deployment: Deployment, serv
             yield said(str(number))
 
     with OperatorClient(server.address) as client:
-        answers = client.publish(endless())
+        answers = client.publish(endless(), patience_s=0)
         while acknowledged < 3000:
             acknowledged = next(answers).durable_through
         server.end(signal.SIGKILL)

@@ -31,6 +31,9 @@ _SERVICE_CONFIG: Final = json.dumps(
 _OPTIONS: Final = (
     ("grpc.service_config", _SERVICE_CONFIG),
     ("grpc.keepalive_time_ms", 30_000),
+    # By default a server that was away for a minute is looked for every two: these find it within seconds.
+    ("grpc.initial_reconnect_backoff_ms", 200),
+    ("grpc.max_reconnect_backoff_ms", 2_000),
     ("grpc.max_receive_message_length", 16 * 1024 * 1024),
 )
 _T = TypeVar("_T")

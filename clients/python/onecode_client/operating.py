@@ -1,6 +1,6 @@
 """A blocking client for those who run a region or the nation: status, exceptions, the trust list."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -15,7 +15,8 @@ from onecode.v1 import (
     trust_list_pb2,
     trust_list_pb2_grpc,
 )
-from onecode_client.connection import DEADLINE_S, Connection, answered, server_error
+from onecode_client.connection import DEADLINE_S, Connection, ServerError, answered, server_error
+from onecode_client.publishing import PATIENCE_S, Outbox, Patience
 
 
 class OperatorClient(Connection):
@@ -28,21 +29,39 @@ class OperatorClient(Connection):
         self._trust = trust_list_pb2_grpc.TrustListServiceStub(self.channel)
 
     def publish(
-        self, records: Iterable[status_pb2.StatusRecord], first_sequence: int = 1
+        self,
+        records: Iterable[status_pb2.StatusRecord],
+        first_sequence: int = 1,
+        patience_s: float = PATIENCE_S,
+        interrupted: Callable[[ServerError], None] | None = None,
     ) -> Iterator[status_pb2.PublishStatusesResponse]:
-        """Publish records over one stream, as long as it takes; yields what the server says as it happens.
+        """Publish records as one stream, as long as it takes; yields what the server says as it happens.
 
-        Records are numbered from ``first_sequence``. What is at or below ``durable_through`` is on disk or rejected;
-        after a ServerError the rest is to be published again, which is harmless where it had been.
+        Records are read as they are sent, in a thread of gRPC's, and numbered from ``first_sequence``. What is at or
+        below ``durable_through`` is on disk or rejected. Where the connection breaks or the server drains, the rest is
+        sent again on a new stream, and ``interrupted`` is told why, once for each break. No rejection is lost, and none
+        is told twice.
+
+        Raises ServerError where asking again does not help, or brought no acknowledgement within ``patience_s``
+        seconds; the rest is then to be published again, which is harmless where it had been. What ``records`` raise is
+        raised here, after the answers to those before.
         """
-        requests = (
-            status_pb2.PublishStatusesRequest(sequence=number, record=record)
-            for number, record in enumerate(records, first_sequence)
-        )
-        try:
-            yield from self._status.PublishStatuses(requests)
-        except grpc.RpcError as fault:
-            raise server_error(fault) from None
+        outbox, patience = Outbox(records, first_sequence), Patience(patience_s, interrupted)
+        while True:
+            call = self._status.PublishStatuses(outbox.stream())
+            try:
+                for answer in call:
+                    outbox.acknowledge(answer.durable_through)
+                    patience.renew()
+                    yield answer
+                outbox.finish()
+                return
+            except grpc.RpcError as fault:
+                error = server_error(fault)
+            finally:
+                call.cancel()
+                outbox.close()
+            patience.spend(error)
 
     def get_status(
         self, *, region: str = "", local_id: str = "", pseudonym: bytes = b"", code: bytes = b""

@@ -1,0 +1,142 @@
+"""One publication over as many streams as it takes: what was not acknowledged is kept, and sent again on the next."""
+
+import random
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final
+
+import grpc
+
+from onecode.v1 import status_pb2 as pb
+from onecode_client.connection import ServerError
+
+WINDOW_RECORDS: Final = 5000
+"""Records that are sent but not acknowledged, some hundred bytes each. A server commits up to 1,000 and reads 2,000
+ahead; the rest is on its way there and back. Whoever has more to say waits."""
+PATIENCE_S: Final = 120.0
+"""How long to ask again without an acknowledgement. A server restarts within seconds and a machine within a minute or
+two; what takes longer is an outage, of which people should hear."""
+PAUSE_MIN_S: Final = 0.1
+PAUSE_MAX_S: Final = 2.0
+"""Pauses double from the first to the second: a server that is back is found soon, one that is not is left alone."""
+_MENDED_BY_TIME: Final = frozenset(
+    code.name
+    for code in (
+        grpc.StatusCode.UNAVAILABLE,  # killed, draining, not there yet, or its store does not answer
+        grpc.StatusCode.RESOURCE_EXHAUSTED,  # it has as many calls as it takes
+    )
+)
+
+
+class Outbox:
+    """Numbers records as they are read, and keeps them until they are acknowledged.
+
+    gRPC takes a stream's requests in a thread of its own, which may still wait for a record when its stream has long
+    broken. So one thread at a time reads records, and what it read goes out on the stream that is there by then.
+    """
+
+    def __init__(self, records: Iterable[pb.StatusRecord], first_sequence: int) -> None:
+        self._records = enumerate(records, first_sequence)
+        self._kept: deque[pb.PublishStatusesRequest] = deque()
+        self._stream = 0
+        self._fault: Exception | None = None
+        self._reading = threading.Lock()
+        self._changed = threading.Condition()
+
+    def stream(self) -> Iterator[pb.PublishStatusesRequest]:
+        """Return the requests of a new stream: those that are kept, then new ones. The stream before it ends."""
+        with self._changed:
+            self._stream += 1
+            self._changed.notify_all()
+            return self._requests(self._stream)
+
+    def acknowledge(self, through: int) -> None:
+        """Let go of the records up to a sequence, and so make room for others."""
+        with self._changed:
+            while self._kept and self._kept[0].sequence <= through:
+                self._kept.popleft()
+            self._changed.notify_all()
+
+    def close(self) -> None:
+        """End the stream, so that no thread waits for room any more."""
+        with self._changed:
+            self._stream += 1
+            self._changed.notify_all()
+
+    def finish(self) -> None:
+        """Raise what the reading of records raised; ServerError where the server left some without an answer."""
+        if self._fault is not None:
+            raise self._fault
+        if self._kept:
+            raise ServerError(
+                "INTERNAL", f"the stream ended before sequence {self._kept[-1].sequence} was acknowledged"
+            )
+
+    def _requests(self, stream: int) -> Iterator[pb.PublishStatusesRequest]:
+        sent = 0
+        while (request := self._after(sent, stream)) is not None:
+            sent = request.sequence
+            yield request
+
+    def _after(self, sent: int, stream: int) -> pb.PublishStatusesRequest | None:
+        """Return what follows ``sent`` on a stream, as soon as there is something; None where the stream ends."""
+        with self._changed:
+            self._changed.wait_for(
+                lambda: stream != self._stream or len(self._kept) < WINDOW_RECORDS or self._kept[-1].sequence > sent
+            )
+            if stream != self._stream or (self._kept and self._kept[-1].sequence > sent):
+                return self._kept_after(sent, stream)
+        with self._reading:
+            with self._changed:  # meanwhile another stream's thread may have read a record
+                if stream != self._stream or (self._kept and self._kept[-1].sequence > sent):
+                    return self._kept_after(sent, stream)
+            return self._read(stream)
+
+    def _kept_after(self, sent: int, stream: int) -> pb.PublishStatusesRequest | None:
+        return None if stream != self._stream else self._kept[max(0, sent + 1 - self._kept[0].sequence)]
+
+    def _read(self, stream: int) -> pb.PublishStatusesRequest | None:
+        try:
+            number, record = next(self._records)
+        except StopIteration:
+            return None
+        except Exception as fault:  # raised again where records were given, after the answers to what came before
+            self._fault = fault
+            return None
+        request = pb.PublishStatusesRequest(sequence=number, record=record)
+        with self._changed:
+            self._kept.append(request)
+            return request if stream == self._stream else None
+
+
+class Patience:
+    """How long to go on asking: pauses that double, with jitter, until ``patience_s`` have brought nothing.
+
+    ``interrupted`` is told of the first failure after each acknowledgement.
+    """
+
+    def __init__(self, patience_s: float, interrupted: Callable[[ServerError], None] | None = None) -> None:
+        self._patience_s = patience_s
+        self._interrupted = interrupted
+        self._since_s: float | None = None
+        self._pause_s = PAUSE_MIN_S
+
+    def renew(self) -> None:
+        """Begin anew, after an acknowledgement."""
+        self._since_s = None
+        self._pause_s = PAUSE_MIN_S
+
+    def spend(self, fault: ServerError) -> None:
+        """Sleep before asking again. Raises ``fault`` where time does not mend it, or did not."""
+        now_s = time.monotonic()
+        is_first = self._since_s is None
+        since_s = self._since_s = now_s if self._since_s is None else self._since_s
+        if fault.code not in _MENDED_BY_TIME or now_s - since_s >= self._patience_s:
+            raise fault
+        if is_first and self._interrupted is not None:
+            self._interrupted(fault)
+        # Jitter: a server that comes back is not met by all of its publishers in the same moment.
+        time.sleep(random.uniform(self._pause_s / 2, self._pause_s))  # noqa: S311 - no secret
+        self._pause_s = min(2 * self._pause_s, PAUSE_MAX_S)
