@@ -36,8 +36,9 @@ def progress(items: Iterable[_T], total: int, what: str) -> Iterator[_T]:
 
 
 @contextmanager
-def bar(total: int, what: str) -> Iterator[Callable[[int], None]]:
-    """Show a bar on standard error where that is a terminal; yields what moves it to a number."""
+def bar(total: int | None, what: str) -> Iterator[Callable[[int], None]]:
+    """Show a bar on standard error where that is a terminal; yields what moves it to a number. ``total`` is None where
+    nobody knows yet."""
     console = Console(stderr=True)
     columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as shown:

@@ -1,0 +1,90 @@
+"""Files of status records, one JSON object a line, as ``onecode status publish`` reads them."""
+
+import base64
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from onecode_server.cli import output
+from onecode_server.engine.publisher import LocalSubject, SubjectName
+from onecode_server.errors import Malformed, Misconfigured
+from onecode_server.formats import claims
+from onecode_server.model.code import Scan
+from onecode_server.model.status import Level, Scope, StatusRecord
+
+_LINE_BYTES_MAX: Final = 64 * 1024
+_SHOWN_EVERY: Final = 1000
+"""Records to a step of the bar, which costs about as much as reading one."""
+_MEMBERS: Final = frozenset(("publisher", "subject", *StatusRecord._fields))
+
+Named = tuple[SubjectName, StatusRecord]
+
+
+def check(file: Path) -> int:
+    """Read a file to its end, and return how many records it has. Raises Misconfigured."""
+    if file.exists() and not file.is_file():
+        raise Misconfigured(f"{file} is a pipe or a directory: it is read twice, so that a mistake publishes nothing")
+    total = 0
+    with output.bar(None, "checking") as advance_to:
+        for total, _ in read(file):
+            if total % _SHOWN_EVERY == 0:
+                advance_to(total)
+    return total
+
+
+def read(file: Path) -> Iterator[tuple[int, Named]]:
+    """Yield each record with its line's number. Raises Misconfigured."""
+    for number, members in _lines(file):
+        try:
+            yield number, _record(members)
+        except (Malformed, ValueError, KeyError, TypeError) as fault:
+            raise Misconfigured(f"{file}, line {number}: not a StatusRecord ({_why(fault)})") from None
+
+
+def _lines(file: Path) -> Iterator[tuple[int, Any]]:
+    """Yield the JSON of each line with its number. Raises Misconfigured."""
+    try:
+        with file.open("rb") as lines:
+            for number, line in enumerate(iter(lambda: lines.readline(_LINE_BYTES_MAX + 1), b""), 1):
+                if len(line) > _LINE_BYTES_MAX:
+                    raise Misconfigured(f"{file}, line {number}: too long for a record")
+                try:
+                    yield number, json.loads(line)
+                except (ValueError, RecursionError) as fault:
+                    raise Misconfigured(f"{file}, line {number}: not a StatusRecord ({fault})") from None
+    except OSError as fault:
+        raise Misconfigured(f"cannot read {file}: {fault.strerror}") from None
+
+
+def _record(members: dict[str, Any]) -> Named:
+    """Return a StatusRecord as protobuf's JSON mapping writes it; enum names may leave out their prefix."""
+    if not isinstance(members, dict):
+        raise ValueError("not an object")
+    if unknown := members.keys() - _MEMBERS:
+        raise ValueError(f"unknown member {min(unknown)}")
+    expires_at = members.get("expires_at")
+    record = StatusRecord(
+        str(members["publisher"]),
+        Scope[str(members["scope"]).removeprefix("SCOPE_")],
+        Level[str(members["level"]).removeprefix("LEVEL_")],
+        claims.read_time(members["effective_at"]),
+        None if expires_at is None else claims.read_time(expires_at),
+        int(str(members["revision"])),  # a number or its text, as protobuf's JSON has it: neither 1.5 nor true
+    )
+    return _subject(members["subject"]), record
+
+
+def _subject(members: dict[str, Any]) -> SubjectName:
+    match members:
+        case {"pseudonym": str(text), **rest} if not rest:
+            return base64.b64decode(text, validate=True)
+        case {"code": str(text), **rest} if not rest:
+            return Scan(base64.b64decode(text, validate=True), "")
+        case {"local": {"region": str(region), "id": str(local_id), **more}, **rest} if not rest and not more:
+            return LocalSubject(region, local_id)
+    raise ValueError("subject is not one of pseudonym, local and code")
+
+
+def _why(fault: Exception) -> str:
+    return f"{fault.args[0]} is missing or unknown" if isinstance(fault, KeyError) else str(fault)
