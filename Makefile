@@ -7,7 +7,7 @@ STUBS  := clients/python
 PIN    := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check coverage protos stubs-fresh breaking lint types imports bench spread go-client constraints clean
+.PHONY: help demo test check coverage protos stubs-fresh breaking lint types imports bench spread soak go-client constraints clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -58,6 +58,9 @@ bench: $(STAMP) ## the server against what a user would write first
 
 spread: $(STAMP) ## how soon a record that one server took shows at another, both busy, a thousand times
 	$(BIN)/python -m benchmarks.spread
+
+soak: $(STAMP) ## a million records while the server is killed ten times: nothing that was acknowledged is lost
+	$(BIN)/python -m benchmarks.soak
 
 go-client: ## build the Go client on stubs generated from protos/ (needs Go)
 	./clients/go/build.sh

@@ -2,6 +2,7 @@
 
 import os
 import select
+import socket
 import subprocess
 import sys
 import time
@@ -9,7 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from types import TracebackType
+from typing import Final, Self
 
 from benchmarks.workload import ONECODE, SKEW_S
 
@@ -76,13 +78,52 @@ def resident_mib(pid: int) -> float:
     return pages * _PAGE_BYTES / 2**20
 
 
+class RestartingServer:
+    """onecode on one data directory and one port, however often it is killed. Use it in a ``with`` statement."""
+
+    def __init__(self, data_dir: Path) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            self.address = f"127.0.0.1:{listener.getsockname()[1]}"
+        self._log = data_dir / "serve.log"
+        shared = ("--data-dir", str(data_dir), "--listen", self.address, "--metrics", "127.0.0.1:0")
+        self._command = [str(ONECODE), "serve", *shared]
+
+    def __enter__(self) -> Self:
+        self.start()
+        address_of(self._process, self._log)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.kill()
+
+    def start(self) -> None:
+        """Start it; it is not waited for."""
+        with self._log.open("ab") as errors:
+            self._process = subprocess.Popen(self._command, stdout=subprocess.PIPE, stderr=errors)
+
+    def kill(self) -> None:
+        """End it with SIGKILL: nothing runs after that, no handler and no buffer's end."""
+        self._process.kill()
+        self._process.communicate()
+
+    def memory_mib(self) -> tuple[int, int]:
+        """Return what is resident now, the mapped part of the store included, and its anonymous part (proc(5))."""
+        if self._process.poll() is not None:
+            raise SystemExit(f"the server ended by itself:\n{self._log.read_text()}")
+        lines = Path(f"/proc/{self._process.pid}/status").read_text().splitlines()
+        kib = {name: value.split()[0] for name, _, value in (line.partition(":") for line in lines) if value.strip()}
+        return int(kib["VmRSS"]) // 1024, int(kib["RssAnon"]) // 1024
+
+
 @contextmanager
 def _running(name: str, command: list[str], data_dir: Path) -> Iterator[Server]:
     log = data_dir / f"{name}.log"
     with log.open("wb") as errors:
         process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=errors)
     try:
-        yield Server(name, process.pid, _address(process, log))
+        yield Server(name, process.pid, address_of(process, log))
     finally:
         process.terminate()
         try:
@@ -92,7 +133,7 @@ def _running(name: str, command: list[str], data_dir: Path) -> Iterator[Server]:
             process.wait()
 
 
-def _address(process: subprocess.Popen[bytes], log: Path) -> str:
+def address_of(process: subprocess.Popen[bytes], log: Path) -> str:
     """Return the address of the line ``ready grpc=HOST:PORT ...``."""
     if process.stdout is None:
         raise ValueError("the server's output is not read")
