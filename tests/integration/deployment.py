@@ -139,14 +139,19 @@ class Server:
     _numbers = count(1)
 
     def __init__(
-        self, deployment: Deployment, *flags: object, await_ready: bool = True, config: Path | None = None
+        self,
+        deployment: Deployment,
+        *flags: object,
+        await_ready: bool = True,
+        config: Path | None = None,
+        closed: str = "",
     ) -> None:
-        """Start it. A settings file stands in place of the flags that all others are given."""
+        """Start it. A settings file stands in place of the flags of all others; ``closed`` is a shell's redirection."""
         self.log_file = deployment.path / f"serve-{next(self._numbers)}.log"
         given = ("--config", config) if config else ("--data-dir", deployment.path, *LOOPBACK)
         with self.log_file.open("wb") as log:
             self.process = subprocess.Popen(
-                [ONECODE, "serve", *map(str, (*given, *flags))],
+                ["sh", "-c", f'exec "$0" "$@" {closed}', ONECODE, "serve", *map(str, (*given, *flags))],
                 stdout=subprocess.PIPE,
                 stderr=log,
             )

@@ -1,5 +1,7 @@
 """The command ``onecode`` as a whole: its commands, and one clear line and status 2 for what cannot work."""
 
+import io
+import os
 import sys
 
 import click
@@ -28,6 +30,7 @@ for command in (init, serve, issue, verify, translate, trust, status, exception,
 
 def main() -> None:
     """Run the command. Mistakes in what was asked end with status 2, failures with status 1."""
+    _prepare_streams()
     try:
         sys.exit(onecode.main(standalone_mode=False))
     except click.Abort:
@@ -48,12 +51,38 @@ def main() -> None:
         _fail(2 if failure.code == "INVALID_ARGUMENT" else 1, str(failure))
     except OnecodeError as failure:
         _fail(1, str(failure))
-    except BrokenPipeError:  # whoever read our output has read enough
-        sys.stderr.close()
+    except OSError as fault:
+        _end_without_output(fault)
+
+
+def _prepare_streams() -> None:
+    """Open closed standard streams, and let the others show what their encoding lacks.
+
+    The next file that is opened has the first number that is free: without a standard error the store would be where
+    libraries complain.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+    if sys.stdout is None:
+        sys.stdout = os.fdopen(1, "w", encoding="utf-8", closefd=False)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def _end_without_output(fault: OSError) -> None:
+    """End where nothing more can be written: a full disk, most of all. What else may fail, the commands tell."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # else the interpreter tries once more on its way out
+    if isinstance(fault, BrokenPipeError):  # whoever read our output has read enough
         sys.exit(1)
+    _fail(1, f"{fault.filename or 'standard output'}: {fault.strerror or fault}")
 
 
 def _fail(status: int, *lines: str) -> None:
     for line in lines:
-        click.echo(f"onecode: {line}", err=True)
+        # A path or a server's words may hold line ends, or what moves a terminal's cursor: one line stays one line.
+        shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)
+        click.echo(f"onecode: {shown}", err=True)
     sys.exit(status)
