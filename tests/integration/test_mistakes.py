@@ -24,6 +24,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "empty": "",
         "codes": "x\n",
         "long": "x" * 70_000,
+        "wide": '{"ok": "GREEN"}' + " " * 1024 * 1024,
     }
     for name, content in contents.items():
         (path / name).write_text(content, "utf-8")
@@ -45,6 +46,10 @@ ON_A_DATA_DIRECTORY = {
     "issue: no codes": (["issue", "--region", "420000", "--level", "RED", "--count", "0"], "0 is not in the range"),
     "issue: for ever": (["issue", "--region", "310000", "--level", "RED", "--valid", "9" * 25], "is not in the range"),
     "issue: no text": (["issue", "--region", "420000", "--level", "RED", "--id", "\udcff"], "not UTF-8"),
+    "issue: nobody": (["issue", "--region", "420000", "--level", "RED", "--id", ""], "--id is not 1 to 256 bytes"),
+    "issue: an endless name": (["issue", "--region", "110000", "--level", "RED", "--id", "x" * 257], "not 1 to 256"),
+    "issue: out of nowhere": (["issue", "--region", "420000", "--level", "RED", "--out", ""], "an empty path names"),
+    "issue: two lines": (["issue", "--region", "42\n0000", "--level", "RED"], "region 42\\n0000 is not in"),
     "issue: no such folder": (
         ["issue", "--region", "420000", "--level", "RED", "--out", "/no/x"],
         "cannot write /no/x",
@@ -57,10 +62,6 @@ ON_A_DATA_DIRECTORY = {
         ["issue", "--region", "420000", "--level", "RED", "--png", "@two.PNG", "--count", "2"],
         "is one picture: name a directory for 2",
     ),
-    "issue: too long for a picture": (
-        ["issue", "--region", "420000", "--level", "RED", "--png", "@long.png", "--id", "x" * 1500],
-        "bytes is too long for a QR symbol",
-    ),
     "issue: pictures in a file": (
         ["issue", "--region", "420000", "--level", "RED", "--png", "@codes"],
         "codes: File exists",
@@ -72,22 +73,30 @@ ON_A_DATA_DIRECTORY = {
     "region: claims missing": (region(claims="@nothing"), "nothing: No such file"),
     "region: claims no JSON": (region(claims="@broken"), "broken is not JSON"),
     "region: claims without end": (region(claims="@deep"), "deep is not JSON"),
+    "region: levels without end": (region(levels="/dev/zero"), "/dev/zero is larger than 1,048,576 bytes"),
+    "region: levels too long": (region(levels="@wide"), "wide is larger than 1,048,576 bytes"),
+    "region: two lines": (region(name="a\nb"), "--name has characters that cannot be shown"),
     "region: claims no object": (region(claims="@a_list"), "claims is not an object"),
     "region: level without meaning": (region(levels="@unmapped"), "does not map to GREEN, YELLOW or RED"),
     "region: no six digits": (region(code="99"), "code is not six digits"),
     "region: there already": (region(code="420000"), "420000 is in the trust list already"),
     "region: unknown format": (region(format="cbor"), "'cbor' is not one of"),
-    "region: no text": (region(name="\udcff"), "name is not 1 to 100 characters"),
+    "region: no text": (region(name="\udcff"), "--name has characters that cannot be shown"),
     "region: adopter with a format": ([*region(), "--adopts-national"], "stands in place of"),
     "key: no hex": (key("zz" * 32), "public_key is not 64 hex digits"),
     "key: too short": (key("00"), "public_key is not 64 hex digits"),
     "key: small order": (key(), "not a canonical point"),
     "key: time": (key("00" * 32, "--not-before", "yesterday"), "is not"),
     "key: unknown region": (key(region="999999"), "999999 is not in the trust list"),
+    "key: an issuer's with a format": (key("00" * 32, "--format", "jwt"), "--format is for gateway keys"),
+    "key: a gateway's without": (key("00" * 32, "--role", "gateway", region="000000"), "--format is for gateway keys"),
     "retire: unknown key": (["trust", "retire-key", "--region", "420000", "--kid", "k"], "no key with the id k"),
     "revoke: unknown key": (["trust", "revoke-key", "--region", "420000", "--kid", "k"], "no key with the id k"),
     "sign: no key": (["trust", "sign", "--root-key", "@nothing"], "nothing: No such file"),
     "sign: not a key": (["trust", "sign", "--root-key", "@claims"], "claims is not hex"),
+    "sign: a key without end": (["trust", "sign", "--root-key", "/dev/zero"], "/dev/zero is not hex"),
+    "audit: no hash": (["audit", "verify", "--expect", "zz"], "--expect 'zz' is not 64 hex digits"),
+    "audit: an empty hash": (["audit", "verify", "--expect", ""], "--expect '' is not 64 hex digits"),
     "get: nobody": (["status", "get"], "name the subject by"),
     "get: two at once": (["status", "get", "--region", "420000", "--id", "x", "--code", "x"], "name the subject by"),
     "get: no hex": (["status", "get", "--pseudonym", "zz"], "--pseudonym is not hex"),
@@ -96,6 +105,22 @@ ON_A_DATA_DIRECTORY = {
     "serve: metrics outside": (["serve", "--metrics", "192.0.2.1:0"], "only loopback"),
     "serve: no port": (["serve", "--listen", "127.0.0.1"], "expected HOST:PORT"),
 }
+
+
+NO_SERVERS = [
+    "nonsense",
+    "",
+    ":80",
+    ":::80",
+    "127.0.0.1:0",
+    "127.0.0.1:99999",
+    "127.0.0.1:" + "9" * 5000,
+    "127.0.0.1:\u0663\u0663",
+    "http://127.0.0.1:80",
+    "127.0.0.1:80/",
+    "two words:80",
+    "two\nlines:80",
+]
 
 
 @pytest.mark.parametrize("name", ON_A_DATA_DIRECTORY)
@@ -129,18 +154,40 @@ def test_a_directory_that_init_did_not_make_is_named(tmp_path: Path, name: str):
         (["--host", "110000", "x", "--file", "@codes"], "either a CODE or --file"),
         (["--host", "110000", "--file", "@nothing"], "nothing: No such file"),
         (["--host", "110000", "--file", "@empty"], "empty has no codes"),
-        (["--host", "110000", "--file", "@long"], "line 1: 70,000 bytes are no code"),
+        (["--host", "110000", "--file", "@long"], "line 1: more than 65,536 bytes are no code"),
+        (["--host", "110000", "--file", "/dev/zero"], "line 1: more than 65,536 bytes are no code"),
+        (["--host", "110000", "--file", ""], "an empty path names nothing"),
         (["--host", "11", "x"], "host_region is not six digits"),
         (["--host", "\udcff", "x"], "not UTF-8"),
         (["x"], "Missing option '--host'"),
-        (["--host", "110000", "x", "--server", "nonsense"], "expected HOST:PORT"),
-        (["--host", "110000", "x", "--server", ""], "expected HOST:PORT"),
-        (["--host", "110000", "x", "--server", "127.0.0.1:99999"], "expected HOST:PORT"),
+        *((["--host", "110000", "x", "--server", server], "expected HOST:PORT") for server in NO_SERVERS),
     ],
 )
 def test_a_mistake_in_asking_a_server_is_one_line(server: Server, files: Path, arguments: list[str], why: str):
     given = [str(files / part[1:]) if part.startswith("@") else part for part in arguments]
     ended = called("verify", "--server", server.address, *given)
+    assert (ended.status, ended.out) == (2, "")
+    assert why in ended.err
+    assert ended.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("time", "why"),
+    [
+        ("yesterday", "neither RFC 3339 nor so long from now"),
+        ("", "neither RFC 3339 nor so long from now"),
+        ("+9999999d", "neither RFC 3339 nor so long from now"),
+        ("2026-11-24T08:00:00", "has no offset"),
+        ("0001-01-01T00:00:00+23:00", "outside of the years 1 to 9999"),
+        ("9999-12-31T23:59:59-23:00", "outside of the years 1 to 9999"),
+    ],
+)
+@pytest.mark.parametrize("option", ["--from", "--until"])
+def test_a_time_that_cannot_be_is_one_line(server: Server, option: str, time: str, why: str):
+    times = {"--from": "now", "--until": "+1h"} | {option: time}
+    given = [part for pair in times.items() for part in pair]
+    asked = ("--server", server.address, "--host", "110000", "--home", "420000", "--reason", "x")
+    ended = called("exception", "report", *asked, *given)
     assert (ended.status, ended.out) == (2, "")
     assert why in ended.err
     assert ended.err.count("\n") == 1

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import zxingcpp
+from nacl.signing import SigningKey
 from PIL import Image, ImageDraw
 
 from onecode.v1 import recognition_pb2 as pb
@@ -82,3 +83,22 @@ def test_a_picture_that_is_there_is_left_alone(shared: Deployment, tmp_path: Pat
         assert (ended.status, ended.out) == (2, "")
         assert "not there yet, or a new or empty directory" in ended.err
     assert [file.read_bytes() for file in tmp_path.iterdir()] == [before]
+
+
+def test_a_code_that_no_server_would_read_is_not_issued(deployment: Deployment, tmp_path: Path):
+    """A region may have words as long as it likes; what it then carries may be too long for a picture, or for all."""
+    key = SigningKey.generate()
+    (deployment.path / "keys" / "990000.issuer.jwt.k.key").write_text(key.encode().hex())
+    for length, why in ((1_800, "is too long for a QR symbol"), (4_000, "is longer than any server reads")):
+        made = deployment.copy_to(tmp_path / str(length))
+        claims, levels = tmp_path / "claims", tmp_path / "levels"
+        claims.write_text('{"subject": "s", "level": "l", "issued_at": "i", "expiry": "e"}')
+        levels.write_text(f'{{"{"x" * length}": "GREEN"}}')
+        named = ("--code", "990000", "--name", "X", "--format", "jwt", "--claims", claims, "--levels", levels)
+        expect(made.trust("add-region", *named))
+        expect(made.trust("add-key", "--region", "990000", "--kid", "k", "--public-key", key.verify_key.encode().hex()))
+        asked = ("--data-dir", made.path, "--region", "990000", "--level", "GREEN", "--png", tmp_path / "code.png")
+        ended = called("issue", *asked)
+        assert (ended.status, ended.out) == (2, "")
+        assert why in ended.err
+        assert not (tmp_path / "code.png").exists()

@@ -2,19 +2,21 @@
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import click
 
 from onecode_server.cli import output
+from onecode_server.cli.options import PathType
 from onecode_server.data_directory import DataDirectory
-from onecode_server.errors import StoreUnavailable
+from onecode_server.errors import Misconfigured, StoreUnavailable
 from onecode_server.formats.trust_list import rfc3339
 from onecode_server.model.audit import GENESIS, AuditEntry, follows
 from onecode_server.stores.lmdb import LmdbStore
 
-_data_dir = click.option("--data-dir", required=True, type=click.Path(path_type=Path))
+_data_dir = click.option("--data-dir", required=True, type=PathType())
 
 
 @click.group()
@@ -31,7 +33,9 @@ def verify(data_dir: Path, expect: str | None) -> None:
     Note the head it prints somewhere else: whoever can write the files could write the whole record anew, but not one
     that still holds that head.
     """
-    count, head, is_expected = asyncio.run(_verify(data_dir, expect))
+    if expect is not None and not re.fullmatch("[0-9a-fA-F]{64}", expect):
+        raise Misconfigured(f"--expect {expect!r} is not 64 hex digits")
+    count, head, is_expected = asyncio.run(_verify(data_dir, expect and expect.lower()))
     if expect is not None and not is_expected:
         raise StoreUnavailable(f"the audit record does not hold {expect}: it was cut or written anew")
     click.echo(f"{count} entries, each in its place; head {head.hex()}")
@@ -48,10 +52,14 @@ def show(data_dir: Path, *, as_json: bool) -> None:
             members = entry._asdict() | {"previous": entry.previous.hex(), "hash": entry.hash.hex()}
             output.print_json(members | {"time": rfc3339(entry.time)})
         return
-    rows = [
-        (str(e.number), rfc3339(e.time), e.event, e.subject, json.dumps(e.details, ensure_ascii=False)) for e in entries
-    ]
-    output.print_table("", ("number", "time", "event", "subject", "details"), rows)
+    rows = [(str(e.number), rfc3339(e.time), e.event, e.subject, _details(e)) for e in entries]
+    output.print_table("", ("#", "time", "event", "subject", "details"), rows)
+
+
+def _details(entry: AuditEntry) -> str:
+    """Return what an entry says, a member a line; ``--json`` also has the members that say nothing."""
+    said = {name: value for name, value in entry.details.items() if value is not None}
+    return "\n".join(f"{name}: {json.dumps(value, ensure_ascii=False)}" for name, value in said.items())
 
 
 async def _verify(data_dir: Path, expect: str | None) -> tuple[int, bytes, bool]:

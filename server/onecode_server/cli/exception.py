@@ -11,9 +11,18 @@ from onecode_server.cli import output
 from onecode_server.cli.options import json_option, server_option
 from onecode_server.errors import Misconfigured
 
-_COLUMNS = ("id", "host_region", "home_region", "state", "effective_from", "effective_until", "reason")
+_COLUMNS = {
+    "id": "id",
+    "host": "host_region",
+    "home": "home_region",
+    "state": "state",
+    "from": "effective_from",
+    "until": "effective_until",
+    "reason": "reason",
+}
+"""Headings that leave room in a terminal of 80 columns; ``--json`` has the fields' own names, and the microseconds."""
 _STATES = ("REPORTED", "ACKNOWLEDGED", "EFFECTIVE", "ENDED", "WITHDRAWN")
-_LATER = re.compile(r"\+(\d{1,6})([smhd])\Z")
+_LATER = re.compile(r"\+([0-9]{1,6})([smhd])\Z")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
@@ -93,7 +102,10 @@ def _time(text: str, now: datetime) -> datetime:
         raise Misconfigured(f"{text!r} is neither RFC 3339 nor so long from now, such as +2h") from None
     if time.tzinfo is None:
         raise Misconfigured(f"{text!r} has no offset: end it with Z or +08:00")
-    return time
+    try:
+        return time.astimezone(UTC)
+    except OverflowError:
+        raise Misconfigured(f"{text!r} is outside of the years 1 to 9999") from None
 
 
 def _show(reports: list[Any], *, as_json: bool) -> None:
@@ -101,11 +113,11 @@ def _show(reports: list[Any], *, as_json: bool) -> None:
         for one in reports:
             output.print_json(one)
         return
-    output.print_table("", _COLUMNS, [[_cell(one, column) for column in _COLUMNS] for one in reports])
+    output.print_table("", _COLUMNS, [[_cell(one, field) for field in _COLUMNS.values()] for one in reports])
 
 
-def _cell(one: Any, column: str) -> str:
-    if column == "state":
-        return output.word(one, column)
-    value = getattr(one, column)
-    return value if isinstance(value, str) else value.ToJsonString()
+def _cell(one: Any, field: str) -> str:
+    if field == "state":
+        return output.word(one, field)
+    value = getattr(one, field)
+    return value if isinstance(value, str) else f"{value.ToDatetime():%Y-%m-%d %H:%M:%SZ}"

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from onecode_server.cli import demo_regions, trust_document
+from onecode_server.cli.options import PathType
 from onecode_server.crypto.signing import Signer, make_secret
 from onecode_server.data_directory import DataDirectory
 from onecode_server.errors import Misconfigured
@@ -17,7 +18,7 @@ from onecode_server.model.trust_list import Format, Role
 
 
 @click.command()
-@click.option("--data-dir", required=True, type=click.Path(file_okay=False, path_type=Path), help="Made if missing.")
+@click.option("--data-dir", required=True, type=PathType(file_okay=False), help="Made if missing.")
 @click.option("--demo", is_flag=True, help="List all 34 regions of GB/T 2260, with issuer keys to play with.")
 def init(data_dir: Path, *, demo: bool) -> None:
     """Make root, gateway and pseudonym keys and the first trust list."""

@@ -1,6 +1,7 @@
 """``onecode issue``: codes of the regions whose issuer keys lie in the data directory, to try things with."""
 
 import asyncio
+import os
 import secrets
 from collections.abc import Callable, Iterator
 from itertools import islice
@@ -11,15 +12,16 @@ import click
 
 from onecode_server.app import open_engine
 from onecode_server.cli import output, trust_document
+from onecode_server.cli.options import PathType
 from onecode_server.cli.pictures import Pictures
 from onecode_server.crypto.signing import Signer
 from onecode_server.data_directory import DataDirectory
 from onecode_server.errors import Misconfigured
 from onecode_server.formats import CODECS, base64url, claims, national, opaque
-from onecode_server.model.code import Scan
+from onecode_server.model.code import CODE_BYTES_MAX, Scan
 from onecode_server.model.region import NATIONAL
 from onecode_server.model.status import Level, Scope, StatusRecord
-from onecode_server.model.subject import pseudonym
+from onecode_server.model.subject import LOCAL_ID_BYTES_MAX, pseudonym
 from onecode_server.model.trust_list import Format, IssuerKey, KeyState, Region, Role, TrustList
 
 TOKEN_BYTES: Final = 16
@@ -31,7 +33,7 @@ _SECOND_US: Final = 1_000_000
 
 
 @click.command()
-@click.option("--data-dir", required=True, type=click.Path(path_type=Path))
+@click.option("--data-dir", required=True, type=PathType())
 @click.option("--region", required=True, help="Six digits; 000000 for the national authority.")
 @click.option("--level", required=True, type=click.Choice(["GREEN", "YELLOW", "RED"]))
 @click.option("--count", default=1, show_default=True, type=click.IntRange(1, 10_000_000))
@@ -39,10 +41,10 @@ _SECOND_US: Final = 1_000_000
     "--valid", "valid_s", default=86_400, show_default=True, type=click.IntRange(1, VALID_S_MAX), help="Seconds."
 )
 @click.option("--id", "local_id", help="The region's identifier of the bearer. Default: a random one for each code.")
-@click.option("--out", type=click.Path(path_type=Path), help="Default: standard output.")
+@click.option("--out", type=PathType(), help="Default: standard output.")
 @click.option(
     "--png",
-    type=click.Path(path_type=Path),
+    type=PathType(),
     help="Draw each code too: FILE.png for one, else a new directory with 01.png and so on, in order.",
 )
 def issue(
@@ -61,6 +63,8 @@ def issue(
     home = trust.region(region)
     if home is None:
         raise Misconfigured(f"region {region} is not in the trust list")
+    if local_id is not None and not 0 < len(os.fsencode(local_id)) <= LOCAL_ID_BYTES_MAX:
+        raise Misconfigured(f"--id is not 1 to {LOCAL_ID_BYTES_MAX} bytes")
     if home.format is Format.OPAQUE and local_id is not None:
         raise Misconfigured("opaque codes carry no identifier: leave --id out")
     if home.format is Format.OPAQUE:
@@ -72,6 +76,8 @@ def issue(
     try:
         with out.open("wb") if out else click.open_file("-", "wb") as file:
             for code in output.progress(codes, count, "issuing"):
+                if len(code) > CODE_BYTES_MAX:
+                    raise Misconfigured(f"a code of {len(code):,} bytes is longer than any server reads")
                 if pictures:
                     pictures.add(code)
                 file.write(code + b"\n")

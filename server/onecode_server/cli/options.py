@@ -1,13 +1,35 @@
 """Options that several commands have."""
 
+import os
+import re
+from pathlib import Path
+from typing import Any, Final
+
 import click
 
 from onecode_server.errors import Misconfigured
 
+_SERVER: Final = re.compile(r"(\[[0-9A-Za-z:.%]+\]|[^\s:/\[\]]+):([0-9]{1,5})")
+
+
+class PathType(click.Path):
+    """A path that names something. An empty one, of a shell's variable that is not set, would mean where one stands."""
+
+    def __init__(self, **how: Any) -> None:
+        super().__init__(path_type=Path, **how)
+
+    def convert(self, value: str | os.PathLike[str], param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path. Raises click.BadParameter."""
+        if not os.fspath(value):
+            self.fail("an empty path names nothing", param, ctx)
+        return super().convert(value, param, ctx)
+
 
 def _address(context: click.Context, parameter: click.Parameter, text: str | None) -> str | None:
-    host, _, port = (text or "").rpartition(":")
-    if text is not None and (not host or not port.isdecimal() or not 0 < int(port) < 65_536):
+    if text is None:
+        return None
+    match = _SERVER.fullmatch(text)
+    if match is None or not 0 < int(match[2]) < 65_536:
         raise Misconfigured(f"--server {text!r}: expected HOST:PORT")
     return text
 

@@ -34,7 +34,7 @@ class Pictures:
                 where.mkdir(parents=True, exist_ok=True)
                 is_free = not any(where.iterdir())
         except OSError as fault:
-            raise Misconfigured(f"cannot make the directory {where}: {fault.strerror}") from None
+            raise Misconfigured(f"cannot draw to {where}: {fault.strerror}") from None
         if not is_free:
             raise Misconfigured(f"--png {where}: name a picture that is not there yet, or a new or empty directory")
 

@@ -9,6 +9,7 @@ import click
 import uvloop
 
 from onecode_server import app, logs
+from onecode_server.cli.options import PathType
 from onecode_server.config import LOG_LEVELS, Settings
 from onecode_server.crypto import BACKENDS
 
@@ -24,7 +25,7 @@ def _setting(name: str, text: str) -> Callable[[_F], _F]:
 @click.option(
     "--config",
     envvar="ONECODE_CONFIG",
-    type=click.Path(path_type=Path),
+    type=PathType(),
     metavar="FILE",
     help="TOML: each setting by its flag's name, with _ for -, such as drain_s = 10.",
 )

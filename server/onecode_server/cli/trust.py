@@ -10,15 +10,18 @@ from typing import Any
 import click
 
 from onecode_server.cli import output, trust_document
+from onecode_server.cli.options import PathType
 from onecode_server.cli.trust_document import Document
 from onecode_server.data_directory import DataDirectory
 from onecode_server.errors import Misconfigured
 from onecode_server.model.trust_list import Format
 
-_data_dir = click.option("--data-dir", required=True, type=click.Path(path_type=Path), help="The deployment.")
-_root_key = click.option("--root-key", type=click.Path(path_type=Path), help="Default: root.key in the directory.")
+_data_dir = click.option("--data-dir", required=True, type=PathType(), help="The deployment.")
+_root_key = click.option("--root-key", type=PathType(), help="Default: root.key in the directory.")
 _region = click.option("--region", required=True, help="Six digits.")
 _kid = click.option("--kid", required=True, help="As the codes carry it; hex for national codes.")
+_JSON_BYTES_MAX = 1024 * 1024
+"""A thousand level words, ten times over."""
 _FORMATS = click.Choice([str(fmt) for fmt in Format])
 
 
@@ -62,12 +65,14 @@ def show(data_dir: Path, *, as_json: bool) -> None:
 @click.option("--code", required=True, help="Six digits.")
 @click.option("--name", required=True)
 @click.option("--format", "fmt", type=_FORMATS)
-@click.option("--claims", type=click.Path(path_type=Path), help="JSON: where each claim stands.")
-@click.option("--levels", type=click.Path(path_type=Path), help="JSON: local word to GREEN, YELLOW or RED.")
+@click.option("--claims", type=PathType(), help="JSON: where each claim stands.")
+@click.option("--levels", type=PathType(), help="JSON: local word to GREEN, YELLOW or RED.")
 @click.option("--prefix", help="Of opaque codes: unique.")
 @click.option("--adopts-national", is_flag=True, help="In place of the last four: the region has no code of its own.")
 def add_region(data_dir: Path, root_key: Path | None, code: str, name: str, **how: Any) -> None:
     """Add a region."""
+    if not name.isprintable():
+        raise Misconfigured("--name has characters that cannot be shown")
     entry: Document = {"code": code, "name": name}
     given = {"format": how["fmt"], "prefix": how["prefix"]}
     given |= {member: _json(how[member]) for member in ("claims", "levels") if how[member] is not None}
@@ -101,11 +106,13 @@ def add_key(data_dir: Path, root_key: Path | None, region: str, kid: str, public
     """Add a region's key."""
     entry = {"kid": kid, "public_key": public_key.lower()}
     entry |= {name: how[name] for name in ("not_before", "not_after") if how[name]}
+    if (how["role"] == "gateway") != (how["fmt"] is not None):
+        raise Misconfigured("--format is for gateway keys, which need one")
     if how["role"] == "gateway":
         entry |= {"role": "gateway", "format": how["fmt"]}
 
     def edit(document: Document) -> None:
-        trust_document.find_region(document, region).setdefault("keys", []).append(entry)
+        trust_document.keys_of(document, region).append(entry)
 
     _edit(data_dir, root_key, edit)
 
@@ -159,16 +166,15 @@ def _edit(data_dir: Path, root_key: Path | None, edit: Callable[[Document], None
     data = DataDirectory(data_dir)
     with trust_document.locked(data):
         document = trust_document.draft_or_list(data)
-        before = trust_document.parse(trust_document.stamp(document))
+        before = trust_document.parse(trust_document.read(data))
         edited = deepcopy(document)
         edit(edited)
         click.echo(trust_document.commit(data, before, edited, root_key))
 
 
 def _json(file: Path) -> Any:
+    content = trust_document.read_bounded(file, _JSON_BYTES_MAX)
     try:
-        return json.loads(file.read_text(encoding="utf-8"))
-    except OSError as fault:
-        raise Misconfigured(f"cannot read {file}: {fault.strerror}") from None
+        return json.loads(content)
     except (ValueError, RecursionError):
         raise Misconfigured(f"{file} is not JSON") from None

@@ -6,6 +6,7 @@ Where the root key is not at hand an edit makes a draft of the next version, and
 import fcntl
 import json
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +22,8 @@ from onecode_server.model.trust_list import TrustList
 
 NEXT_UPDATE_US: Final = 30 * 86_400 * 1_000_000
 """A month: long enough for holidays, short enough that a lost publication is noticed."""
+EDIT_WAIT_S: Final = 10.0
+"""An edit takes milliseconds. One that holds the lock for longer waits itself, for a key on a medium that is away."""
 
 Document = dict[str, Any]
 
@@ -32,23 +35,34 @@ def now() -> int:
 
 @contextmanager
 def locked(data: DataDirectory) -> Iterator[None]:
-    """Keep a second edit waiting, so that two of them never make the same version."""
+    """Keep a second edit waiting, so that two of them never make the same version. Raises Misconfigured."""
     data.expect()
     handle = os.open(data.path, os.O_RDONLY)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        _lock(handle, data.path)
         yield
     finally:
         os.close(handle)
+
+
+def _lock(handle: int, path: Path) -> None:
+    deadline_s = time.monotonic() + EDIT_WAIT_S
+    while True:
+        try:
+            return fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= deadline_s:
+                raise Misconfigured(f"another edit of the trust list in {path} does not end") from None
+            time.sleep(0.05)
 
 
 def read(data: DataDirectory) -> Document:
     """Return the list as it was last signed. Raises Misconfigured, TrustListRefused where it is not the root's."""
     data.expect()
     try:
-        signed = trust_list.take_apart(data.trust_list.read_bytes())
-    except OSError as fault:
-        raise Misconfigured(f"cannot read {data.trust_list}: {fault.strerror}") from None
+        signed = trust_list.take_apart(read_bounded(data.trust_list, trust_list.FILE_BYTES_MAX))
+    except TrustListRefused as fault:
+        raise TrustListRefused(f"{data.trust_list}: {fault}") from None
     root = data.read_root_public_key()
     if open_backend().verify_batch([root], [signed.signature], [signed.message]) != [True]:
         raise TrustListRefused(f"{data.trust_list} is not signed by the root key in {data.root_public_key}")
@@ -57,14 +71,32 @@ def read(data: DataDirectory) -> Document:
 
 
 def draft_or_list(data: DataDirectory) -> Document:
-    """Return the draft of the next version where there is one, else the list as it was last signed."""
+    """Return the draft of the next version where there is one, else the list as it was last signed.
+
+    Raises Misconfigured where the draft, which a person may have edited, is not one that could be signed.
+    """
     if not data.draft.exists():
         return read(data)
     try:
-        document: Document = json.loads(data.draft.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        raise Misconfigured(f"cannot read {data.draft}: it is not a draft of a trust list") from None
-    return document
+        document = json.loads(read_bounded(data.draft, trust_list.FILE_BYTES_MAX))
+        parse(stamp(document))
+        json.dumps(document, ensure_ascii=False).encode()
+    except (ValueError, KeyError, TypeError, RecursionError, TrustListRefused):
+        raise Misconfigured(f"{data.draft} is not a draft of a trust list") from None
+    draft: Document = document
+    return draft
+
+
+def read_bounded(file: Path, bytes_max: int) -> bytes:
+    """Return what a file holds. Raises Misconfigured where it cannot be read, or holds more."""
+    try:
+        with file.open("rb") as opened:
+            content = opened.read(bytes_max + 1)
+    except OSError as fault:
+        raise Misconfigured(f"cannot read {file}: {fault.strerror}") from None
+    if len(content) > bytes_max:
+        raise Misconfigured(f"{file} is larger than {bytes_max:,} bytes")
+    return content
 
 
 def parse(document: Document) -> TrustList:
@@ -81,9 +113,17 @@ def find_region(document: Document, code: str) -> Document:
     raise Misconfigured(f"region {code} is not in the trust list")
 
 
+def keys_of(document: Document, region: str) -> list[Any]:
+    """Return a region's keys, to be edited in place. Raises Misconfigured."""
+    keys = find_region(document, region).setdefault("keys", [])
+    if not isinstance(keys, list):
+        raise Misconfigured(f"the keys of region {region} are not a list")
+    return keys
+
+
 def find_key(document: Document, region: str, kid: str) -> Document:
     """Return a key's entry. Raises Misconfigured."""
-    for entry in find_region(document, region).get("keys", []):
+    for entry in keys_of(document, region):
         if isinstance(entry, dict) and entry.get("kid") == kid:
             found: Document = entry
             return found
@@ -93,13 +133,13 @@ def find_key(document: Document, region: str, kid: str) -> Document:
 def commit(data: DataDirectory, before: TrustList, document: Document, root_key: Path | None) -> str:
     """Make the next version of an edited document; return a line that says what became of it.
 
-    Raises Misconfigured where a server would skip what the edit has added: nothing is written then.
+    Raises Misconfigured where a server would skip what it does not skip in the list as it is: nothing is written then.
     """
     document = document | {"version": read(data)["version"] + 1}
     stamped = stamp(document)
     fresh = [f"{where}: {why}" for where, why in parse(stamped).skipped if (where, why) not in before.skipped]
     if fresh:
-        raise Misconfigured(*fresh)
+        raise Misconfigured(*dict.fromkeys(fresh))  # a key that stands twice is skipped twice, for one mistake
     signer = root_signer(data, root_key)
     if signer is None:
         _replace(data.draft, json.dumps(document, ensure_ascii=False, indent=2).encode() + b"\n")
@@ -141,4 +181,5 @@ def _replace(file: Path, content: bytes) -> None:
             os.fsync(out.fileno())
         beside.replace(file)
     except OSError as fault:
+        beside.unlink(missing_ok=True)
         raise Misconfigured(f"cannot write {file}: {fault.strerror}") from None

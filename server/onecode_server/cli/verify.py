@@ -1,6 +1,7 @@
 """``onecode verify`` and ``onecode translate``: ask a server."""
 
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -8,15 +9,17 @@ import click
 
 from onecode_client import OnecodeClient
 from onecode_server.cli import output
-from onecode_server.cli.options import json_option, server_option
+from onecode_server.cli.options import PathType, json_option, server_option
 from onecode_server.errors import Misconfigured
 
 ROWS_MAX: Final = 50
 """Longer tables help nobody: beyond this, verdicts are counted."""
 LINE_BYTES_MAX: Final = 64 * 1024
+FILE_BYTES_MAX: Final = 1024**3
+"""Three million codes: they and their verdicts are held in memory, and answered within some minutes."""
 
 _code = click.argument("code", required=False)
-_file = click.option("--file", type=click.Path(path_type=Path), help="One code a line.")
+_file = click.option("--file", type=PathType(), help="One code a line.")
 
 
 @click.command()
@@ -69,15 +72,24 @@ def _codes(code: str | None, file: Path | None) -> list[bytes]:
     if file is None:
         return [str(code).encode(errors="surrogateescape")]
     try:
-        codes = file.read_bytes().splitlines()
+        codes = list(_lines(file))
     except OSError as fault:
         raise Misconfigured(f"cannot read {file}: {fault.strerror}") from None
     if not codes:
         raise Misconfigured(f"{file} has no codes")
-    for number, line in enumerate(codes, 1):
-        if len(line) > LINE_BYTES_MAX:
-            raise Misconfigured(f"{file}, line {number}: {len(line):,} bytes are no code")
     return codes
+
+
+def _lines(file: Path) -> Iterator[bytes]:
+    size = 0
+    with file.open("rb") as lines:
+        for number, line in enumerate(iter(lambda: lines.readline(LINE_BYTES_MAX + 1), b""), 1):
+            size += len(line)
+            if len(line) > LINE_BYTES_MAX:
+                raise Misconfigured(f"{file}, line {number}: more than {LINE_BYTES_MAX:,} bytes are no code")
+            if size > FILE_BYTES_MAX:
+                raise Misconfigured(f"{file}: more than {FILE_BYTES_MAX:,} bytes; ask for its parts")
+            yield line.rstrip(b"\r\n")
 
 
 def _members(translation: Any) -> dict[str, Any]:

@@ -14,6 +14,8 @@ from nacl.signing import SigningKey
 from onecode_server.errors import Misconfigured
 
 SECRET_BYTES: Final = 32
+_FILE_CHARS_MAX: Final = 1024
+"""Ten times what a key file holds: what is longer is no key, and may have no end."""
 
 
 class Signer:
@@ -51,7 +53,8 @@ def make_secret(path: Path) -> bytes:
 def read_secret(path: Path) -> bytes:
     """Return the 32-byte secret in a key file. Raises Misconfigured; the message names the file, never its content."""
     try:
-        secret = bytes.fromhex(path.read_text(encoding="ascii").strip())
+        with path.open(encoding="ascii") as file:
+            secret = bytes.fromhex(file.read(_FILE_CHARS_MAX).strip())
     except OSError as fault:
         raise Misconfigured(f"cannot read the key file {path}: {fault.strerror}") from None
     except ValueError:
