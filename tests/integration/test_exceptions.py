@@ -118,3 +118,12 @@ def test_every_step_is_in_the_audit_record_and_a_changed_one_is_found(running: S
             txn.put(key, txn.get(key).replace(b"a new variant", b"a new pretext"))
     ended = command("audit", "verify", "--data-dir", deployment.path)
     assert (ended.status, ended.err.strip()) == (1, "onecode: audit entry 3 is not what was written in its place")
+
+
+def test_a_reason_moves_no_cursor_on_the_operators_screen(running: Server) -> None:
+    why = "a \x1b[2Jnew\nvariant"
+    filed = exception(running, "report", "--host", "440000", "--home", "110000", "--reason", why, "--until", "+1h")
+    assert filed["reason"] == why
+    shown = expect(command("exception", "list", "--server", running.address))
+    assert "\x1b" not in shown
+    assert r"\x1b" in shown

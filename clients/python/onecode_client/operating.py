@@ -64,13 +64,13 @@ class OperatorClient(Connection):
             patience.spend(error)
 
     def get_status(
-        self, *, region: str = "", local_id: str = "", pseudonym: bytes = b"", code: bytes = b""
+        self, *, region: str = "", local_id: str = "", pseudonym: bytes | None = None, code: bytes | None = None
     ) -> list[status_pb2.StatusRecord]:
         """Return the records of a subject, named in one of three ways. Raises ServerError."""
         subject = status_pb2.SubjectRef()
-        if pseudonym:
+        if pseudonym is not None:
             subject.pseudonym = pseudonym
-        elif code:
+        elif code is not None:
             subject.code = code
         else:
             subject.local.region, subject.local.id = region, local_id

@@ -113,7 +113,9 @@ def _show(reports: list[Any], *, as_json: bool) -> None:
         for one in reports:
             output.print_json(one)
         return
-    output.print_table("", _COLUMNS, [[_cell(one, field) for field in _COLUMNS.values()] for one in reports])
+    output.print_table(
+        "", _COLUMNS, [[_cell(one, field) for field in _COLUMNS.values()] for one in reports], whole=("id",)
+    )
 
 
 def _cell(one: Any, field: str) -> str:

@@ -11,6 +11,7 @@ from onecode_server.cli.audit import audit
 from onecode_server.cli.exception import exception
 from onecode_server.cli.init import init
 from onecode_server.cli.issue import issue
+from onecode_server.cli.output import printable
 from onecode_server.cli.serve import serve
 from onecode_server.cli.status import status
 from onecode_server.cli.trust import trust
@@ -82,7 +83,5 @@ def _end_without_output(fault: OSError) -> None:
 
 def _fail(status: int, *lines: str) -> None:
     for line in lines:
-        # A path or a server's words may hold line ends, or what moves a terminal's cursor: one line stays one line.
-        shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)
-        click.echo(f"onecode: {shown}", err=True)
+        click.echo(f"onecode: {printable(line)}", err=True)
     sys.exit(status)

@@ -1,7 +1,7 @@
 """What people and programs see: tables on a terminal, one JSON object a line with ``--json``, progress on stderr."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final, TypeVar
 
@@ -68,14 +68,21 @@ def word(message: Message, field: str) -> str:
     return str(enum.values_by_number[getattr(message, field)].name).removeprefix(prefix)
 
 
-def print_table(title: str, columns: Iterable[str], rows: Iterable[Iterable[str]]) -> None:
-    """Print a table."""
+def printable(text: str) -> str:
+    """Return a stranger's text with line ends, and what moves a terminal's cursor, shown as what they are."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+def print_table(
+    title: str, columns: Iterable[str], rows: Iterable[Iterable[str]], *, whole: Container[str] = ()
+) -> None:
+    """Print a table. The columns in ``whole`` are to be copied, and never folded."""
     table = Table(title=Text(title) if title else None, title_justify="left", header_style="bold")
     for column in columns:
-        table.add_column(column, overflow="fold")
+        table.add_column(column, overflow="fold", no_wrap=column in whole)
     for row in rows:
         # Text, not markup: what a region or a reporter wrote stands there as it was written.
-        table.add_row(*(Text(cell, _COLOURS.get(cell, "")) for cell in row))
+        table.add_row(*(Text(printable(cell), _COLOURS.get(cell, "")) for cell in row))
     console = Console(emoji=False)
     if not console.is_terminal:
         console.width = PIPE_COLUMNS

@@ -11,7 +11,7 @@ import click
 from onecode_client import OperatorClient, ServerError
 from onecode_server.app import open_engine
 from onecode_server.cli import output, record_file
-from onecode_server.cli.options import json_option, server_instead_option
+from onecode_server.cli.options import PathType, json_option, server_instead_option
 from onecode_server.engine.publisher import LocalSubject, SubjectName
 from onecode_server.errors import Misconfigured
 from onecode_server.formats.trust_list import rfc3339
@@ -24,7 +24,7 @@ _CHUNK: Final = 1000
 _Rejected = tuple[int, str, str]
 """A line's number, the rule it broke, and the rule in words."""
 
-_data_dir_option = click.option("--data-dir", type=click.Path(path_type=Path), help="Directly, without a server.")
+_data_dir_option = click.option("--data-dir", type=PathType(), help="Directly, without a server.")
 
 
 @click.group()
@@ -35,9 +35,7 @@ def status() -> None:
 @status.command()
 @server_instead_option
 @_data_dir_option
-@click.option(
-    "--file", "file", required=True, type=click.Path(path_type=Path), help="One StatusRecord a line, as JSON."
-)
+@click.option("--file", "file", required=True, type=PathType(), help="One StatusRecord a line, as JSON.")
 def publish(server: str | None, data_dir: Path | None, file: Path) -> None:
     """Publish records, over gRPC or directly in a data directory.
 
