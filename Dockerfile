@@ -5,12 +5,13 @@
 #   docker build -t onecode .
 #   docker run --network host -v /srv/onecode:/data onecode
 
-FROM python:3.11-slim AS build
+# The whole image, which has a C compiler: the kernel is built here, and runs below without one.
+FROM python:3.11 AS build
 WORKDIR /src
 RUN python -m venv /opt/onecode
 COPY constraints-runtime.txt ./
 RUN /opt/onecode/bin/pip install --no-cache-dir --require-hashes -r constraints-runtime.txt
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml setup.py README.md LICENSE ./
 COPY clients/python clients/python
 COPY server server
 RUN /opt/onecode/bin/pip install --no-cache-dir --no-deps --no-build-isolation .

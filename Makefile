@@ -7,12 +7,12 @@ STUBS  := clients/python
 PIN    := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check coverage protos stubs-fresh breaking lint types imports bench spread soak go-client constraints clean
+.PHONY: help demo test check coverage protos stubs-fresh breaking lint types imports bench spread soak bench-kernel go-client constraints clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
-$(STAMP): pyproject.toml constraints.txt
+$(STAMP): pyproject.toml setup.py constraints.txt $(wildcard server/onecode_server/crypto/kernel/*)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "onecode needs Python 3.11 or later; set PYTHON="; exit 2; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r constraints.txt
@@ -62,12 +62,17 @@ spread: $(STAMP) ## how soon a record that one server took shows at another, bot
 soak: $(STAMP) ## a million records while the server is killed ten times: nothing that was acknowledged is lost
 	$(BIN)/python -m benchmarks.soak
 
+bench-kernel: $(STAMP) ## the signature kernel against PyNaCl, with a plot
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r constraints-bench.txt
+	$(BIN)/python -m benchmarks.kernel
+
 go-client: ## build the Go client on stubs generated from protos/ (needs Go)
 	./clients/go/build.sh
 
 constraints: ## pin the newest dependencies that pyproject.toml allows, with hashes (needs uv)
 	$(PIN) --group dev --upgrade -o constraints.txt
 	$(PIN) --group build --constraint constraints.txt -o constraints-runtime.txt
+	$(PIN) --group bench --constraint constraints.txt -o constraints-bench.txt
 
 clean: ## remove what make made
 	rm -rf $(VENV) .mypy_cache .ruff_cache .coverage .hypothesis .import_linter_cache build

@@ -1,0 +1,256 @@
+/* The check with AVX-512 IFMA: eight items at a time, one to a lane, and one inversion for up to 256 of them. */
+#if defined(__x86_64__)
+#include "target_ifma.h"
+
+#include "bytes.h"
+#include "check.h"
+#include "field8.h"
+#include "sha512.h"
+#include "sha512x8.h"
+#include "transpose8.h"
+
+#define LANES 8
+/* Groups that share an inversion: 32 take 40 KiB of stack, and an inversion then costs each item 2 % of its time. */
+#define GROUPS_MAX 32
+#define STEPS (BASE_WINDOWS + 1 + KEY_WINDOWS + 1)
+/* How many steps ahead multiples are fetched: a step takes about as long as a read from main memory. */
+#define AHEAD 3
+
+/* The eight items of a group. Lanes that have nothing to check add the neutral element. */
+typedef struct {
+    const uint8_t *r[LANES];
+    const uint8_t *a[LANES];
+    const uint8_t *message[LANES];
+    size_t message_bytes[LANES];
+    const key_table *key[LANES];
+    uint64_t s[4][LANES], k[4][LANES]; /* word by word */
+    __mmask8 checked;
+} group;
+
+/* What each step adds: the addresses of eight multiples, and which of them are to be subtracted. */
+typedef struct {
+    const multiple *address[STEPS][LANES];
+    __mmask8 negative[STEPS];
+} plan;
+
+/* Extended coordinates with Y + X and Y - X in the place of X and Y: that is how they are used. */
+typedef struct {
+    fe8 y_plus_x, y_minus_x, z, t;
+} point8;
+
+/* Takes `count` items from `first` on, hashes them and reduces the hashes. */
+static void fill_group(group *g, const batch *b, size_t first, int count)
+{
+    uint64_t wide[LANES][8];
+    scalar s[LANES];
+    g->checked = 0;
+    for (int lane = 0; lane < LANES; lane++) {
+        const item it = item_of(b, first + (size_t)(lane < count ? lane : 0));
+        const int has_work = lane < count && it.key != NULL;
+        g->r[lane] = it.signature;
+        g->key[lane] = has_work ? it.key : NULL;
+        g->a[lane] = has_work ? it.key->public_key : it.signature; /* hashed all the same, and not used */
+        g->message[lane] = it.message;
+        g->message_bytes[lane] = has_work ? it.message_bytes : 0;
+        s[lane] = it.s;
+        g->checked |= (__mmask8)(has_work << lane);
+    }
+    sha512x8_challenge(wide, g->r, g->a, g->message, g->message_bytes);
+    for (int lane = 0; lane < LANES; lane++) {
+        const scalar k = scalar_reduce(wide[lane]);
+        for (int word = 0; word < 4; word++) { /* 0 where there is nothing to check */
+            g->s[word][lane] = g->key[lane] ? s[lane].word[word] : 0;
+            g->k[word][lane] = g->key[lane] ? k.word[word] : 0;
+        }
+    }
+}
+
+/* The addresses of one step: multiple |digit| of a row that begins `row` multiples behind the neutral one, or that. */
+static inline void plan_step(plan *p, int step, u64x8 tables, u64x8 digit, int row)
+{
+    const u64x8 index = _mm512_add_epi64(_mm512_abs_epi64(digit), all8((uint64_t)row));
+    const u64x8 offset = _mm512_maskz_slli_epi64(_mm512_test_epi64_mask(digit, digit), index, 7);
+    _mm512_storeu_si512(p->address[step], _mm512_add_epi64(tables, offset));
+    p->negative[step] = _mm512_movepi64_mask(digit);
+}
+
+/* scalar + bias in every lane. */
+static inline void add_bias(u64x8 out[4], const uint64_t words[4][LANES], const scalar *bias)
+{
+    __mmask8 carry = 0;
+    for (int i = 0; i < 4; i++) {
+        const u64x8 word = _mm512_loadu_si512(words[i]), sum = _mm512_add_epi64(word, all8(bias->word[i]));
+        /* No word of the biases is all ones, so that a carry cannot cause another where the sum has made none. */
+        out[i] = _mm512_mask_add_epi64(sum, carry, sum, all8(1));
+        carry = _mm512_cmplt_epu64_mask(out[i], word);
+    }
+}
+
+/* Steps `step` and on: a digit for each window of the scalars in `words`. */
+static inline void plan_steps(plan *p, int step, u64x8 tables, const uint64_t words[4][LANES], const scalar *bias, int bits,
+                              int windows)
+{
+    u64x8 biased[4];
+    add_bias(biased, words, bias);
+    for (int i = 0; i < windows; i++) {
+        const int at = i * bits, shift = at & 63;
+        u64x8 group = _mm512_srli_epi64(biased[at >> 6], (unsigned)shift);
+        if (shift + bits > 64)
+            group = _mm512_or_si512(group, _mm512_slli_epi64(biased[(at >> 6) + 1], (unsigned)(64 - shift)));
+        group = _mm512_and_si512(group, all8((UINT64_C(1) << bits) - 1));
+        plan_step(p, step + i, tables, _mm512_sub_epi64(group, all8(UINT64_C(1) << (bits - 1))), i << (bits - 1));
+    }
+    const u64x8 top = _mm512_srli_epi64(biased[3], (unsigned)(TOP_BIT(bits, windows) - 192));
+    plan_step(p, step + windows, tables, top, windows << (bits - 1));
+}
+
+static void make_plan(plan *p, const group *g, const base_table *base)
+{
+    uint64_t neutrals[LANES];
+    for (int lane = 0; lane < LANES; lane++)
+        neutrals[lane] = (uint64_t)(g->key[lane] ? &g->key[lane]->neutral : &base->neutral);
+    plan_steps(p, 0, all8((uint64_t)&base->neutral), g->s, &BASE_BIAS, BASE_BITS, BASE_WINDOWS);
+    plan_steps(p, BASE_WINDOWS + 1, _mm512_loadu_si512(neutrals), g->k, &KEY_BIAS, KEY_BITS, KEY_WINDOWS);
+}
+
+static inline void fetch_ahead(const plan *p, int step)
+{
+    for (int lane = 0; lane < LANES; lane++) {
+        _mm_prefetch((const char *)p->address[step][lane], _MM_HINT_T0);
+        _mm_prefetch((const char *)p->address[step][lane] + 64, _MM_HINT_T0);
+    }
+}
+
+/* sum + multiple in every lane, or - where `negative` says so. */
+static inline point8 add_multiples(const point8 *sum, const multiple *const address[LANES], __mmask8 negative)
+{
+    u64x8 low[LANES], high[LANES];
+    for (int lane = 0; lane < LANES; lane++) {
+        low[lane] = _mm512_loadu_si512(address[lane]);
+        high[lane] = _mm512_loadu_si512((const char *)address[lane] + 64);
+    }
+    transpose8(low);
+    transpose8(high);
+    const u64x8 word[15] = {low[0], low[1], low[2], low[3], low[4], low[5], low[6], low[7],
+                            high[0], high[1], high[2], high[3], high[4], high[5], high[6]};
+    fe8 plus, minus, xy_2d;
+    for (int i = 0; i < 5; i++) { /* the opposite of (x, y) is (-x, y); 2 p - a limb is below 2^52 */
+        plus.limb[i] = _mm512_mask_blend_epi64(negative, word[i], word[5 + i]);
+        minus.limb[i] = _mm512_mask_blend_epi64(negative, word[5 + i], word[i]);
+        xy_2d.limb[i] = _mm512_mask_sub_epi64(word[10 + i], negative, all8(bias8(i) / 256), word[10 + i]);
+    }
+    const wide8 a = fe8_product(&sum->y_minus_x, &minus, 0), b = fe8_product(&sum->y_plus_x, &plus, 1);
+    const wide8 c = fe8_product(&sum->t, &xy_2d, 0);
+    wide8 twice_z, biased, wide;
+    for (int k = 0; k < 5; k++) {
+        twice_z.column[k] = _mm512_add_epi64(sum->z.limb[k], sum->z.limb[k]);
+        biased.column[k] = _mm512_add_epi64(twice_z.column[k], all8(bias8(k)));
+    }
+    wide = wide8_sub(&b, &a);
+    const fe8 e = fe8_reduce(&wide);
+    wide = wide8_add(&b, &a);
+    const fe8 h = fe8_reduce(&wide);
+    wide = wide8_add(&twice_z, &c);
+    const fe8 g = fe8_reduce(&wide);
+    wide = wide8_sub(&biased, &c);
+    const fe8 f = fe8_reduce(&wide);
+    const wide8 x = fe8_product(&e, &f, 0), y = fe8_product(&g, &h, 1);
+    point8 out;
+    wide = wide8_add(&y, &x);
+    out.y_plus_x = fe8_reduce(&wide);
+    wide = wide8_sub(&y, &x);
+    out.y_minus_x = fe8_reduce(&wide);
+    out.z = fe8_mul(&f, &g);
+    out.t = fe8_mul(&e, &h);
+    return out;
+}
+
+static point8 sum_of_multiples(const plan *p)
+{
+    point8 sum;
+    for (int i = 0; i < 5; i++) { /* the neutral element: 0, 1 */
+        sum.y_plus_x.limb[i] = sum.y_minus_x.limb[i] = sum.z.limb[i] = all8(i == 0);
+        sum.t.limb[i] = all8(0);
+    }
+    for (int step = 0; step < AHEAD; step++)
+        fetch_ahead(p, step);
+    for (int step = 0; step < STEPS; step++) {
+        if (step + AHEAD < STEPS)
+            fetch_ahead(p, step + AHEAD);
+        sum = add_multiples(&sum, p->address[step], p->negative[step]);
+    }
+    return sum;
+}
+
+/* Encodes (RFC 8032, section 5.1.2) as four words a lane: y, and the lowest bit of x as the highest. */
+static inline void encode(uint64_t words[4][LANES], const fe8 *x, const fe8 *y)
+{
+    const u64x8 *l = y->limb;
+    _mm512_storeu_si512(words[0], _mm512_or_si512(l[0], _mm512_slli_epi64(l[1], 51)));
+    _mm512_storeu_si512(words[1], _mm512_or_si512(_mm512_srli_epi64(l[1], 13), _mm512_slli_epi64(l[2], 38)));
+    _mm512_storeu_si512(words[2], _mm512_or_si512(_mm512_srli_epi64(l[2], 26), _mm512_slli_epi64(l[3], 25)));
+    _mm512_storeu_si512(words[3], _mm512_or_si512(_mm512_or_si512(_mm512_srli_epi64(l[3], 39), _mm512_slli_epi64(l[4], 12)),
+                                                  _mm512_slli_epi64(x->limb[0], 63)));
+}
+
+/* Tells in which lanes the sum's encoding is R, and not of small order. `half_z_inverse` is 1 / 2 Z. */
+static __mmask8 compare(const point8 *sum, const fe8 *half_z_inverse, const group *g)
+{
+    uint64_t words[4][LANES];
+    const wide8 plus = fe8_product(&sum->y_plus_x, half_z_inverse, 1);
+    const wide8 minus = fe8_product(&sum->y_minus_x, half_z_inverse, 0);
+    const wide8 wide_x = wide8_sub(&plus, &minus), wide_y = wide8_add(&plus, &minus);
+    fe8 x = fe8_reduce(&wide_x), y = fe8_reduce(&wide_y);
+    x = fe8_freeze(&x);
+    y = fe8_freeze(&y);
+    encode(words, &x, &y);
+    __mmask8 same = 0;
+    for (int lane = 0; lane < LANES; lane++) {
+        const uint8_t *r = g->r[lane];
+        const uint64_t differs = (words[0][lane] ^ load_le(r)) | (words[1][lane] ^ load_le(r + 8)) |
+                                 (words[2][lane] ^ load_le(r + 16)) | (words[3][lane] ^ load_le(r + 24));
+        same |= (__mmask8)((differs == 0 && !point_encoding_is_small(r)) << lane);
+    }
+    return same & g->checked;
+}
+
+/* Checks `count` items from `first` on, at most LANES * GROUPS_MAX. */
+static void check_groups(const batch *b, size_t first, size_t count, uint8_t answers[])
+{
+    group groups[GROUPS_MAX];
+    point8 sums[GROUPS_MAX];
+    fe8 products[GROUPS_MAX], half; /* products of all Z up to a group's */
+    const size_t used = (count + LANES - 1) / LANES;
+    for (size_t i = 0; i < used; i++) {
+        const size_t left = count - i * LANES;
+        plan p;
+        fill_group(&groups[i], b, first + i * LANES, (int)(left < LANES ? left : LANES));
+        make_plan(&p, &groups[i], b->base);
+        sums[i] = sum_of_multiples(&p);
+        products[i] = i ? fe8_mul(&products[i - 1], &sums[i].z) : sums[i].z;
+    }
+    for (int i = 0; i < 5; i++)
+        half.limb[i] = all8(FE_HALF.limb[i]);
+    fe8 inverse = fe8_invert(&products[used - 1]); /* no Z is 0: the addition law is complete */
+    inverse = fe8_mul(&inverse, &half);            /* and so every inverse below is halved */
+    for (size_t i = used; i-- > 0;) {
+        const fe8 half_z_inverse = i ? fe8_mul(&inverse, &products[i - 1]) : inverse;
+        inverse = fe8_mul(&inverse, &sums[i].z);
+        const __mmask8 good = compare(&sums[i], &half_z_inverse, &groups[i]);
+        for (size_t lane = 0; lane < LANES && i * LANES + lane < count; lane++)
+            answers[first + i * LANES + lane] = good >> lane & 1;
+    }
+}
+
+void check_ifma(const batch *b, size_t count, uint8_t answers[])
+{
+    for (size_t done = 0; done < count; done += LANES * GROUPS_MAX) {
+        const size_t left = count - done;
+        check_groups(b, done, left < LANES * GROUPS_MAX ? left : LANES * GROUPS_MAX, answers);
+    }
+}
+
+#if defined(__clang__)
+#pragma clang attribute pop
+#endif
+#endif
