@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from onecode_server.config import Settings
-from onecode_server.crypto import SignatureBackend, open_backend
+from onecode_server.crypto import ShadowedBackend, SignatureBackend, open_backend
 from onecode_server.data_directory import DataDirectory
 from onecode_server.engine import exception_book, status_cache, trust_source
 from onecode_server.engine.batcher import Batcher
@@ -48,7 +48,7 @@ class Engine:
     def __init__(self, settings: Settings, metrics: Metrics) -> None:
         data = DataDirectory(settings.data_dir)
         data.expect()
-        self.backend: SignatureBackend = open_backend(settings.signature_backend)
+        self.backend = _shadowed(open_backend(settings.signature_backend), settings, metrics)
         pseudonym_key, root = data.read_pseudonym_key(), data.read_root_public_key()
         self.translator = Translator(data.signers(NATIONAL, Role.GATEWAY), metrics)
         self.store = LmdbStore(data.store)
@@ -81,7 +81,11 @@ class Engine:
         trusted = self.trust.current if self.trust.is_open else None
         return {
             "serving": self.is_open,
-            "signature_backend": self.backend.name,
+            "signature_backend": {
+                "name": self.backend.name,
+                "detail": self.backend.detail,
+                "degraded": self.backend.is_degraded,
+            },
             "store": {"open": self.exceptions.is_open, "answers": self.exceptions.store_answers},
             "trust_list": {
                 "version": trusted.version if trusted else None,
@@ -89,6 +93,17 @@ class Engine:
                 "skipped": [f"{where}: {why}" for where, why in trusted.skipped] if trusted else [],
             },
         }
+
+
+def _shadowed(backend: SignatureBackend, settings: Settings, metrics: Metrics) -> SignatureBackend:
+    """Watch a backend that is not PyNaCl's own, and show where PyNaCl had to take its place."""
+
+    def count(agrees: bool) -> None:
+        metrics.shadow_checks.labels("agreed" if agrees else "disagreed").inc()
+
+    watched = backend if backend.name == "libsodium" else ShadowedBackend(backend, settings.shadow_one_in, count)
+    metrics.backend_fault.set_function(lambda: watched.is_degraded)
+    return watched
 
 
 @asynccontextmanager

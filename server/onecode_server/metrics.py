@@ -70,6 +70,14 @@ class Metrics:
             ("backend",),
         )
         self.signatures = self._counter("onecode_signatures_total", "Signatures checked", ("backend",))
+        self.shadow_checks = self._counter(
+            "onecode_signature_shadow_checks_total",
+            "Signatures that PyNaCl checked too, by what came of it",
+            ("outcome",),
+        )
+        self.backend_fault = self._gauge(
+            "onecode_signature_backend_fault", "1 where PyNaCl answers because the faster backend was found wrong"
+        )
         self.check_bugs = self._counter("onecode_check_bugs_total", "Codes refused because the check itself failed")
         self.translations = self._counter(
             "onecode_translations_total", "Translations asked for, by target and outcome", ("target", "outcome")

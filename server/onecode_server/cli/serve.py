@@ -34,6 +34,7 @@ def _setting(name: str, text: str) -> Callable[[_F], _F]:
 @_setting("metrics", "HOST:PORT for /metrics and /healthz, loopback only. Default: 127.0.0.1:9464.")
 @_setting("workers", "Processes. Default: 1, and no more in this release.")
 @_setting("signature-backend", f"One of {', '.join(BACKENDS)}. Default: auto.")
+@_setting("shadow-one-in", "Of how many signatures PyNaCl checks one too. Default: 10000.")
 @_setting("skew-s", "Seconds by which clocks may disagree. Default: 60.")
 @_setting("trust-list-grace-s", "Seconds past its next update for which a list still admits. Default: 86400.")
 @_setting("drain-s", "Seconds that running calls get to end. Default: 10.")

@@ -64,7 +64,7 @@ def read(data: DataDirectory) -> Document:
     except TrustListRefused as fault:
         raise TrustListRefused(f"{data.trust_list}: {fault}") from None
     root = data.read_root_public_key()
-    if open_backend().verify_batch([root], [signed.signature], [signed.message]) != [True]:
+    if open_backend("libsodium").verify_batch([root], [signed.signature], [signed.message]) != [True]:
         raise TrustListRefused(f"{data.trust_list} is not signed by the root key in {data.root_public_key}")
     document: Document = json.loads(signed.payload)
     return document

@@ -1,6 +1,6 @@
 """The contract of every signature backend."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final, Protocol
 
 PUBLIC_KEY_BYTES: Final = 32
@@ -18,6 +18,28 @@ class SignatureBackend(Protocol):
     @property
     def name(self) -> str:
         """The name by which settings, logs and metrics know it."""
+        ...
+
+    @property
+    def detail(self) -> str:
+        """How it works here, and what stands in its way, for people."""
+        ...
+
+    @property
+    def is_degraded(self) -> bool:
+        """Whether a faster backend should run here and was found wrong."""
+        ...
+
+    @property
+    def slice_items(self) -> int:
+        """How many signatures take about a millisecond: what an event loop may check in one go."""
+        ...
+
+    def prepare(self, public_keys: Collection[bytes]) -> None:
+        """Make ready for these keys, and let go of others: some time well spent before they are asked for.
+
+        Blocks for about a millisecond a new key. Changes no answer: other keys are checked all the same.
+        """
         ...
 
     def verify_batch(

@@ -93,13 +93,13 @@ class TrustSource:
             raise TrustListRefused(f"version {found.version} is older than {known.version}, which was taken before")
         if found.digest != known.digest:
             raise TrustListRefused(f"version {found.version} was taken before with other content")
-        self._swap(found, file)
+        await self._swap(found, file)
 
     async def _take_known(self) -> None:
         try:
             known = await self._store.known_list()
             if known is not None:
-                self._swap(await asyncio.to_thread(self._believe, known.file), known.file)
+                await self._swap(await asyncio.to_thread(self._believe, known.file), known.file)
                 _log.warning("the last good trust list was taken from the store", extra={"version": known.version})
         except (StoreUnavailable, TrustListRefused) as fault:
             _log.error("no trust list: %s", fault)
@@ -111,7 +111,9 @@ class TrustSource:
             raise TrustListRefused("the trust list is not signed by the root key")
         return trust_list_file.parse(signed.payload, public_key_fault)
 
-    def _swap(self, found: TrustList, file: bytes) -> None:
+    async def _swap(self, found: TrustList, file: bytes) -> None:
+        # Before the list is in force, so that its first codes find their keys ready; on a thread, since it takes time.
+        await asyncio.to_thread(self._backend.prepare, found.public_keys)
         changed = self._list is None or self._list.version != found.version
         self._list, self.file = found, file.strip()
         self._metrics.list_version.set(found.version)

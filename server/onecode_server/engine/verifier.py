@@ -40,10 +40,10 @@ from onecode_server.rules import admission, levels, validity
 from onecode_server.rules.validity import Tolerance
 
 SLICE_CODES: Final = 64
-"""How many codes hold the event loop in one go: about 2 ms of decoding, after which others have their turn."""
-SLICE_SIGNATURES: Final = 16
-"""How many signatures do: about 1 ms with PyNaCl. They stay on the loop, since libsodium's binding lets go of the GIL
-for each signature and takes it back: from a second thread a check cost 80 us instead of 56."""
+"""How many codes hold the event loop in one go: about 2 ms of decoding, after which others have their turn.
+
+Signatures stay on the loop too, in the slices that their backend asks for: from a second thread a check by PyNaCl
+cost 80 us instead of 56, since its binding lets go of the GIL for each and takes it back."""
 _log = logging.getLogger(__name__)
 
 
@@ -145,10 +145,11 @@ class Verifier:
         if not tried:
             return
         results: list[bool] = []
-        for start in range(0, len(tried), SLICE_SIGNATURES):
+        slice_items = self._backend.slice_items
+        for start in range(0, len(tried), slice_items):
             if start:
                 await asyncio.sleep(0)
-            part = tried[start : start + SLICE_SIGNATURES]
+            part = tried[start : start + slice_items]
             started_s = time.perf_counter()
             results += self._backend.verify_batch(
                 [key.public_key for _, _, key in part],

@@ -104,6 +104,11 @@ class TrustList:
     candidates: Mapping[tuple[Format, bytes], tuple[IssuerKey, ...]]
     prefixes: tuple[tuple[bytes, Region], ...]
 
+    @property
+    def public_keys(self) -> dict[bytes, None]:
+        """The public keys (32 bytes each) that codes are checked with, each once: revoked ones answer too."""
+        return dict.fromkeys(key.public_key for candidates in self.candidates.values() for key in candidates)
+
     def region(self, code: str) -> Region | None:
         """Return the region with this code, or None where the list has none."""
         return self.regions.get(code)

@@ -1,22 +1,44 @@
-"""Choosing a backend: by a known name that this build has, or not at all."""
+"""Choosing a backend: by a known name that this build has and that passes its self-test, or not at all."""
+
+import logging
+from importlib.util import find_spec
 
 import pytest
 
-from onecode_server.crypto import BACKENDS, open_backend
+from onecode_server.crypto import BACKENDS, open_backend, selection, self_test
 from onecode_server.errors import Misconfigured
 
-
-def test_a_backend_knows_the_name_by_which_it_was_asked_for():
-    assert open_backend("libsodium").name == "libsodium"
-
-
-def test_auto_is_the_default_and_always_opens_a_backend_with_a_name_of_its_own():
-    assert open_backend().name == open_backend("auto").name
-    assert open_backend().name in set(BACKENDS) - {"auto"}
+IS_BUILT = find_spec("onecode_server.crypto._kernel") is not None
+needs_kernel = pytest.mark.skipif(not IS_BUILT, reason="the kernel was not built: no C compiler at installation")
 
 
-def test_a_backend_that_this_build_does_not_have_is_refused_and_not_replaced():
-    with pytest.raises(Misconfigured, match=r"'native' is not part of this build"):
+@pytest.mark.parametrize("name", ["libsodium", pytest.param("native", marks=needs_kernel)])
+def test_a_backend_knows_the_name_by_which_it_was_asked_for(name):
+    assert open_backend(name).name == name
+    assert not open_backend(name).is_degraded
+
+
+def test_auto_takes_the_kernel_where_it_was_built_and_pynacl_elsewhere():
+    assert open_backend().name == open_backend("auto").name == ("native" if IS_BUILT else "libsodium")
+
+
+def test_a_build_without_the_kernel_runs_on_pynacl_and_is_not_degraded(monkeypatch):
+    monkeypatch.setattr(selection, "find_spec", lambda _: None)
+    backend = open_backend("auto")
+    assert (backend.name, backend.is_degraded) == ("libsodium", False)
+    with pytest.raises(Misconfigured, match="needs a C compiler"):
+        open_backend("native")
+
+
+@needs_kernel
+def test_a_kernel_that_fails_its_self_test_gives_way_to_pynacl_and_says_so(monkeypatch, caplog):
+    monkeypatch.setattr(self_test, "failure", lambda _: "a known answer came out otherwise")
+    with caplog.at_level(logging.CRITICAL):
+        backend = open_backend("auto")
+    assert (backend.name, backend.is_degraded) == ("libsodium", True)
+    assert "self-test failed: a known answer came out otherwise" in backend.detail
+    assert "PyNaCl answers instead" in caplog.text
+    with pytest.raises(Misconfigured, match="self-test failed"):
         open_backend("native")
 
 

@@ -1,0 +1,69 @@
+"""A fast backend, watched in service: some answers are asked of PyNaCl too, and the first that differs ends its use."""
+
+import logging
+import random
+from collections.abc import Callable, Collection, Sequence
+from typing import Final
+
+from onecode_server.crypto.backend import SignatureBackend
+from onecode_server.crypto.libsodium import LibsodiumBackend, verify
+
+_log = logging.getLogger(__name__)
+
+
+class ShadowedBackend:
+    """Answers as ``backend`` does, and as PyNaCl does once the two have disagreed.
+
+    One item in ``one_in`` is compared, at random, so that nobody who sends codes can tell which. ``count`` is told of
+    each comparison: whether the two agreed.
+    """
+
+    def __init__(self, backend: SignatureBackend, one_in: int, count: Callable[[bool], None]) -> None:
+        self._backend = backend
+        self._gap_max: Final = 2 * one_in - 1
+        self._count = count
+        self._until_next = random.randint(0, self._gap_max)  # noqa: S311 - to be spread, not to be secret
+
+    @property
+    def name(self) -> str:
+        """The name of the backend that answers."""
+        return self._backend.name
+
+    @property
+    def detail(self) -> str:
+        """How that backend works here, and what stands in its way."""
+        return self._backend.detail
+
+    @property
+    def is_degraded(self) -> bool:
+        """Whether the fast backend was found wrong."""
+        return self._backend.is_degraded
+
+    @property
+    def slice_items(self) -> int:
+        """How many signatures take about a millisecond."""
+        return self._backend.slice_items
+
+    def prepare(self, public_keys: Collection[bytes]) -> None:
+        """Make ready for these keys."""
+        self._backend.prepare(public_keys)
+
+    def verify_batch(
+        self, public_keys: Sequence[bytes], signatures: Sequence[bytes], messages: Sequence[bytes]
+    ) -> list[bool]:
+        """Return for each item whether the signature is the key's for the message. Raises ValueError."""
+        answers = self._backend.verify_batch(public_keys, signatures, messages)
+        while self._until_next < len(answers):
+            i = self._until_next
+            self._until_next += random.randint(1, self._gap_max)  # noqa: S311
+            agrees = answers[i] == verify(public_keys[i], signatures[i], messages[i])
+            self._count(agrees)
+            if not agrees:
+                self._give_up()
+                return self._backend.verify_batch(public_keys, signatures, messages)
+        self._until_next -= len(answers)
+        return answers
+
+    def _give_up(self) -> None:
+        _log.critical("the %s signature backend disagrees with PyNaCl, which answers from now on", self.name)
+        self._backend = LibsodiumBackend(f"{self.name} ({self.detail}) disagreed with it in service")

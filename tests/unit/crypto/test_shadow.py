@@ -1,0 +1,70 @@
+"""The shadow check finds a backend that disagrees with PyNaCl, tells, and takes its place."""
+
+import logging
+from collections.abc import Sequence
+
+import pytest
+from nacl.signing import SigningKey
+
+from onecode_server.crypto.libsodium import LibsodiumBackend
+from onecode_server.crypto.shadow import ShadowedBackend
+
+KEY = SigningKey(bytes(32))
+MESSAGES = [bytes([number]) for number in range(100)]
+SIGNATURES = [KEY.sign(message).signature for message in MESSAGES]
+BATCH = ([bytes(KEY.verify_key)] * 100, SIGNATURES, MESSAGES)
+
+
+class Stub(LibsodiumBackend):
+    """A backend of another name, which may say yes to everything."""
+
+    name = "native"  # type: ignore[misc]
+
+    def __init__(self, *, admits_all: bool) -> None:
+        super().__init__()
+        self.admits_all = admits_all
+
+    def verify_batch(self, keys: Sequence[bytes], signatures: Sequence[bytes], messages: Sequence[bytes]) -> list[bool]:
+        return [True] * len(keys) if self.admits_all else super().verify_batch(keys, signatures, messages)
+
+
+def test_a_backend_that_agrees_goes_on_and_is_compared_about_as_often_as_asked():
+    told: list[bool] = []
+    backend = ShadowedBackend(Stub(admits_all=False), 10, told.append)
+    for _ in range(20):
+        assert backend.verify_batch(*BATCH) == [True] * 100
+    assert all(told)
+    assert 100 < len(told) < 400  # 200 in the mean
+    assert (backend.name, backend.is_degraded) == ("native", False)
+
+
+def test_single_items_are_compared_as_often_as_batches():
+    told: list[bool] = []
+    backend = ShadowedBackend(Stub(admits_all=False), 5, told.append)
+    for i in range(1000):
+        backend.verify_batch(*([column[i % 100]] for column in BATCH))
+    assert 120 < len(told) < 320
+
+
+def test_the_first_disagreement_is_counted_and_logged_and_pynacl_answers_from_then_on(caplog):
+    told: list[bool] = []
+    backend = ShadowedBackend(Stub(admits_all=True), 1, told.append)
+    spoilt = (BATCH[0], [bytes(64)] * 100, BATCH[2])
+    with caplog.at_level(logging.CRITICAL):
+        assert backend.verify_batch(*spoilt) == [False] * 100
+    assert told == [False]
+    assert "disagrees with PyNaCl" in caplog.text
+    assert (backend.name, backend.is_degraded) == ("libsodium", True)
+    assert "disagreed with it in service" in backend.detail
+    assert backend.verify_batch(*spoilt) == [False] * 100
+
+
+def test_an_empty_batch_compares_nothing():
+    told: list[bool] = []
+    assert ShadowedBackend(Stub(admits_all=False), 1, told.append).verify_batch([], [], []) == []
+    assert told == []
+
+
+def test_unequal_sequences_are_refused_as_without_a_shadow():
+    with pytest.raises(ValueError):
+        ShadowedBackend(Stub(admits_all=False), 1, lambda _: None).verify_batch([b""], [], [])
