@@ -24,7 +24,7 @@ QUIET_CORES: Final = 0.2
 """More than this, used by other processes, and the numbers are worth less: caches and clock speeds are shared."""
 
 
-def circumstances() -> dict[str, Any]:
+def circumstances(program: str = "python -m benchmarks") -> dict[str, Any]:
     """Return where and with what this run is made."""
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     processor = next((line.partition(": ")[2] for line in lines if line.startswith("model name")), platform.machine())
@@ -35,7 +35,7 @@ def circumstances() -> dict[str, Any]:
         "python": platform.python_version(),
         "grpcio": grpc.__version__,
         "protobuf": protobuf.__version__,
-        "command": " ".join(["python -m benchmarks", *sys.argv[1:]]),
+        "command": " ".join([program, *sys.argv[1:]]),
     }
 
 
@@ -64,7 +64,7 @@ def show(results: Mapping[str, Any], console: Console) -> None:
         f"{name.replace('_', ' ')}: {value}" for name, value in results.items() if not isinstance(value, dict | list)
     ]
     console.print("\n".join(about), highlight=False)
-    table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False, padding=(0, 1, 0, 0))
+    table = plain_table()
     for column in ("", "server"):
         table.add_column(column, no_wrap=True)
     for column in ("codes/\nCPU s", "spread", "ratio", "codes/\nwall s", "p50\nms", "p99\nms", "RSS\nMiB"):
@@ -82,6 +82,14 @@ def show(results: Mapping[str, Any], console: Console) -> None:
     others = max(one["others_cores"] for case in results["cases"] for one in case["servers"].values())
     if others > QUIET_CORES:
         console.print(f"not a quiet machine: other processes used up to {others:.1f} cores meanwhile; run it again")
+
+
+def plain_table(*numbers: str) -> Table:
+    """Return a table in the style of these reports, with columns for numbers."""
+    table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False, padding=(0, 1, 0, 0))
+    for column in numbers:
+        table.add_column(column, justify="right")
+    return table
 
 
 def _cells(name: str, one: Mapping[str, Any], case: str, ratio: str) -> tuple[str, ...]:
