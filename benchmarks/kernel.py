@@ -19,7 +19,11 @@ from rich.progress import track
 from rich.table import Table
 
 from onecode_server.crypto import SignatureBackend, open_backend
-from onecode_server.crypto.native import NativeBackend, implementations
+
+try:
+    from onecode_server.crypto.native import NativeBackend, implementations
+except ImportError:
+    raise SystemExit("the kernel was not built: install a C compiler, then `make clean` and try again") from None
 
 from benchmarks.report import circumstances, plain_table, write
 

@@ -128,6 +128,7 @@ async def serve(settings: Settings, announce: Callable[[str], None]) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     metrics = Metrics()
     engine = Engine(settings, metrics)
+    _log.info("signatures are checked by %s (%s)", engine.backend.name, engine.backend.detail)
     page = ObservationPage(metrics.registry, engine.report)
     listener = Listener(_services(engine, metrics, settings), metrics, reflects=settings.reflection)
     watchers: list[asyncio.Task[None]] = []

@@ -120,3 +120,20 @@ def test_after_a_hostile_session_neither_logs_nor_metrics_hold_a_secret(watched:
     hidden = secrets_of(deployment, codes, ids)
     assert len(hidden) > 100
     assert not {secret for secret in hidden if secret in told}
+
+
+@pytest.mark.parametrize("backend", ["auto", "libsodium"])
+def test_the_signature_backend_is_shown_and_its_answers_are_compared_as_often_as_asked(
+    deployment: Deployment, serve, backend: str
+):
+    server: Server = serve(deployment, "--signature-backend", backend, "--shadow-one-in", "1")
+    for code in deployment.issue("420000", count=20):
+        assert server.verify(code).verdict.authenticity == 1
+    shown = server.healthz()[1]["signature_backend"]
+    assert shown["degraded"] is False
+    assert server.samples("onecode_signature_backend_fault") == {(): 0}
+    (checked,) = counted(server, "onecode_signatures_total").items()
+    assert checked == ((shown["name"],), 20)
+    compared = counted(server, "onecode_signature_shadow_checks_total")
+    assert sum(compared.values()) >= 20 if shown["name"] == "native" else compared == {}
+    assert set(compared) <= {("agreed",)}

@@ -127,3 +127,31 @@ async def test_the_age_of_the_list_is_a_metric(world: World) -> None:
     world.now += 90 * SECOND
     assert world.metrics.registry.get_sample_value("onecode_trust_list_age_seconds") == 90
     assert world.metrics.registry.get_sample_value("onecode_trust_list_version") == 1
+
+
+async def test_the_keys_of_a_list_are_ready_before_it_is_in_force_and_none_is_made_ready_twice(world: World) -> None:
+    ready: list[set[bytes]] = []
+
+    class Told:
+        """A backend that notes what it is asked to make ready, and whether the list was in force by then."""
+
+        def __init__(self) -> None:
+            self.verify_batch = world.backend.verify_batch
+
+        def prepare(self, public_keys: dict[bytes, None]) -> None:
+            assert not source.is_open or source.current.version < world.document["version"]
+            ready.append(set(public_keys))
+
+    source = TrustSource(
+        world.file,
+        world.root.public_key,
+        Told(),  # type: ignore[arg-type]
+        world.store,
+        world.metrics,
+        lambda: world.now,
+    )
+    await source.refresh()
+    world.sign_list()
+    await source.refresh()
+    keys = {bytes.fromhex(key["public_key"]) for region in world.document["regions"] for key in region.get("keys", ())}
+    assert ready == [keys, keys]
