@@ -134,7 +134,8 @@ static inline u64x8 carry_up(fe8 *a)
 static inline fe8 fe8_freeze(const fe8 *a)
 {
     fe8 out = *a;
-    out.limb[0] = _mm512_madd52lo_epu64(out.limb[0], carry_up(&out), all8(19));
+    const u64x8 over = carry_up(&out); /* before limb 0 is read: C has no order among arguments, and clang's is not gcc's */
+    out.limb[0] = _mm512_madd52lo_epu64(out.limb[0], over, all8(19));
     fe8 tried = out;
     tried.limb[0] = _mm512_add_epi64(tried.limb[0], all8(19));
     const u64x8 is_large = carry_up(&tried);
