@@ -10,7 +10,7 @@
 #include "transpose8.h"
 
 #define LANES 8
-/* Groups that share an inversion: 32 take 40 KiB of stack, and an inversion then costs each item 2 % of its time. */
+/* Groups that share an inversion: 32 take 76 KiB of stack, and an inversion then costs each item 2 % of its time. */
 #define GROUPS_MAX 32
 #define STEPS (BASE_WINDOWS + 1 + KEY_WINDOWS + 1)
 /* How many steps ahead multiples are fetched: a step takes about as long as a read from main memory. */

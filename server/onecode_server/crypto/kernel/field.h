@@ -43,7 +43,7 @@ static inline fe fe_sub(const fe *a, const fe *b)
  * keeps one column in registers at a time (7 % faster than five columns and then their carries).
  *
  * 2^255 is 19: what passes the top comes back at the bottom 19 times. With limbs < 2^54, 19 times a limb is < 2^59, and
- * a column is at most (1 + 4 * 19) * 2^108 < 2^115. A carry is < 2^64 therefore, and a column with it still < 2^116. The
+ * a column is at most (1 + 4 * 19) * 2^108 < 2^115. A carry is < 2^64 therefore, and a column with it still < 2^115. The
  * last column has no factor 19: it is < 2^111 with its carry, its own carry < 2^60, and 19 times that < 2^64. So limb 0
  * ends below 2^51, its second carry is below 2^13, and limb 1 below 2^51 + 2^13. */
 static inline fe fe_mul(const fe *a, const fe *b)

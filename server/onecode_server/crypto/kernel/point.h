@@ -31,7 +31,8 @@ int point_is_small(const point *p);
 /* Reads a canonical encoding (RFC 8032, section 5.1.3). Returns 1, or 0 where the bytes are none. */
 int point_decode(point *p, const uint8_t in[32]);
 
-/* Tells whether 32 bytes are the canonical encoding of a point of small order: 1 or 0. There are eight. */
+/* Tells whether 32 bytes are the canonical encoding of a point of small order, of which there are eight: 1 or 0. It is 1
+ * as well for the two that give an x of 0 a sign: callers have refused these, or do so besides. */
 int point_encoding_is_small(const uint8_t in[32]);
 
 /* Tells whether 32 bytes are the canonical encoding of p: 1 or 0. `z_inverse` is 1/Z. */
