@@ -128,7 +128,6 @@ async def serve(settings: Settings, announce: Callable[[str], None]) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     metrics = Metrics()
     engine = Engine(settings, metrics)
-    _log.info("signatures are checked by %s (%s)", engine.backend.name, engine.backend.detail)
     page = ObservationPage(metrics.registry, engine.report)
     listener = Listener(_services(engine, metrics, settings), metrics, reflects=settings.reflection)
     watchers: list[asyncio.Task[None]] = []
@@ -145,6 +144,7 @@ async def serve(settings: Settings, announce: Callable[[str], None]) -> None:
         ready = (
             f"ready grpc={settings.listen._replace(port=port)} metrics={settings.metrics._replace(port=metrics_port)}"
         )
+        _log.info("signatures are checked by %s (%s)", engine.backend.name, engine.backend.detail)
         _quiet_garbage_collection()
         announcer = asyncio.create_task(_announce_once_open(engine, lambda: announce(ready)))
         await stop.wait()

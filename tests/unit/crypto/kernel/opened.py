@@ -105,8 +105,9 @@ def compile_opened(folder: Path) -> Any:
     Raises NoCompiler, and CalledProcessError where the kernel does not compile.
     """
     compiler = shutil.which(os.environ.get("CC", "cc"))
-    if compiler is None:
-        raise NoCompiler
+    nothing = ["-x", "c", "-E", os.devnull]
+    if compiler is None or subprocess.run([compiler, *nothing], check=False, capture_output=True).returncode:
+        raise NoCompiler  # none, or one that does not even compile nothing
     library = folder / "opened.so"
     sources = [*Path(__file__).parent.glob("*.c"), *(file for file in SOURCES.glob("*.c") if file.name not in INCLUDED)]
     flags = [
