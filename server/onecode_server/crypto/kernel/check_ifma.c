@@ -16,6 +16,8 @@
 /* How many steps ahead multiples are fetched: a step takes about as long as a read from main memory. */
 #define AHEAD 3
 
+_Static_assert(sizeof(void *) == 8, "a plan reckons addresses in lanes of 64 bits, which x32 does not have");
+
 /* The eight items of a group. Lanes that have nothing to check add the neutral element. */
 typedef struct {
     const uint8_t *r[LANES];
