@@ -107,7 +107,7 @@ def compile_opened(folder: Path) -> Any:
     compiler = shutil.which(os.environ.get("CC", "cc"))
     nothing = ["-x", "c", "-E", os.devnull]
     if compiler is None or subprocess.run([compiler, *nothing], check=False, capture_output=True).returncode:
-        raise NoCompiler  # none, or one that does not even compile nothing
+        raise NoCompiler("no C compiler that works (CC, else cc): the kernel's parts are not tested")
     library = folder / "opened.so"
     sources = [*Path(__file__).parent.glob("*.c"), *(file for file in SOURCES.glob("*.c") if file.name not in INCLUDED)]
     flags = [
