@@ -7,7 +7,7 @@ STUBS  := clients/python
 PIN    := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check coverage protos stubs-fresh breaking lint types imports bench spread soak bench-kernel go-client constraints clean
+.PHONY: help demo test fuzz fuzz-ci check coverage protos stubs-fresh breaking lint types imports bench spread soak bench-kernel go-client constraints clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -24,6 +24,13 @@ demo: $(STAMP) ## verify and translate a traveller's code on a real server
 
 test: $(STAMP) ## run the tests
 	$(BIN)/python -m pytest $(TEST_FLAGS)
+
+FUZZ_S ?= 600
+fuzz: $(STAMP) ## compare the kernel with PyNaCl's libsodium on made signatures, FUZZ_S seconds (needs clang)
+	$(BIN)/python -m tests.fuzz --seconds $(FUZZ_S)
+
+fuzz-ci: $(STAMP) ## the same for under a minute, memory and arithmetic watched, always the same inputs
+	$(BIN)/python -m tests.fuzz --sanitized --seed 1 --runs 3000
 
 coverage: $(STAMP) ## after `make test TEST_FLAGS=--cov`: hold rules, formats and engine to 95 % of lines and branches
 	@for room in rules formats engine; do \
