@@ -31,6 +31,7 @@ ffibuilder.set_source(
     depends=_HEADERS,
     include_dirs=[str(_HERE)],
     # -O3 unrolls the loops over limbs, without which vectors are spilled at every turn: six times slower.
-    extra_compile_args=["-std=c11", "-O3"],
+    # Hidden, since a library that the process has loaded for all would else put its own point_add in the place of ours.
+    extra_compile_args=["-std=c11", "-O3", "-fvisibility=hidden"],
     optional=True,
 )
