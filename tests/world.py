@@ -13,6 +13,7 @@ from onecode_server.engine.check import Check, Outcome
 from onecode_server.engine.claims_reader import ClaimsReader
 from onecode_server.engine.exception_book import ExceptionBook
 from onecode_server.engine.exception_desk import ExceptionDesk
+from onecode_server.engine.national_columns import LayoutBook
 from onecode_server.engine.publisher import Publisher
 from onecode_server.engine.status_cache import StatusCache
 from onecode_server.engine.token_reader import TokenReader
@@ -103,6 +104,7 @@ class World:
         self.verifier = Verifier(
             self.trust,
             self.backend,
+            LayoutBook(self.pseudonym_key),
             ClaimsReader(self.pseudonym_key),
             tokens,
             self.statuses,

@@ -19,6 +19,7 @@ from onecode_server.engine.claims_reader import ClaimsReader
 from onecode_server.engine.clock import every, wall_clock
 from onecode_server.engine.exception_book import ExceptionBook
 from onecode_server.engine.exception_desk import ExceptionDesk
+from onecode_server.engine.national_columns import LayoutBook
 from onecode_server.engine.publisher import Publisher
 from onecode_server.engine.status_cache import StatusCache
 from onecode_server.engine.token_reader import TokenReader
@@ -60,6 +61,7 @@ class Engine:
         self.verifier = Verifier(
             self.trust,
             self.backend,
+            LayoutBook(pseudonym_key),
             ClaimsReader(pseudonym_key),
             tokens,
             self.statuses,

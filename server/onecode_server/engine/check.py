@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from onecode_server.engine.national_columns import Row
 from onecode_server.formats import Codec
 from onecode_server.model.code import Claims, Scan, SignedCode
 from onecode_server.model.status import Level, StatusView, Token
@@ -20,6 +21,7 @@ class Check:
         "key",
         "level",
         "opaque_home",
+        "row",
         "scan",
         "signed",
         "token",
@@ -27,8 +29,9 @@ class Check:
         "view",
     )
 
-    def __init__(self, scan: Scan) -> None:
+    def __init__(self, scan: Scan, row: Row | None = None) -> None:
         self.scan = scan
+        self.row = row
         self.finding: Finding | None = None
         self.codec: Codec | None = None
         self.opaque_home: Region | None = None

@@ -9,14 +9,14 @@ ALPHABET: Final = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ $%*+-./:"
 
 _PIECE: Final = 192
 _OUTSIDE: Final = 255
-_VALUES: Final = bytes(ALPHABET.index(c) if c in ALPHABET else _OUTSIDE for c in range(256))
+VALUES: Final = bytes(ALPHABET.index(c) if c in ALPHABET else _OUTSIDE for c in range(256))
 _PAIRS: Final = [bytes((ALPHABET[n % 45], ALPHABET[n // 45])) for n in range(45 * 45)]
 _SWAP: Final = array("H", b"\1\0")[0] == 1  # this machine is little-endian; base45 is not
 
 
 def decode(text: bytes) -> bytes:
     """Return the bytes that ``text`` stands for. Raises Malformed where it is not base45."""
-    values = text.translate(_VALUES)
+    values = text.translate(VALUES)
     if _OUTSIDE in values or len(values) % 3 == 1:
         raise Malformed("not base45")
     words = array("H")

@@ -38,7 +38,7 @@ CLAIMS: Final = ClaimMap(subject=(SUBJECT,), level=(LEVEL,), issued_at=(ISSUED_A
 _ALG, _CRIT, _KID = 1, 2, 4
 _ED25519: Final = (-8, -19)  # EdDSA (RFC 9053, section 2.2) and Ed25519 (RFC 9864)
 _CWT_TAG, _SIGN1_TAG = b"\xd8\x3d", b"\xd2"
-_SIGNATURE1: Final = b"\x84\x6aSignature1"  # an array of four, and its first item
+SIGNATURE1: Final = b"\x84\x6aSignature1"  # an array of four, and its first item
 _SIGNATURE_BYTES: Final = 64
 
 _ABSENT: Final = object()
@@ -104,12 +104,11 @@ def _protected_key_id(protected: bytes) -> Any:
 
 def _to_be_signed(protected: bytes, payload: bytes) -> bytes:
     """Return the Sig_structure (RFC 9052, section 4.4), with nothing from outside but the signed code."""
-    return b"".join((_SIGNATURE1, _bytes_head(protected), protected, b"\x40", _bytes_head(payload), payload))
+    return b"".join((SIGNATURE1, bytes_head(len(protected)), protected, b"\x40", bytes_head(len(payload)), payload))
 
 
-def _bytes_head(data: bytes) -> bytes:
-    """Return the head of a byte string (RFC 8949, section 3.1)."""
-    size = len(data)
+def bytes_head(size: int) -> bytes:
+    """Return the head of a byte string of ``size`` bytes (RFC 8949, section 3.1)."""
     if size < 24:
         return bytes((0x40 | size,))
     return b"\x58" + size.to_bytes(1) if size < 256 else b"\x59" + size.to_bytes(2)

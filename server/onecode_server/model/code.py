@@ -42,8 +42,7 @@ class Source:
     target: str
 
 
-@dataclass(frozen=True, slots=True)
-class Claims:
+class Claims(NamedTuple):
     """What an authentic code says. Times are Unix microseconds.
 
     ``subject`` is the pseudonym (16 bytes). ``level_word`` is the region's own word, None where an opaque code makes
