@@ -16,6 +16,7 @@ from typing import Final, Self
 from benchmarks.workload import ONECODE, SKEW_S
 
 ROOT: Final = Path(__file__).parent.parent
+LOOPBACK: Final = ("--listen", "127.0.0.1:0", "--metrics", "127.0.0.1:0")
 START_TIMEOUT_S: Final = 20.0
 STOP_TIMEOUT_S: Final = 15.0
 _TICKS_PER_S: Final = os.sysconf("SC_CLK_TCK")
@@ -56,7 +57,8 @@ def _shared(data_dir: Path) -> tuple[str, ...]:
 
 
 def _onecode(data_dir: Path) -> list[str]:
-    return [str(ONECODE), "serve", *_shared(data_dir), "--listen", "127.0.0.1:0", "--metrics", "127.0.0.1:0"]
+    """One process of it, since one process's processor time and memory are what is measured."""
+    return [str(ONECODE), "serve", *_shared(data_dir), *LOOPBACK, "--workers", "1"]
 
 
 def cpu_s(pid: int) -> float:
@@ -85,7 +87,7 @@ class RestartingServer:
         with socket.create_server(("127.0.0.1", 0)) as listener:
             self.address = f"127.0.0.1:{listener.getsockname()[1]}"
         self._log = data_dir / "serve.log"
-        shared = ("--data-dir", str(data_dir), "--listen", self.address, "--metrics", "127.0.0.1:0")
+        shared = ("--data-dir", str(data_dir), "--listen", self.address, "--metrics", "127.0.0.1:0", "--workers", "1")
         self._command = [str(ONECODE), "serve", *shared]
 
     def __enter__(self) -> Self:

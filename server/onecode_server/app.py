@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from onecode_server.config import Settings
 from onecode_server.crypto import ShadowedBackend, SignatureBackend, open_backend
@@ -39,6 +39,9 @@ from onecode_server.rpc.status import StatusServicer
 from onecode_server.rpc.trust_list import TrustListServicer
 from onecode_server.rules.validity import Tolerance
 from onecode_server.stores.lmdb import LmdbStore
+
+REPORT_S: Final = 1.0
+"""How often a worker tells its supervisor how it is."""
 
 _log = logging.getLogger(__name__)
 
@@ -111,7 +114,13 @@ def _shadowed(backend: SignatureBackend, settings: Settings, metrics: Metrics) -
 @asynccontextmanager
 async def open_engine(data_dir: Path) -> AsyncIterator[Engine]:
     """Open an engine without a server, for commands that work on a data directory directly."""
-    engine = Engine(Settings(data_dir), Metrics())
+    async with _open(Settings(data_dir), Metrics()) as engine:
+        yield engine
+
+
+@asynccontextmanager
+async def _open(settings: Settings, metrics: Metrics) -> AsyncIterator[Engine]:
+    engine = Engine(settings, metrics)
     try:
         await engine.trust.refresh()
         await engine.exceptions.refresh()
@@ -121,7 +130,7 @@ async def open_engine(data_dir: Path) -> AsyncIterator[Engine]:
 
 
 async def serve(settings: Settings, announce: Callable[[str], None]) -> None:
-    """Serve until SIGTERM or SIGINT, then drain. ``announce`` is given the line that says where.
+    """Serve alone until SIGTERM or SIGINT, then drain. ``announce`` is given the line that says where.
 
     Raises Misconfigured, StoreUnavailable where it cannot start, OnecodeError where it ended by itself.
     """
@@ -129,38 +138,65 @@ async def serve(settings: Settings, announce: Callable[[str], None]) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     metrics = Metrics()
-    engine = Engine(settings, metrics)
-    page = ObservationPage(metrics.registry, engine.report)
-    listener = Listener(_services(engine, metrics, settings), metrics, reflects=settings.reflection)
-    watchers: list[asyncio.Task[None]] = []
+    async with _open(settings, metrics) as engine:
+        page = ObservationPage(metrics.registry, engine.report)
+        try:
+            shown = settings.metrics._replace(port=page.start(*settings.metrics))
+
+            def ready(port: int) -> None:
+                announce(f"ready grpc={settings.listen._replace(port=port)} metrics={shown}")
+
+            await _serve(engine, metrics, settings, stop, ready)
+        finally:
+            page.stop()
+    _log.info("ended")
+
+
+async def serve_in_slot(settings: Settings, stop: asyncio.Event, tell: Callable[[dict[str, Any]], None]) -> None:
+    """Serve as one of several workers until SIGTERM or ``stop``, then drain.
+
+    ``tell`` is given a ``report`` each second, and ``serves`` once it does. Raises as ``serve`` does.
+    """
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    async with _open(settings, metrics := Metrics()) as engine:
+
+        async def report() -> None:
+            metrics.ask()
+            tell({"report": engine.report()})
+
+        reporter = _keep(every(REPORT_S, report))
+        try:
+            await _serve(engine, metrics, settings, stop, lambda _: tell({"serves": True, "report": engine.report()}))
+        finally:
+            reporter.cancel()
+    _log.info("ended")
+
+
+async def _serve(
+    engine: Engine, metrics: Metrics, settings: Settings, stop: asyncio.Event, ready: Callable[[int], None]
+) -> None:
+    """Serve until ``stop``. ``ready`` is given the port, once there is something to check with."""
+    services = _services(engine, metrics, settings)
+    listener = Listener(services, metrics, reflects=settings.reflection, shares_port=settings.workers > 1)
+    watchers = (
+        _keep(every(trust_source.POLL_S, engine.trust.refresh)),
+        _keep(every(exception_book.REFRESH_S, engine.exceptions.refresh)),
+        _keep(every(status_cache.FOLLOW_S, engine.statuses.catch_up)),
+    )
     try:
-        await engine.trust.refresh()
-        await engine.exceptions.refresh()
-        watchers += (
-            _keep(every(trust_source.POLL_S, engine.trust.refresh)),
-            _keep(every(exception_book.REFRESH_S, engine.exceptions.refresh)),
-            _keep(every(status_cache.FOLLOW_S, engine.statuses.catch_up)),
-        )
-        metrics_port = page.start(*settings.metrics)
         port = await listener.start(*settings.listen)
-        ready = (
-            f"ready grpc={settings.listen._replace(port=port)} metrics={settings.metrics._replace(port=metrics_port)}"
-        )
         _log.info("signatures are checked by %s (%s)", engine.backend.name, engine.backend.detail)
         _quiet_garbage_collection()
-        announcer = asyncio.create_task(_announce_once_open(engine, lambda: announce(ready)))
+        announcer = asyncio.create_task(_announce_once_open(engine, lambda: ready(port)))
         await stop.wait()
         announcer.cancel()
         _log.info("draining")
         await listener.drain(settings.drain_s)
-        page.stop()
         if any(watcher.done() for watcher in watchers):
             raise OnecodeError("a watcher has ended, and so the server: its log says which")
     finally:
         for watcher in watchers:
             watcher.cancel()
-        await engine.store.close()
-    _log.info("ended")
 
 
 def _quiet_garbage_collection() -> None:

@@ -5,8 +5,10 @@ of the settings file, which is its name as it stands here. A flag counts before 
 """
 
 import ipaddress
+import os
+import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, NamedTuple, get_type_hints
 
@@ -17,6 +19,8 @@ from onecode_server.errors import Misconfigured
 from onecode_server.setting_sources import Sources
 
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
+WORKERS_MAX: Final = 64
+"""Two of the store's 512 reader slots each, and room for commands and for another server on the same data directory."""
 _DIGITS_MAX: Final = 20
 """More than any bound below has, and far from the thousands that int() refuses in words of its own."""
 
@@ -31,6 +35,14 @@ class Address(NamedTuple):
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
+def usable_cores() -> int:
+    """Return how many cores this process may use, at most WORKERS_MAX; 1 where workers cannot share a port.
+
+    Elsewhere than on Linux, SO_REUSEPORT gives all connections to one listener.
+    """
+    return min(len(os.sched_getaffinity(0)), WORKERS_MAX) if sys.platform == "linux" else 1
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """Everything that can be set. The defaults are right for one server on its own machine."""
@@ -39,8 +51,8 @@ class Settings:
     # Loopback only, until callers have identities: nobody else may publish or translate.
     listen: Address = Address("127.0.0.1", 50051)
     metrics: Address = Address("127.0.0.1", 9464)
-    # One process: more of them on one data directory are started by hand, each on its port.
-    workers: int = 1
+    # A worker uses one core: Python runs one thread at a time.
+    workers: int = field(default_factory=usable_cores)
     signature_backend: str = "auto"
     # How many signatures go by for each that PyNaCl checks too: at 100,000 a second one wrong processor in a country
     # shows within seconds, and it costs a thousandth of what PyNaCl alone would.
@@ -141,10 +153,11 @@ def _switch(text: str) -> bool:
     return _one_of("true", "false")(text.lower()) == "true"
 
 
-def _one_worker(text: str) -> int:
-    if text != "1":
-        raise ValueError("one process is one worker; start more of them on the same data directory, each on its port")
-    return 1
+def _workers(text: str) -> int:
+    count = _whole(1, WORKERS_MAX)(text)
+    if count > 1 and sys.platform != "linux":
+        raise ValueError("more than one needs Linux, which spreads connections over the workers")
+    return count
 
 
 def _directory(text: str) -> Path:
@@ -157,7 +170,7 @@ _READERS: Final[Mapping[str, Callable[[str], Any]]] = {
     "data_dir": _directory,
     "listen": read_address,
     "metrics": read_address,
-    "workers": _one_worker,
+    "workers": _workers,
     "signature_backend": _one_of(*BACKENDS),
     "shadow_one_in": _whole(1, 1_000_000_000),
     "skew_s": _number(0, 3600),

@@ -15,6 +15,11 @@ class JsonFormatter(logging.Formatter):
     """Writes time, level, logger, message, the fields that were given as ``extra``, and of an exception its kind and
     where it came from: its text may quote what must not be told."""
 
+    def __init__(self, **fields: object) -> None:
+        """Add ``fields`` to each line."""
+        super().__init__()
+        self._fields = fields
+
     def format(self, record: logging.LogRecord) -> str:
         """Return one line of JSON."""
         line = {
@@ -22,6 +27,7 @@ class JsonFormatter(logging.Formatter):
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),
+            **self._fields,
         }
         line |= {name: value for name, value in vars(record).items() if name not in _STANDARD}
         if record.exc_info and record.exc_info[0] is not None:
@@ -31,8 +37,8 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(line, default=str, ensure_ascii=False)
 
 
-def configure(level: str) -> None:
-    """Send everything from ``level`` on to standard error, as JSON."""
+def configure(level: str, **fields: object) -> None:
+    """Send everything from ``level`` on to standard error, as JSON; each line has the ``fields``, too."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonFormatter())
+    handler.setFormatter(JsonFormatter(**fields))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)

@@ -5,8 +5,10 @@ the names of the gRPC ecosystem's Prometheus middleware, so that its dashboards 
 the protos or the trust list, never from a caller: whoever can invent a value can fill a monitoring system with it.
 """
 
-from collections.abc import Iterable
-from typing import Final
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Final, Literal
 
 from prometheus_client import (
     CollectorRegistry,
@@ -16,6 +18,7 @@ from prometheus_client import (
     PlatformCollector,
     ProcessCollector,
     disable_created_metrics,
+    values,
 )
 
 UNKNOWN_REGION: Final = "unknown"
@@ -26,6 +29,31 @@ _CHECK_BUCKETS_S = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01
 _BATCH_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096)
 _AGE_BUCKETS_S = (0.1, 0.5, 1, 2, 5, 10, 30, 60, 120, 300)
 
+_Mode = Literal["livesum", "livemax", "livemostrecent"]
+"""What a gauge says of all workers: their sum, the worst of them, or what one of them said last. ``live`` leaves out
+those that have ended."""
+
+
+def share_by_slot(directory: Path, slot: int) -> None:
+    """Keep the values of all metrics that are made from now on in files of ``directory``, named by the slot.
+
+    Not by the process, as prometheus-client would: a worker that takes another's place counts on where that one ended,
+    so that no counter falls, and however many come and go, there are no more files.
+    """
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(directory)
+    values.ValueClass = values.MultiProcessValue(lambda: slot)  # type: ignore[no-untyped-call]
+
+
+class _Gauge(Gauge):
+    """A gauge whose function can also be asked now and then: a file holds a value, and knows of no function."""
+
+    ask: Callable[[], float] | None = None
+
+    def set_function(self, f: Callable[[], float]) -> None:
+        """Let the gauge be what ``f`` returns."""
+        super().set_function(f)
+        self.ask = f
+
 
 class Metrics:
     """The metrics of one process, in a registry of their own: made once by ``app``, handed to whoever counts."""
@@ -33,11 +61,18 @@ class Metrics:
     def __init__(self) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each counter, which nobody here asks for
         self.registry = CollectorRegistry()
+        self._gauges: list[_Gauge] = []
         self._grpc()
         self._checks()
         self._state()
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
+
+    def ask(self) -> None:
+        """Write down what gauges with a function are now; needed only where values are shared by slot."""
+        for gauge in self._gauges:
+            if gauge.ask is not None:
+                gauge.set(float(gauge.ask()))
 
     def _grpc(self) -> None:
         method = ("grpc_type", "grpc_service", "grpc_method")
@@ -76,48 +111,82 @@ class Metrics:
             ("outcome",),
         )
         self.backend_fault = self._gauge(
-            "onecode_signature_backend_fault", "1 where PyNaCl answers because the faster backend was found wrong"
+            "onecode_signature_backend_fault",
+            "1 where PyNaCl answers because the faster backend was found wrong",
+            "livemax",
         )
         self.check_bugs = self._counter("onecode_check_bugs_total", "Codes refused because the check itself failed")
         self.translations = self._counter(
             "onecode_translations_total", "Translations asked for, by target and outcome", ("target", "outcome")
         )
-        self.queued = self._gauge("onecode_queue_codes", "Codes that wait for the verifier or are being checked")
+        self.queued = self._gauge(
+            "onecode_queue_codes", "Codes that wait for the verifier or are being checked", "livesum"
+        )
         self.shed = self._counter("onecode_shed_codes_total", "Codes turned away because the queue was full")
 
     def _state(self) -> None:
         self.cache_lookups = self._counter(
             "onecode_status_cache_lookups_total", "Status lookups, by what the cache had", ("result",)
         )
-        self.cache_entries = self._gauge("onecode_status_cache_entries", "Subjects in the status cache")
+        self.cache_entries = self._gauge("onecode_status_cache_entries", "Subjects in the status cache", "livesum")
         self.status_age = self._histogram(
             "onecode_status_age_seconds", "Age of the status behind an answer", _AGE_BUCKETS_S
         )
-        self.feed_age = self._gauge("onecode_change_feed_age_seconds", "Age of the newest change that was seen")
+        self.feed_age = self._gauge(
+            "onecode_change_feed_age_seconds", "Age of the newest change that was seen", "livemax"
+        )
         self.feed_holes = self._counter("onecode_change_feed_holes_total", "Times the feed had gone on without us")
         self.published = self._counter(
             "onecode_published_records_total", "Status records published here, by what became of them", ("outcome",)
         )
         self.store_failures = self._counter("onecode_store_failures_total", "Store calls that failed or timed out")
-        self.list_version = self._gauge("onecode_trust_list_version", "Version of the trust list in force")
+        # A worker that has just started has taken no list yet. The smallest version would be 0 then, and the earliest
+        # next update 1970: what was taken last holds for all within half a second, or onecode_trust_list_fault is 1.
+        self.list_version = self._gauge(
+            "onecode_trust_list_version", "Version of the trust list in force", "livemostrecent"
+        )
         self.list_issued = self._gauge(
-            "onecode_trust_list_issued_timestamp_seconds", "When the trust list in force was issued"
+            "onecode_trust_list_issued_timestamp_seconds", "When the trust list in force was issued", "livemostrecent"
         )
         self.list_next_update = self._gauge(
-            "onecode_trust_list_next_update_timestamp_seconds", "When the trust list in force should be replaced"
+            "onecode_trust_list_next_update_timestamp_seconds",
+            "When the trust list in force should be replaced",
+            "livemostrecent",
         )
-        self.list_age = self._gauge("onecode_trust_list_age_seconds", "Time since the trust list in force was issued")
+        self.list_age = self._gauge(
+            "onecode_trust_list_age_seconds", "Time since the trust list in force was issued", "livemax"
+        )
         self.list_skipped = self._gauge(
-            "onecode_trust_list_skipped_entries", "Entries of the trust list in force that were not taken"
+            "onecode_trust_list_skipped_entries", "Entries of the trust list in force that were not taken", "livemax"
         )
         self.list_refused = self._counter("onecode_trust_list_refused_total", "Trust-list files that were refused")
-        self.list_fault = self._gauge("onecode_trust_list_fault", "1 while the trust-list file is one that was refused")
+        self.list_fault = self._gauge(
+            "onecode_trust_list_fault", "1 while the trust-list file is one that was refused", "livemax"
+        )
 
     def _counter(self, name: str, text: str, labels: Iterable[str] = ()) -> Counter:
         return Counter(name, text, tuple(labels), registry=self.registry)
 
-    def _gauge(self, name: str, text: str, labels: Iterable[str] = ()) -> Gauge:
-        return Gauge(name, text, tuple(labels), registry=self.registry)
+    def _gauge(self, name: str, text: str, mode: _Mode) -> Gauge:
+        gauge = _Gauge(name, text, registry=self.registry, multiprocess_mode=mode)
+        self._gauges.append(gauge)
+        return gauge
 
     def _histogram(self, name: str, text: str, buckets: tuple[float, ...], labels: Iterable[str] = ()) -> Histogram:
         return Histogram(name, text, tuple(labels), buckets=buckets, registry=self.registry)
+
+
+class SupervisorMetrics:
+    """What the supervisor of several workers counts itself; it shows their metrics beside its own."""
+
+    def __init__(self) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]
+        self.registry = CollectorRegistry()
+        PlatformCollector(registry=self.registry)
+        self.restarts = Counter(
+            "onecode_worker_restarts_total",
+            "Workers that took the place of one that had ended, by slot",
+            ("worker",),
+            registry=self.registry,
+        )
+        self.serving = Gauge("onecode_serving_workers", "Workers that serve now", registry=self.registry)

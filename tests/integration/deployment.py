@@ -134,7 +134,7 @@ class Deployment:
 
 
 class Server:
-    """``onecode serve`` on a data directory, in a process of its own."""
+    """``onecode serve`` on a data directory, in one process of its own unless ``--workers`` says otherwise."""
 
     _numbers = count(1)
 
@@ -148,7 +148,7 @@ class Server:
     ) -> None:
         """Start it. A settings file stands in place of the flags of all others; ``closed`` is a shell's redirection."""
         self.log_file = deployment.path / f"serve-{next(self._numbers)}.log"
-        given = ("--config", config) if config else ("--data-dir", deployment.path, *LOOPBACK)
+        given = ("--config", config) if config else ("--data-dir", deployment.path, *LOOPBACK, "--workers", 1)
         with self.log_file.open("wb") as log:
             self.process = subprocess.Popen(
                 ["sh", "-c", f'exec "$0" "$@" {closed}', ONECODE, "serve", *map(str, (*given, *flags))],

@@ -222,12 +222,13 @@ def test_serve_names_every_mistake_at_once_and_where_it_was_made(tmp_path: Path)
     ]
 
 
+@pytest.mark.parametrize("workers", [1, 2])
 @pytest.mark.parametrize("flag", ["--listen", "--metrics"])
-def test_a_port_that_is_taken_is_one_line(server: Server, shared: Deployment, flag: str):
+def test_a_port_that_is_taken_is_one_line(server: Server, shared: Deployment, flag: str, workers: int):
     taken = {"--listen": server.address, "--metrics": server.page}[flag]
-    ports = {"--listen": "127.0.0.1:0", "--metrics": "127.0.0.1:0", flag: taken}
-    ended = command("serve", "--data-dir", shared.path, *(part for pair in ports.items() for part in pair))
+    given = {"--listen": "127.0.0.1:0", "--metrics": "127.0.0.1:0", "--workers": str(workers), flag: taken}
+    ended = command("serve", "--data-dir", shared.path, *(part for pair in given.items() for part in pair))
     *logged, mistake = ended.err.splitlines()
     assert (ended.status, ended.out) == (2, "")
     assert taken in mistake
-    assert [json.loads(line)["level"] for line in logged] == ["info"]
+    assert all(json.loads(line)["level"] == "info" for line in logged)

@@ -1,10 +1,12 @@
 """The settings: every one by its name, one line for each mistake, and loopback or nothing."""
 
+import os
+import sys
 from dataclasses import FrozenInstanceError, fields
 
 import pytest
 
-from onecode_server.config import Address, Settings, read_address
+from onecode_server.config import WORKERS_MAX, Address, Settings, read_address
 from onecode_server.errors import Misconfigured
 
 NAMES = {field.name for field in fields(Settings)}
@@ -12,6 +14,7 @@ GOOD = [
     ("listen", "[::1]:0", Address("::1", 0)),
     ("metrics", "localhost:9000", Address("localhost", 9000)),
     ("workers", "1", 1),
+    ("workers", "64", 64),
     ("signature_backend", "libsodium", "libsodium"),
     ("shadow_one_in", "500", 500),
     ("skew_s", "0", 0.0),
@@ -28,7 +31,9 @@ BAD = [
     ("data_dir", "/no/such/directory", "no such directory"),
     ("listen", "50051", "expected HOST:PORT"),
     ("metrics", "0.0.0.0:9464", "only loopback"),
-    ("workers", "2", "one process is one worker"),
+    ("workers", "0", "expected a whole number from 1 to 64"),
+    ("workers", "65", "expected a whole number from 1 to 64"),
+    ("workers", "auto", "expected a whole number"),
     ("signature_backend", "openssl", "expected one of auto, "),
     ("shadow_one_in", "0", "expected a whole number from 1 to 1,000,000,000"),
     ("skew_s", "-1", "expected a number from 0 to 3600"),
@@ -83,6 +88,20 @@ def test_a_mistake_is_one_line_with_the_flag_and_what_was_given(read, name, text
 def test_every_setting_is_tested_here_good_and_bad():
     assert {name for name, *_ in GOOD} | {"data_dir"} == NAMES
     assert {name for name, *_ in BAD} == NAMES
+
+
+def test_without_a_word_there_is_a_worker_for_each_usable_core(read, monkeypatch):
+    assert read().workers == len(os.sched_getaffinity(0))
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(200)))
+    assert read().workers == WORKERS_MAX
+
+
+def test_where_connections_would_not_be_spread_there_is_one_worker(read, monkeypatch):
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert read().workers == 1
+    assert mistakes(read, workers="2") == (
+        "--workers '2': more than one needs Linux, which spreads connections over the workers",
+    )
 
 
 def test_every_mistake_is_told_at_once(read):

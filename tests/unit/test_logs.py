@@ -60,6 +60,16 @@ def test_what_is_given_as_extra_becomes_fields(lines):
     }
 
 
+def test_what_the_process_is_stands_on_each_of_its_lines(lines):
+    logs.configure("info", worker=3)
+    log.info("one")
+    log.info("two", extra={"version": 7})
+    assert [(line["message"], line["worker"], line.get("version")) for line in lines()] == [
+        ("one", 3, None),
+        ("two", 3, 7),
+    ]
+
+
 @pytest.mark.parametrize(
     "value", [b"\xff", Path("/x"), {1, 2}, object(), datetime.now(UTC)], ids=["bytes", "path", "set", "object", "time"]
 )

@@ -1,5 +1,6 @@
 """``onecode serve``: the server."""
 
+import asyncio
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ from onecode_server import app, logs
 from onecode_server.cli.options import PathType
 from onecode_server.config import LOG_LEVELS, Settings
 from onecode_server.crypto import BACKENDS
+from onecode_server.workers.supervisor import supervise
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -32,7 +34,7 @@ def _setting(name: str, text: str) -> Callable[[_F], _F]:
 @_setting("data-dir", "Made by 'onecode init'. Needed.")
 @_setting("listen", "HOST:PORT for gRPC, loopback only; port 0 lets the system choose. Default: 127.0.0.1:50051.")
 @_setting("metrics", "HOST:PORT for /metrics and /healthz, loopback only. Default: 127.0.0.1:9464.")
-@_setting("workers", "Processes. Default: 1, and no more in this release.")
+@_setting("workers", "Processes that share the port, 1 to 64. Default: one for each core.")
 @_setting("signature-backend", f"One of {', '.join(BACKENDS)}. Default: auto.")
 @_setting("shadow-one-in", "Of how many signatures PyNaCl checks one too. Default: 10000.")
 @_setting("skew-s", "Seconds by which clocks may disagree. Default: 60.")
@@ -50,4 +52,7 @@ def serve(config: Path | None, **flags: str | None) -> None:
     """
     settings = Settings.read(flags, os.environ, config)
     logs.configure(settings.log_level)
-    uvloop.run(app.serve(settings, click.echo))
+    if settings.workers == 1:
+        uvloop.run(app.serve(settings, click.echo))
+    else:
+        asyncio.run(supervise(settings, click.echo))

@@ -57,8 +57,6 @@ _OPTIONS: Final = (
     # Whoever connects and says nothing is cut off.
     ("grpc.server_handshake_timeout_ms", 10_000),
     ("grpc.max_connection_idle_ms", 15 * 60_000),
-    # Two servers by mistake on one port is a mistake, not a load balancer.
-    ("grpc.so_reuseport", 0),
 )
 
 
@@ -76,10 +74,12 @@ class Services(NamedTuple):
 class Listener:
     """Serves the API on one address until it is drained."""
 
-    def __init__(self, services: Services, metrics: Metrics, *, reflects: bool) -> None:
+    def __init__(self, services: Services, metrics: Metrics, *, reflects: bool, shares_port: bool) -> None:
         self._draining = services.draining
+        # Two servers by mistake on one port is a mistake, not a load balancer. Workers share one that is reserved.
+        options = (*_OPTIONS, ("grpc.so_reuseport", int(shares_port)))
         self._server = grpc.aio.server(
-            interceptors=[CallInterceptor(metrics)], options=_OPTIONS, maximum_concurrent_rpcs=RPCS_MAX
+            interceptors=[CallInterceptor(metrics)], options=options, maximum_concurrent_rpcs=RPCS_MAX
         )
         recognition_pb2_grpc.add_RecognitionServiceServicer_to_server(services.recognition, self._server)
         status_pb2_grpc.add_StatusServiceServicer_to_server(services.status, self._server)

@@ -1,0 +1,78 @@
+"""A port that the workers of one server share, and nobody else can have.
+
+SO_REUSEPORT lets every process of one user listen on one port, so that it alone would make a load balancer of two
+servers that were started on the same port by mistake. The supervisor therefore keeps a socket on the port that never
+listens, and that a second server, however it asks, cannot stand beside.
+"""
+
+import errno
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Final
+
+from onecode_server.errors import Misconfigured
+
+_NOT_HERE: Final = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
+"""What an address says that this machine does not have, such as ``::1`` where there is no IPv6."""
+
+
+@contextmanager
+def reserved(host: str, port: int) -> Iterator[int]:
+    """Keep a port while the block runs, and give its number; with port 0 it is one that the system chooses.
+
+    Meanwhile a process of the same user can listen there with SO_REUSEPORT, and not otherwise. A name such as
+    ``localhost`` may be several addresses, which all get the same port. Raises Misconfigured.
+    """
+    with ExitStack() as kept:
+        try:
+            for family, address in _addresses(host):
+                try:
+                    held = kept.enter_context(_hold(family, (address, port)))
+                except OSError as fault:
+                    if fault.errno not in _NOT_HERE:
+                        raise
+                    missing = fault
+                    continue
+                port = int(held.getsockname()[1])
+            if not port:
+                raise missing
+        except OSError:
+            where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+            raise Misconfigured(f"cannot listen on {where}: it is taken, or not of this machine") from None
+        yield port
+
+
+def _addresses(host: str) -> list[tuple[int, str]]:
+    found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys((family, str(address[0])) for family, _, _, _, address in found))
+
+
+def _hold(family: int, address: tuple[str, int]) -> socket.socket:
+    """Return a bound socket. Raises OSError where anybody has the port, a server that is only starting included."""
+    with _socket(family) as alone:
+        # Whoever listens without SO_REUSEPORT is alone on the port, or is told that it is taken. SO_REUSEADDR is for
+        # connections of an earlier server that are not quite over (TIME_WAIT).
+        alone.bind(address)
+        alone.listen(1)
+        # From here on this process may bind a second socket beside it, so that no moment is left between the two in
+        # which another server could find the port free: it does not share yet, and would have to be alone first.
+        alone.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        held = _socket(family)
+        try:
+            held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            held.bind(alone.getsockname())
+            # With it, a second server could listen while all workers are between an end and a start (socket(7)).
+            held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
+        except OSError:
+            held.close()
+            raise
+    return held
+
+
+def _socket(family: int) -> socket.socket:
+    made = socket.socket(family, socket.SOCK_STREAM)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if family == socket.AF_INET6:
+        made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    return made

@@ -1,0 +1,168 @@
+"""One of the supervisor's slots: a worker in it, and after that worker's end the next one.
+
+A worker is a new program, never a fork: a fork would inherit gRPC's locks, but not the threads that let go of them.
+"""
+
+import asyncio
+import json
+import logging
+import os
+import signal
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
+
+from prometheus_client import Counter
+from prometheus_client.multiprocess import mark_process_dead
+
+from onecode_server.errors import Misconfigured, OnecodeError
+
+SILENT_S: Final = 10.0
+"""After so long without a word a worker does not count as serving: it speaks every second, and its longest work on the
+loop takes milliseconds."""
+SETTLED_S: Final = 10.0
+"""A worker that served and lived for so long ended for a reason of its own: the next one starts at once."""
+BACKOFFS_S: Final = (0.0, 0.0, 0.5, 1.0, 2.0, 5.0, 10.0)
+"""How long a slot waits after so many workers in a row that did not settle. The first death costs nothing; ten seconds
+bound what a worker that cannot start takes from the others, who share its processors."""
+TRIES_MAX: Final = 3
+"""Workers of one slot that end without a word before any has served at all: then it is no accident."""
+REPORT_BYTES_MAX: Final = 64 * 1024
+"""A report has some hundred bytes, and names at most twenty entries of the trust list."""
+CLOSING_S: Final = 5.0
+"""From a worker's last word to its end: it has drained by then."""
+
+_log = logging.getLogger(__name__)
+
+
+class Slot:
+    """``number`` is the slot's own, from 0 on, and ``worker`` its label everywhere.
+
+    ``ever_served`` is shared by all slots, and set once a worker of any of them served.
+    """
+
+    def __init__(
+        self, number: int, settings: list[str], metrics_dir: Path, restarts: Counter, ever_served: asyncio.Event
+    ) -> None:
+        # -P: what lies in the directory where the server was started is none of its modules.
+        module = ("-P", "-m", "onecode_server.workers.worker")
+        self.number = number
+        self._command = [sys.executable, *module, str(number), str(metrics_dir), *settings]
+        self._metrics_dir = metrics_dir
+        self._restarts = restarts.labels(str(number))
+        self._ever_served = ever_served
+        self._ending = asyncio.Event()
+        self._process: asyncio.subprocess.Process | None = None
+        self._told: list[str] = []
+        self._report: dict[str, Any] = {}
+        self._heard_s = 0.0
+        self.serves = asyncio.Event()
+
+    @property
+    def pid(self) -> int | None:
+        """The worker's process id, None between two workers."""
+        return self._process.pid if self._process else None
+
+    @property
+    def is_serving(self) -> bool:
+        """Whether the worker serves, by what it said lately."""
+        heard = time.monotonic() - self._heard_s < SILENT_S
+        return self.serves.is_set() and heard and bool(self._report.get("serving"))
+
+    def report(self) -> dict[str, Any]:
+        """Return what the worker last said of itself."""
+        return {**self._report, "serving": self.is_serving, "pid": self.pid}
+
+    async def keep(self) -> None:
+        """Keep a worker in the slot until ``end`` is called.
+
+        Raises Misconfigured or OnecodeError, in the worker's words, where it cannot start and none ever served.
+        """
+        in_a_row = 0
+        while not self._ending.is_set():
+            started_s = time.monotonic()
+            status = await self._run()
+            if self._ending.is_set():
+                return
+            settled = self.serves.is_set() and time.monotonic() - started_s >= SETTLED_S
+            in_a_row = 0 if settled else in_a_row + 1
+            self.serves.clear()
+            self._give_up_where_none_served(status, in_a_row)
+            wait_s = BACKOFFS_S[min(in_a_row, len(BACKOFFS_S) - 1)]
+            why = {"worker": self.number, "status": status, "told": self._told, "next_in_s": wait_s}
+            _log.error("a worker has ended, and another takes its place", extra=why)
+            self._restarts.inc()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._ending.wait(), wait_s)
+
+    def end(self) -> None:
+        """Tell the worker to drain, and let no other one take its place."""
+        self._ending.set()
+        self._signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End the worker at once."""
+        self._signal(signal.SIGKILL)
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self._process is not None:
+            with suppress(ProcessLookupError):
+                self._process.send_signal(number)
+
+    async def _run(self) -> int | None:
+        """Run one worker, and return its status; None where the system has no room for it."""
+        self._told = []
+        try:
+            self._process = await asyncio.create_subprocess_exec(
+                *self._command,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                limit=REPORT_BYTES_MAX,
+                # A terminal's Ctrl-C is for the supervisor, which then tells its workers.
+                start_new_session=True,
+                env=os.environ,
+            )
+        except OSError as fault:
+            self._told = [f"cannot be started: {fault.strerror}"]
+            return None
+        try:
+            if self._ending.is_set():
+                self._signal(signal.SIGTERM)
+            await self._listen(self._process)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._process.wait(), CLOSING_S)
+        finally:
+            self.kill()
+            status = await self._process.wait()
+            self._process, self._report = None, {}
+            # What its gauges said is over; what it counted stays, and its successor counts on in the same file.
+            mark_process_dead(self.number, str(self._metrics_dir))  # type: ignore[no-untyped-call]
+        return status
+
+    async def _listen(self, process: asyncio.subprocess.Process) -> None:
+        try:
+            while line := await process.stdout.readline():  # type: ignore[union-attr]
+                self._hear(json.loads(line))
+        except ValueError:  # too long, or no JSON
+            self._told = ["what it said was no report"]
+            self.kill()
+
+    def _hear(self, message: dict[str, Any]) -> None:
+        self._heard_s = time.monotonic()
+        self._report = message.get("report", self._report)
+        self._told = message.get("failed", self._told)
+        if message.get("serves"):
+            self.serves.set()
+            self._ever_served.set()
+
+    def _give_up_where_none_served(self, status: int | None, in_a_row: int) -> None:
+        if self._ever_served.is_set():
+            return
+        if status == 2 and self._told:
+            raise Misconfigured(*self._told)
+        if status == 1 and self._told:
+            raise OnecodeError("; ".join(self._told))
+        if in_a_row >= TRIES_MAX:
+            raise OnecodeError(f"no worker came up: {TRIES_MAX} in a row ended, the last with status {status}")

@@ -1,0 +1,99 @@
+"""The supervisor: starts workers on one port, keeps them alive, shows them as one server, and ends them together.
+
+It holds no engine, opens no store and serves no call, so that there is little that could end it.
+"""
+
+import asyncio
+import logging
+import signal
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Final
+
+from onecode_server.config import Settings
+from onecode_server.data_directory import DataDirectory
+from onecode_server.errors import Misconfigured
+from onecode_server.metrics import SupervisorMetrics
+from onecode_server.rpc.observation import ObservationPage
+from onecode_server.workers.observed import registry_of, report_of
+from onecode_server.workers.reservation import reserved
+from onecode_server.workers.slot import Slot
+
+CLOSING_S: Final = 5.0
+"""What a worker gets beyond ``drain_s`` to close its store, before it is killed."""
+
+_log = logging.getLogger(__name__)
+
+
+async def supervise(settings: Settings, announce: Callable[[str], None]) -> None:
+    """Serve with ``settings.workers`` workers until SIGTERM or SIGINT, then let all of them drain at once.
+
+    ``announce`` is given the line that says where, once all of them serve. Raises Misconfigured, or OnecodeError where
+    none ever did.
+    """
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    DataDirectory(settings.data_dir).expect()
+    with _metrics_directory() as directory, reserved(*settings.listen) as port:
+        listen = settings.listen._replace(port=port)
+        given = _as_text(replace(settings, listen=listen))
+        metrics, ever_served = SupervisorMetrics(), asyncio.Event()
+        slots = [Slot(n, given, directory, metrics.restarts, ever_served) for n in range(settings.workers)]
+        metrics.serving.set_function(lambda: sum(slot.is_serving for slot in slots))
+        page = ObservationPage(registry_of(slots, directory, metrics.registry), lambda: report_of(slots))
+        try:
+            metrics_port = page.start(*settings.metrics)
+            ready = f"ready grpc={listen} metrics={settings.metrics._replace(port=metrics_port)}"
+            await _keep(slots, stop, settings.drain_s, lambda: announce(ready))
+        finally:
+            page.stop()
+    _log.info("all workers have ended")
+
+
+async def _keep(slots: list[Slot], stop: asyncio.Event, drain_s: float, announce: Callable[[], None]) -> None:
+    """Keep all slots filled until ``stop`` is set, or one of them gives up."""
+    keepers = {asyncio.create_task(slot.keep()) for slot in slots}
+    stopped = asyncio.create_task(stop.wait())
+    announcer = asyncio.create_task(_announce_once_all_serve(slots, announce))
+    try:
+        await asyncio.wait({*keepers, stopped}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        stopped.cancel()
+        announcer.cancel()
+        _log.info("draining", extra={"workers": len(slots)})
+        for slot in slots:
+            slot.end()
+        _, late = await asyncio.wait(keepers, timeout=drain_s + CLOSING_S)
+        if late:
+            _log.error("workers were killed, since they did not end by themselves", extra={"workers": len(late)})
+        for slot in slots:
+            slot.kill()
+        failures = [one for one in await asyncio.gather(*keepers, return_exceptions=True) if one is not None]
+    if failures:
+        raise failures[0]
+
+
+async def _announce_once_all_serve(slots: list[Slot], announce: Callable[[], None]) -> None:
+    for slot in slots:
+        await slot.serves.wait()
+    announce()
+
+
+def _as_text(settings: Settings) -> list[str]:
+    """Return settings as a worker reads them, validated once more on the way."""
+    return [f"{field.name}={getattr(settings, field.name)}" for field in fields(settings)]
+
+
+@contextmanager
+def _metrics_directory() -> Iterator[Path]:
+    """Make a directory for the workers' metrics, which goes with the supervisor: they count from its start on."""
+    try:
+        made = tempfile.TemporaryDirectory(prefix="onecode-metrics-", ignore_cleanup_errors=True)
+    except OSError as fault:
+        raise Misconfigured(f"no temporary directory for the workers' metrics, see TMPDIR: {fault.strerror}") from None
+    with made as path:
+        yield Path(path)

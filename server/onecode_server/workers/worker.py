@@ -1,0 +1,82 @@
+"""A worker: a process that serves what its supervisor's port brings, and tells it how it is.
+
+``python -m onecode_server.workers.worker SLOT METRICS_DIR NAME=VALUE...``, with the settings as flags would have them.
+Only a supervisor starts it. Standard output carries JSON lines to it: ``serves``, ``report``, ``failed``. Standard
+input carries nothing; that it ends says that the supervisor is gone, and then the worker drains, as on SIGTERM.
+"""
+
+import asyncio
+import json
+import os
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
+
+import uvloop
+
+from onecode_server import app, logs, metrics
+from onecode_server.config import Settings
+from onecode_server.errors import Misconfigured, OnecodeError
+
+SKIPPED_MAX: Final = 20
+"""Entries of the trust list that a report names: a list where all are wrong must not make a line of megabytes."""
+
+
+class _Line(asyncio.Protocol):
+    """The line to the supervisor. ``gone`` is set once nobody is at its other end."""
+
+    def __init__(self, gone: asyncio.Event) -> None:
+        self._gone = gone
+        self._out: asyncio.WriteTransport | None = None
+
+    async def open(self) -> None:
+        loop = asyncio.get_running_loop()
+        await loop.connect_read_pipe(lambda: self, sys.stdin)
+        self._out, _ = await loop.connect_write_pipe(asyncio.BaseProtocol, sys.stdout)
+
+    def connection_lost(self, fault: Exception | None) -> None:
+        """Note that the supervisor is gone."""
+        self._gone.set()
+
+    def tell(self, message: dict[str, Any]) -> None:
+        """Send a message. Mere reports are let go of while earlier ones are not read: the next one is newer."""
+        if self._out is None or self._out.is_closing():
+            return
+        if "serves" in message or not self._out.get_write_buffer_size():
+            self._out.write(_encoded(message))
+
+
+def _encoded(message: dict[str, Any]) -> bytes:
+    skipped = message.get("report", {}).get("trust_list", {}).get("skipped", [])
+    if len(skipped) > SKIPPED_MAX:
+        skipped[SKIPPED_MAX:] = [f"and {len(skipped) - SKIPPED_MAX:,} more"]
+    return json.dumps(message).encode() + b"\n"
+
+
+async def _work(settings: Settings) -> None:
+    stop = asyncio.Event()
+    line = _Line(stop)
+    await line.open()
+    await app.serve_in_slot(settings, stop, line.tell)
+
+
+def main(slot: str, metrics_dir: str, *given: str) -> int:
+    """Serve until SIGTERM, or until the supervisor is gone. Return the process's status."""
+    metrics.share_by_slot(Path(metrics_dir), int(slot))
+    settings = Settings.read(dict(one.split("=", 1) for one in given))
+    logs.configure(settings.log_level, worker=int(slot))
+    told = os.dup(sys.stdout.fileno())  # the loop closes its own
+    try:
+        uvloop.run(_work(settings))
+    except OnecodeError as failure:
+        # Told rather than printed: all workers would say it, again and again.
+        lines = failure.mistakes if isinstance(failure, Misconfigured) else (str(failure),)
+        with suppress(OSError):  # the supervisor is gone
+            os.write(told, _encoded({"failed": lines}))
+        return 2 if isinstance(failure, Misconfigured) else 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
