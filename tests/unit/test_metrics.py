@@ -1,21 +1,44 @@
 """Metrics: names that keep the rule, labels that no caller can invent values for, and nobody's data."""
 
 import pytest
-from prometheus_client import generate_latest
+from prometheus_client import CollectorRegistry, Gauge, generate_latest, values
 from prometheus_client.metrics import MetricWrapperBase
+from prometheus_client.multiprocess import mark_process_dead
 from prometheus_client.parser import text_string_to_metric_families
 
-from onecode_server.metrics import Metrics
+from onecode_server.metrics import Metrics, SupervisorMetrics, share_by_slot
+from onecode_server.workers.observed import SharedMetrics
 
 GRPC = ("grpc_type", "grpc_service", "grpc_method")
 LABELS = {"decision", "authenticity", "home", "host", "backend", "target", "outcome", "result", *GRPC, "grpc_code"}
 """Their values come from enums, the protos or the trust list. A new label belongs here only if its values do too."""
-UNITS = ("_seconds", "_codes", "_entries", "_version", "_fault")
+UNITS = ("_seconds", "_codes", "_entries", "_version", "_fault", "_workers")
 
 
 @pytest.fixture
 def metrics():
     return Metrics()
+
+
+@pytest.fixture
+def start(tmp_path, monkeypatch):
+    """Make the metrics of a worker in a slot, as its process would."""
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
+    monkeypatch.setattr(values, "ValueClass", values.ValueClass)
+
+    def start(slot):
+        share_by_slot(tmp_path, slot)
+        return Metrics()
+
+    return start
+
+
+@pytest.fixture
+def page(tmp_path):
+    """Return a function that gives what one page shows of all workers."""
+    registry = CollectorRegistry()
+    registry.register(SharedMetrics(tmp_path))
+    return registry.get_sample_value
 
 
 def ours(metrics):
@@ -73,3 +96,71 @@ def test_two_processes_worth_of_metrics_do_not_share_a_registry(metrics):
     metrics.shed.inc(3)
     assert metrics.registry.get_sample_value("onecode_shed_codes_total") == 3
     assert Metrics().registry.get_sample_value("onecode_shed_codes_total") == 0
+
+
+def test_what_the_supervisor_counts_keeps_the_same_rules():
+    own = SupervisorMetrics()
+    own.restarts.labels("0").inc()
+    families = {family.name: family.type for family in exposed(own) if family.name.startswith("onecode_")}
+    assert families == {"onecode_worker_restarts": "counter", "onecode_serving_workers": "gauge"}
+    assert {label for metric in ours(own).values() for label in metric._labelnames} == {"worker"}
+
+
+def test_every_gauge_says_of_workers_that_are_there_what_they_are_as_one(metrics):
+    modes = {name: metric._multiprocess_mode for name, metric in ours(metrics).items() if isinstance(metric, Gauge)}
+    assert {name for name, mode in modes.items() if mode == "livesum"} == {"queued", "cache_entries"}
+    taken_last = {"list_version", "list_issued", "list_next_update"}
+    assert {name for name, mode in modes.items() if mode == "livemostrecent"} == taken_last
+    assert set(modes.values()) == {"livesum", "livemostrecent", "livemax"}
+
+
+def test_a_workers_successor_counts_on_where_it_ended(start, page, tmp_path):
+    first, beside = start(0), start(1)
+    first.shed.inc(3)
+    first.batch_codes.observe(7)
+    first.verdicts.labels("ADMIT", "VALID").inc(2)
+    beside.shed.inc(10)
+    files = set(tmp_path.iterdir())
+    again = start(0)
+    assert page("onecode_shed_codes_total") == 13
+    again.shed.inc()
+    again.batch_codes.observe(1)
+    again.verdicts.labels("ADMIT", "VALID").inc()
+    assert page("onecode_shed_codes_total") == 14
+    assert page("onecode_batch_codes_sum") == 8
+    assert page("onecode_batch_codes_bucket", {"le": "+Inf"}) == page("onecode_batch_codes_count") == 2
+    assert page("onecode_verdicts_total", {"decision": "ADMIT", "authenticity": "VALID"}) == 3
+    assert set(tmp_path.iterdir()) == files
+
+
+def test_gauges_of_a_worker_that_ended_are_over(start, page, tmp_path):
+    for slot, codes in enumerate((5, 7)):
+        start(slot).queued.set(codes)
+    assert page("onecode_queue_codes") == 12
+    mark_process_dead(0, str(tmp_path))
+    assert page("onecode_queue_codes") == 7
+    start(0)
+    assert page("onecode_queue_codes") == 7
+
+
+def test_a_worker_without_a_list_does_not_hide_that_of_the_others(start, page):
+    start(0).list_version.set(4)
+    start(1)
+    assert page("onecode_trust_list_version") == 4
+
+
+def test_a_gauge_with_a_function_is_what_it_was_when_it_was_last_asked(start, page):
+    worker, age = start(0), 5.0
+    worker.list_age.set_function(lambda: age)
+    worker.ask()
+    assert page("onecode_trust_list_age_seconds") == 5
+    age = 6.0
+    assert page("onecode_trust_list_age_seconds") == 5
+    worker.ask()
+    assert page("onecode_trust_list_age_seconds") == 6
+
+
+def test_a_file_that_a_worker_is_about_to_fill_is_in_nobodys_way(start, page, tmp_path):
+    start(0).shed.inc()
+    (tmp_path / "counter_1.db").touch()
+    assert page("onecode_shed_codes_total") == 1

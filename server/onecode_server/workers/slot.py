@@ -23,7 +23,7 @@ SILENT_S: Final = 10.0
 """After so long without a word a worker does not count as serving: it speaks every second, and its longest work on the
 loop takes milliseconds."""
 SETTLED_S: Final = 10.0
-"""A worker that served and lived for so long ended for a reason of its own: the next one starts at once."""
+"""A worker that opened everything and lived for so long ended for a reason of its own: the next starts at once."""
 BACKOFFS_S: Final = (0.0, 0.0, 0.5, 1.0, 2.0, 5.0, 10.0)
 """How long a slot waits after so many workers in a row that did not settle. The first death costs nothing; ten seconds
 bound what a worker that cannot start takes from the others, who share its processors."""
@@ -57,7 +57,7 @@ class Slot:
         self._process: asyncio.subprocess.Process | None = None
         self._told: list[str] = []
         self._report: dict[str, Any] = {}
-        self._heard_s = 0.0
+        self._has_spoken, self._heard_s = False, 0.0
         self.serves = asyncio.Event()
 
     @property
@@ -86,7 +86,7 @@ class Slot:
             status = await self._run()
             if self._ending.is_set():
                 return
-            settled = self.serves.is_set() and time.monotonic() - started_s >= SETTLED_S
+            settled = self._has_spoken and time.monotonic() - started_s >= SETTLED_S
             in_a_row = 0 if settled else in_a_row + 1
             self.serves.clear()
             self._give_up_where_none_served(status, in_a_row)
@@ -113,7 +113,7 @@ class Slot:
 
     async def _run(self) -> int | None:
         """Run one worker, and return its status; None where the system has no room for it."""
-        self._told = []
+        self._told, self._has_spoken = [], False
         try:
             self._process = await asyncio.create_subprocess_exec(
                 *self._command,
@@ -150,7 +150,7 @@ class Slot:
             self.kill()
 
     def _hear(self, message: dict[str, Any]) -> None:
-        self._heard_s = time.monotonic()
+        self._has_spoken, self._heard_s = True, time.monotonic()
         self._report = message.get("report", self._report)
         self._told = message.get("failed", self._told)
         if message.get("serves"):

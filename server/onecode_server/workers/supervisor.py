@@ -4,7 +4,9 @@ It holds no engine, opens no store and serves no call, so that there is little t
 """
 
 import asyncio
+import fcntl
 import logging
+import os
 import signal
 import tempfile
 from collections.abc import Callable, Iterator
@@ -78,8 +80,9 @@ async def _keep(slots: list[Slot], stop: asyncio.Event, drain_s: float, announce
 
 
 async def _announce_once_all_serve(slots: list[Slot], announce: Callable[[], None]) -> None:
-    for slot in slots:
-        await slot.serves.wait()
+    while not all(slot.serves.is_set() for slot in slots):
+        for slot in slots:  # one that served may have ended while another was waited for
+            await slot.serves.wait()
     announce()
 
 
@@ -95,5 +98,16 @@ def _metrics_directory() -> Iterator[Path]:
         made = tempfile.TemporaryDirectory(prefix="onecode-metrics-", ignore_cleanup_errors=True)
     except OSError as fault:
         raise Misconfigured(f"no temporary directory for the workers' metrics, see TMPDIR: {fault.strerror}") from None
-    with made as path:
+    with made as path, _locked(path):
         yield Path(path)
+
+
+@contextmanager
+def _locked(directory: str) -> Iterator[None]:
+    """Say that a directory is in use: systemd-tmpfiles(8) leaves one that is locked alone, however old its files."""
+    opened = os.open(directory, os.O_RDONLY)
+    try:
+        fcntl.flock(opened, fcntl.LOCK_SH)
+        yield
+    finally:
+        os.close(opened)
