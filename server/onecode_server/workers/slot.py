@@ -6,7 +6,6 @@ A worker is a new program, never a fork: a fork would inherit gRPC's locks, but 
 import asyncio
 import json
 import logging
-import os
 import signal
 import sys
 import time
@@ -122,7 +121,6 @@ class Slot:
                 limit=REPORT_BYTES_MAX,
                 # A terminal's Ctrl-C is for the supervisor, which then tells its workers.
                 start_new_session=True,
-                env=os.environ,
             )
         except OSError as fault:
             self._told = [f"cannot be started: {fault.strerror}"]
@@ -145,11 +143,13 @@ class Slot:
         try:
             while line := await process.stdout.readline():  # type: ignore[union-attr]
                 self._hear(json.loads(line))
-        except ValueError:  # too long, or no JSON
+        except ValueError:  # too long, no JSON, or no object
             self._told = ["what it said was no report"]
             self.kill()
 
-    def _hear(self, message: dict[str, Any]) -> None:
+    def _hear(self, message: Any) -> None:
+        if not isinstance(message, dict):
+            raise ValueError("no object")
         self._has_spoken, self._heard_s = True, time.monotonic()
         self._report = message.get("report", self._report)
         self._told = message.get("failed", self._told)
