@@ -5,10 +5,9 @@ of the settings file, which is its name as it stands here. A flag counts before 
 """
 
 import ipaddress
-import os
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NamedTuple, get_type_hints
 
@@ -35,14 +34,6 @@ class Address(NamedTuple):
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
-def usable_cores() -> int:
-    """Return how many cores this process may use, at most WORKERS_MAX; 1 where workers cannot share a port.
-
-    Elsewhere than on Linux, SO_REUSEPORT gives all connections to one listener.
-    """
-    return min(len(os.sched_getaffinity(0)), WORKERS_MAX) if sys.platform == "linux" else 1
-
-
 @dataclass(frozen=True, slots=True)
 class Settings:
     """Everything that can be set. The defaults are right for one server on its own machine."""
@@ -51,8 +42,9 @@ class Settings:
     # Loopback only, until callers have identities: nobody else may publish or translate.
     listen: Address = Address("127.0.0.1", 50051)
     metrics: Address = Address("127.0.0.1", 9464)
-    # A worker uses one core: Python runs one thread at a time.
-    workers: int = field(default_factory=usable_cores)
+    # A worker uses one core, since Python runs one thread at a time. One, until all of them show a write at once: today
+    # what one has taken another answers within a second, which a caller on two connections can tell.
+    workers: int = 1
     signature_backend: str = "auto"
     # How many signatures go by for each that PyNaCl checks too: at 100,000 a second one wrong processor in a country
     # shows within seconds, and it costs a thousandth of what PyNaCl alone would.

@@ -1,12 +1,11 @@
 """The settings: every one by its name, one line for each mistake, and loopback or nothing."""
 
-import os
 import sys
 from dataclasses import FrozenInstanceError, fields
 
 import pytest
 
-from onecode_server.config import WORKERS_MAX, Address, Settings, read_address
+from onecode_server.config import Address, Settings, read_address
 from onecode_server.errors import Misconfigured
 
 NAMES = {field.name for field in fields(Settings)}
@@ -90,15 +89,8 @@ def test_every_setting_is_tested_here_good_and_bad():
     assert {name for name, *_ in BAD} == NAMES
 
 
-def test_without_a_word_there_is_a_worker_for_each_usable_core(read, monkeypatch):
-    assert read().workers == len(os.sched_getaffinity(0))
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(200)))
-    assert read().workers == WORKERS_MAX
-
-
 def test_where_connections_would_not_be_spread_there_is_one_worker(read, monkeypatch):
     monkeypatch.setattr(sys, "platform", "darwin")
-    assert read().workers == 1
     assert mistakes(read, workers="2") == (
         "--workers '2': more than one needs Linux, which spreads connections over the workers",
     )
