@@ -8,6 +8,7 @@ from typing import Any
 
 from onecode_server.crypto import open_backend
 from onecode_server.crypto.signing import Signer
+from onecode_server.engine.authenticator import Authenticator
 from onecode_server.engine.batcher import Batcher
 from onecode_server.engine.check import Check, Outcome
 from onecode_server.engine.claims_reader import ClaimsReader
@@ -29,7 +30,6 @@ from onecode_server.model.status import Level, Scope, StatusRecord
 from onecode_server.model.subject import pseudonym
 from onecode_server.model.trust_list import Format
 from onecode_server.model.verdict import Verdict
-from onecode_server.rules.validity import Tolerance
 from onecode_server.stores.lmdb import LmdbStore
 from onecode_server.stores.protocol import DecideException, ExceptionChange
 
@@ -101,17 +101,10 @@ class World:
         self.exceptions = ExceptionBook(self.store)
         self.statuses = StatusCache(self.store, lambda: self.monotonic_s, lambda: self.now, self.metrics)
         tokens = TokenReader(self.store, self.pseudonym_key, self.metrics)
+        layouts, reader = LayoutBook(self.pseudonym_key), ClaimsReader(self.pseudonym_key)
+        authenticator = Authenticator(self.backend, layouts, reader, tokens, self.metrics, 60 * SECOND)
         self.verifier = Verifier(
-            self.trust,
-            self.backend,
-            LayoutBook(self.pseudonym_key),
-            ClaimsReader(self.pseudonym_key),
-            tokens,
-            self.statuses,
-            self.exceptions,
-            self.metrics,
-            lambda: self.now,
-            Tolerance(60 * SECOND, HOUR),
+            self.trust, authenticator, self.statuses, self.exceptions, self.metrics, lambda: self.now, HOUR
         )
         gateways = [self.signers["000000", f"gateway-{fmt}"] for fmt in CODECS]
         self.translator = Translator({signer.public_key: signer for signer in gateways}, self.metrics)

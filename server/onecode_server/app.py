@@ -14,6 +14,7 @@ from onecode_server.config import Settings
 from onecode_server.crypto import ShadowedBackend, SignatureBackend, open_backend
 from onecode_server.data_directory import DataDirectory
 from onecode_server.engine import exception_book, status_cache, trust_source
+from onecode_server.engine.authenticator import Authenticator
 from onecode_server.engine.batcher import Batcher
 from onecode_server.engine.claims_reader import ClaimsReader
 from onecode_server.engine.clock import every, wall_clock
@@ -37,7 +38,6 @@ from onecode_server.rpc.observation import ObservationPage
 from onecode_server.rpc.recognition import RecognitionServicer
 from onecode_server.rpc.status import StatusServicer
 from onecode_server.rpc.trust_list import TrustListServicer
-from onecode_server.rules.validity import Tolerance
 from onecode_server.stores.lmdb import LmdbStore
 
 REPORT_S: Final = 1.0
@@ -61,18 +61,9 @@ class Engine:
         self.statuses = StatusCache(self.store, time.monotonic, wall_clock, metrics, settings.cache_entries_max)
         tokens = TokenReader(self.store, pseudonym_key, metrics)
         skew, grace = round(settings.skew_s * 1e6), round(settings.trust_list_grace_s * 1e6)
-        self.verifier = Verifier(
-            self.trust,
-            self.backend,
-            LayoutBook(pseudonym_key),
-            ClaimsReader(pseudonym_key),
-            tokens,
-            self.statuses,
-            self.exceptions,
-            metrics,
-            wall_clock,
-            Tolerance(skew, grace),
-        )
+        layouts, claims = LayoutBook(pseudonym_key), ClaimsReader(pseudonym_key)
+        authenticator = Authenticator(self.backend, layouts, claims, tokens, metrics, skew)
+        self.verifier = Verifier(self.trust, authenticator, self.statuses, self.exceptions, metrics, wall_clock, grace)
         self.desk = ExceptionDesk(self.trust, self.store, self.exceptions, wall_clock, skew)
         self.publisher = Publisher(self.trust, self.verifier, tokens, self.store, pseudonym_key, metrics, wall_clock)
 

@@ -20,8 +20,8 @@ from onecode_server.model.status import SUBJECT_BYTES
 from onecode_server.model.subject import LOCAL_ID_BYTES_MAX, pseudonym
 from onecode_server.model.trust_list import ClaimMap, IssuerKey, Path, Role, TrustList
 
-LENGTHS_MAX: Final = 64
-"""Lengths of codes with layouts: regions times words of a level, most of them equally long."""
+LENGTHS_MAX: Final = 256
+"""Lengths of codes in the book: a few for each region's words, and some for each length of a local identifier."""
 LAYOUTS_MAX: Final = 4
 """Layouts of one length: each is tried in turn on what the one before it left."""
 ROWS_MIN: Final = 8
@@ -122,18 +122,21 @@ class LayoutBook:
         self._tries: Counter[int] = Counter()
 
     def learn(self, code: bytes) -> None:
-        """Take the layout of a national code that was found authentic, if it has a new one and there is room."""
-        known = self._layouts.get(len(code), [])
-        if len(known) >= LAYOUTS_MAX or self._tries[len(code)] >= TRIES_MAX or len(self._tries) > LENGTHS_MAX:
+        """Take the layout of a code that was found authentic, if it is national, has a new one, and there is room."""
+        length = len(code)
+        if not code.startswith(national.PREFIX) or (length not in self._tries and len(self._tries) >= LENGTHS_MAX):
             return
-        self._tries[len(code)] += 1
+        known = self._layouts.get(length, [])
+        if len(known) >= LAYOUTS_MAX or self._tries[length] >= TRIES_MAX:
+            return
+        self._tries[length] += 1
         try:
             cbor = cbor_of(code)
             layout = Layout(cbor)
         except (Malformed, ValueError):
             return
         if not any(other.fits(np.frombuffer(cbor, np.uint8)[None, :])[0] for other in known):
-            self._layouts[len(code)] = [*known, layout]
+            self._layouts[length] = [*known, layout]
 
     def read(self, codes: Sequence[bytes], trust: TrustList) -> dict[int, Row]:
         """Return those codes that a layout fits, by their places."""

@@ -1,6 +1,6 @@
 """Is the key one that may vouch for this code, and is the code in its time?"""
 
-from typing import Final, NamedTuple
+from typing import Final
 
 from onecode_server.model.code import Claims
 from onecode_server.model.region import NATIONAL
@@ -9,14 +9,6 @@ from onecode_server.model.verdict import Authenticity, Finding, Reason
 
 SKEW_US: Final = 60_000_000
 """How far clocks may disagree. A minute covers a scanner that synchronises once a day."""
-
-
-class Tolerance(NamedTuple):
-    """How far clocks may disagree, and how long past its next update a trust list may still admit. Microseconds."""
-
-    skew: int
-    grace: int
-
 
 _REVOKED = Finding(Authenticity.KEY_NOT_VALID, Reason.KEY_REVOKED)
 _RETIRED = Finding(Authenticity.KEY_NOT_VALID, Reason.KEY_RETIRED)

@@ -109,13 +109,22 @@ async def test_a_bug_in_reading_together_costs_no_code_its_answer(world: World, 
     assert "ZeroDivisionError" in caplog.text
 
 
+async def test_codes_of_other_formats_take_no_room_in_the_book(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(national_columns, "LENGTHS_MAX", 12)
+    for length in range(3, 30):
+        await world.check_all([world.code("420000", subject="x" * length)] * 12)
+    batch = codes(world)
+    await by_columns(world, batch)
+    assert any(check.row for check in (await world.check_all(batch)).checks)
+
+
 def test_the_book_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(national_columns, "LENGTHS_MAX", 3)
     book = national_columns.LayoutBook(bytes(32))
     for length in range(20):
         for kind in (4, 5, 10, 11, 12, 13, 14):
             book.learn(national.mint({1: "420000", 6: 1_700_000_000, kind: "x" * length}, b"k", lambda _: bytes(64)))
-    assert len(book._layouts) <= 4
+    assert len(book._layouts) <= 3
     assert max(map(len, book._layouts.values())) <= national_columns.LAYOUTS_MAX
 
 
