@@ -10,7 +10,7 @@ FROM python:3.11 AS build
 WORKDIR /src
 RUN python -m venv /opt/onecode
 COPY constraints-runtime.txt ./
-RUN /opt/onecode/bin/pip install --no-cache-dir --require-hashes -r constraints-runtime.txt
+RUN /opt/onecode/bin/pip install --no-cache-dir --require-hashes --no-deps -r constraints-runtime.txt
 COPY pyproject.toml setup.py README.md LICENSE ./
 COPY clients/python clients/python
 COPY server server

@@ -15,7 +15,7 @@ help: ## show this list
 $(STAMP): pyproject.toml setup.py constraints.txt $(wildcard server/onecode_server/crypto/kernel/*)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "onecode needs Python 3.11 or later; set PYTHON="; exit 2; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r constraints.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
@@ -70,7 +70,7 @@ soak: $(STAMP) ## a million records while the server is killed ten times: nothin
 	$(BIN)/python -m benchmarks.soak
 
 bench-kernel: $(STAMP) ## the signature kernel against PyNaCl, with a plot
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r constraints-bench.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r constraints-bench.txt
 	$(BIN)/python -m benchmarks.kernel
 
 go-client: ## build the Go client on stubs generated from protos/ (needs Go)
