@@ -12,7 +12,7 @@ PIN    := uv pip compile pyproject.toml --universal --python-version 3.11 --gene
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
-$(STAMP): pyproject.toml setup.py constraints.txt $(wildcard server/onecode_server/crypto/kernel/*)
+$(STAMP): pyproject.toml setup.py constraints.txt $(wildcard server/onecode_server/*/kernel/*)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "onecode needs Python 3.11 or later; set PYTHON="; exit 2; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r constraints.txt

@@ -1,5 +1,7 @@
-"""The one part of the build that pyproject.toml cannot say: the optional kernel."""
+"""The one part of the build that pyproject.toml cannot say: the optional kernels."""
 
 from setuptools import setup
 
-setup(cffi_modules=["server/onecode_server/crypto/kernel/build.py:ffibuilder"])
+KERNELS = ("crypto", "formats")
+
+setup(cffi_modules=[f"server/onecode_server/{room}/kernel/build.py:ffibuilder" for room in KERNELS])

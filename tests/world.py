@@ -12,9 +12,12 @@ from onecode_server.engine.authenticator import Authenticator
 from onecode_server.engine.batcher import Batcher
 from onecode_server.engine.check import Check, Outcome
 from onecode_server.engine.claims_reader import ClaimsReader
+from onecode_server.engine.column_authenticator import ColumnAuthenticator
+from onecode_server.engine.decider import Decider
 from onecode_server.engine.exception_book import ExceptionBook
 from onecode_server.engine.exception_desk import ExceptionDesk
-from onecode_server.engine.national_columns import LayoutBook
+from onecode_server.engine.follower import Follower
+from onecode_server.engine.layout_book import LayoutBook
 from onecode_server.engine.publisher import Publisher
 from onecode_server.engine.status_cache import StatusCache
 from onecode_server.engine.token_reader import TokenReader
@@ -101,10 +104,14 @@ class World:
         self.exceptions = ExceptionBook(self.store)
         self.statuses = StatusCache(self.store, lambda: self.monotonic_s, lambda: self.now, self.metrics)
         tokens = TokenReader(self.store, self.pseudonym_key, self.metrics)
-        layouts, reader = LayoutBook(self.pseudonym_key), ClaimsReader(self.pseudonym_key)
-        authenticator = Authenticator(self.backend, layouts, reader, tokens, self.metrics, 60 * SECOND)
+        reader, skew = ClaimsReader(self.pseudonym_key), 60 * SECOND
+        authenticator = Authenticator(self.backend, reader, tokens, self.metrics, skew)
+        self.layouts = LayoutBook()
+        columns = ColumnAuthenticator(self.backend, self.layouts, self.pseudonym_key, self.metrics, skew)
+        decider = Decider(self.exceptions, HOUR)
+        self.follower = Follower(self.store, self.statuses, self.exceptions)
         self.verifier = Verifier(
-            self.trust, authenticator, self.statuses, self.exceptions, self.metrics, lambda: self.now, HOUR
+            self.trust, authenticator, columns, self.statuses, self.follower, decider, self.metrics, lambda: self.now
         )
         gateways = [self.signers["000000", f"gateway-{fmt}"] for fmt in CODECS]
         self.translator = Translator({signer.public_key: signer for signer in gateways}, self.metrics)
@@ -195,7 +202,11 @@ class World:
 
     async def check_all(self, codes: Sequence[bytes], host: str = "420000", *, travels: bool = False) -> Outcome:
         """Return the outcome of a batch."""
-        return await self.verifier.verify_batch([Scan(code, host, travels) for code in codes])
+        return await self.verifier.check([Scan(code, host, travels) for code in codes])
+
+    async def verify_all(self, codes: Sequence[bytes], host: str = "420000") -> list[Verdict]:
+        """Return the verdicts of a batch, by columns where they can be had."""
+        return (await self.verifier.verify(codes, host)).verdicts
 
     async def check(self, code: bytes, host: str = "420000") -> Check:
         """Return one check."""

@@ -13,14 +13,17 @@ from typing import Any, Final
 from onecode_server.config import Settings
 from onecode_server.crypto import ShadowedBackend, SignatureBackend, open_backend
 from onecode_server.data_directory import DataDirectory
-from onecode_server.engine import exception_book, status_cache, trust_source
+from onecode_server.engine import follower, trust_source
 from onecode_server.engine.authenticator import Authenticator
 from onecode_server.engine.batcher import Batcher
 from onecode_server.engine.claims_reader import ClaimsReader
 from onecode_server.engine.clock import every, wall_clock
+from onecode_server.engine.column_authenticator import ColumnAuthenticator
+from onecode_server.engine.decider import Decider
 from onecode_server.engine.exception_book import ExceptionBook
 from onecode_server.engine.exception_desk import ExceptionDesk
-from onecode_server.engine.national_columns import LayoutBook
+from onecode_server.engine.follower import Follower
+from onecode_server.engine.layout_book import LayoutBook
 from onecode_server.engine.publisher import Publisher
 from onecode_server.engine.status_cache import StatusCache
 from onecode_server.engine.token_reader import TokenReader
@@ -61,9 +64,13 @@ class Engine:
         self.statuses = StatusCache(self.store, time.monotonic, wall_clock, metrics, settings.cache_entries_max)
         tokens = TokenReader(self.store, pseudonym_key, metrics)
         skew, grace = round(settings.skew_s * 1e6), round(settings.trust_list_grace_s * 1e6)
-        layouts, claims = LayoutBook(pseudonym_key), ClaimsReader(pseudonym_key)
-        authenticator = Authenticator(self.backend, layouts, claims, tokens, metrics, skew)
-        self.verifier = Verifier(self.trust, authenticator, self.statuses, self.exceptions, metrics, wall_clock, grace)
+        authenticator = Authenticator(self.backend, ClaimsReader(pseudonym_key), tokens, metrics, skew)
+        columns = ColumnAuthenticator(self.backend, LayoutBook(), pseudonym_key, metrics, skew)
+        decider = Decider(self.exceptions, grace)
+        self.follower = Follower(self.store, self.statuses, self.exceptions)
+        self.verifier = Verifier(
+            self.trust, authenticator, columns, self.statuses, self.follower, decider, metrics, wall_clock
+        )
         self.desk = ExceptionDesk(self.trust, self.store, self.exceptions, wall_clock, skew)
         self.publisher = Publisher(self.trust, self.verifier, tokens, self.store, pseudonym_key, metrics, wall_clock)
 
@@ -114,7 +121,7 @@ async def _open(settings: Settings, metrics: Metrics) -> AsyncIterator[Engine]:
     engine = Engine(settings, metrics)
     try:
         await engine.trust.refresh()
-        await engine.exceptions.refresh()
+        await engine.follower.catch_up()
         yield engine
     finally:
         await engine.store.close()
@@ -171,8 +178,7 @@ async def _serve(
     listener = Listener(services, metrics, reflects=settings.reflection, shares_port=settings.workers > 1)
     watchers = (
         _keep(every(trust_source.POLL_S, engine.trust.refresh)),
-        _keep(every(exception_book.REFRESH_S, engine.exceptions.refresh)),
-        _keep(every(status_cache.FOLLOW_S, engine.statuses.catch_up)),
+        _keep(every(follower.FOLLOW_S, engine.follower.catch_up)),
     )
     try:
         port = await listener.start(*settings.listen)

@@ -116,6 +116,7 @@ class Metrics:
             "livemax",
         )
         self.check_bugs = self._counter("onecode_check_bugs_total", "Codes refused because the check itself failed")
+        self.column_codes = self._counter("onecode_column_codes_total", "Codes that were read in columns")
         self.translations = self._counter(
             "onecode_translations_total", "Translations asked for, by target and outcome", ("target", "outcome")
         )
@@ -130,7 +131,7 @@ class Metrics:
         )
         self.cache_entries = self._gauge("onecode_status_cache_entries", "Subjects in the status cache", "livesum")
         self.status_age = self._histogram(
-            "onecode_status_age_seconds", "Age of the status behind an answer", _AGE_BUCKETS_S
+            "onecode_status_age_seconds", "Age of the oldest status behind the answers of a call", _AGE_BUCKETS_S
         )
         self.feed_age = self._gauge(
             "onecode_change_feed_age_seconds", "Age of the newest change that was seen", "livemax"

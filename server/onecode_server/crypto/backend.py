@@ -3,6 +3,13 @@
 from collections.abc import Collection, Sequence
 from typing import Final, Protocol
 
+import numpy as np
+import numpy.typing as npt
+
+Bytes = npt.NDArray[np.uint8]
+Places = npt.NDArray[np.int64]
+Answers = npt.NDArray[np.bool_]
+
 PUBLIC_KEY_BYTES: Final = 32
 SIGNATURE_BYTES: Final = 64
 
@@ -49,5 +56,15 @@ class SignatureBackend(Protocol):
 
         A key that is not 32 bytes or a signature that is not 64 is False. Raises ValueError only for sequences of
         unequal length.
+        """
+        ...
+
+    def verify_columns(
+        self, public_keys: Sequence[bytes], which: Places, signatures: Bytes, messages: Bytes
+    ) -> Answers:
+        """Return bool[n]: whether each signature is good for a message, where all messages are equally long.
+
+        ``which``, int64[n], is the place of each item's key (32 bytes) in ``public_keys``; ``signatures`` are uint8[n,
+        64], ``messages`` uint8[n, m].
         """
         ...

@@ -3,10 +3,11 @@
 from collections.abc import Collection, Sequence
 from typing import Final
 
+import numpy as np
 from nacl.bindings import crypto_sign_open
 from nacl.exceptions import BadSignatureError
 
-from onecode_server.crypto.backend import PUBLIC_KEY_BYTES, SIGNATURE_BYTES
+from onecode_server.crypto.backend import PUBLIC_KEY_BYTES, SIGNATURE_BYTES, Answers, Bytes, Places
 
 
 class LibsodiumBackend:
@@ -30,6 +31,13 @@ class LibsodiumBackend:
     ) -> list[bool]:
         """Return for each item whether the signature is the key's for the message. Raises ValueError."""
         return [verify(*item) for item in zip(public_keys, signatures, messages, strict=True)]
+
+    def verify_columns(
+        self, public_keys: Sequence[bytes], which: Places, signatures: Bytes, messages: Bytes
+    ) -> Answers:
+        """Return bool[n]: whether each signature is good for a message; see ``SignatureBackend``."""
+        items = zip(which.tolist(), signatures, messages, strict=True)
+        return np.array([verify(public_keys[key], s.tobytes(), m.tobytes()) for key, s, m in items], bool)
 
 
 def verify(public_key: bytes, signature: bytes, message: bytes) -> bool:

@@ -5,7 +5,7 @@ import random
 from collections.abc import Callable, Collection, Sequence
 from typing import Final
 
-from onecode_server.crypto.backend import SignatureBackend
+from onecode_server.crypto.backend import Answers, Bytes, Places, SignatureBackend
 from onecode_server.crypto.libsodium import LibsodiumBackend, verify
 
 _log = logging.getLogger(__name__)
@@ -53,16 +53,38 @@ class ShadowedBackend:
     ) -> list[bool]:
         """Return for each item whether the signature is the key's for the message. Raises ValueError."""
         answers = self._backend.verify_batch(public_keys, signatures, messages)
-        while self._until_next < len(answers):
-            i = self._until_next
-            self._until_next += random.randint(1, self._gap_max)  # noqa: S311
-            agrees = answers[i] == verify(public_keys[i], signatures[i], messages[i])
-            self._count(agrees)
-            if not agrees:
-                self._give_up()
+        for i in self._sampled(len(answers)):
+            if not self._agrees(answers[i], public_keys[i], signatures[i], messages[i]):
                 return self._backend.verify_batch(public_keys, signatures, messages)
-        self._until_next -= len(answers)
         return answers
+
+    def verify_columns(
+        self, public_keys: Sequence[bytes], which: Places, signatures: Bytes, messages: Bytes
+    ) -> Answers:
+        """Return bool[n]: whether each signature is good for a message; see ``SignatureBackend``."""
+        answers = self._backend.verify_columns(public_keys, which, signatures, messages)
+        for i in self._sampled(len(answers)):
+            item = public_keys[which[i]], signatures[i].tobytes(), messages[i].tobytes()
+            if not self._agrees(bool(answers[i]), *item):
+                return self._backend.verify_columns(public_keys, which, signatures, messages)
+        return answers
+
+    def _sampled(self, count: int) -> list[int]:
+        """Return which of the next ``count`` items are compared."""
+        sampled = []
+        while self._until_next < count:
+            sampled.append(self._until_next)
+            self._until_next += random.randint(1, self._gap_max)  # noqa: S311
+        self._until_next -= count
+        return sampled
+
+    def _agrees(self, answer: bool, public_key: bytes, signature: bytes, message: bytes) -> bool:
+        """Compare one answer; the first that differs ends the backend's use."""
+        agrees = answer == verify(public_key, signature, message)
+        self._count(agrees)
+        if not agrees:
+            self._give_up()
+        return agrees
 
     def _give_up(self) -> None:
         _log.critical("the %s signature backend disagrees with PyNaCl, which answers from now on", self.name)

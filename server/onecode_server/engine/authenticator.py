@@ -15,24 +15,19 @@ cost 80 us instead of 56, since its binding lets go of the GIL for each and take
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
-from typing import Final
+from collections.abc import Callable
 
 from onecode_server.crypto.backend import SignatureBackend
 from onecode_server.engine.check import Check
 from onecode_server.engine.claims_reader import ClaimsReader
-from onecode_server.engine.national_columns import ROWS_MIN, LayoutBook, Row
 from onecode_server.engine.token_reader import TokenReader
 from onecode_server.errors import AlgorithmNotAllowed, Malformed
 from onecode_server.formats import Codec, codec_of
 from onecode_server.metrics import Metrics
-from onecode_server.model.code import CODE_BYTES_MAX, Claims, Scan, SignedCode
+from onecode_server.model.code import CODE_BYTES_MAX, Claims, SignedCode
 from onecode_server.model.trust_list import KeyState, TrustList
 from onecode_server.model.verdict import Authenticity, Reason
 from onecode_server.rules import validity
-
-TOGETHER_CODES: Final = 512
-"""How many codes are decoded together before others have their turn: about 2 ms."""
 
 _log = logging.getLogger(__name__)
 
@@ -43,40 +38,16 @@ class Authenticator:
     def __init__(
         self,
         backend: SignatureBackend,
-        layouts: LayoutBook,
         claims: ClaimsReader,
         tokens: TokenReader,
         metrics: Metrics,
         skew: int,
     ) -> None:
         self._backend = backend
-        self._layouts = layouts
         self._claims = claims
         self._tokens = tokens
         self._metrics = metrics
         self._skew = skew
-
-    async def begin(self, scans: Sequence[Scan], trust: TrustList) -> list[Check]:
-        """Return a check for each scan, begun: national codes that are built alike are decoded together (1 to 3)."""
-        checks: list[Check] = []
-        for start in range(0, len(scans), TOGETHER_CODES):
-            if start:
-                await asyncio.sleep(0)
-            part = scans[start : start + TOGETHER_CODES]
-            rows = self._rows(part, trust)
-            checks += [Check(scan, rows.get(place)) for place, scan in enumerate(part)]
-        return checks
-
-    def _rows(self, scans: Sequence[Scan], trust: TrustList) -> dict[int, Row]:
-        """Return what was read together, by place; where that fails, each code is read by itself."""
-        if len(scans) < ROWS_MIN:
-            return {}
-        try:
-            return self._layouts.read([scan.code for scan in scans], trust)
-        except Exception as bug:
-            self._metrics.check_bugs.inc()
-            _log.error("codes could not be read together: %s", type(bug).__name__)  # see _alone
-            return {}
 
     async def authenticate(self, checks: list[Check], trust: TrustList, now: int) -> None:
         """Take checks through all seven steps. Each of them then has ``claims``, or a ``finding`` that says why not."""
@@ -87,10 +58,6 @@ class Authenticator:
         for check in checks:
             self._alone(check, self._read_claims, trust)  # 6
             self._check_validity(check, trust, now)  # 7
-        if len(checks) >= ROWS_MIN:  # a batch, of which more will come
-            for check in checks:
-                if check.row is None and check.claims is not None and check.finding is None:
-                    self._layouts.learn(check.scan.code)
 
     def _alone(self, check: Check, step: Callable[[Check, TrustList], None], trust: TrustList) -> None:
         """Run a step that reads a stranger's bytes, so that a bug found by one code refuses that code and no other."""
@@ -103,10 +70,6 @@ class Authenticator:
             _log.error("a check failed in a way that nobody expected: %s in %s", type(bug).__name__, step.__name__)
 
     def _decode(self, check: Check, trust: TrustList) -> None:
-        if check.row is not None:
-            check.signed = check.row.signed
-            self._find_keys(check, check.signed, trust)
-            return
         code = check.scan.code
         codec = codec_of(code)
         if not code:  # 1
@@ -169,8 +132,7 @@ class Authenticator:
             if check.key.state is KeyState.REVOKED:  # a revoked key is not even listened to
                 check.refuse(Authenticity.KEY_NOT_VALID, Reason.KEY_REVOKED)
                 return
-            plain = check.row.claims(check.key) if check.row is not None else None
-            said = plain or self._claims.read(check.key, check.signed.payload, trust)
+            said = self._claims.read(check.key, check.signed.payload, trust)
             if isinstance(said, Claims):
                 check.claims = said
             else:

@@ -5,9 +5,10 @@ A lone call goes straight through; under load calls share decoding, signature ch
 
 import asyncio
 from collections import deque
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from onecode_server.engine.check import Check, Outcome
+from onecode_server.engine.check import Answers, Check, Outcome
 from onecode_server.engine.verifier import Verifier
 from onecode_server.errors import Overloaded
 from onecode_server.metrics import Metrics
@@ -51,11 +52,19 @@ class Batcher:
         finally:
             self._release(1)
 
-    async def verify_batch(self, scans: list[Scan]) -> Outcome:
+    async def verify_batch(self, codes: Sequence[bytes], host: str) -> Answers:
         """Check a batch of its own. Raises Overloaded, NotServing."""
+        self._admit(len(codes))
+        try:
+            return await self._verifier.verify(codes, host)
+        finally:
+            self._release(len(codes))
+
+    async def check_batch(self, scans: Sequence[Scan]) -> Outcome:
+        """Check a batch of which more than the verdicts is asked for. Raises Overloaded, NotServing."""
         self._admit(len(scans))
         try:
-            return await self._verifier.verify_batch(scans)
+            return await self._verifier.check(scans)
         finally:
             self._release(len(scans))
 
@@ -73,7 +82,7 @@ class Batcher:
         if not taken:
             return
         try:
-            outcome = await self._verifier.verify_batch([scan for scan, _ in taken])
+            outcome = await self._verifier.check([scan for scan, _ in taken])
         except Exception as fault:  # each caller gets it; the runner lives on for the next batch
             for _, future in taken:
                 if not future.done():

@@ -2,7 +2,9 @@
 
 from typing import NamedTuple
 
-from onecode_server.engine.national_columns import Row
+import numpy as np
+import numpy.typing as npt
+
 from onecode_server.formats import Codec
 from onecode_server.model.code import Claims, Scan, SignedCode
 from onecode_server.model.status import Level, StatusView, Token
@@ -21,7 +23,6 @@ class Check:
         "key",
         "level",
         "opaque_home",
-        "row",
         "scan",
         "signed",
         "token",
@@ -29,9 +30,8 @@ class Check:
         "view",
     )
 
-    def __init__(self, scan: Scan, row: Row | None = None) -> None:
+    def __init__(self, scan: Scan) -> None:
         self.scan = scan
-        self.row = row
         self.finding: Finding | None = None
         self.codec: Codec | None = None
         self.opaque_home: Region | None = None
@@ -57,8 +57,23 @@ class Check:
 
 
 class Outcome(NamedTuple):
-    """The checks of a batch, the trust list on which all of them rest, and when they were made (Unix microseconds)."""
+    """The checks of some scans, the trust list on which all of them rest, and when they were made (Unix
+    microseconds)."""
 
     checks: list[Check]
     trust: TrustList
     checked_at: int
+
+
+class Answers(NamedTuple):
+    """The verdicts on a batch, each of them once, and which of them each code has: int64[n]. The rest is Outcome's."""
+
+    distinct: list[Verdict]
+    which: npt.NDArray[np.int64]
+    trust: TrustList
+    checked_at: int
+
+    @property
+    def verdicts(self) -> list[Verdict]:
+        """The verdict on each code, in order."""
+        return [self.distinct[place] for place in self.which.tolist()]

@@ -1,18 +1,14 @@
-"""The recognition exceptions, as this process knows them: read whole from the store, every second.
+"""The recognition exceptions, as this process knows them: read whole from the store, after each step of one.
 
 There are few of them (a host may report each home once at a time), so that a check looks through a short list.
 """
 
 import logging
-from typing import Final
 
 from onecode_server.errors import StoreUnavailable
 from onecode_server.model.exception import RecognitionException
 from onecode_server.rules.recognition import suspension
 from onecode_server.stores.protocol import Store
-
-REFRESH_S: Final = 1.0
-"""What one process acknowledges, every other knows within a second."""
 
 _log = logging.getLogger(__name__)
 

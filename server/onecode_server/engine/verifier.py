@@ -1,6 +1,7 @@
-"""The main path: every check of every call goes through ``Verifier.verify_batch``, in ten steps.
+"""The main path: every check of every call goes through here, in ten steps.
 
-Steps 1 to 7, is the code authentic, are ``authenticator``'s. Here are the other two questions and the answer:
+Steps 1 to 7, is the code authentic, are ``authenticator``'s, and ``column_authenticator``'s for codes that are built
+alike. The other two questions and the answer are put here:
 
  8. Status: the records that count, and the level they leave.
  9. Recognition: does the host recognise the home?
@@ -11,79 +12,93 @@ The steps run on the event loop, in slices; only store lookups leave it.
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
+import numpy as np
+import numpy.typing as npt
+
+from onecode_server.engine import testimony
 from onecode_server.engine.authenticator import Authenticator
-from onecode_server.engine.check import Check, Outcome
+from onecode_server.engine.check import Answers, Check, Outcome
 from onecode_server.engine.clock import Clock
-from onecode_server.engine.exception_book import ExceptionBook
+from onecode_server.engine.column_authenticator import ColumnAuthenticator
+from onecode_server.engine.decider import Decider, Hosted
+from onecode_server.engine.follower import Follower
 from onecode_server.engine.status_cache import StatusCache
 from onecode_server.engine.trust_source import TrustSource
 from onecode_server.metrics import UNKNOWN_REGION, Metrics
-from onecode_server.model.code import Claims, Scan
-from onecode_server.model.status import Level, Status
+from onecode_server.model.code import Scan
 from onecode_server.model.trust_list import TrustList
-from onecode_server.model.verdict import Recognition
-from onecode_server.rules import admission, levels, validity
+from onecode_server.model.verdict import Authenticity, Decision, Finding, Verdict
+from onecode_server.rules import admission
 
 SLICE_CODES: Final = 64
-"""How many codes hold the event loop in one go: about 2 ms, after which others have their turn."""
-SLICE_ROWS: Final = 128
-"""How many do that were decoded together: they cost the rest of the path less than half as much."""
-
-
-def _slices(checks: list[Check]) -> Iterator[list[Check]]:
-    """Yield the checks in order, as many as hold the event loop for about 2 ms."""
-    part: list[Check] = []
-    work = 0
-    for check in checks:
-        part.append(check)
-        work += 1 if check.row is not None else SLICE_ROWS // SLICE_CODES
-        if work >= SLICE_ROWS:
-            yield part
-            part, work = [], 0
-    if part:
-        yield part
+"""How many codes that are read one by one hold the event loop in one go: about 2 ms, after which others have a turn."""
+TOGETHER_CODES: Final = 512
+"""How many do that are read in columns."""
 
 
 class Verifier:
-    """Checks codes. Everything that it works with is handed in; ``grace`` is microseconds past a list's next update."""
+    """Checks codes. Everything that it works with is handed in."""
 
     def __init__(
         self,
         trust: TrustSource,
         authenticator: Authenticator,
+        columns: ColumnAuthenticator,
         statuses: StatusCache,
-        exceptions: ExceptionBook,
+        follower: Follower,
+        decider: Decider,
         metrics: Metrics,
         clock: Clock,
-        grace: int,
     ) -> None:
         self._trust = trust
         self._authenticator = authenticator
+        self._columns = columns
         self._statuses = statuses
-        self._exceptions = exceptions
+        self._follower = follower
+        self._decider = decider
         self._metrics = metrics
         self._clock = clock
-        self._grace = grace
 
-    async def verify_batch(self, scans: Sequence[Scan]) -> Outcome:
-        """Check every scan and return the checks in order. Raises NotServing while there is no trust list.
-
-        A batch answers as its items would alone: nothing of one code reaches another.
-        """
+    async def check(self, scans: Sequence[Scan]) -> Outcome:
+        """Check scans one by one, and return the checks in order. Raises NotServing while there is no trust list."""
+        await self._follower.follow()
         trust, now = self._trust.current, self._clock()
-        checks: list[Check] = []
-        for part in _slices(await self._authenticator.begin(scans, trust)):
-            if checks:
+        checks = [Check(scan) for scan in scans]
+        for start in range(0, len(checks), SLICE_CODES):
+            if start:
                 await asyncio.sleep(0)  # whoever else has work on the loop
+            part = checks[start : start + SLICE_CODES]
             await self._authenticator.authenticate(part, trust, now)
             await self._look_up_status(part)  # 8
-            self._decide(part, trust, now)  # 9, 10
-            checks += part
-        self._count(checks, trust)
+            for check in part:
+                self._decider.decide(check, trust, now)  # 9, 10
+        self._metrics.batch_codes.observe(len(checks))
+        self._count(Counter((check.answer, check.scan.host) for check in checks), trust)
         return Outcome(checks, trust, now)
+
+    async def verify(self, codes: Sequence[bytes], host: str) -> Answers:
+        """Check codes that were scanned at one host. Raises NotServing while there is no trust list.
+
+        A batch answers as its codes would alone: nothing of one code reaches another.
+        """
+        await self._follower.follow()
+        trust = self._trust.current
+        at = Hosted(host, trust, self._clock())
+        distinct: list[Verdict] = []
+        which = np.empty(len(codes), np.int64)
+        for start in range(0, len(codes), TOGETHER_CODES):
+            if start:
+                await asyncio.sleep(0)
+            verdicts, places = await self._verify_together(codes[start : start + TOGETHER_CODES], at)
+            which[start : start + TOGETHER_CODES] = places + len(distinct)
+            distinct += verdicts
+        self._metrics.batch_codes.observe(len(codes))
+        counts = np.bincount(which, minlength=len(distinct)).tolist()
+        self._count({(verdict, host): n for verdict, n in zip(distinct, counts, strict=True)}, trust)
+        return Answers(distinct, which, trust, at.now)
 
     async def authenticate(self, scan: Scan) -> Check:
         """Check whose code this is, without asking whether its bearer may pass: steps 1 to 7."""
@@ -91,62 +106,50 @@ class Verifier:
         await self._authenticator.authenticate([check], self._trust.current, self._clock())
         return check
 
+    async def _verify_together(self, codes: Sequence[bytes], at: Hosted) -> tuple[list[Verdict], npt.NDArray[np.int64]]:
+        """Return verdicts, and which of them each code has."""
+        said = await self._columns.authenticate(codes, at.trust, at.now)  # 1 to 7
+        is_left = np.ones(len(codes), bool)
+        for part in said:
+            is_left[part.places] = False
+        places = np.flatnonzero(is_left).tolist()
+        checks = [Check(Scan(codes[place], at.host)) for place in places]
+        for start in range(0, len(checks), SLICE_CODES):
+            if start:
+                await asyncio.sleep(0)
+            await self._authenticator.authenticate(checks[start : start + SLICE_CODES], at.trust, at.now)
+        which = np.empty(len(codes), np.int64)
+        verdicts: list[Verdict] = []
+        if spoken := [
+            (p, check.claims) for p, check in zip(places, checks, strict=True) if check.claims and not check.finding
+        ]:
+            self._columns.learn([codes[place] for place, _ in spoken])
+            said.append(testimony.of_claims(spoken, at.trust))
+        if said:
+            together = testimony.joined(said)
+            known = await self._statuses.columns(together.subjects)  # 8
+            verdicts, which[together.places] = self._decider.decide_all(together, known, at)  # 9, 10
+        refused: dict[Finding, int] = {}
+        for place, check in zip(places, checks, strict=True):
+            if check.finding is not None:
+                which[place] = refused.setdefault(check.finding, len(verdicts) + len(refused))
+        return verdicts + [admission.decide(admission.Facts(finding)) for finding in refused], which
+
     async def _look_up_status(self, checks: list[Check]) -> None:
-        authentic = [(check, check.claims) for check in checks if check.finding is None and check.claims is not None]
-        if not authentic:
-            return
-        views = await self._statuses.lookup([claims.subject for _, claims in authentic])
-        for (check, _), view in zip(authentic, views, strict=True):
-            check.view = view
+        spoken = [(check, check.claims.subject) for check in checks if check.claims and check.finding is None]
+        if spoken:
+            views = await self._statuses.lookup([subject for _, subject in spoken])
+            for (check, _), view in zip(spoken, views, strict=True):
+                check.view = view
 
-    def _decide(self, checks: list[Check], trust: TrustList, now: int) -> None:
-        list_in_date = validity.is_in_date(trust, now, self._grace)
-        for check in checks:
-            if check.finding is None and check.claims is not None and check.view is not None:
-                facts = self._facts(check, check.claims, trust, now, list_in_date=list_in_date)
-            else:
-                facts = admission.Facts(check.finding)
-            check.level = facts.level
-            check.verdict = admission.decide(facts)
-
-    def _facts(
-        self, check: Check, claims: Claims, trust: TrustList, now: int, *, list_in_date: bool
-    ) -> admission.Facts:
-        view, host = check.view, trust.region(check.scan.host)
-        reader = trust.region(claims.reader)
-        claimed = Level.UNSPECIFIED
-        if reader is not None and claims.level_word is not None:
-            claimed = reader.levels.get(claims.level_word, Level.UNSPECIFIED)
-        local = check.scan.host if host is not None and host.adopts_national and not check.scan.travels else None
-        records = view.records if view is not None else ()
-        standing = levels.standing(claimed, claims.spoken_at, claims.home, local, records, now)
-        status = view.status if view is not None else Status.UNAVAILABLE
-        if status is Status.CURRENT and not standing.counted:
-            status = Status.NONE
-        recognition, exception_id = Recognition.RECOGNISED, ""
-        if host is None:
-            recognition = Recognition.UNKNOWN_HOST
-        elif suspension := self._exceptions.suspension(host.code, claims.home, now):
-            recognition, exception_id = Recognition.SUSPENDED, suspension.id
-        return admission.Facts(
-            None,
-            standing.red_by_national,
-            standing.red_by_host,
-            recognition,
-            standing.level,
-            status,
-            list_in_date,
-            claims.home,
-            exception_id,
-            view.age_s if view is not None and status is not Status.NONE else 0,
-        )
-
-    def _count(self, checks: list[Check], trust: TrustList) -> None:
-        self._metrics.batch_codes.observe(len(checks))
-        answers = Counter((check.answer.decision, check.answer.authenticity) for check in checks)
-        for (decision, authenticity), count in answers.items():
+    def _count(self, answers: Mapping[tuple[Verdict, str], int], trust: TrustList) -> None:
+        """Count verdicts by their answer, and by home and host."""
+        decided: Counter[tuple[Decision, Authenticity]] = Counter()
+        scanned: Counter[tuple[str, str]] = Counter()
+        for (verdict, host), count in answers.items():
+            decided[verdict.decision, verdict.authenticity] += count
+            scanned[verdict.home or UNKNOWN_REGION, host if host in trust.regions else UNKNOWN_REGION] += count
+        for (decision, authenticity), count in decided.items():
             self._metrics.verdicts.labels(decision.name, authenticity.name).inc(count)
-        scans = Counter((check.answer.home, check.scan.host) for check in checks)
-        for (home, host), count in scans.items():
-            known = host if host in trust.regions else UNKNOWN_REGION
-            self._metrics.scans.labels(home or UNKNOWN_REGION, known).inc(count)
+        for pair, count in scanned.items():
+            self._metrics.scans.labels(*pair).inc(count)

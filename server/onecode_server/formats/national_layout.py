@@ -1,162 +1,123 @@
-"""National codes by the batch: whole columns of codes that are built alike are read at fixed offsets.
+"""How national codes of one length are built: their COSE and CWT heads, and between them what differs.
 
-Deterministic CBOR gives the codes of an issuer one layout for each of a few lengths: the same heads at the same places,
-and between them what differs from code to code. A layout is learned from one code that ``national`` has read, and then
-reads every other code that has exactly the same heads; what does not fit is left to ``national``. So both give the same
-answers, which a property test holds them to. Arrays are NumPy's; ``n`` is how many codes there are.
+Deterministic CBOR gives the codes of an issuer the same heads at the same places. A layout is learned from one code
+that ``national`` has read, and then reads every other code with exactly the same heads; what does not fit is left to
+``national``. So both give the same answers, which a property test holds them to.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
-from onecode_server.formats import base45, national
-from onecode_server.model.code import SignedCode
-from onecode_server.model.trust_list import Format
-
-Bytes = npt.NDArray[np.uint8]
+from onecode_server.formats import base45, base45_columns, national
+from onecode_server.formats.columns import FIELDS_MAX, SECOND_US, Bytes, Field, Flags, Kind, Times
+from onecode_server.model.trust_list import Format, Path
 
 _UINT, _NEGINT, _BYTES, _TEXT, _ARRAY, _MAP = range(6)
-_VALUES: Final = np.frombuffer(base45.VALUES, np.uint8)
-_OUTSIDE: Final = 45
-_FIELDS_MAX: Final = 16
-"""Claims of a code that is read by columns; ours have five or six."""
-
-
-class Field(NamedTuple):
-    """Where a claim's value stands: bytes ``start`` to ``end`` of the code's CBOR."""
-
-    major: int
-    start: int
-    end: int
+_KINDS: Final = {_BYTES: Kind.BYTES, _TEXT: Kind.TEXT}
+_NOT_ASCII: Final = 0x80
 
 
 class _Irregular(Exception):
     """A code that is not built as codes must be to be read by columns."""
 
 
-class Layout:
-    """How the codes of one length are built. ``claims`` has the place of each claim by its label."""
+def decode(codes: Sequence[bytes]) -> tuple[Bytes, Flags]:
+    """Return the CBOR of national codes that are equally long, uint8[n, m], and which of them are base45: bool[n]."""
+    text = np.frombuffer(b"".join(codes), np.uint8).reshape(len(codes), -1)[:, len(national.PREFIX) :]
+    return base45_columns.decode(text)
 
-    def __init__(self, cbor: bytes) -> None:
-        """Learn the layout of a code that ``national`` can read. Raises ValueError where it has none of this kind."""
-        self.size = len(cbor)
-        self._free = np.zeros(self.size, bool)
+
+class NationalLayout:
+    """The layout of one code. ``claims`` has the place of each claim by its label, a path of one step."""
+
+    format: Final = Format.NATIONAL
+
+    def __init__(self, code: bytes) -> None:
+        """Learn the layout of a code that ``national`` can read.
+
+        Raises Malformed where it cannot, ValueError where the code has no layout of this kind.
+        """
+        cbor = base45.decode(code[len(national.PREFIX) :])
         try:
             self._learn(cbor)
         except (_Irregular, IndexError):
             raise ValueError("not a code of fixed offsets") from None
-        self._heads = np.frombuffer(cbor, np.uint8)[~self._free]
-        self._fixed = np.flatnonzero(~self._free)
-        self._texts = [field for field in self.claims.values() if field.major == _TEXT]
+        # What must be as it was: every bit of a head, and of text the bit that says that it is ASCII, since other text
+        # may be no text at all. Eight bytes are compared at once; the rest of the last eight is zero in every row.
+        must = np.full(len(cbor) + -len(cbor) % 8, 0xFF, np.uint8)
+        for field in (self.key_id, self._signature, *self.claims.values()):
+            must[field.start : field.end] = _NOT_ASCII if field.kind is Kind.TEXT else 0
+        heads = np.zeros(must.size, np.uint8)
+        heads[: len(cbor)] = np.frombuffer(cbor, np.uint8)
+        self._must, self._heads = must.view(np.uint64), (heads & must).view(np.uint64)
+        before = national.SIGNATURE1 + national.bytes_head(self._protected.end - self._protected.start)
+        between = b"\x40" + national.bytes_head(self._payload.end - self._payload.start)
+        self._before, self._between = np.frombuffer(before, np.uint8), np.frombuffer(between, np.uint8)
 
     def _learn(self, cbor: bytes) -> None:
         """COSE_Sign1 with tag 18: the protected header, an empty map, the payload, the signature (RFC 9052, 4.2)."""
         if cbor[:2] != b"\xd2\x84":
             raise _Irregular
-        protected = _head(cbor, 2, _BYTES)
-        self.protected = protected
+        self._protected = protected = _head(cbor, 2, _BYTES)
         if cbor[protected.end : protected.end + 1] != b"\xa0":
             raise _Irregular
-        self.payload = _head(cbor, protected.end + 1, _BYTES)
-        self.signature = _head(cbor, self.payload.end, _BYTES)
-        if self.signature.end != len(cbor) or self.signature.end - self.signature.start != 64:
+        self._payload = _head(cbor, protected.end + 1, _BYTES)
+        self._signature = _head(cbor, self._payload.end, _BYTES)
+        if self._signature.end != len(cbor) or self._signature.end - self._signature.start != 64:
             raise _Irregular
         header = _map(cbor, protected)
-        if set(header) != {1, 4} or header[4].major != _BYTES:
+        if set(header) != {(1,), (4,)} or header[(4,)].kind is not Kind.BYTES:
             raise _Irregular
-        self.key_id = header[4]
-        self.claims: Mapping[int, Field] = _map(cbor, self.payload)
-        for field in (self.key_id, self.signature, *self.claims.values()):
-            self._free[field.start : field.end] = True
+        self.key_id = header[(4,)]
+        self.claims: Mapping[Path, Field] = _map(cbor, self._payload)
 
-    def fits(self, data: Bytes) -> npt.NDArray[np.bool_]:
-        """Tell which rows of CBOR, uint8[n, size], are built as the layout says: bool[n]."""
-        is_alike: npt.NDArray[np.bool_] = (data[:, self._fixed] == self._heads).all(axis=1)
-        for text in self._texts:  # other text than ASCII may be no text at all: ``national`` is asked
-            is_alike &= (data[:, text.start : text.end] < 128).all(axis=1)
-        return is_alike
+    def fits(self, data: Bytes) -> Flags:
+        """Tell which rows of CBOR, as ``decode`` returns them, are built as the layout says: bool[n]."""
+        rows = data.view(np.uint64)
+        if rows.shape[1] != self._must.size:
+            return np.zeros(len(data), bool)
+        return np.asarray(((rows & self._must) == self._heads).all(axis=1))
 
-    def signed(self, data: Bytes) -> list[SignedCode]:
-        """Return what ``national.decode`` says of each row that fits."""
-        envelopes = zip(
-            octets(data, self.key_id),
-            self._messages(data),
-            octets(data, self.signature),
-            octets(data, self.payload),
-            strict=True,
-        )
-        return [SignedCode(Format.NATIONAL, *parts) for parts in envelopes]
+    def read_key_id(self, field: bytes) -> bytes:
+        """Return the key id, which stands there as it is."""
+        return field
 
-    def _messages(self, data: Bytes) -> list[bytes]:
-        """Return what each row's signature is over (RFC 9052, section 4.4)."""
-        protected, payload, n = self.protected, self.payload, len(data)
-        before = national.SIGNATURE1 + national.bytes_head(protected.end - protected.start)
-        between = b"\x40" + national.bytes_head(payload.end - payload.start)
-        parts = (
-            np.broadcast_to(np.frombuffer(before, np.uint8), (n, len(before))),
-            data[:, protected.start : protected.end],
-            np.broadcast_to(np.frombuffer(between, np.uint8), (n, len(between))),
-            data[:, payload.start : payload.end],
-        )
-        return _rows_of(np.concatenate(parts, axis=1))
+    def signatures(self, data: Bytes) -> Bytes:
+        """Return the signature of each row: uint8[n, 64]."""
+        return data[:, self._signature.start : self._signature.end]
 
+    def messages(self, data: Bytes) -> Bytes:
+        """Return what each row's signature is over, uint8[n, m] (RFC 9052, section 4.4)."""
+        protected, payload = self._protected, self._payload
+        first, second = len(self._before), len(self._before) + protected.end - protected.start
+        third = second + len(self._between)
+        messages = np.empty((len(data), third + payload.end - payload.start), np.uint8)
+        messages[:, :first] = self._before
+        messages[:, first:second] = data[:, protected.start : protected.end]
+        messages[:, second:third] = self._between
+        messages[:, third:] = data[:, payload.start : payload.end]
+        return messages
 
-def octets(data: Bytes, field: Field) -> list[bytes]:
-    """Return a field's bytes of each row."""
-    return _rows_of(data[:, field.start : field.end])
+    def times(self, data: Bytes, field: Field) -> Times:
+        """Return a field that is seconds since 1970 in four bytes, in Unix microseconds: int64[n]."""
+        seconds = np.ascontiguousarray(data[:, field.start : field.end]).view(">u4")[:, 0]
+        return seconds.astype(np.int64) * SECOND_US
 
 
-def numbers(data: Bytes, field: Field) -> list[int]:
-    """Return a field of each row that is an unsigned integer of four bytes."""
-    values: list[int] = data[:, field.start : field.end].copy().view(">u4")[:, 0].tolist()
-    return values
-
-
-def cbor_of(code: bytes) -> bytes:
-    """Return the CBOR of a national code. Raises Malformed."""
-    return base45.decode(code[len(national.PREFIX) :])
-
-
-def decode(codes: Sequence[bytes]) -> tuple[Bytes, npt.NDArray[np.bool_]]:
-    """Return the CBOR of national codes that are equally long, uint8[n, m], and which of them are base45 (RFC 9285)."""
-    text = np.frombuffer(b"".join(codes), np.uint8).reshape(len(codes), -1)[:, len(national.PREFIX) :]
-    values = _VALUES[text]
-    is_good = (values < _OUTSIDE).all(axis=1)
-    whole = text.shape[1] // 3
-    groups = values[:, : 3 * whole].reshape(len(codes), whole, 3)
-    numbers = groups[:, :, 0] + groups[:, :, 1] * np.uint32(45) + groups[:, :, 2] * np.uint32(2025)
-    is_good &= (numbers < 65_536).all(axis=1)
-    data = numbers.astype(">u2").view(np.uint8)
-    if text.shape[1] % 3:  # two characters are left, for one byte
-        last = values[:, -2] + values[:, -1] * np.uint32(45)
-        is_good &= last < 256
-        data = np.concatenate((data, last.astype(np.uint8)[:, None]), axis=1)
-    return data, is_good
-
-
-def _rows_of(columns: Bytes) -> list[bytes]:
-    """Return each row's bytes."""
-    flat, size = columns.tobytes(), columns.shape[1]
-    return [flat[at : at + size] for at in range(0, len(flat), size)] if size else [b""] * len(columns)
-
-
-def _map(cbor: bytes, inside: Field) -> dict[int, Field]:
+def _map(cbor: bytes, inside: Field) -> dict[Path, Field]:
     """Return where the values of a map stand that fills a byte string, by its labels."""
     count, at = _argument(cbor, inside.start, _MAP)
-    if count > _FIELDS_MAX:
+    if count > FIELDS_MAX:
         raise _Irregular
-    found: dict[int, Field] = {}
+    found: dict[Path, Field] = {}
     for _ in range(count):
         major = cbor[at] >> 5
         if major not in (_UINT, _NEGINT):
             raise _Irregular
         label, at = _argument(cbor, at, major)
-        if label == 0:  # what stands for no label elsewhere
-            raise _Irregular
-        found[-1 - label if major == _NEGINT else label] = field = _value(cbor, at)
+        found[(-1 - label if major == _NEGINT else label,)] = field = _value(cbor, at)
         at = field.end
     if at != inside.end or len(found) != count:
         raise _Irregular
@@ -172,9 +133,9 @@ def _value(cbor: bytes, at: int) -> Field:
     if major in (_BYTES, _TEXT):
         return _head(cbor, at, major)
     if major == _UINT and cbor[at] & 31 == 26:
-        return Field(_UINT, at + 1, at + 5)
+        return Field(Kind.TIME, at + 1, at + 5)
     if major in (_UINT, _NEGINT) and cbor[at] & 31 < 24:
-        return Field(major, at + 1, at + 1)
+        return Field(Kind.OTHER, at + 1, at + 1)
     raise _Irregular
 
 
@@ -183,7 +144,7 @@ def _head(cbor: bytes, at: int, major: int) -> Field:
     length, start = _argument(cbor, at, major)
     if start + length > len(cbor):
         raise _Irregular
-    return Field(major, start, start + length)
+    return Field(_KINDS[major], start, start + length)
 
 
 def _argument(cbor: bytes, at: int, major: int) -> tuple[int, int]:

@@ -1,11 +1,12 @@
 """Model to messages. Equal verdicts of a batch share one message: building answers is a large part of its cost."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from onecode.v1 import recognition_pb2 as pb
-from onecode_server.engine.check import Outcome
+from onecode_server.engine.check import Answers
 from onecode_server.engine.translator import Translation
 from onecode_server.model.verdict import Verdict
 
@@ -35,17 +36,31 @@ def verdict(answer: Verdict) -> pb.Verdict:
     )
 
 
-def verdicts(outcome: Outcome) -> list[pb.Verdict]:
-    """Return the verdicts of a batch, in order."""
-    made: dict[Verdict, pb.Verdict] = {}
-    messages = []
-    for check in outcome.checks:
-        answer = check.answer
-        message = made.get(answer)
-        if message is None:
-            message = made[answer] = verdict(answer)
-        messages.append(message)
-    return messages
+def batch(answers: Answers) -> bytes:
+    """Return the response to a batch, as its bytes.
+
+    Messages one behind the other are one message in which they are merged (protobuf's encoding, "Last One Wins"): so
+    each verdict of a batch is written once, and a thousand codes that have it cost a thousand references to it.
+    """
+    pieces = [pb.BatchVerifyResponse(verdicts=[verdict(answer)]).SerializeToString() for answer in answers.distinct]
+    rest = pb.BatchVerifyResponse(
+        trust_list_version=answers.trust.version, checked_at=timestamp(answers.checked_at)
+    ).SerializeToString()
+    return b"".join([*map(pieces.__getitem__, answers.which.tolist()), rest])
+
+
+def streamed(answers: Answers, request_ids: Sequence[int]) -> list[bytes]:
+    """Return the responses to scans of a stream, as their bytes, in the same manner."""
+    version, checked_at = answers.trust.version, timestamp(answers.checked_at)
+    messages = (
+        pb.StreamVerifyResponse(verdict=verdict(answer), trust_list_version=version, checked_at=checked_at)
+        for answer in answers.distinct
+    )
+    pieces = [message.SerializeToString() for message in messages]
+    numbered = zip(request_ids, answers.which.tolist(), strict=True)
+    return [
+        pb.StreamVerifyResponse(request_id=number).SerializeToString() + pieces[place] for number, place in numbered
+    ]
 
 
 def translation(made: Translation) -> pb.TranslateResponse:

@@ -69,7 +69,12 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
             )
             wrapped = _single(behaviour, meter)
         # No deserializer: the meter reads the bytes, so that a request that is no message is counted and answered too.
-        return make(wrapped, None, handler.response_serializer)
+        return make(wrapped, None, _serializer(handler.response_serializer))
+
+
+def _serializer(serialize: Callable[[Any], bytes]) -> Callable[[Any], bytes]:
+    """Return what writes a response, which may be its bytes already."""
+    return lambda response: response if isinstance(response, bytes) else serialize(response)
 
 
 _KINDS = {

@@ -30,7 +30,7 @@ _Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class RecognitionServicer(pb_grpc.RecognitionServiceServicer):
-    """Turns requests into scans and outcomes into responses."""
+    """Turns requests into scans and outcomes into responses, some of them as the bytes that they are on the wire."""
 
     def __init__(self, batcher: Batcher, translator: Translator, trust: TrustSource, draining: asyncio.Event) -> None:
         self._batcher = batcher
@@ -48,20 +48,16 @@ class RecognitionServicer(pb_grpc.RecognitionServiceServicer):
             checked_at=convert.timestamp(outcome.checked_at),
         )
 
-    async def BatchVerify(self, request: pb.BatchVerifyRequest, context: _Context) -> pb.BatchVerifyResponse:
+    async def BatchVerify(self, request: pb.BatchVerifyRequest, context: _Context) -> bytes:  # type: ignore[override]
         """Check many codes. Raises InvalidRequest, Overloaded, NotServing."""
         _expect_region(request.host_region, "host_region")
-        _expect_batch(request.codes)
-        outcome = await self._batcher.verify_batch([Scan(code, request.host_region) for code in request.codes])
-        return pb.BatchVerifyResponse(
-            verdicts=convert.verdicts(outcome),
-            trust_list_version=outcome.trust.version,
-            checked_at=convert.timestamp(outcome.checked_at),
-        )
+        codes = list(request.codes)
+        _expect_batch(codes)
+        return convert.batch(await self._batcher.verify_batch(codes, request.host_region))
 
-    async def StreamVerify(
+    async def StreamVerify(  # type: ignore[override]
         self, request_iterator: AsyncIterator[pb.StreamVerifyRequest], context: _Context
-    ) -> AsyncIterator[pb.StreamVerifyResponse]:
+    ) -> AsyncIterator[bytes]:
         """Check codes as they come. Raises InvalidRequest, NotServing."""
         async with aclosing(scan_stream.answers(request_iterator, self._batcher, self._draining)) as answers:
             async for answer in answers:
@@ -83,7 +79,7 @@ class RecognitionServicer(pb_grpc.RecognitionServiceServicer):
         _expect_batch(request.codes)
         self._translator.check_target(request.target_region, self._trust.current)
         scans = [Scan(code, request.target_region, travels=True) for code in request.codes]
-        outcome = await self._batcher.verify_batch(scans)
+        outcome = await self._batcher.check_batch(scans)
         results = []
         for number, check in enumerate(outcome.checks, 1):
             one = self._translator.translate(check, outcome)

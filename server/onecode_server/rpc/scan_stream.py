@@ -9,9 +9,8 @@ from typing import Final
 
 from onecode.v1 import recognition_pb2 as pb
 from onecode_server.engine.batcher import Batcher
-from onecode_server.engine.check import Outcome
+from onecode_server.engine.check import Answers
 from onecode_server.errors import InvalidRequest, Overloaded
-from onecode_server.model.code import Scan
 from onecode_server.model.region import is_region_code
 from onecode_server.rpc import convert
 from onecode_server.rpc.intake import Intake
@@ -23,35 +22,35 @@ BATCH_SCANS: Final = 256
 
 
 async def answers(
-    requests: AsyncIterator[pb.StreamVerifyRequest], batcher: Batcher, draining: asyncio.Event
-) -> AsyncGenerator[pb.StreamVerifyResponse, None]:
-    """Yield an answer for each request until they end, or until the server drains: what was read is still answered.
+    scans: AsyncIterator[pb.StreamVerifyRequest], batcher: Batcher, draining: asyncio.Event
+) -> AsyncGenerator[bytes, None]:
+    """Yield an answer, as its bytes, for each request until they end, or until the server drains.
+
+    What was read before that is still answered.
 
     Raises InvalidRequest, after the answers to what came before it, and NotServing.
     """
-    intake = Intake(requests, AHEAD_SCANS, draining)
+    intake = Intake(scans, AHEAD_SCANS, draining)
     try:
         while batch := await intake.take(BATCH_SCANS):
             fit = next((i for i, request in enumerate(batch) if not is_region_code(request.host_region)), len(batch))
-            scans = [Scan(request.code, request.host_region) for request in batch[:fit]]
-            outcome = await _check(batcher, scans)
-            for request, message in zip(batch[:fit], convert.verdicts(outcome), strict=True):
-                yield pb.StreamVerifyResponse(
-                    request_id=request.request_id,
-                    verdict=message,
-                    trust_list_version=outcome.trust.version,
-                    checked_at=convert.timestamp(outcome.checked_at),
-                )
+            by_host: dict[str, list[pb.StreamVerifyRequest]] = {}
+            for request in batch[:fit]:
+                by_host.setdefault(request.host_region, []).append(request)
+            for host, requests in by_host.items():
+                checked = await _verify(batcher, [request.code for request in requests], host)
+                for response in convert.streamed(checked, [request.request_id for request in requests]):
+                    yield response
             if fit < len(batch):
                 raise InvalidRequest("HOST_REGION_INVALID", f"request {batch[fit].request_id}: not six digits")
     finally:
         intake.close()
 
 
-async def _check(batcher: Batcher, scans: list[Scan]) -> Outcome:
+async def _verify(batcher: Batcher, codes: list[bytes], host: str) -> Answers:
     """Check a batch; where the queue is full, wait for room: a stream is held back, never turned away."""
     while True:
         try:
-            return await batcher.verify_batch(scans)
+            return await batcher.verify_batch(codes, host)
         except Overloaded as full:
             await asyncio.sleep(full.retry_after_s)

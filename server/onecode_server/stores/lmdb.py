@@ -72,20 +72,25 @@ class LmdbStore:
 
         return await self._env.write(write)
 
+    def commits(self) -> int:
+        """Return a number that rises with every commit, by whichever process."""
+        return self._env.commits()
+
     async def changes(self, after: int) -> Changes:
         """Return whose records changed after a position, by whichever process."""
 
         def read(txn: Any) -> Changes:
             position, data = self._last(txn, self._changes)
+            steps = self._last(txn, self._audit)[0]
             newest_at = layout.unpack_change(data)[1] if data else 0
             if position - after > CHANGES_MAX:
-                return Changes(position, newest_at, [], is_complete=False)
+                return Changes(position, newest_at, [], is_complete=False, steps=steps)
             cursor = txn.cursor(db=self._changes)
             subjects, oldest = [], after + 1
             if position > after and cursor.set_range(layout.number(after + 1)):
                 oldest = layout.read_number(cursor.key())
                 subjects = [layout.unpack_change(value)[0] for value in cursor.iternext(keys=False)]
-            return Changes(position, newest_at, subjects, is_complete=oldest == after + 1)
+            return Changes(position, newest_at, subjects, is_complete=oldest == after + 1, steps=steps)
 
         return await self._env.read(read)
 

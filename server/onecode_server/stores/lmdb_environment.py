@@ -51,7 +51,7 @@ class LmdbEnvironment:
                 str(directory), map_size=MAP_BYTES_MAX, max_dbs=len(names), max_readers=READERS_MAX, mode=0o600
             )
             self._env.reader_check()
-            self._mapping = threading.Lock()
+            self._mapping, self._laying = threading.Lock(), threading.Lock()
             self._faults = 0
             self.tables: dict[str, Any] = {name: self._env.open_db(name.encode()) for name in names}
             with self._env.begin(db=self.tables["meta"], write=True) as txn:
@@ -68,6 +68,11 @@ class LmdbEnvironment:
         self._reader = ThreadPoolExecutor(1, "store-read")
         self._writer = ThreadPoolExecutor(1, "store-write")
         self._waiting = 0
+
+    def commits(self) -> int:
+        """Return the number of the last commit, by whichever process: it stands in the map."""
+        with self._laying:
+            return int(self._env.info()["last_txnid"])
 
     async def read(self, work: Callable[[Any], _T]) -> _T:
         """Return what ``work`` makes of a read transaction. Raises StoreUnavailable."""
@@ -126,7 +131,7 @@ class LmdbEnvironment:
         # away, in the kernel's cache. No transaction may run meanwhile: the writer is here, the reader waits.
         faults = _page_faults()
         if faults - self._faults >= FAULTS_MAX:
-            with self._mapping:
+            with self._mapping, self._laying:
                 self._env.set_mapsize(MAP_BYTES_MAX)
             self._faults = faults
 

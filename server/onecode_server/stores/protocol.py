@@ -1,5 +1,5 @@
-"""The contract of every store. All of its methods are coroutines that raise StoreUnavailable, and nothing else, where
-the store does not answer within its bound."""
+"""The contract of every store. Its coroutines raise StoreUnavailable, and nothing else, where the store does not answer
+within its bound."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
@@ -46,12 +46,14 @@ class Snapshot(NamedTuple):
 
 class Changes(NamedTuple):
     """Whose records changed after a position, up to ``position``; ``newest_at`` is when (Unix microseconds), 0 where
-    nothing ever changed. Where not ``is_complete``, others may have changed too."""
+    nothing ever changed. Where not ``is_complete``, others may have changed too. ``steps`` counts the audit record's
+    entries: each step of an exception makes one."""
 
     position: int
     newest_at: int
     subjects: list[bytes]
     is_complete: bool
+    steps: int
 
 
 class ExceptionChange(NamedTuple):
@@ -79,6 +81,10 @@ class Store(Protocol):
 
     async def publish(self, publications: Sequence[Publication], merge: Merge) -> list[bool]:
         """Write in one commit, on disk when this returns; tell for each whether it was taken."""
+        ...
+
+    def commits(self) -> int:
+        """Return a number that rises with every commit, by whichever process. Takes a microsecond, and never fails."""
         ...
 
     async def changes(self, after: int) -> Changes:

@@ -2,7 +2,9 @@
 
 import logging
 from collections.abc import Sequence
+from typing import Any
 
+import numpy as np
 import pytest
 from nacl.signing import SigningKey
 
@@ -26,6 +28,11 @@ class Stub(LibsodiumBackend):
 
     def verify_batch(self, keys: Sequence[bytes], signatures: Sequence[bytes], messages: Sequence[bytes]) -> list[bool]:
         return [True] * len(keys) if self.admits_all else super().verify_batch(keys, signatures, messages)
+
+    def verify_columns(self, keys: Sequence[bytes], which: Any, signatures: Any, messages: Any) -> Any:
+        if self.admits_all:
+            return np.ones(len(which), bool)
+        return super().verify_columns(keys, which, signatures, messages)
 
 
 def test_a_backend_that_agrees_goes_on_and_is_compared_about_as_often_as_asked():
@@ -68,3 +75,19 @@ def test_an_empty_batch_compares_nothing():
 def test_unequal_sequences_are_refused_as_without_a_shadow():
     with pytest.raises(ValueError):
         ShadowedBackend(Stub(admits_all=False), 1, lambda _: None).verify_batch([b""], [], [])
+
+
+def test_columns_are_compared_too():
+    def columns(signatures: list[bytes]) -> Any:
+        rows = [np.frombuffer(b"".join(part), np.uint8).reshape(100, -1) for part in (signatures, MESSAGES)]
+        return [bytes(32), BATCH[0][0]], np.ones(100, np.int64), *rows
+
+    told: list[bool] = []
+    backend = ShadowedBackend(Stub(admits_all=False), 10, told.append)
+    for _ in range(20):
+        assert backend.verify_columns(*columns(SIGNATURES)).all()
+    assert all(told)
+    assert 100 < len(told) < 400
+    backend = ShadowedBackend(Stub(admits_all=True), 1, told.append)
+    assert not backend.verify_columns(*columns([bytes(64)] * 100)).any()
+    assert (told[-1], backend.name, backend.is_degraded) == (False, "libsodium", True)

@@ -138,9 +138,9 @@ class EngineAndModel:
         return self.run(self.verdicts()), self.run(self.reports()), self.run(self.world.store.audit(0))
 
     async def verdicts(self) -> list[tuple[str, ...]]:
-        await self.world.statuses.catch_up()  # as every server does four times a second
+        await self.world.follower.catch_up()  # as every server does four times a second
         scans = [Scan(code["text"], host) for code in self.codes for host in HOSTS]
-        answers = [check.answer for check in (await self.world.verifier.verify_batch(scans)).checks]
+        answers = [check.answer for check in (await self.world.verifier.check(scans)).checks]
         return [
             (*(part.name for part in (a.decision, a.level, a.authenticity, a.status, a.recognition)), a.exception_id)
             for a in answers

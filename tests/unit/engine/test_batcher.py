@@ -41,7 +41,7 @@ async def test_a_lone_call_does_not_wait_for_company(world: World) -> None:
 
 async def test_a_full_queue_turns_callers_away_and_says_when_to_come_back(world: World) -> None:
     batcher = Batcher(world.verifier, world.metrics, codes_max=100)
-    running = asyncio.create_task(batcher.verify_batch([Scan(b"x", "440000")] * 100))
+    running = asyncio.create_task(batcher.verify_batch([b"x"] * 100, "440000"))
     await asyncio.sleep(0)
     with pytest.raises(Overloaded) as turned_away:
         await batcher.verify(Scan(b"x", "440000"))

@@ -77,7 +77,9 @@ async def test_that_there_is_nothing_is_asked_for_again_after_half_a_minute(worl
     await cache.catch_up()
     found = await cache.lookup([BERT])
     assert found[0].status is Status.CURRENT
-    assert cache._entries[BERT].asked_at_s == world.monotonic_s
+    entry = cache._table.entry(BERT)
+    assert entry is not None
+    assert entry.asked_at_s == world.monotonic_s
 
 
 async def test_a_hole_in_the_feed_forgets_everything(

@@ -1,9 +1,6 @@
 """The exceptions as a process knows them: what another one filed, and what stays while the store is away."""
 
-import asyncio
-
-from onecode_server.engine.clock import every
-from onecode_server.engine.exception_book import REFRESH_S, ExceptionBook
+from onecode_server.engine.exception_book import ExceptionBook
 from onecode_server.model.exception import RecognitionException
 
 from tests.world import HOUR, NOON, World, filed
@@ -42,15 +39,3 @@ async def test_while_the_store_is_away_the_last_known_exceptions_stay(world: Wor
     away.rename(file)
     await world.exceptions.refresh()
     assert world.exceptions.store_answers
-
-
-async def test_the_watch_finds_what_another_process_filed(world: World) -> None:
-    watch = asyncio.create_task(every(REFRESH_S, world.exceptions.refresh))
-    await asyncio.sleep(0.1)
-    await world.store.change_exceptions(filed(report("now")))
-    for _ in range(60):
-        await asyncio.sleep(0.05)
-        if world.exceptions.suspension("440000", "420000", NOON):
-            break
-    watch.cancel()
-    assert world.exceptions.suspension("440000", "420000", NOON) is not None

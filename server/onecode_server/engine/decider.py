@@ -1,0 +1,110 @@
+"""Steps 9 and 10 of the check: does the host recognise the home, and what is the verdict?
+
+One code by itself, and many in columns: those whose status is simple, as nearly all are, are decided by a few
+operations on all of them. Equal facts of a batch are decided once.
+"""
+
+from typing import Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from onecode_server.engine.check import Check
+from onecode_server.engine.exception_book import ExceptionBook
+from onecode_server.engine.status_cache import StatusColumns
+from onecode_server.engine.status_table import MANY
+from onecode_server.engine.testimony import Testimony
+from onecode_server.engine.voices import Claimant, claimant_of
+from onecode_server.model.status import Level, Status, StatusView
+from onecode_server.model.trust_list import TrustList
+from onecode_server.model.verdict import Recognition, Verdict
+from onecode_server.rules import admission, columns, levels, validity
+
+_AGE_BITS: Final = 9  # STALE_S is below 512
+
+
+class Hosted(NamedTuple):
+    """Where codes are scanned, and when: what is the same for all codes of a call."""
+
+    host: str
+    trust: TrustList
+    now: int
+    travels: bool = False
+
+
+class Decider:
+    """Decides on authentic codes. ``grace`` is microseconds past a trust list's next update."""
+
+    def __init__(self, exceptions: ExceptionBook, grace: int) -> None:
+        self._exceptions = exceptions
+        self._grace = grace
+
+    def decide(self, check: Check, trust: TrustList, now: int) -> None:
+        """Fill in the level and the verdict of one check, authentic or not."""
+        facts = admission.Facts(check.finding)
+        if check.finding is None and check.claims is not None and check.view is not None:
+            at = Hosted(check.scan.host, trust, now, check.scan.travels)
+            facts = self._facts(at, claimant_of(check.claims, trust), check.claims.spoken_at, check.view)
+        check.level = facts.level
+        check.verdict = admission.decide(facts)
+
+    def decide_all(
+        self, said: Testimony, known: StatusColumns, at: Hosted
+    ) -> tuple[list[Verdict], npt.NDArray[np.int64]]:
+        """Return the verdicts on authentic codes, each once, and which of them each code has: int64[n].
+
+        ``known`` are the statuses of their subjects.
+        """
+        entries, status = known.entries, known.status
+        homes = np.array([int(claimant.home) for claimant in said.claimants], np.int64)[said.claimant]
+        counts = (entries["publisher"] == homes) & columns.replaces(
+            entries["effective_at"], entries["expires_at"], said.spoken_at, at.now
+        )
+        claimed = np.array([claimant.claimed for claimant in said.claimants], np.int64)[said.claimant]
+        level = np.where(counts, entries["level"], claimed)
+        status = np.where((status == Status.CURRENT) & ~counts, Status.NONE, status)
+        age_s = np.where(status == Status.NONE, 0, known.age_s)
+        # All that a verdict depends on, as one number: equal numbers are equal facts.
+        facts = ((said.claimant * len(Level) + level) * len(Status) + status) << _AGE_BITS | age_s
+        _, first, which = np.unique(facts, return_index=True, return_inverse=True)
+        verdicts = []
+        for place in first.tolist():
+            claimant = said.claimants[int(said.claimant[place])]
+            standing = levels.Standing(Level(int(level[place])), False, False, int(counts[place]))
+            verdicts.append(
+                admission.decide(
+                    self._about(at, claimant.home, standing, Status(int(status[place])), int(age_s[place]))
+                )
+            )
+        for place in np.flatnonzero(entries["publisher"] == MANY).tolist():
+            claimant = said.claimants[int(said.claimant[place])]
+            view = StatusView(known.records[place], Status(int(known.status[place])), int(known.age_s[place]))
+            which[place] = len(verdicts)
+            verdicts.append(admission.decide(self._facts(at, claimant, int(said.spoken_at[place]), view)))
+        return verdicts, which
+
+    def _facts(self, at: Hosted, claimant: Claimant, spoken_at: int, view: StatusView) -> admission.Facts:
+        host = at.trust.region(at.host)
+        local = at.host if host is not None and host.adopts_national and not at.travels else None
+        standing = levels.standing(claimant.claimed, spoken_at, claimant.home, local, view.records, at.now)
+        status = Status.NONE if view.status is Status.CURRENT and not standing.counted else view.status
+        return self._about(at, claimant.home, standing, status, 0 if status is Status.NONE else view.age_s)
+
+    def _about(self, at: Hosted, home: str, standing: levels.Standing, status: Status, age_s: int) -> admission.Facts:
+        recognition, exception_id = Recognition.RECOGNISED, ""
+        if at.trust.region(at.host) is None:
+            recognition = Recognition.UNKNOWN_HOST
+        elif suspension := self._exceptions.suspension(at.host, home, at.now):
+            recognition, exception_id = Recognition.SUSPENDED, suspension.id
+        return admission.Facts(
+            None,
+            standing.red_by_national,
+            standing.red_by_host,
+            recognition,
+            standing.level,
+            status,
+            validity.is_in_date(at.trust, at.now, self._grace),
+            home,
+            exception_id,
+            age_s,
+        )

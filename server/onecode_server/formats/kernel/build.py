@@ -1,0 +1,26 @@
+"""Builds the text decoders: run by the package's own build (setup.py), never by the server.
+
+The extension is optional: without it NumPy decodes, to the same effect. The declaration below is the header's; the
+compiler holds them against each other.
+"""
+
+from pathlib import Path
+
+from cffi import FFI
+
+_HERE = Path("server/onecode_server/formats/kernel")  # relative to setup.py: where setuptools wants its sources
+
+ffibuilder = FFI()
+ffibuilder.cdef("""
+    void onecode_base45_rows(size_t rows, size_t characters, const uint8_t *text, size_t text_stride, uint8_t *data,
+                             size_t data_stride, uint8_t is_good[]);
+""")
+ffibuilder.set_source(
+    "onecode_server.formats._columns",
+    '#include "onecode_columns.h"',
+    sources=sorted(str(file) for file in _HERE.glob("*.c")),
+    depends=sorted(str(file) for file in _HERE.glob("*.h")),
+    include_dirs=[str(_HERE)],
+    extra_compile_args=["-std=c11", "-O3", "-fvisibility=hidden"],
+    optional=True,
+)

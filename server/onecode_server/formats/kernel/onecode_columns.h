@@ -1,0 +1,22 @@
+/* Text encodings by the row: `rows` texts of one length each are decoded at once.
+ *
+ * No function allocates, keeps state or fails: memory is the caller's, and calls may run at once. A row that is not
+ * exactly what the encoding's strict rules make of some bytes is marked, and what stands in its place means nothing;
+ * every row gets the answer that it would get alone.
+ */
+#ifndef ONECODE_COLUMNS_H
+#define ONECODE_COLUMNS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Decodes base45 (RFC 9285).
+ *
+ * text         row i begins at text + i * text_stride and has `characters` of them, which is no multiple of three and one
+ * data         row i begins at data + i * data_stride: 2 * (characters / 3) bytes, and one more where two characters are
+ *              left over. data_stride is at least that; what lies between is not touched
+ * is_good[i]   becomes 1 where row i is base45, else 0 */
+void onecode_base45_rows(size_t rows, size_t characters, const uint8_t *text, size_t text_stride, uint8_t *data,
+                         size_t data_stride, uint8_t is_good[]);
+
+#endif
