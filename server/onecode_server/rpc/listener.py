@@ -48,7 +48,7 @@ _OPTIONS: Final = (
     ("grpc.max_receive_message_length", BATCH_BYTES_MAX + 64 * 1024),
     ("grpc.max_metadata_size", 8 * 1024),
     # A client that pings more often than every 10 s is told to calm down, and then cut off.
-    ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
+    ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
     ("grpc.http2.max_ping_strikes", 2),
     # A scanner that vanished without a goodbye is noticed within 80 s.
     ("grpc.keepalive_time_ms", 60_000),
