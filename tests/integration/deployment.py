@@ -11,8 +11,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from contextlib import redirect_stderr, redirect_stdout
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
@@ -186,6 +186,15 @@ class Server:
                 self.process.stdout.close()
             for channel in self._channels:
                 channel.close()
+
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        """Let it say nothing for a time."""
+        self.process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.process.send_signal(signal.SIGCONT)
 
     def channel(self, *options: tuple[str, int]) -> grpc.Channel:
         """Return a connection of its own, without the client's retries."""

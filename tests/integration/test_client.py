@@ -6,7 +6,7 @@ import pytest
 
 from onecode.v1 import recognition_pb2 as pb
 from onecode_client import OnecodeClient, ServerError
-from onecode_client.client import BATCH_BYTES_MAX, BATCH_CODES_MAX, batches
+from onecode_client.batches import BATCH_BYTES_MAX, BATCH_CODES_MAX, batches
 
 from tests.integration.deployment import Deployment, Server, free_port
 

@@ -9,7 +9,7 @@ import pytest
 
 from onecode.v1 import exceptions_pb2, exceptions_pb2_grpc, status_pb2
 from onecode_client import OperatorClient, ServerError, status_record
-from onecode_client.connection import server_error
+from onecode_client.errors import server_error
 from onecode_server.rules.exceptions import Obstacle
 from onecode_server.rules.publication import PENDING_MAX, Rejection
 

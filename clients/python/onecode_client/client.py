@@ -1,55 +1,204 @@
-"""A blocking client for commands, scripts and gateways that check codes in batches."""
+"""A blocking client for gateways, commands and scripts: checks that many threads ask for share calls."""
 
-from collections.abc import Iterable, Iterator
-from typing import Final
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from copy import copy
+from functools import partial
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import grpc
 
 from onecode.v1 import recognition_pb2 as pb
 from onecode.v1 import recognition_pb2_grpc as pb_grpc
-from onecode_client.connection import DEADLINE_S, Connection, answered
+from onecode_client.batches import batches
+from onecode_client.channels import CONNECTIONS, OPTIONS, ChannelPool, Line
+from onecode_client.connection import DEADLINE_S
+from onecode_client.errors import answered, closed, overdue, server_error
+from onecode_client.gathering import Batch, Caller, Gathering
 
-BATCH_CODES_MAX: Final = 4096
-BATCH_BYTES_MAX: Final = 4 * 1024 * 1024
+_Q = TypeVar("_Q")
+_A = TypeVar("_A")
+_Line = Line[grpc.Channel, pb_grpc.RecognitionServiceStub]
 
 
-class OnecodeClient(Connection):
-    """A connection to one server, ``HOST:PORT``. Use it in a ``with`` statement, or close it."""
+class _Caller(Caller):
+    """A thread that waits. A lock that is let go of once costs less than an Event, whose parts are Python's own."""
 
-    def __init__(self, server: str, deadline_s: float = DEADLINE_S) -> None:
-        super().__init__(server, deadline_s)
-        self._stub = pb_grpc.RecognitionServiceStub(self.channel)
+    __slots__ = ("answer", "fault", "told")
 
-    def verify(self, code: bytes, host_region: str) -> pb.VerifyResponse:
-        """Check one code as scanned. Raises ServerError."""
-        request = pb.VerifyRequest(code=code, host_region=host_region)
-        return answered(lambda: self._stub.Verify(request, timeout=self.deadline_s))
+    def __init__(self, code: bytes, host_region: str, deadline_s: float) -> None:
+        super().__init__(code, host_region, deadline_s)
+        self.answer: pb.VerifyResponse | None = None
+        self.fault: Exception | None = None
+        self.told = threading.Lock()
+        self.told.acquire()
+
+
+class OnecodeClient:
+    """Asks one server, ``HOST:PORT``. Use it in a ``with`` statement, or close it.
+
+    It is safe for threads: what they ``verify`` at the same time is gathered into batch calls. It opens up to
+    ``connections`` (1 to 64), each when the others are busy. ``deadline_s`` is how long a call may take, in seconds,
+    where it does not say otherwise. With ``wait_for_ready``, a call waits as long for a server that is not there;
+    else it is tried four times within a second. Make the client after a fork, not before.
+    """
+
+    def __init__(
+        self,
+        server: str,
+        deadline_s: float = DEADLINE_S,
+        *,
+        connections: int = CONNECTIONS,
+        wait_for_ready: bool = False,
+    ) -> None:
+        """Raises ValueError where ``connections`` is not 1 to 64. Nothing is connected yet."""
+        self.deadline_s = deadline_s
+        self._wait_for_ready = wait_for_ready
+        self._pool = ChannelPool(partial(_connect, server), connections)
+        self._gathering = Gathering[_Caller](connections)
+        self._lock = threading.Lock()
+        self._is_closed = False
+
+    def verify(self, code: bytes, host_region: str, *, deadline_s: float | None = None) -> pb.VerifyResponse:
+        """Check one code as scanned, together with those that other threads ask for the same host meanwhile.
+
+        A thread that finds no call for its host in flight asks at once, alone. Raises ServerError: with its own
+        deadline (DEADLINE_EXCEEDED), and with what the call came to that it shared. Raises TypeError.
+        """
+        self._pool.expect_own_process()
+        patience_s = self.deadline_s if deadline_s is None else deadline_s
+        caller = _Caller(code, host_region, time.monotonic() + patience_s)
+        with self._lock:
+            self._gathering.add(caller)
+            batch = self._gathering.take()
+        if batch is not None and batch.callers == [caller]:
+            return self._verify_alone(batch, patience_s)
+        self._send(batch)
+        try:
+            if not caller.told.acquire(timeout=max(0.0, min(patience_s, threading.TIMEOUT_MAX))):
+                raise overdue()
+        finally:
+            if caller.answer is None and caller.fault is None:
+                with self._lock:
+                    self._gathering.leave(caller)
+        if caller.answer is None:
+            raise caller.fault or closed()
+        return caller.answer
 
     def verify_all(self, codes: Iterable[bytes], host_region: str) -> Iterator[pb.Verdict]:
         """Check any number of codes in batches; yields one verdict a code, in order. Raises ServerError."""
         for batch in batches(codes):
             request = pb.BatchVerifyRequest(codes=batch, host_region=host_region)
-            yield from answered(lambda r=request: self._stub.BatchVerify(r, timeout=self.deadline_s)).verdicts  # type: ignore[misc]
+            yield from self._answered(lambda stub: stub.BatchVerify, request).verdicts
 
     def translate(self, code: bytes, target_region: str) -> pb.TranslateResponse:
         """Translate one code as scanned. Raises ServerError."""
         request = pb.TranslateRequest(code=code, target_region=target_region)
-        return answered(lambda: self._stub.Translate(request, timeout=self.deadline_s))
+        return self._answered(lambda stub: stub.Translate, request)
 
     def translate_all(self, codes: Iterable[bytes], target_region: str) -> Iterator[pb.BatchTranslateResult]:
         """Translate any number of codes in batches; yields one result a code, in order. Raises ServerError."""
         for batch in batches(codes):
             request = pb.BatchTranslateRequest(codes=batch, target_region=target_region)
-            yield from answered(lambda r=request: self._stub.BatchTranslate(r, timeout=self.deadline_s)).results  # type: ignore[misc]
+            yield from self._answered(lambda stub: stub.BatchTranslate, request).results
+
+    def close(self) -> None:
+        """End the connections. Whoever still waits for an answer gets ServerError (CANCELLED, CLIENT_CLOSED)."""
+        with self._lock:
+            self._is_closed = True
+            left = self._gathering.close()
+        for caller in left:
+            _tell(caller, fault=closed())
+        for channel in self._pool.close():
+            channel.close()  # ends the calls that are in flight, and they tell their callers
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _answered(
+        self,
+        method: "Callable[[pb_grpc.RecognitionServiceStub], grpc.UnaryUnaryMultiCallable[_Q, _A]]",
+        request: _Q,
+        deadline_s: float | None = None,
+    ) -> _A:
+        """Return a call's response, over the least busy connection. Raises ServerError."""
+        timeout_s = self.deadline_s if deadline_s is None else deadline_s
+        with self._pool.lease() as stub:
+            try:
+                return answered(lambda: method(stub)(request, timeout=timeout_s, wait_for_ready=self._wait_for_ready))
+            except Exception:
+                if self._is_closed:  # gRPC has a CANCELLED or a ValueError for it
+                    raise closed() from None
+                raise
+
+    def _verify_alone(self, batch: Batch[_Caller], patience_s: float) -> pb.VerifyResponse:
+        try:
+            return self._answered(lambda stub: stub.Verify, batch.request_alone(), patience_s)
+        finally:
+            self._end(batch)
+
+    def _send(self, batch: Batch[_Caller] | None) -> None:
+        """Send a batch, and whatever else may go out. gRPC's own thread will tell of the end of its call.
+
+        No thread of a caller carries the call of others, so that each may run out of time, or be interrupted, alone.
+        """
+        while batch is not None:
+            try:
+                line = self._pool.take()
+                try:
+                    call = self._call(line.stub, batch)
+                except BaseException:
+                    self._pool.give_back(line)
+                    raise
+                call.add_done_callback(partial(self._ended, batch, line))
+            except Exception as fault:  # closed meanwhile, or a host region that is no text
+                _tell_all(batch, closed() if self._is_closed else fault)
+                with self._lock:
+                    self._gathering.end(batch)
+            with self._lock:
+                batch = self._gathering.take()
+
+    def _call(self, stub: pb_grpc.RecognitionServiceStub, batch: Batch[_Caller]) -> Any:
+        timeout_s, waits = max(0.0, batch.timeout_s()), self._wait_for_ready
+        if len(batch.callers) == 1:
+            return stub.Verify.future(batch.request_alone(), timeout=timeout_s, wait_for_ready=waits)
+        return stub.BatchVerify.future(batch.request(), timeout=timeout_s, wait_for_ready=waits)
+
+    def _ended(self, batch: Batch[_Caller], line: _Line, call: Any) -> None:
+        self._pool.give_back(line)
+        try:
+            for caller, answer in zip(batch.callers, batch.answers(call.result()), strict=True):
+                _tell(caller, answer=answer)
+        except grpc.RpcError as fault:
+            _tell_all(batch, closed() if self._is_closed else server_error(fault))
+        except Exception as fault:  # a call that close() cancelled, or an answer that does not fit
+            _tell_all(batch, closed() if self._is_closed else fault)
+        self._end(batch)
+
+    def _end(self, batch: Batch[_Caller]) -> None:
+        with self._lock:
+            self._gathering.end(batch)
+            waiting = self._gathering.take()
+        self._send(waiting)
 
 
-def batches(codes: Iterable[bytes]) -> Iterator[list[bytes]]:
-    """Group codes so that each group fits one call: at most 4,096 codes and 4 MiB."""
-    batch: list[bytes] = []
-    size = 0
-    for code in codes:
-        if batch and (len(batch) == BATCH_CODES_MAX or size + len(code) > BATCH_BYTES_MAX):
-            yield batch
-            batch, size = [], 0
-        batch.append(code)
-        size += len(code)
-    if batch:
-        yield batch
+def _connect(server: str) -> tuple[grpc.Channel, pb_grpc.RecognitionServiceStub]:
+    channel = grpc.insecure_channel(server, options=OPTIONS)
+    return channel, pb_grpc.RecognitionServiceStub(channel)
+
+
+def _tell(caller: _Caller, answer: pb.VerifyResponse | None = None, fault: Exception | None = None) -> None:
+    caller.answer, caller.fault = answer, fault
+    caller.told.release()
+
+
+def _tell_all(batch: Batch[_Caller], fault: Exception) -> None:
+    for caller in batch.callers:
+        _tell(caller, fault=copy(fault))  # each has one of its own, since raising one writes into it

@@ -15,7 +15,8 @@ from onecode.v1 import (
     trust_list_pb2,
     trust_list_pb2_grpc,
 )
-from onecode_client.connection import DEADLINE_S, Connection, ServerError, answered, server_error
+from onecode_client.connection import DEADLINE_S, Connection
+from onecode_client.errors import ServerError, answered, server_error
 from onecode_client.publishing import PATIENCE_S, Outbox, Patience
 
 

@@ -10,7 +10,7 @@ from typing import Final
 import grpc
 
 from onecode.v1 import status_pb2 as pb
-from onecode_client.connection import ServerError
+from onecode_client.errors import ServerError
 
 WINDOW_RECORDS: Final = 5000
 """Records that are sent but not acknowledged, some hundred bytes each. A server commits up to 1,000 and reads 2,000

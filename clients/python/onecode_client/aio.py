@@ -1,0 +1,210 @@
+"""An asyncio client for gateways and partner systems: checks that many tasks ask for share calls."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Iterable
+from copy import copy
+from functools import partial
+from types import TracebackType
+from typing import TYPE_CHECKING, Self, TypeVar
+
+import grpc
+import grpc.aio
+
+from onecode.v1 import recognition_pb2 as pb
+from onecode.v1 import recognition_pb2_grpc as pb_grpc
+from onecode_client.batches import batches
+from onecode_client.channels import CONNECTIONS, OPTIONS, ChannelPool
+from onecode_client.connection import DEADLINE_S
+from onecode_client.errors import closed, overdue, server_error
+from onecode_client.gathering import Batch, Caller, Gathering
+
+if TYPE_CHECKING:
+    _Stub = pb_grpc.RecognitionServiceAsyncStub  # there is one class of stubs, whatever the channel
+_Q = TypeVar("_Q")
+_A = TypeVar("_A")
+
+
+class _Caller(Caller):
+    """A task that waits."""
+
+    __slots__ = ("told",)
+    told: asyncio.Future[pb.VerifyResponse]
+
+
+class AsyncOnecodeClient:
+    """Asks one server, ``HOST:PORT``, from one event loop. Use it in an ``async with`` statement, or close it.
+
+    What tasks ``verify`` at the same time is gathered into batch calls. It opens up to ``connections`` (1 to 64), each
+    when the others are busy. ``deadline_s`` is how long a call may take, in seconds, where it does not say otherwise.
+    With ``wait_for_ready``, a call waits as long for a server that is not there; else it is tried four times within a
+    second or two. Make the client after a fork, not before.
+    """
+
+    def __init__(
+        self,
+        server: str,
+        deadline_s: float = DEADLINE_S,
+        *,
+        connections: int = CONNECTIONS,
+        wait_for_ready: bool = False,
+    ) -> None:
+        """Raises ValueError where ``connections`` is not 1 to 64. Nothing is connected yet."""
+        self.deadline_s = deadline_s
+        self._wait_for_ready = wait_for_ready
+        self._pool: ChannelPool[grpc.aio.Channel, _Stub] = ChannelPool(partial(_connect, server), connections)
+        self._gathering = Gathering[_Caller](connections)
+        self._calls: dict[Batch[_Caller], asyncio.Task[None]] = {}
+        self._is_closed = False
+
+    async def verify(self, code: bytes, host_region: str, *, deadline_s: float | None = None) -> pb.VerifyResponse:
+        """Check one code as scanned, together with those that other tasks ask for the same host meanwhile.
+
+        A task that finds no call for its host in flight asks at once, alone. Whoever is cancelled takes nobody along.
+        Raises ServerError: with its own deadline (DEADLINE_EXCEEDED), and with what the call came to that it shared.
+        Raises TypeError.
+        """
+        self._pool.expect_own_process()
+        patience_s = self.deadline_s if deadline_s is None else deadline_s
+        caller = _Caller(code, host_region, time.monotonic() + patience_s)
+        self._gathering.add(caller)
+        batch = self._gathering.take()
+        if batch is not None and batch.callers == [caller]:
+            return await self._verify_alone(batch, patience_s)
+        loop = asyncio.get_running_loop()
+        caller.told = loop.create_future()
+        self._send(batch)
+        timer = loop.call_later(max(0.0, patience_s), self._give_up, caller)
+        try:
+            return await caller.told
+        except asyncio.CancelledError:
+            self._leave(caller)
+            raise
+        finally:
+            timer.cancel()
+
+    async def verify_all(self, codes: Iterable[bytes], host_region: str) -> AsyncIterator[pb.Verdict]:
+        """Check any number of codes in batches; yields one verdict a code, in order. Raises ServerError."""
+        for batch in batches(codes):
+            request = pb.BatchVerifyRequest(codes=batch, host_region=host_region)
+            response = await self._answered(lambda stub: stub.BatchVerify, request)
+            for verdict in response.verdicts:
+                yield verdict
+
+    async def translate(self, code: bytes, target_region: str) -> pb.TranslateResponse:
+        """Translate one code as scanned. Raises ServerError."""
+        request = pb.TranslateRequest(code=code, target_region=target_region)
+        return await self._answered(lambda stub: stub.Translate, request)
+
+    async def translate_all(self, codes: Iterable[bytes], target_region: str) -> AsyncIterator[pb.BatchTranslateResult]:
+        """Translate any number of codes in batches; yields one result a code, in order. Raises ServerError."""
+        for batch in batches(codes):
+            request = pb.BatchTranslateRequest(codes=batch, target_region=target_region)
+            response = await self._answered(lambda stub: stub.BatchTranslate, request)
+            for result in response.results:
+                yield result
+
+    async def close(self) -> None:
+        """End the connections. Whoever still waits for an answer gets ServerError (CANCELLED, CLIENT_CLOSED)."""
+        self._is_closed = True
+        for caller in self._gathering.close():
+            _tell(caller, fault=closed())
+        calls = list(self._calls.values())
+        for call in calls:
+            call.cancel()
+        await asyncio.gather(*calls, return_exceptions=True)
+        await asyncio.gather(*(channel.close() for channel in self._pool.close()))
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def _answered(
+        self,
+        method: "Callable[[_Stub], grpc.aio.UnaryUnaryMultiCallable[_Q, _A]]",
+        request: _Q,
+        deadline_s: float | None = None,
+    ) -> _A:
+        """Return a call's response, over the least busy connection. Raises ServerError."""
+        timeout_s = self.deadline_s if deadline_s is None else deadline_s
+        with self._pool.lease() as stub:
+            try:
+                return await method(stub)(request, timeout=max(0.0, timeout_s), wait_for_ready=self._wait_for_ready)
+            except grpc.RpcError as fault:
+                raise (closed() if self._is_closed else server_error(fault)) from None
+            except asyncio.CancelledError:
+                task = asyncio.current_task()
+                if self._is_closed and not (task and task.cancelling()):  # it was the call, and not the caller
+                    raise closed() from None
+                raise
+
+    async def _verify_alone(self, batch: Batch[_Caller], patience_s: float) -> pb.VerifyResponse:
+        try:
+            return await self._answered(lambda stub: stub.Verify, batch.request_alone(), patience_s)
+        finally:
+            self._end(batch)
+
+    def _send(self, batch: Batch[_Caller] | None) -> None:
+        """Send a batch, and whatever else may go out. A call is a task of its own: no caller's end is its end."""
+        while batch is not None:
+            self._calls[batch] = call = asyncio.create_task(self._carry(batch), name="onecode gathered call")
+            call.add_done_callback(partial(self._carried, batch))
+            batch = self._gathering.take()
+
+    async def _carry(self, batch: Batch[_Caller]) -> None:
+        try:
+            if len(batch.callers) == 1:
+                answers = [await self._answered(lambda stub: stub.Verify, batch.request_alone(), batch.timeout_s())]
+            else:
+                response = await self._answered(lambda stub: stub.BatchVerify, batch.request(), batch.timeout_s())
+                answers = batch.answers(response)
+            for caller, answer in zip(batch.callers, answers, strict=True):
+                _tell(caller, answer=answer)
+        except Exception as fault:
+            _tell_all(batch, fault)
+        # Those who were told ask again in this turn of the loop: the next batch has them already.
+        await asyncio.sleep(0)
+
+    def _carried(self, batch: Batch[_Caller], call: asyncio.Task[None]) -> None:
+        del self._calls[batch]
+        if call.cancelled():  # by close(), maybe before it began
+            _tell_all(batch, closed())
+        self._end(batch)
+
+    def _end(self, batch: Batch[_Caller]) -> None:
+        self._gathering.end(batch)
+        self._send(self._gathering.take())
+
+    def _give_up(self, caller: _Caller) -> None:
+        if not caller.told.done():
+            _tell(caller, fault=overdue())
+            self._leave(caller)
+
+    def _leave(self, caller: _Caller) -> None:
+        deserted = self._gathering.leave(caller)
+        if deserted in self._calls:
+            self._calls[deserted].cancel()
+
+
+def _connect(server: str) -> "tuple[grpc.aio.Channel, _Stub]":
+    channel = grpc.aio.insecure_channel(server, options=OPTIONS)
+    return channel, pb_grpc.RecognitionServiceStub(channel)
+
+
+def _tell(caller: _Caller, answer: pb.VerifyResponse | None = None, fault: Exception | None = None) -> None:
+    if caller.told.done():  # it waits no longer
+        return
+    if answer is not None:
+        caller.told.set_result(answer)
+    else:
+        caller.told.set_exception(fault or closed())
+        caller.told.exception()  # one who is cancelled in this very moment will not fetch it: that is no matter
+
+
+def _tell_all(batch: Batch[_Caller], fault: Exception) -> None:
+    for caller in batch.callers:
+        _tell(caller, fault=copy(fault))  # each has one of its own, since raising one writes into it

@@ -1,0 +1,139 @@
+"""How a server is reached: what every connection asks of gRPC, and some of them beside each other."""
+
+import json
+import os
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final, Generic, TypeVar
+
+from onecode_client.batches import BATCH_BYTES_MAX
+from onecode_client.errors import closed
+
+CONNECTIONS: Final = 4
+"""A connection stays with one of a server's workers, by chance: of four, seven times in eight both of two have some."""
+CONNECTIONS_MAX: Final = 64
+"""As many as reach all of some twenty workers. Each costs both sides a socket and some tens of KiB."""
+
+_REPEATABLE: Final = {
+    "onecode.v1.RecognitionService": ("Verify", "BatchVerify", "Translate", "BatchTranslate"),
+    "onecode.v1.StatusService": ("GetStatus",),
+    "onecode.v1.ExceptionService": ("ListExceptions",),
+    "onecode.v1.TrustListService": ("GetTrustList",),
+}
+"""Calls that change nothing, so that asking again is safe. A report that was filed twice would be two; a stream knows
+by itself what to send again."""
+_SERVICE_CONFIG: Final = json.dumps(
+    {
+        "methodConfig": [
+            {
+                "name": [
+                    {"service": service, "method": method}
+                    for service, methods in _REPEATABLE.items()
+                    for method in methods
+                ],
+                "retryPolicy": {
+                    "maxAttempts": 4,
+                    "initialBackoff": "0.1s",
+                    "maxBackoff": "2s",
+                    "backoffMultiplier": 2,
+                    "retryableStatusCodes": ["UNAVAILABLE", "RESOURCE_EXHAUSTED"],
+                },
+            }
+        ],
+        # Fifty failures more than every tenth success pays for, and nothing is tried again: a server that is down or
+        # overrun is not asked four times by everybody (gRFC A6).
+        "retryThrottling": {"maxTokens": 100, "tokenRatio": 0.1},
+    }
+)
+KEEPALIVE_S: Final = 20
+KEEPALIVE_TIMEOUT_S: Final = 5
+"""A peer that is gone is noticed within a call's 30 s, also while nobody asks. A server allows a ping every 10 s."""
+
+OPTIONS: Final[Sequence[tuple[str, Any]]] = (
+    ("grpc.service_config", _SERVICE_CONFIG),
+    # A call that is larger than this is never tried again: by default 256 KiB, which is a batch of a thousand codes.
+    ("grpc.per_rpc_retry_buffer_size", BATCH_BYTES_MAX + 64 * 1024),
+    ("grpc.keepalive_time_ms", KEEPALIVE_S * 1000),
+    ("grpc.keepalive_timeout_ms", KEEPALIVE_TIMEOUT_S * 1000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    # By default pings end after two without a call's data between them, as while a call waits for its answer.
+    ("grpc.http2.max_pings_without_data", 0),
+    # By default a server that was away for a minute is looked for every two: these find it within seconds.
+    ("grpc.initial_reconnect_backoff_ms", 200),
+    ("grpc.max_reconnect_backoff_ms", 2_000),
+    ("grpc.max_receive_message_length", 16 * 1024 * 1024),
+    # By default all channels of a process to one address share one connection, and so one of the server's workers.
+    ("grpc.use_local_subchannel_pool", 1),
+)
+
+_Channel = TypeVar("_Channel")
+_Stub = TypeVar("_Stub")
+
+
+@dataclass(eq=False, slots=True)
+class Line(Generic[_Channel, _Stub]):
+    """One connection, and how many calls it carries now."""
+
+    channel: _Channel
+    stub: _Stub
+    calls: int = 0
+
+
+class ChannelPool(Generic[_Channel, _Stub]):
+    """At most so many connections to one server. Safe for threads.
+
+    The first one that is idle carries the next call; a further one is opened only where all are busy, so that whoever
+    asks one thing after the other has one connection.
+    """
+
+    def __init__(self, connect: Callable[[], tuple[_Channel, _Stub]], connections: int) -> None:
+        """Raises ValueError where ``connections`` is not 1 to 64."""
+        if not 1 <= connections <= CONNECTIONS_MAX:
+            raise ValueError(f"a client has 1 to {CONNECTIONS_MAX} connections, not {connections}")
+        self._connect = connect
+        self._connections = connections
+        self._lines: list[Line[_Channel, _Stub]] = []
+        self._lock = threading.Lock()
+        self._is_closed = False
+        self._pid = os.getpid()
+
+    def expect_own_process(self) -> None:
+        """Raise RuntimeError in a process that was forked off: gRPC's threads and the locks' owners stayed behind."""
+        if os.getpid() != self._pid:
+            raise RuntimeError("the client was made before this process was forked: make one after the fork")
+
+    def take(self) -> Line[_Channel, _Stub]:
+        """Return the connection for the next call, which ends with ``give_back``. Raises ServerError once closed."""
+        with self._lock:
+            if self._is_closed:
+                raise closed()
+            line = min(self._lines, key=lambda one: one.calls, default=None)
+            if line is None or (line.calls and len(self._lines) < self._connections):
+                line = Line(*self._connect())
+                self._lines.append(line)
+            line.calls += 1
+            return line
+
+    def give_back(self, line: Line[_Channel, _Stub]) -> None:
+        """Tell that a call has ended."""
+        with self._lock:
+            line.calls -= 1
+
+    @contextmanager
+    def lease(self) -> Iterator[_Stub]:
+        """Lend the stub of a connection for one call. Raises ServerError once closed, RuntimeError after a fork."""
+        self.expect_own_process()
+        line = self.take()
+        try:
+            yield line.stub
+        finally:
+            self.give_back(line)
+
+    def close(self) -> list[_Channel]:
+        """Open no more connections, and return those that are to be closed."""
+        with self._lock:
+            self._is_closed = True
+            lines, self._lines = self._lines, []
+        return [line.channel for line in lines]
