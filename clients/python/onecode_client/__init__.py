@@ -1,11 +1,12 @@
 """A Python client of onecode: verifies and translates codes over gRPC. It does not need the server's package.
 
-``AsyncOnecodeClient`` and ``OnecodeClient`` are for whoever checks codes, with asyncio or without, ``OperatorClient``
-for whoever publishes status, files exceptions or takes the trust list, and ``OfflineTrustList`` for whoever verifies
-without a server.
+``AsyncOnecodeClient`` and ``OnecodeClient`` are for whoever checks codes, with asyncio or without,
+``AsyncOperatorClient`` and ``OperatorClient`` for whoever publishes status, files exceptions or takes the trust list,
+and ``OfflineTrustList`` for whoever verifies without a server.
 """
 
 from onecode_client.aio import AsyncOnecodeClient
+from onecode_client.aio_operating import AsyncOperatorClient
 from onecode_client.client import OnecodeClient
 from onecode_client.errors import ServerError
 from onecode_client.operating import OperatorClient, status_record
@@ -13,6 +14,7 @@ from onecode_client.trust_list import OfflineKey, OfflineTrustList
 
 __all__ = [
     "AsyncOnecodeClient",
+    "AsyncOperatorClient",
     "OfflineKey",
     "OfflineTrustList",
     "OnecodeClient",

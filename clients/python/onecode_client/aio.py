@@ -2,27 +2,26 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Iterable
 from copy import copy
 from functools import partial
-from types import TracebackType
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Any
 
-import grpc
 import grpc.aio
 
 from onecode.v1 import recognition_pb2 as pb
 from onecode.v1 import recognition_pb2_grpc as pb_grpc
+from onecode_client.aio_connection import AsyncConnection
 from onecode_client.batches import batches
-from onecode_client.channels import CONNECTIONS, OPTIONS, ChannelPool
+from onecode_client.channels import CONNECTIONS, OPTIONS
 from onecode_client.connection import DEADLINE_S
-from onecode_client.errors import closed, overdue, server_error
+from onecode_client.errors import closed, overdue
 from onecode_client.gathering import Batch, Caller, Gathering
 
 if TYPE_CHECKING:
-    _Stub = pb_grpc.RecognitionServiceAsyncStub  # there is one class of stubs, whatever the channel
-_Q = TypeVar("_Q")
-_A = TypeVar("_A")
+    _Stub = pb_grpc.RecognitionServiceAsyncStub
+else:
+    _Stub = Any  # there is one class of stubs, whatever the channel
 
 
 class _Caller(Caller):
@@ -32,7 +31,7 @@ class _Caller(Caller):
     told: asyncio.Future[pb.VerifyResponse]
 
 
-class AsyncOnecodeClient:
+class AsyncOnecodeClient(AsyncConnection[_Stub]):
     """Asks one server, ``HOST:PORT``, from one event loop. Use it in an ``async with`` statement, or close it.
 
     What tasks ``verify`` at the same time is gathered into batch calls. It opens up to ``connections`` (1 to 64), each
@@ -50,12 +49,9 @@ class AsyncOnecodeClient:
         wait_for_ready: bool = False,
     ) -> None:
         """Raises ValueError where ``connections`` is not 1 to 64. Nothing is connected yet."""
-        self.deadline_s = deadline_s
-        self._wait_for_ready = wait_for_ready
-        self._pool: ChannelPool[grpc.aio.Channel, _Stub] = ChannelPool(partial(_connect, server), connections)
+        super().__init__(partial(_connect, server), deadline_s, connections, wait_for_ready=wait_for_ready)
         self._gathering = Gathering[_Caller](connections)
         self._calls: dict[Batch[_Caller], asyncio.Task[None]] = {}
-        self._is_closed = False
 
     async def verify(self, code: bytes, host_region: str, *, deadline_s: float | None = None) -> pb.VerifyResponse:
         """Check one code as scanned, together with those that other tasks ask for the same host meanwhile.
@@ -113,34 +109,7 @@ class AsyncOnecodeClient:
         for call in calls:
             call.cancel()
         await asyncio.gather(*calls, return_exceptions=True)
-        await asyncio.gather(*(channel.close() for channel in self._pool.close()))
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.close()
-
-    async def _answered(
-        self,
-        method: "Callable[[_Stub], grpc.aio.UnaryUnaryMultiCallable[_Q, _A]]",
-        request: _Q,
-        deadline_s: float | None = None,
-    ) -> _A:
-        """Return a call's response, over the least busy connection. Raises ServerError."""
-        timeout_s = self.deadline_s if deadline_s is None else deadline_s
-        with self._pool.lease() as stub:
-            try:
-                return await method(stub)(request, timeout=max(0.0, timeout_s), wait_for_ready=self._wait_for_ready)
-            except grpc.RpcError as fault:
-                raise (closed() if self._is_closed else server_error(fault)) from None
-            except asyncio.CancelledError:
-                task = asyncio.current_task()
-                if self._is_closed and not (task and task.cancelling()):  # it was the call, and not the caller
-                    raise closed() from None
-                raise
+        await super().close()
 
     async def _verify_alone(self, batch: Batch[_Caller], patience_s: float) -> pb.VerifyResponse:
         try:
@@ -190,7 +159,7 @@ class AsyncOnecodeClient:
             self._calls[deserted].cancel()
 
 
-def _connect(server: str) -> "tuple[grpc.aio.Channel, _Stub]":
+def _connect(server: str) -> tuple[grpc.aio.Channel, _Stub]:
     channel = grpc.aio.insecure_channel(server, options=OPTIONS)
     return channel, pb_grpc.RecognitionServiceStub(channel)
 

@@ -68,23 +68,14 @@ class OperatorClient(Connection):
         self, *, region: str = "", local_id: str = "", pseudonym: bytes | None = None, code: bytes | None = None
     ) -> list[status_pb2.StatusRecord]:
         """Return the records of a subject, named in one of three ways. Raises ServerError."""
-        subject = status_pb2.SubjectRef()
-        if pseudonym is not None:
-            subject.pseudonym = pseudonym
-        elif code is not None:
-            subject.code = code
-        else:
-            subject.local.region, subject.local.id = region, local_id
-        request = status_pb2.GetStatusRequest(subject=subject)
+        request = status_request(region=region, local_id=local_id, pseudonym=pseudonym, code=code)
         return list(answered(lambda: self._status.GetStatus(request, timeout=self.deadline_s)).records)
 
     def report_exception(
         self, *, host_region: str, home_region: str, reason: str, effective_from: datetime, effective_until: datetime
     ) -> exceptions_pb2.RecognitionException:
         """File a report; the times have an offset. Raises ServerError."""
-        request = exceptions_pb2.ReportExceptionRequest(host_region=host_region, home_region=home_region, reason=reason)
-        request.effective_from.FromDatetime(effective_from)
-        request.effective_until.FromDatetime(effective_until)
+        request = report_request(host_region, home_region, reason, effective_from, effective_until)
         return answered(lambda: self._exceptions.ReportException(request, timeout=self.deadline_s)).exception
 
     def acknowledge_exception(self, identifier: str) -> exceptions_pb2.RecognitionException:
@@ -111,6 +102,30 @@ class OperatorClient(Connection):
         """Return the signed trust list, or None where the server's is not newer. Raises ServerError."""
         request = trust_list_pb2.GetTrustListRequest(if_newer_than=if_newer_than)
         return answered(lambda: self._trust.GetTrustList(request, timeout=self.deadline_s)).signed_list or None
+
+
+def status_request(
+    *, region: str, local_id: str, pseudonym: bytes | None, code: bytes | None
+) -> status_pb2.GetStatusRequest:
+    """Return the request for a subject's records, named in one of three ways."""
+    subject = status_pb2.SubjectRef()
+    if pseudonym is not None:
+        subject.pseudonym = pseudonym
+    elif code is not None:
+        subject.code = code
+    else:
+        subject.local.region, subject.local.id = region, local_id
+    return status_pb2.GetStatusRequest(subject=subject)
+
+
+def report_request(
+    host_region: str, home_region: str, reason: str, effective_from: datetime, effective_until: datetime
+) -> exceptions_pb2.ReportExceptionRequest:
+    """Return the request that files a report; the times have an offset."""
+    request = exceptions_pb2.ReportExceptionRequest(host_region=host_region, home_region=home_region, reason=reason)
+    request.effective_from.FromDatetime(effective_from)
+    request.effective_until.FromDatetime(effective_until)
+    return request
 
 
 def status_record(members: Mapping[str, Any]) -> status_pb2.StatusRecord:

@@ -1,0 +1,66 @@
+"""The connections of an asyncio client: what all of those here share. Failures of calls become ServerError."""
+
+import asyncio
+from collections.abc import Callable
+from types import TracebackType
+from typing import Generic, Self, TypeVar
+
+import grpc
+import grpc.aio
+
+from onecode_client.channels import ChannelPool
+from onecode_client.errors import closed, server_error
+
+_Stub = TypeVar("_Stub")
+_Q = TypeVar("_Q")
+_A = TypeVar("_A")
+
+
+class AsyncConnection(Generic[_Stub]):
+    """Some channels to one server, for one event loop. Use it in an ``async with`` statement, or close it."""
+
+    def __init__(
+        self,
+        connect: Callable[[], tuple[grpc.aio.Channel, _Stub]],
+        deadline_s: float,
+        connections: int,
+        *,
+        wait_for_ready: bool,
+    ) -> None:
+        """Raises ValueError where ``connections`` is not 1 to 64. Nothing is connected yet."""
+        self.deadline_s = deadline_s
+        self._wait_for_ready = wait_for_ready
+        self._pool = ChannelPool(connect, connections)
+        self._is_closed = False
+
+    async def close(self) -> None:
+        """End the connections. Whoever still waits for an answer gets ServerError (CANCELLED, CLIENT_CLOSED)."""
+        self._is_closed = True
+        await asyncio.gather(*(channel.close() for channel in self._pool.close()))
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def _answered(
+        self,
+        method: "Callable[[_Stub], grpc.aio.UnaryUnaryMultiCallable[_Q, _A]]",
+        request: _Q,
+        deadline_s: float | None = None,
+    ) -> _A:
+        """Return a call's response, over the least busy connection. Raises ServerError."""
+        timeout_s = self.deadline_s if deadline_s is None else deadline_s
+        with self._pool.lease() as stub:
+            try:
+                return await method(stub)(request, timeout=max(0.0, timeout_s), wait_for_ready=self._wait_for_ready)
+            except grpc.RpcError as fault:
+                raise (closed() if self._is_closed else server_error(fault)) from None
+            except asyncio.CancelledError:
+                task = asyncio.current_task()
+                if self._is_closed and not (task and task.cancelling()):  # it was the call, and not the caller
+                    raise closed() from None
+                raise

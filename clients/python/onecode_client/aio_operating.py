@@ -1,0 +1,94 @@
+"""An asyncio client for those who run a region or the nation: status, exceptions, the trust list."""
+
+from collections.abc import AsyncIterator
+from datetime import datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import grpc.aio
+
+from onecode.v1 import (
+    exceptions_pb2,
+    exceptions_pb2_grpc,
+    status_pb2,
+    status_pb2_grpc,
+    trust_list_pb2,
+    trust_list_pb2_grpc,
+)
+from onecode_client.aio_connection import AsyncConnection
+from onecode_client.channels import OPTIONS
+from onecode_client.connection import DEADLINE_S
+from onecode_client.operating import report_request, status_request
+
+if TYPE_CHECKING:
+    _Status = status_pb2_grpc.StatusServiceAsyncStub
+    _Exceptions = exceptions_pb2_grpc.ExceptionServiceAsyncStub
+    _Trust = trust_list_pb2_grpc.TrustListServiceAsyncStub
+else:
+    _Status = _Exceptions = _Trust = Any  # there is one class of stubs, whatever the channel
+
+
+class _Stubs(NamedTuple):
+    status: _Status
+    exceptions: _Exceptions
+    trust: _Trust
+
+
+class AsyncOperatorClient(AsyncConnection[_Stubs]):
+    """Asks one server, ``HOST:PORT``, from one event loop. Use it in an ``async with`` statement, or close it.
+
+    Records are published by ``OperatorClient.publish``, which reads them as they are sent: in a thread of its own.
+    """
+
+    def __init__(self, server: str, deadline_s: float = DEADLINE_S, *, wait_for_ready: bool = False) -> None:
+        """Nothing is connected yet. ``wait_for_ready`` lets calls wait for a server that is not there."""
+        super().__init__(partial(_connect, server), deadline_s, 1, wait_for_ready=wait_for_ready)
+
+    async def get_status(
+        self, *, region: str = "", local_id: str = "", pseudonym: bytes | None = None, code: bytes | None = None
+    ) -> list[status_pb2.StatusRecord]:
+        """Return the records of a subject, named in one of three ways. Raises ServerError."""
+        request = status_request(region=region, local_id=local_id, pseudonym=pseudonym, code=code)
+        return list((await self._answered(lambda stubs: stubs.status.GetStatus, request)).records)
+
+    async def report_exception(
+        self, *, host_region: str, home_region: str, reason: str, effective_from: datetime, effective_until: datetime
+    ) -> exceptions_pb2.RecognitionException:
+        """File a report; the times have an offset. Raises ServerError."""
+        request = report_request(host_region, home_region, reason, effective_from, effective_until)
+        return (await self._answered(lambda stubs: stubs.exceptions.ReportException, request)).exception
+
+    async def acknowledge_exception(self, identifier: str) -> exceptions_pb2.RecognitionException:
+        """Let a report take effect. Raises ServerError."""
+        request = exceptions_pb2.AcknowledgeExceptionRequest(id=identifier)
+        return (await self._answered(lambda stubs: stubs.exceptions.AcknowledgeException, request)).exception
+
+    async def withdraw_exception(self, identifier: str) -> exceptions_pb2.RecognitionException:
+        """End a report before its time. Raises ServerError."""
+        request = exceptions_pb2.WithdrawExceptionRequest(id=identifier)
+        return (await self._answered(lambda stubs: stubs.exceptions.WithdrawException, request)).exception
+
+    async def exceptions(self, **filters: Any) -> AsyncIterator[exceptions_pb2.RecognitionException]:
+        """Yield the reports, newest first, page by page. Filters are the fields of ListExceptionsRequest."""
+        request = exceptions_pb2.ListExceptionsRequest(**filters)
+        while True:
+            page = await self._answered(lambda stubs: stubs.exceptions.ListExceptions, request)
+            for report in page.exceptions:
+                yield report
+            if not page.next_page_token:
+                return
+            request.page_token = page.next_page_token
+
+    async def trust_list(self, if_newer_than: int = 0) -> bytes | None:
+        """Return the signed trust list, or None where the server's is not newer. Raises ServerError."""
+        request = trust_list_pb2.GetTrustListRequest(if_newer_than=if_newer_than)
+        return (await self._answered(lambda stubs: stubs.trust.GetTrustList, request)).signed_list or None
+
+
+def _connect(server: str) -> tuple[grpc.aio.Channel, _Stubs]:
+    channel = grpc.aio.insecure_channel(server, options=OPTIONS)
+    return channel, _Stubs(
+        status_pb2_grpc.StatusServiceStub(channel),
+        exceptions_pb2_grpc.ExceptionServiceStub(channel),
+        trust_list_pb2_grpc.TrustListServiceStub(channel),
+    )
