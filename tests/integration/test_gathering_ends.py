@@ -1,11 +1,12 @@
 """How calls that share end: late, cancelled, deserted, closed or killed, and nobody's end is anybody else's."""
 
 import asyncio
+import random
 import signal
 import threading
 from collections.abc import AsyncIterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import Any
 
@@ -40,6 +41,16 @@ def told(errors: list[Any]) -> set[tuple[str, str]]:
 
 def has_taken_some(server: Server) -> bool:
     return server.samples("grpc_server_handled_total").get(("OK", *TAKEN), 0) > 5
+
+
+def nothing_is_left(client: OnecodeClient | AsyncOnecodeClient) -> bool:
+    gathering, lines = client._gathering, client._pool._lines
+    return (gathering.waiting, gathering._calls, gathering._in_flight, sum(line.calls for line in lines)) == (
+        0,
+        0,
+        {},
+        0,
+    )
 
 
 @asynccontextmanager
@@ -166,3 +177,42 @@ def test_callers_outlive_a_server_that_is_killed_and_started_again(deployment: D
         seen = set().union(*(one.result(LONG_S) for one in asked))
     assert "ADMIT" in seen
     assert seen <= {"ADMIT", "UNAVAILABLE"}
+
+
+def test_a_storm_of_late_threads_leaves_nothing_behind(server: Server, code: bytes) -> None:
+    dice = random.Random(7)
+
+    def ask(client: OnecodeClient, deadlines_s: list[float]) -> set[str]:
+        seen = set()
+        for deadline_s in deadlines_s:
+            try:
+                seen.add(pb.Decision.Name(client.verify(code, "110000", deadline_s=deadline_s).verdict.decision))
+            except ServerError as error:
+                seen.add(error.code)
+        return seen
+
+    with OnecodeClient(server.address) as client, ThreadPoolExecutor(64) as threads:
+        patience_s = [[dice.choice((-1.0, 0.0, 0.001, 0.01, LONG_S)) for _ in range(40)] for _ in range(64)]
+        asked = [threads.submit(ask, client, deadlines_s) for deadlines_s in patience_s]
+        assert set().union(*(one.result(LONG_S) for one in asked)) <= {"DECISION_ADMIT", "DEADLINE_EXCEEDED"}
+        eventually(lambda: nothing_is_left(client), 30)
+
+
+def test_a_storm_of_late_and_cancelled_tasks_leaves_nothing_behind(server: Server, code: bytes) -> None:
+    dice = random.Random(7)
+
+    async def ask(client: AsyncOnecodeClient) -> None:
+        for _ in range(40):
+            with suppress(TimeoutError, ServerError):
+                async with asyncio.timeout(dice.choice((0.0, 0.001, 0.01, LONG_S))):
+                    answer = await client.verify(code, "110000", deadline_s=dice.choice((0.0, 0.001, 0.01, LONG_S)))
+                    assert answer.verdict.decision == pb.DECISION_ADMIT
+
+    async def ask_all() -> None:
+        async with AsyncOnecodeClient(server.address) as client:
+            await asyncio.gather(*(ask(client) for _ in range(64)))
+            while client._calls:
+                await asyncio.wait(client._calls.values(), timeout=30)
+            assert nothing_is_left(client)
+
+    asyncio.run(ask_all())

@@ -58,7 +58,7 @@ class AsyncOnecodeClient(AsyncConnection[_Stub]):
 
         A task that finds no call for its host in flight asks at once, alone. Whoever is cancelled takes nobody along.
         Raises ServerError: with its own deadline (DEADLINE_EXCEEDED), and with what the call came to that it shared.
-        Raises TypeError.
+        Raises TypeError or ValueError where no request can hold what is asked.
         """
         self._pool.expect_own_process()
         patience_s = self.deadline_s if deadline_s is None else deadline_s

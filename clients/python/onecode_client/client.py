@@ -65,7 +65,8 @@ class OnecodeClient:
         """Check one code as scanned, together with those that other threads ask for the same host meanwhile.
 
         A thread that finds no call for its host in flight asks at once, alone. Raises ServerError: with its own
-        deadline (DEADLINE_EXCEEDED), and with what the call came to that it shared. Raises TypeError.
+        deadline (DEADLINE_EXCEEDED), and with what the call came to that it shared. Raises TypeError or ValueError
+        where no request can hold what is asked.
         """
         self._pool.expect_own_process()
         patience_s = self.deadline_s if deadline_s is None else deadline_s
