@@ -7,7 +7,7 @@ STUBS  := clients/python
 PIN    := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test fuzz fuzz-ci check coverage protos stubs-fresh breaking lint types imports bench spread soak bench-kernel go-client constraints clean
+.PHONY: help demo test fuzz fuzz-ci check coverage protos stubs-fresh breaking lint types imports bench bench-peers spread soak bench-kernel go-client constraints clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -60,8 +60,14 @@ stubs-fresh: $(STAMP)
 breaking: $(STAMP) ## compare the protos with AGAINST (default: the last release tag, else the first commit that has them)
 	./protos/check-breaking.sh $(BIN) $(AGAINST)
 
-bench: $(STAMP) ## the server against what a user would write first
-	$(BIN)/python -m benchmarks
+BENCH_TOOLS = $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r constraints-bench.txt
+
+bench: $(STAMP) ## the server against its peers and its bars, with plots, in under five minutes
+	$(BENCH_TOOLS)
+	$(BIN)/python -m benchmarks $(BENCH_FLAGS)
+
+bench-peers: $(STAMP) ## build the peers in Go and Rust, each where its toolchain is
+	for peer in go rust; do PYTHON="$$PWD/$(BIN)/python" benchmarks/peers/build.sh $$peer || [ $$? = 3 ] || exit 1; done
 
 spread: $(STAMP) ## how soon a record that one server took shows at another, both busy, a thousand times
 	$(BIN)/python -m benchmarks.spread
@@ -70,7 +76,7 @@ soak: $(STAMP) ## a million records while the server is killed ten times: nothin
 	$(BIN)/python -m benchmarks.soak
 
 bench-kernel: $(STAMP) ## the signature kernel against PyNaCl, with a plot
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r constraints-bench.txt
+	$(BENCH_TOOLS)
 	$(BIN)/python -m benchmarks.kernel
 
 go-client: ## build the Go client on stubs generated from protos/ (needs Go)
@@ -82,4 +88,4 @@ constraints: ## pin the newest dependencies that pyproject.toml allows, with has
 	$(PIN) --group bench --constraint constraints.txt -o constraints-bench.txt
 
 clean: ## remove what make made
-	rm -rf $(VENV) .mypy_cache .ruff_cache .coverage .hypothesis .import_linter_cache build
+	rm -rf $(VENV) .mypy_cache .ruff_cache .coverage .hypothesis .import_linter_cache build benchmarks/peers/build

@@ -1,60 +1,117 @@
 """One command, a canonical workload, two headline numbers. What is measured, and why so, stands in README.md."""
 
 import multiprocessing
+import statistics
 import tempfile
-from collections import Counter
+import time
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
+from importlib import import_module
+from importlib.util import find_spec
+from itertools import cycle
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import click
 from rich.console import Console
 from rich.progress import track
 
-from benchmarks import agreement, load, report, servers, workload
-from benchmarks.load import Case
+from benchmarks import agreement, cases, h2load, latency, load, plots, report, servers, workload
+from benchmarks.measures import measures
+from benchmarks.servers import Server
 
-CASES: Final = (
-    Case("unary national", "national", codes_per_call=1, in_flight=32, connections=4),
-    Case("batch national", "national", codes_per_call=1000, in_flight=2, connections=2),
-    Case("batch JWT", "jwt", codes_per_call=1000, in_flight=2, connections=2),
-    Case("batch mix", "mix", codes_per_call=1000, in_flight=2, connections=2),
-)
-POOL_CODES: Final = 20_000
-"""A code comes back to a server after all the others, some 6 s later: as at a gate, where the next code is somebody
-else's, little is gained by remembering the bearer. A server that is through with them in a round needs more."""
-RESULTS: Final = Path(__file__).parent / "results" / "latest.json"
+POOL_CODES: Final = 10_000
+"""A code comes back to a server after all the others of its pool: as at a gate, where the next code is somebody else's,
+little is gained by remembering the one before. More would take longer to issue than to check."""
+MEASURING_S: Final = 150.0
+FEWEST_ROUNDS: Final = 3
+"""On a busy machine everything takes longer: no turn begins after that time, once there are rounds enough for a median,
+so that the whole run ends within five minutes."""
+RESULTS: Final = Path(__file__).parent / "results"
 
 
 @click.command(context_settings={"show_default": True})
 @click.option("--rounds", default=5, type=click.IntRange(1, 50), help="Of each case and server.")
-@click.option("--seconds", default=2.0, type=click.FloatRange(0.5, 60), help="Longest round.")
-@click.option("--out", default=RESULTS, type=click.Path(dir_okay=False, path_type=Path), help="JSON.")
+@click.option("--seconds", default=0.8, type=click.FloatRange(0.2, 15), help="Of each round.")
+@click.option("--out", default=RESULTS, type=click.Path(file_okay=False, path_type=Path), help="For JSON and plots.")
 def main(rounds: int, seconds: float, out: Path) -> None:
-    """Measure onecode against what a user would write first, in answers a second of server CPU."""
-    about = report.circumstances()
+    """Measure onecode against its peers and its bars, in answers a second of server CPU."""
+    results = report.circumstances() | {"seconds": seconds}
     progress = Console(stderr=True)
-    with tempfile.TemporaryDirectory(prefix="onecode-bench-") as directory:
+    progress.print("building the peers in other languages (minutes, the first time)")
+    built = {peer: servers.build(peer) for peer in servers.BUILT}
+    results["skipped"] = {peer: why for peer, (program, why) in built.items() if program is None}
+    programs = {peer: program for peer, (program, _) in built.items() if program is not None}
+    with tempfile.TemporaryDirectory(prefix="onecode-bench-") as directory, ExitStack() as running:
         data_dir = Path(directory) / "data"
         progress.print("issuing codes and publishing status")
         pools = workload.make(data_dir, POOL_CODES)
-        spawn = multiprocessing.get_context("spawn")  # a forked child would inherit gRPC's threads, but not running
-        with servers.both(data_dir) as both, ProcessPoolExecutor(1, mp_context=spawn) as process:
-            progress.print("comparing decisions")
-            agreed = agreement.check(both, pools)
-            found: dict[Case, dict[str, list[load.Round]]] = {
-                case: {server.name: [] for server in both} for case in CASES
-            }
-            turns = [(case, server) for case in CASES for _ in range(rounds) for server in both]
-            position: Counter[tuple[str, str]] = Counter()
-            for case, server in track(turns, "measuring", console=progress, transient=True):
-                codes, start = pools[case.pool].codes, position[case.pool, server.name]
-                one = process.submit(load.run, case, codes[start:] + codes[:start], server, seconds).result()
-                found[case][server.name].append(one)
-                position[case.pool, server.name] = (start + one.sent) % len(codes)
-    results = report.summary(found, about | {"codes_agreed_on": agreed, "rounds": rounds, "seconds": seconds})
-    report.write(results, out)
-    report.show(results, Console())
+        commands = servers.commands(data_dir, data_dir / workload.STATUSES, programs)
+        everyone = {
+            name: running.enter_context(servers.running(name, command, data_dir)) for name, command in commands.items()
+        }
+        progress.print("comparing decisions")
+        results["codes_agreed_on"] = agreement.check(everyone, pools)
+        two = servers.running("two workers", servers.onecode(data_dir, workers=2), data_dir)
+        everyone["two workers"] = running.enter_context(two)
+        found = _measure(everyone, pools, rounds, seconds, progress)
+        national = pools["national"].codes
+        results["h2load"] = h2load.answers_per_cpu_s([everyone["onecode"], everyone["echo"]], national[0], data_dir)
+        results["sdk"] = _gathered(everyone["onecode"], national, rounds, seconds)
+        progress.print("single calls beside large batches")
+        waits = latency.beside_batches(everyone["onecode"], national)
+        progress.print("starting servers")
+        starts_s = latency.starts_s(data_dir, national[0])
+    results |= {"cases": report.summary(found), "waits": waits.summary(), "rounds": len(found[cases.BATCH]["onecode"])}
+    ours = [one for by_server in found.values() for one in by_server["onecode"]]
+    results["anonymous_mib"] = round(max(one.anonymous_mib for one in ours), 1)
+    results["start_s"] = {"median": round(statistics.median(starts_s), 2), "all": [round(one, 3) for one in starts_s]}
+    batch, unary = (results["cases"][case.name]["servers"]["onecode"]["rate"] for case in (cases.BATCH, cases.UNARY))
+    results["headline"] = {"batch_codes_per_server_cpu_s": batch, "unary_answers_per_server_cpu_s": unary}
+    held_to = measures(results)
+    results["measures"] = [vars(one) | {"standing": one.standing} for one in held_to]
+    report.write(results, out / "latest.json")
+    plots.draw(results, held_to, waits, out)
+    report.show(results, held_to, report.wide_console())
+
+
+def _measure(
+    everyone: dict[str, Server], pools: dict[str, workload.Pool], rounds: int, seconds: float, progress: Console
+) -> dict[load.Case, dict[str, list[load.Round]]]:
+    """Let the servers take turns, case by case, again and again: what others do for a while hits a round of each."""
+    here = {case: [everyone[name] for name in case.servers if name in everyone] for case in cases.CASES}
+    found: dict[load.Case, dict[str, list[load.Round]]] = {
+        case: {server.name: [] for server in asked} for case, asked in here.items()
+    }
+    requests = {case: load.bodies_of(case, pools[case.pool].codes) for case in cases.CASES}
+    # Each server has its own place in the pool: none meets a code that it has just seen.
+    bodies = {(case, server.name): cycle(requests[case]) for case, asked in here.items() for server in asked}
+    begins_s = time.monotonic()
+    for turn in track(range(rounds), "measuring", console=progress, transient=True):
+        if turn >= FEWEST_ROUNDS and time.monotonic() - begins_s > MEASURING_S:
+            progress.print(f"a busy machine: {turn} rounds instead of {rounds}")
+            break
+        for case, asked in here.items():
+            for server in asked:
+                found[case][server.name].append(load.run(case, bodies[case, server.name], server, seconds))
+    return found
+
+
+def _gathered(server: Server, codes: list[bytes], rounds: int, seconds: float) -> dict[str, Any] | None:
+    """Measure single checks that the Python client gathers, against plain calls: by ``benchmarks/gathering.py``."""
+    if find_spec("benchmarks.gathering") is None:
+        return None
+    run = import_module("benchmarks.gathering").run
+    spawn = multiprocessing.get_context("spawn")  # a forked child would inherit gRPC's threads, but not running
+    with ProcessPoolExecutor(1, mp_context=spawn) as process:
+        pairs = [
+            [process.submit(run, way, codes, server, seconds).result() for way in ("unary", "gathered")]
+            for _ in range(rounds)
+        ]
+    rates = [[one.answers / one.server_cpu_s for one in pair] for pair in pairs]
+    plain, gathered = (round(statistics.median(column)) for column in zip(*rates, strict=True))
+    ratio = statistics.median(gathered / plain for plain, gathered in rates)
+    return {"ratio": round(ratio, 2), "unary_rate": plain, "gathered_rate": gathered}
 
 
 if __name__ == "__main__":

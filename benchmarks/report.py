@@ -1,10 +1,10 @@
-"""What was found: medians over the rounds, a table for people and JSON for programs."""
+"""What was found: medians over the rounds, tables for people and JSON for programs."""
 
 import json
 import os
 import platform
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
@@ -17,9 +17,11 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.load import Case, Round
+from benchmarks.measures import Measure
 
 Found = Mapping[Case, Mapping[str, list[Round]]]
-"""The rounds of each case, by server: onecode first. The first case is the unary one, the second the batch."""
+"""The rounds of each case, by server: onecode first."""
+TABLE_COLUMNS: Final = 110
 QUIET_CORES: Final = 0.2
 """More than this, used by other processes, and the numbers are worth less: caches and clock speeds are shared."""
 
@@ -39,17 +41,31 @@ def circumstances(program: str = "python -m benchmarks") -> dict[str, Any]:
     }
 
 
-def summary(found: Found, about: Mapping[str, Any]) -> dict[str, Any]:
-    """Return everything that was found, as JSON holds it."""
-    cases: list[dict[str, Any]] = []
-    for case, by_server in found.items():
-        # Each round with the one right after it, so that a machine that slows down slows both.
-        ratios = [_rate(ours) / _rate(theirs) for ours, theirs in zip(*by_server.values(), strict=True)]
-        servers = {name: _medians(rounds) for name, rounds in by_server.items()}
-        cases.append({"name": case.name, "ratio": round(median(ratios), 2), "servers": servers})
-    unary, batch = (case["servers"]["onecode"]["codes_per_cpu_s"] for case in cases[:2])
-    headline = {"batch_codes_per_server_cpu_s": batch, "unary_answers_per_server_cpu_s": unary}
-    return {**about, "headline": headline, "cases": cases}
+def summary(found: Found) -> dict[str, Any]:
+    """Return the rounds of all cases, as JSON holds them."""
+    return {
+        case.name: {
+            "servers": {name: _medians(rounds) for name, rounds in by_server.items()},
+            "ratios": {
+                name: ratio(by_server["onecode"], rounds) for name, rounds in by_server.items() if name != "onecode"
+            },
+        }
+        for case, by_server in found.items()
+    }
+
+
+def ratio(ours: list[Round], theirs: list[Round]) -> dict[str, float]:
+    """Return how many times as much onecode does in a CPU second: median, lowest and highest of the rounds.
+
+    Each round with the other's of the same turn, so that a machine that slows down slows both.
+    """
+    ratios = sorted(rate(our) / rate(their) for our, their in zip(ours, theirs, strict=True))
+    return {"median": round(median(ratios), 3), "lowest": round(ratios[0], 3), "highest": round(ratios[-1], 3)}
+
+
+def rate(one: Round) -> float:
+    """Return the codes of a round to a second of the server's CPU."""
+    return one.codes / one.cpu_s
 
 
 def write(results: Mapping[str, Any], file: Path) -> None:
@@ -58,30 +74,61 @@ def write(results: Mapping[str, Any], file: Path) -> None:
     file.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
 
 
-def show(results: Mapping[str, Any], console: Console) -> None:
-    """Print the circumstances, the table and the two headline numbers."""
+def show(results: Mapping[str, Any], measures: Iterable[Measure], console: Console) -> None:
+    """Print the circumstances, the table, what the project holds itself to, and the two headline numbers."""
     about = [
-        f"{name.replace('_', ' ')}: {value}" for name, value in results.items() if not isinstance(value, dict | list)
+        f"{name.replace('_', ' ')}: {value}" for name, value in results.items() if isinstance(value, str | int | float)
     ]
     console.print("\n".join(about), highlight=False)
     table = plain_table()
     for column in ("", "server"):
         table.add_column(column, no_wrap=True)
-    for column in ("codes/\nCPU s", "spread", "ratio", "codes/\nwall s", "p50\nms", "p99\nms", "RSS\nMiB"):
+    for column in ("codes/\nCPU s", "spread", "onecode\nto it", "codes/\nwall s", "p50\nms", "p99\nms", "RSS\nMiB"):
         table.add_column(column, justify="right")
-    for case in results["cases"]:
-        first = (case["name"], f"{case['ratio']:.2f}")
-        for name, one in case["servers"].items():
-            table.add_row(*_cells(name, one, *first))
-            first = ("", "")
+    for case, found in results["cases"].items():
+        title = case
+        for name, one in found["servers"].items():
+            table.add_row(*_cells(title, name, one, found["ratios"].get(name)))
+            title = ""
         table.add_section()
     console.print(table)
+    for peer, why in results["skipped"].items():
+        console.print(f"{peer}: skipped, {why}", highlight=False)
+    if by_h2load := results["h2load"]:
+        rates = ", ".join(f"{name} {rate:,}" for name, rate in by_h2load.items())
+        console.print(f"unary by h2load, one code again and again, answers/CPU s: {rates}", highlight=False)
+    waits = results["waits"]
+    console.print(
+        f"{waits['calls_per_s']} calls a second: p99 {waits['p99_ms_alone']} ms alone, "
+        f"{waits['p99_ms_beside_batches']} ms beside {waits['batches']} batches of {waits['codes_per_batch']:,}",
+        highlight=False,
+    )
+    console.print("\n".join(("", *markdown(measures), "")), markup=False, highlight=False, soft_wrap=True)
     headline = results["headline"]
     console.print(f"batch codes a second of server CPU:   [bold]{headline['batch_codes_per_server_cpu_s']:,}[/]")
     console.print(f"unary answers a second of server CPU: [bold]{headline['unary_answers_per_server_cpu_s']:,}[/]")
-    others = max(one["others_cores"] for case in results["cases"] for one in case["servers"].values())
-    if others > QUIET_CORES:
-        console.print(f"not a quiet machine: other processes used up to {others:.1f} cores meanwhile; run it again")
+    everyone = [one for case in results["cases"].values() for one in case["servers"].values()]
+    if (others := max(one["others_cores"] for one in everyone)) > QUIET_CORES:
+        console.print(
+            f"not a quiet machine: other processes used up to {others:.1f} cores meanwhile; run it again",
+            soft_wrap=True,
+        )
+
+
+def wide_console() -> Console:
+    """Return a console for the table, as wide as it must be where no terminal says how wide it is."""
+    return Console() if sys.stdout.isatty() else Console(width=TABLE_COLUMNS)
+
+
+def markdown(measures: Iterable[Measure]) -> list[str]:
+    """Return the measures as a table in Markdown, ready to be pasted."""
+    lines = ["| one server worker, 34 keys, warm cache | measured | bar | aim | |", "|---|---|---|---|---|"]
+    for one in measures:
+        limit, unit = "at most " if one.is_ceiling else "", {"x": " x", "s": " s", "MB": " MB"}.get(one.unit, "")
+        value, bar = (f"{one.shown(number)}{unit if number is not None else ''}" for number in (one.value, one.bar))
+        cells = (one.title, f"**{value}**", f"{limit}{bar}", one.shown(one.aim), one.note or one.standing)
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines
 
 
 def plain_table(*numbers: str) -> Table:
@@ -92,13 +139,13 @@ def plain_table(*numbers: str) -> Table:
     return table
 
 
-def _cells(name: str, one: Mapping[str, Any], case: str, ratio: str) -> tuple[str, ...]:
+def _cells(case: str, name: str, one: Mapping[str, Any], ratio: Mapping[str, float] | None) -> tuple[str, ...]:
     return (
         case,
         name,
-        f"[bold]{one['codes_per_cpu_s']:,}[/]",
+        f"[bold]{one['rate']:,}[/]",
         f"{one['spread_percent']:.0f} %",
-        ratio,
+        f"{ratio['median']:.2f}" if ratio else "",
         f"{one['codes_per_wall_s']:,}",
         f"{one['p50_ms']:.1f}",
         f"{one['p99_ms']:.1f}",
@@ -107,16 +154,12 @@ def _cells(name: str, one: Mapping[str, Any], case: str, ratio: str) -> tuple[st
 
 
 def _medians(rounds: list[Round]) -> dict[str, Any]:
-    rates = [_rate(one) for one in rounds]
-    plain = ("p50_ms", "p99_ms", "resident_mib", "others_cores")
+    rates = [rate(one) for one in rounds]
+    plain = ("p50_ms", "p99_ms", "resident_mib", "anonymous_mib", "load_cores", "others_cores")
     return {
-        "codes_per_cpu_s": round(median(rates)),
+        "rate": round(median(rates)),
         "spread_percent": round((max(rates) - min(rates)) / median(rates) * 100, 1),
         "codes_per_wall_s": round(median(one.codes / one.wall_s for one in rounds)),
         **{name: round(median(getattr(one, name) for one in rounds), 2) for name in plain},
         "rounds": [one._asdict() for one in rounds],
     }
-
-
-def _rate(one: Round) -> float:
-    return one.codes / one.cpu_s

@@ -1,4 +1,4 @@
-"""The servers under test: started, watched through /proc, and ended by their process id."""
+"""The servers under test: built where they are not Python, started, and ended by their process id."""
 
 import os
 import select
@@ -13,14 +13,19 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
+from benchmarks.processes import cpu_s, memory_mib
 from benchmarks.workload import ONECODE, SKEW_S
 
 ROOT: Final = Path(__file__).parent.parent
 LOOPBACK: Final = ("--listen", "127.0.0.1:0", "--metrics", "127.0.0.1:0")
+PEERS: Final = ROOT / "benchmarks" / "peers"
+BUILT: Final = {"go": PEERS / "build" / "go-peer", "rust": PEERS / "build" / "rust" / "release" / "onecode-peer"}
+"""Peers in other languages, by the argument of ``peers/build.sh``, and where that puts their programs."""
+BUILD_TIMEOUT_S: Final = 1800
+"""A first build of the Rust peer compiles tonic and all below it: four minutes on two busy cores."""
 START_TIMEOUT_S: Final = 20.0
 STOP_TIMEOUT_S: Final = 15.0
-_TICKS_PER_S: Final = os.sysconf("SC_CLK_TCK")
-_PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
+_NO_TOOLCHAIN: Final = 3
 
 
 @dataclass(frozen=True)
@@ -31,53 +36,53 @@ class Server:
     pid: int
     address: str
 
+    def cpu_s(self) -> float:
+        """Return the CPU seconds that it has used so far, in all of its processes."""
+        return cpu_s(self.pid)
 
-@contextmanager
-def both(data_dir: Path) -> Iterator[tuple[Server, Server]]:
-    """Run onecode and the first try on one data directory."""
-    first_try = [sys.executable, "-m", "benchmarks.peers.first_try", *_shared(data_dir)]
-    # onecode makes the store's tables; the other opens them for reading.
-    with (
-        _running("onecode", _onecode(data_dir), data_dir) as ours,
-        _running("first try", first_try, data_dir) as theirs,
-    ):
-        yield ours, theirs
+
+def build(peer: str) -> tuple[Path | None, str]:
+    """Build a peer in another language; return its program, or None and why there is none."""
+    command = [str(PEERS / "build.sh"), peer]
+    environment = os.environ | {"PYTHON": sys.executable}
+    done = subprocess.run(command, env=environment, capture_output=True, timeout=BUILD_TIMEOUT_S, check=False)
+    said = done.stderr.decode().strip()
+    if done.returncode == _NO_TOOLCHAIN:
+        return None, said
+    if done.returncode:
+        raise SystemExit(f"the {peer} peer does not build:\n{said}")
+    return BUILT[peer], ""
+
+
+def onecode(data_dir: Path, workers: int = 1) -> list[str]:
+    """Return the command of onecode, for one process unless more are what is measured."""
+    return [str(ONECODE), "serve", *_shared(data_dir), *LOOPBACK, "--workers", str(workers)]
+
+
+def commands(data_dir: Path, statuses: Path, programs: dict[str, Path]) -> dict[str, list[str]]:
+    """Return the command of each server on one data directory, onecode first: it makes the store's tables."""
+    peer = [sys.executable, "-m", "benchmarks.peers."]
+    built = {
+        name: [str(program), *_shared(data_dir), "--statuses", str(statuses)] for name, program in programs.items()
+    }
+    return {
+        "onecode": onecode(data_dir),
+        "first try": [*peer[:2], f"{peer[2]}first_try", *_shared(data_dir)],
+        "echo": [*peer[:2], f"{peer[2]}echo"],
+        **built,
+    }
 
 
 @contextmanager
 def pair(data_dir: Path) -> Iterator[tuple[Server, Server]]:
     """Run onecode twice on one data directory."""
-    command = _onecode(data_dir)
-    with _running("one", command, data_dir) as one, _running("other", command, data_dir) as other:
+    command = onecode(data_dir)
+    with running("one", command, data_dir) as one, running("other", command, data_dir) as other:
         yield one, other
 
 
 def _shared(data_dir: Path) -> tuple[str, ...]:
     return "--data-dir", str(data_dir), "--skew-s", str(SKEW_S)
-
-
-def _onecode(data_dir: Path) -> list[str]:
-    """One process of it, since one process's processor time and memory are what is measured."""
-    return [str(ONECODE), "serve", *_shared(data_dir), *LOOPBACK, "--workers", "1"]
-
-
-def cpu_s(pid: int) -> float:
-    """Return the CPU seconds that a process has used, in all of its threads, user and system (proc(5))."""
-    after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    user, system = after_name[11:13]
-    return (int(user) + int(system)) / _TICKS_PER_S
-
-
-def machine_cpu_s() -> float:
-    """Return the CPU seconds that all processes together have used."""
-    user, nice, system, _idle, _iowait, irq, soft_irq, *_ = Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]
-    return sum(map(int, (user, nice, system, irq, soft_irq))) / _TICKS_PER_S
-
-
-def resident_mib(pid: int) -> float:
-    """Return the memory that a process holds now."""
-    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    return pages * _PAGE_BYTES / 2**20
 
 
 class RestartingServer:
@@ -111,16 +116,16 @@ class RestartingServer:
         self._process.communicate()
 
     def memory_mib(self) -> tuple[int, int]:
-        """Return what is resident now, the mapped part of the store included, and its anonymous part (proc(5))."""
+        """Return what is resident now, the mapped part of the store included, and its anonymous part."""
         if self._process.poll() is not None:
             raise SystemExit(f"the server ended by itself:\n{self._log.read_text()}")
-        lines = Path(f"/proc/{self._process.pid}/status").read_text().splitlines()
-        kib = {name: value.split()[0] for name, _, value in (line.partition(":") for line in lines) if value.strip()}
-        return int(kib["VmRSS"]) // 1024, int(kib["RssAnon"]) // 1024
+        resident, anonymous = memory_mib(self._process.pid)
+        return int(resident), int(anonymous)
 
 
 @contextmanager
-def _running(name: str, command: list[str], data_dir: Path) -> Iterator[Server]:
+def running(name: str, command: list[str], data_dir: Path) -> Iterator[Server]:
+    """Run a server until the block ends; it is ready when the block begins."""
     log = data_dir / f"{name}.log"
     with log.open("wb") as errors:
         process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=errors)

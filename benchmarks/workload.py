@@ -9,14 +9,18 @@ import random
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import cycle, islice
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
-from onecode_server.formats import codec_of
+from click.testing import CliRunner
+from nacl.signing import SigningKey
+
+from onecode_server.cli.trust import trust
+from onecode_server.formats import codec_of, national
 
 ONECODE: Final = Path(sys.executable).with_name("onecode")
 HOST_REGION: Final = "420000"
@@ -29,10 +33,20 @@ POOLS: Final = {
     "national": ("110000", "120000", "370000", "500000", "540000"),
     "jwt": ("130000", "140000", "320000", "520000", "210000", "330000"),
     # One region of every style of the demo: three of CBOR, three of JWT, two of PASETO, one of opaque tokens.
+    "paseto": ("340000", "350000", "430000", "440000", "450000", "510000"),
     "mix": ("110000", "150000", "540000", "130000", "210000", "330000", "340000", "430000", "310000"),
 }
+EXPIRED_CODES: Final = 100
+SPOILT_CODES: Final = 600
+NATIONAL_KEYS: Final = 34
+"""As many keys sign the national codes as a country has regions: the tables of five would fit into any cache."""
 EXPIRED: Final = ("110000", "130000", "340000")
 """One region of each signed format, for the bad codes."""
+SPOILT: Final = "spoilt national"
+"""A pool that is not measured: bad national codes, which the peers for that format must refuse for the same reasons."""
+STATUSES: Final = "statuses.ndjson"
+REVISION: Final = 2
+"""An opaque code's first one came with its token."""
 LEVELS: Final = ("GREEN",) * 18 + ("YELLOW", "RED")
 
 
@@ -44,27 +58,46 @@ class Pool:
     bad: int
 
 
-def make(data_dir: Path, pool_codes: int) -> dict[str, Pool]:
-    """Initialise ``data_dir``, issue the codes of every pool and publish status for half of their bearers."""
+class Record(NamedTuple):
+    """A status record as it is published."""
+
+    publisher: str
+    code: bytes
+    level: str
+    effective_at_s: int
+
+
+def make(data_dir: Path, pool_codes: int, names: Collection[str] = tuple(POOLS)) -> dict[str, Pool]:
+    """Initialise ``data_dir``, issue the codes of the pools named and publish status for half of their bearers.
+
+    National codes and the mix, whose codes are spoilt to make bad ones, are always among them.
+    """
     init(data_dir)
+    keys = _add_keys(data_dir, NATIONAL_KEYS - len(POOLS["national"]))
     dice = random.Random(20)  # the same mix in every run
     with ThreadPoolExecutor() as commands:
-        expired = [commands.submit(issue, data_dir, region, pool_codes // BAD_EVERY // 9, 1) for region in EXPIRED]
+        expired = [commands.submit(issue, data_dir, region, EXPIRED_CODES, 1) for region in EXPIRED]
         good = {
             name: [commands.submit(issue, data_dir, region, pool_codes // len(regions) + 1) for region in regions]
             for name, regions in POOLS.items()
+            if name in {*names, "national", "mix"}
         }
         late = [code for task in expired for code in task.result()]
         by_home = {
             name: [(home, code) for home, task in zip(POOLS[name], tasks, strict=True) for code in task.result()]
             for name, tasks in good.items()
         }
-    _publish(data_dir, [named for codes in by_home.values() for named in codes[::2]], dice)
+    by_home["national"] = [(home, _signed_again(code, home, keys)) for home, code in by_home["national"]]
+    records = [record for codes in by_home.values() for record in _records(codes[::2], dice)]
+    _publish(data_dir, records)
+    _write_for_peers(data_dir / STATUSES, records)
     pools = {name: Pool(dice.sample([code for _, code in codes], pool_codes), bad=0) for name, codes in by_home.items()}
     mix = pools["mix"].codes
-    bad = list(islice(_spoilt(mix, late), pool_codes // BAD_EVERY))
+    bad = list(islice(_spoilt(mix, late), len(mix) // BAD_EVERY))
     mix[::BAD_EVERY] = bad
-    return pools | {"mix": Pool(mix, len(bad))}
+    late_national = [code for code in late if code.startswith(national.PREFIX)]
+    spoilt = list(islice(_spoilt(pools["national"].codes, late_national), SPOILT_CODES))
+    return pools | {"mix": Pool(mix, len(bad)), SPOILT: Pool(spoilt, len(spoilt))}
 
 
 def init(data_dir: Path) -> None:
@@ -94,22 +127,77 @@ def _spoilt(codes: list[bytes], late: list[bytes]) -> Iterator[bytes]:
         yield next(expired)
 
 
-def _publish(data_dir: Path, bearers: list[tuple[str, bytes]], dice: random.Random) -> None:
-    """Publish a record of each bearer's home. It is newer than the code, so that it replaces the code's claim."""
-    effective_at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    records = data_dir / "records.ndjson"
-    with records.open("w", encoding="ascii") as file:
-        for home, code in bearers:
-            record = {
-                "publisher": home,
-                "subject": {"code": base64.b64encode(code).decode()},
-                "level": dice.choice(LEVELS),
+def _add_keys(data_dir: Path, count: int) -> dict[str, list[tuple[bytes, SigningKey]]]:
+    """Add keys to the regions of the national pool in turn; return them by issuer, with their key ids."""
+    issuers = [_issuer(home) for home in POOLS["national"]]
+    keys: dict[str, list[tuple[bytes, SigningKey]]] = {}
+    for number, issuer in zip(range(count), cycle(issuers), strict=False):
+        key_id, key = b"bench-%02d" % number, SigningKey.generate()
+        named = ["--region", issuer, "--kid", key_id.hex(), "--public-key", bytes(key.verify_key).hex()]
+        # In this process: a new one for each key would take longer than all the rest.
+        done = CliRunner().invoke(trust, ["add-key", "--data-dir", str(data_dir), *named])
+        if done.exit_code:
+            raise SystemExit(f"onecode trust add-key failed:\n{done.output}{done.exception or ''}")
+        keys.setdefault(issuer, []).append((key_id, key))
+    return keys
+
+
+def _issuer(home: str) -> str:
+    """Return who signs a home's national codes: an adopter's are the national authority's."""
+    return "000000" if home == "540000" else home
+
+
+def _signed_again(code: bytes, home: str, keys: dict[str, list[tuple[bytes, SigningKey]]]) -> bytes:
+    """Return the code signed by one of its issuer's keys, chosen by what it says; by its own where that is chosen."""
+    signed, more = national.decode(code), keys[_issuer(home)]
+    choice = signed.signature[0] % (len(more) + 1)
+    if choice == len(more):
+        return code
+    key_id, key = more[choice]
+    return national.mint(national.read_claims(signed.payload), key_id, lambda message: key.sign(message).signature)
+
+
+def _records(bearers: list[tuple[str, bytes]], dice: random.Random) -> Iterator[Record]:
+    """Yield a record of each bearer's home. It is newer than the code, so that it replaces the code's claim."""
+    effective_at_s = int(time.time())
+    for home, code in bearers:
+        yield Record(home, code, dice.choice(LEVELS), effective_at_s)
+
+
+def _publish(data_dir: Path, records: list[Record]) -> None:
+    file = data_dir / "records.ndjson"
+    with file.open("w", encoding="ascii") as lines:
+        for record in records:
+            effective_at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(record.effective_at_s))
+            line = {
+                "publisher": record.publisher,
+                "subject": {"code": base64.b64encode(record.code).decode()},
+                "level": record.level,
                 "scope": "NATIONAL",
                 "effective_at": effective_at,
-                "revision": 2,  # an opaque code's first one came with its token
+                "revision": REVISION,
             }
-            file.write(json.dumps(record) + "\n")
-    _onecode("status", "publish", "--data-dir", str(data_dir), "--file", str(records))
+            lines.write(json.dumps(line) + "\n")
+    _onecode("status", "publish", "--data-dir", str(data_dir), "--file", str(file))
+
+
+def _write_for_peers(file: Path, records: list[Record]) -> None:
+    """Write the records of national codes for the peers that hold them in memory: by pseudonym, which these carry."""
+    with file.open("w", encoding="ascii") as lines:
+        for record in records:
+            if not record.code.startswith(national.PREFIX):
+                continue
+            subject = national.read_claims(national.decode(record.code).payload).get(national.SUBJECT)
+            if isinstance(subject, bytes):  # a region with labels of its own names its bearers otherwise
+                line = {
+                    "subject": subject.hex(),
+                    "publisher": record.publisher,
+                    "level": record.level,
+                    "scope": "NATIONAL",
+                    "effective_at_s": record.effective_at_s,
+                    "revision": REVISION,
+                }
+                lines.write(json.dumps(line) + "\n")
 
 
 def _onecode(*arguments: str) -> bytes:

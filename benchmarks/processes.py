@@ -1,0 +1,49 @@
+"""What a server's processes use, by /proc (Linux): CPU time, memory."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+_TICKS_PER_S: Final = os.sysconf("SC_CLK_TCK")
+
+
+def cpu_s(pid: int) -> float:
+    """Return the CPU seconds of a process and its children that run, all threads, user and system (proc(5)).
+
+    A supervisor that has no children that ended uses what its workers use and its own.
+    """
+    return sum(_cpu_ticks(one) for one in with_children(pid)) / _TICKS_PER_S
+
+
+def machine_cpu_s() -> float:
+    """Return the CPU seconds that all processes together have used."""
+    user, nice, system, _idle, _iowait, irq, soft_irq, *_ = Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]
+    return sum(map(int, (user, nice, system, irq, soft_irq))) / _TICKS_PER_S
+
+
+def memory_mib(pid: int) -> tuple[float, float]:
+    """Return what is resident now, the mapped part of a store included, and its anonymous part: of the largest process.
+
+    A supervisor is smaller than its workers, so that this is a worker's memory.
+    """
+    return max(_memory_mib(one) for one in with_children(pid))
+
+
+def with_children(pid: int) -> Iterator[int]:
+    """Yield a process and the processes that any of its threads started."""
+    yield pid
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        yield from map(int, (task / "children").read_text().split())
+
+
+def _cpu_ticks(pid: int) -> int:
+    after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    user, system = after_name[11:13]
+    return int(user) + int(system)
+
+
+def _memory_mib(pid: int) -> tuple[float, float]:
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    kib = {name: value.split()[0] for name, _, value in (line.partition(":") for line in lines) if value.strip()}
+    return int(kib["VmRSS"]) / 1024, int(kib["RssAnon"]) / 1024
