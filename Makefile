@@ -7,7 +7,7 @@ STUBS  := clients/python
 PIN    := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test fuzz fuzz-ci check coverage protos stubs-fresh breaking lint types imports bench bench-peers spread soak bench-kernel go-client constraints clean
+.PHONY: help demo test fuzz fuzz-ci check coverage protos stubs-fresh breaking lint types imports bench bench-gate bench-peers spread soak bench-kernel go-client constraints clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -65,6 +65,9 @@ BENCH_TOOLS = $(BIN)/python -m pip install --quiet --disable-pip-version-check -
 bench: $(STAMP) ## the server against its peers and its bars, with plots, in under five minutes
 	$(BENCH_TOOLS)
 	$(BIN)/python -m benchmarks $(BENCH_FLAGS)
+
+bench-gate: $(STAMP) ## fail where this tree is slower than the last release (GATE_FLAGS=--write: make it the release)
+	$(BIN)/python -m benchmarks.gate $(GATE_FLAGS)
 
 bench-peers: $(STAMP) ## build the peers in Go and Rust, each where its toolchain is
 	for peer in go rust; do PYTHON="$$PWD/$(BIN)/python" benchmarks/peers/build.sh $$peer || [ $$? = 3 ] || exit 1; done

@@ -35,11 +35,12 @@ _GREY: Final = "#666666"
 def draw(results: Mapping[str, Any], measures: Iterable[Measure], waits: Waits, directory: Path) -> None:
     """Draw ``measures.png``, ``peers.png`` and ``waits.png``."""
     style: dict[Any, Any] = {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "axes.titlesize": 11}
-    source = f"{results['processor']}, {results['date'][:10]}, medians of {results['rounds']} rounds"
+    where = f"{results['processor']}, {results['date'][:10]}"
+    source = f"{where}, medians of {results['rounds']} rounds"
     with mpl.rc_context(style):
         _draw_measures([one for one in measures if one.value], source, directory / "measures.png")
         _draw_peers(results["cases"], source, directory / "peers.png")
-        _draw_waits(results["waits"], waits, source, directory / "waits.png")
+        _draw_waits(results["waits"], waits, where, directory / "waits.png")
 
 
 def _draw_measures(measures: list[Measure], source: str, file: Path) -> None:
@@ -104,7 +105,8 @@ def _draw_peers(found: Mapping[str, Any], source: str, file: Path) -> None:
     axis.set(xscale="log", xlabel="answers a second of the server's CPU (a line: lowest and highest round)")
     axis.set_yticks(middles, list(shown))
     axis.tick_params(axis="y", length=0)
-    axis.set_xlim(500, axis.get_xlim()[1] * 1.6)
+    lowest = min(one["rate"] for servers in shown.values() for one in servers.values())
+    axis.set_xlim(lowest / 2.5, axis.get_xlim()[1] * 1.6)
     axis.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
     axis.invert_yaxis()
     axis.grid(axis="x", alpha=0.25)
