@@ -174,6 +174,8 @@ async def _serve(
     engine: Engine, metrics: Metrics, settings: Settings, stop: asyncio.Event, ready: Callable[[int], None]
 ) -> None:
     """Serve until ``stop``. ``ready`` is given the port, once there is something to check with."""
+    if stop.is_set():  # a worker whose supervisor has ended: the port may be another server's by now
+        return
     services = _services(engine, metrics, settings)
     listener = Listener(services, metrics, reflects=settings.reflection, shares_port=settings.workers > 1)
     watchers = (

@@ -54,3 +54,9 @@ def serve() -> Iterator[Callable[..., Server]]:
     yield start
     for running in started:
         running.end(signal.SIGKILL)
+
+
+@pytest.fixture
+def pair(deployment: Deployment, serve: Callable[..., Server]) -> Server:
+    """A server of two workers."""
+    return serve(deployment, "--workers", 2)

@@ -2,7 +2,6 @@
 
 import signal
 import time
-from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -11,47 +10,14 @@ import grpc
 import pytest
 
 from onecode.v1 import recognition_pb2 as pb
-from onecode.v1 import recognition_pb2_grpc, status_pb2, status_pb2_grpc
+from onecode.v1 import status_pb2, status_pb2_grpc
 
 from tests.integration.deployment import Deployment, Server, eventually
+from tests.integration.slow_reader import OFFERED, SMALL_WINDOW, Offer, scan
 
-OFFERED = 200_000
-MORE = 500
-"""What a reader still sends once it reads on: more would only take longer."""
 GROWTH_BYTES_MAX = 16 * 2**20
 """Far under the 60 MB and more that are offered. The transport takes in some megabytes of a stream before it holds it
 back, and a server's first thousand scans fill its caches."""
-QUIET_S = 2.0
-SMALL_WINDOW = (("grpc.http2.bdp_probe", 0), ("grpc.http2.lookahead_bytes", 65_535))
-"""A caller that takes in no more than HTTP/2 gives it to begin with; gRPC's own would let some megabytes come."""
-
-
-def scan(server: Server, offer: "Offer") -> Any:
-    stub = recognition_pb2_grpc.RecognitionServiceStub(server.channel(*SMALL_WINDOW))
-    return stub.StreamVerify(iter(offer))
-
-
-class Offer:
-    """Requests as fast as they are taken, at most OFFERED of them; MORE of them once ``read_on`` was called."""
-
-    def __init__(self, make: Callable[[int], Any]) -> None:
-        self._make = make
-        self.sent = 0
-        self._last = OFFERED
-
-    def __iter__(self) -> Iterator[Any]:
-        while self.sent < self._last:
-            self.sent += 1
-            yield self._make(self.sent)
-
-    def read_on(self) -> None:
-        self._last = min(OFFERED, self.sent + MORE)
-
-    def is_held_back(self) -> bool:
-        """Tell whether nothing more was taken for a while."""
-        before = self.sent
-        time.sleep(QUIET_S)
-        return before == self.sent > 0
 
 
 def anonymous_bytes(pid: int) -> int:
