@@ -12,8 +12,6 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple, get_type_hints
 
 from onecode_server.crypto import BACKENDS
-from onecode_server.engine.batcher import CODES_MAX
-from onecode_server.engine.status_cache import ENTRIES_MAX
 from onecode_server.errors import Misconfigured
 from onecode_server.setting_sources import Sources
 
@@ -55,8 +53,9 @@ class Settings:
     trust_list_grace_s: float = 86_400.0
     # Longer than the slowest batch, shorter than the 30 s after which orchestrators kill.
     drain_s: float = 10.0
-    queue_codes_max: int = CODES_MAX
-    cache_entries_max: int = ENTRIES_MAX
+    # The engine's own, CODES_MAX and ENTRIES_MAX, which say why. A supervisor reads settings, and imports no engine.
+    queue_codes_max: int = 16_384
+    cache_entries_max: int = 100_000
     # Tells strangers what can be called: handy on a developer's machine, not needed elsewhere.
     reflection: bool = False
     log_level: str = "info"

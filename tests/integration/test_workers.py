@@ -62,6 +62,14 @@ def test_each_process_is_shown_by_its_slot(pair: Server):
         assert min(shown.values()) > 0
 
 
+def test_the_supervisor_has_no_engine(pair: Server):
+    workers = [Path(f"/proc/{pid}/maps").read_text() for pid in pids(pair).values()]
+    own = Path(f"/proc/{pair.process.pid}/maps").read_text()
+    for library in ("numpy", "cygrpc", "lmdb", "_kernel"):
+        assert all(library in mapped for mapped in workers)
+        assert library not in own
+
+
 def test_health_is_that_of_every_worker(pair: Server):
     status, report = pair.healthz()
     assert (status, report["serving"], sorted(report["workers"])) == (200, True, ["0", "1"])

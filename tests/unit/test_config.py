@@ -6,6 +6,8 @@ from dataclasses import FrozenInstanceError, fields
 import pytest
 
 from onecode_server.config import Address, Settings, read_address
+from onecode_server.engine.batcher import CODES_MAX
+from onecode_server.engine.status_cache import ENTRIES_MAX
 from onecode_server.errors import Misconfigured
 
 NAMES = {field.name for field in fields(Settings)}
@@ -172,3 +174,8 @@ def test_an_address_that_others_can_reach_is_refused(text):
 def test_an_address_without_a_port_that_can_be_is_refused(text):
     with pytest.raises(ValueError, match="expected HOST:PORT"):
         read_address(text)
+
+
+def test_bounds_are_the_engine_s_own_unless_they_are_set(tmp_path):
+    settings = Settings(tmp_path)
+    assert (settings.queue_codes_max, settings.cache_entries_max) == (CODES_MAX, ENTRIES_MAX)

@@ -7,3 +7,5 @@ import os
 
 # What gRPC's C core has to say becomes a status or an exception too; its own lines on standard error are no JSON.
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+# NumPy's BLAS would start a thread for each core, in every worker; nothing here multiplies a matrix.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

@@ -8,6 +8,7 @@ import click
 
 from onecode_client import OperatorClient
 from onecode_server.cli import output
+from onecode_server.cli.connected import connected
 from onecode_server.cli.options import json_option, server_option
 from onecode_server.errors import Misconfigured
 
@@ -44,7 +45,7 @@ def report(
 ) -> None:
     """File a report. It has no effect until the national operator has acknowledged it."""
     now = datetime.now(UTC)
-    with OperatorClient(server) as client:
+    with connected(OperatorClient(server)) as client:
         filed = client.report_exception(
             host_region=host_region,
             home_region=home_region,
@@ -61,7 +62,7 @@ def report(
 @json_option
 def acknowledge(server: str, identifier: str, *, as_json: bool) -> None:
     """Let a report take effect: from its beginning, or from now where that is past."""
-    with OperatorClient(server) as client:
+    with connected(OperatorClient(server)) as client:
         _show([client.acknowledge_exception(identifier)], as_json=as_json)
 
 
@@ -71,7 +72,7 @@ def acknowledge(server: str, identifier: str, *, as_json: bool) -> None:
 @json_option
 def withdraw(server: str, identifier: str, *, as_json: bool) -> None:
     """End a report before its time."""
-    with OperatorClient(server) as client:
+    with connected(OperatorClient(server)) as client:
         _show([client.withdraw_exception(identifier)], as_json=as_json)
 
 
@@ -86,7 +87,7 @@ def list_(server: str, host_region: str, home_region: str, state: str | None, *,
     filters: dict[str, Any] = {"host_region": host_region, "home_region": home_region}
     if state is not None:
         filters["state"] = f"EXCEPTION_STATE_{state}"
-    with OperatorClient(server) as client:
+    with connected(OperatorClient(server)) as client:
         _show(list(client.exceptions(**filters)), as_json=as_json)
 
 

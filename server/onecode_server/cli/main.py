@@ -3,30 +3,46 @@
 import io
 import os
 import sys
+from importlib import import_module
+from typing import Final
 
 import click
 
-from onecode_client import ServerError
-from onecode_server.cli.audit import audit
-from onecode_server.cli.exception import exception
-from onecode_server.cli.init import init
-from onecode_server.cli.issue import issue
-from onecode_server.cli.output import printable
-from onecode_server.cli.serve import serve
-from onecode_server.cli.status import status
-from onecode_server.cli.trust import trust
-from onecode_server.cli.verify import translate, verify
+from onecode_server.cli.printable import printable
 from onecode_server.errors import Misconfigured, OnecodeError
 
+_COMMANDS: Final = {
+    "audit": "audit",
+    "exception": "exception",
+    "init": "init",
+    "issue": "issue",
+    "serve": "serve",
+    "status": "status",
+    "translate": "verify",
+    "trust": "trust",
+    "verify": "verify",
+}
+"""The module of each command, in which it has its own name."""
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+
+class _Commands(click.Group):
+    """Commands that are imported when they are asked for: all of them together take longer to import than most take to
+    run, and a supervisor of workers needs neither the engine nor gRPC."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        found: click.Command = getattr(import_module(f"onecode_server.cli.{_COMMANDS[cmd_name]}"), cmd_name)
+        return found
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(package_name="onecode", message="onecode %(version)s")
 def onecode() -> None:
     """Verify and translate health codes between regions: one code passes everywhere."""
-
-
-for command in (init, serve, issue, verify, translate, trust, status, exception, audit):
-    onecode.add_command(command)
 
 
 def main() -> None:
@@ -48,8 +64,6 @@ def main() -> None:
         _fail(2, *mistakes.mistakes)
     except UnicodeEncodeError:  # an argument with bytes that are no text, which Python hands on as lone surrogates
         _fail(2, "what was given is not UTF-8")
-    except ServerError as failure:
-        _fail(2 if failure.code == "INVALID_ARGUMENT" else 1, str(failure))
     except OnecodeError as failure:
         _fail(1, str(failure))
     except OSError as fault:

@@ -13,6 +13,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from onecode_server.cli.printable import printable
+
 PIPE_COLUMNS: Final = 120
 """The width of a table that goes into a file or a pipe, which have none of their own."""
 
@@ -66,11 +68,6 @@ def word(message: Message, field: str) -> str:
         raise TypeError(f"{field} is no enum")
     prefix = "".join(f"_{c}" if c.isupper() and i else c for i, c in enumerate(enum.name)).upper() + "_"
     return str(enum.values_by_number[getattr(message, field)].name).removeprefix(prefix)
-
-
-def printable(text: str) -> str:
-    """Return a stranger's text with line ends, and what moves a terminal's cursor, shown as what they are."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def print_table(

@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
-import uvloop
 
-from onecode_server import app, logs
+from onecode_server import logs
 from onecode_server.cli.options import PathType
 from onecode_server.config import LOG_LEVELS, Settings
 from onecode_server.crypto import BACKENDS
@@ -52,7 +51,12 @@ def serve(config: Path | None, **flags: str | None) -> None:
     """
     settings = Settings.read(flags, os.environ, config)
     logs.configure(settings.log_level)
-    if settings.workers == 1:
-        uvloop.run(app.serve(settings, click.echo))
-    else:
+    if settings.workers > 1:
         asyncio.run(supervise(settings, click.echo))
+        return
+    # A supervisor needs neither: without them it has started its workers in half the time.
+    import uvloop  # noqa: PLC0415
+
+    from onecode_server import app  # noqa: PLC0415
+
+    uvloop.run(app.serve(settings, click.echo))

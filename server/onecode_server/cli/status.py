@@ -11,6 +11,7 @@ import click
 from onecode_client import OperatorClient, ServerError
 from onecode_server.app import open_engine
 from onecode_server.cli import output, record_file
+from onecode_server.cli.connected import connected
 from onecode_server.cli.options import PathType, json_option, server_instead_option
 from onecode_server.engine.publisher import LocalSubject, SubjectName
 from onecode_server.errors import Misconfigured
@@ -69,7 +70,7 @@ def get(server: str | None, data_dir: Path | None, *, as_json: bool, **subject: 
     if directory:
         shown = [_shown(record) for record in asyncio.run(_get(directory, name))]
     else:
-        with OperatorClient(str(server)) as client:
+        with connected(OperatorClient(str(server))) as client:
             shown = [_shown_message(record) for record in client.get_status(**_reference(name))]
     if as_json:
         for one in shown:
@@ -93,7 +94,7 @@ def _publish_to(server: str, file: Path, total: int) -> list[_Rejected]:
         click.echo(f"{server} went away after line {through:,} ({fault}); going on when it is back", err=True)
 
     messages = (write_record(*named) for _, named in record_file.read(file))
-    with OperatorClient(server) as client, output.bar(total, "publishing") as advance_to:
+    with connected(OperatorClient(server)) as client, output.bar(total, "publishing") as advance_to:
         for answer in client.publish(messages, interrupted=tell):
             through = answer.durable_through
             advance_to(through)

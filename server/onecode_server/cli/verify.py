@@ -9,6 +9,7 @@ import click
 
 from onecode_client import OnecodeClient
 from onecode_server.cli import output
+from onecode_server.cli.connected import connected
 from onecode_server.cli.options import PathType, json_option, server_option
 from onecode_server.errors import Misconfigured
 
@@ -31,7 +32,7 @@ _file = click.option("--file", type=PathType(), help="One code a line.")
 def verify(server: str, host_region: str, code: str | None, file: Path | None, *, as_json: bool) -> None:
     """Check CODE, or every line of a file, for a host region. Ends with status 0 whatever the verdicts."""
     codes = _codes(code, file)
-    with OnecodeClient(server) as client:
+    with connected(OnecodeClient(server)) as client:
         verdicts = output.progress(client.verify_all(codes, host_region), len(codes), "verifying")
         if as_json:
             for verdict in verdicts:
@@ -49,7 +50,7 @@ def verify(server: str, host_region: str, code: str | None, file: Path | None, *
 def translate(server: str, target_region: str, code: str | None, file: Path | None, *, as_json: bool) -> None:
     """Translate CODE, or every line of a file, into a region's terms."""
     codes = _codes(code, file)
-    with OnecodeClient(server) as client:
+    with connected(OnecodeClient(server)) as client:
         if file is None:
             translation = client.translate(codes[0], target_region)
             return (
