@@ -7,7 +7,7 @@ STUBS  := clients/python
 PIN    := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test fuzz fuzz-ci check coverage protos stubs-fresh breaking lint types imports bench bench-gate bench-peers spread soak bench-kernel go-client constraints clean
+.PHONY: help demo test fuzz fuzz-ci check coverage protos stubs-fresh breaking lint types imports bench bench-gate bench-peers spread soak bench-kernel bench-store go-client constraints clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -81,6 +81,9 @@ soak: $(STAMP) ## a million records while the server is killed ten times: nothin
 bench-kernel: $(STAMP) ## the signature kernel against PyNaCl, with a plot
 	$(BENCH_TOOLS)
 	$(BIN)/python -m benchmarks.kernel
+
+bench-store: $(STAMP) ## a store of 10 million subjects against one of 100 thousand: look-ups, and bytes on disk
+	$(BIN)/python -m benchmarks.store
 
 go-client: ## build the Go client on stubs generated from protos/ (needs Go)
 	./clients/go/build.sh
