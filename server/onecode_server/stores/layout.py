@@ -1,4 +1,4 @@
-"""How nouns lie in a store: fixed-size numbers, big-endian, so that a subject takes few bytes. No I/O.
+"""How nouns lie in a store: numbers, big-endian, so that a subject takes few bytes. No I/O.
 
 A change here that old bytes do not survive needs a new SCHEMA.
 """
@@ -11,9 +11,12 @@ from onecode_server.model.exception import RecognitionException
 from onecode_server.model.status import SUBJECT_BYTES, Level, Scope, StatusRecord, Token
 from onecode_server.stores.protocol import KnownList, TokenKey
 
-SCHEMA: Final = b"1"
+SCHEMA: Final = b"2"
 
-_RECORD = struct.Struct(">IqqQ")  # publisher << 8 | scope << 4 | level, effective_at, expires_at, revision
+# A record: effective_at << 5 | level << 3 | kind in 8 bytes; publisher << 4 | scope in 3; the revision in as many bytes
+# as it needs of 1, 4 and 8; and expires_at in 8, where there is one. Times are counted from the year 1.
+_KINDS: Final = tuple(struct.Struct(f">QHB{revision}{expiry}") for expiry in ("", "Q") for revision in "BIQ")
+_YEAR_1_US: Final = -62_135_596_800_000_000  # where a Timestamp begins; up to the year 9999 are 59 bits
 _TOKEN = struct.Struct(f">{SUBJECT_BYTES}sqq")
 _CHANGE = struct.Struct(f">{SUBJECT_BYTES}sq")
 _NUMBER = struct.Struct(">Q")
@@ -24,31 +27,42 @@ _SCOPES: Final = {int(scope): scope for scope in Scope}
 
 
 def pack_records(records: tuple[StatusRecord, ...]) -> bytes:
-    """Return a subject's records, 28 bytes each."""
-    return b"".join(
-        _RECORD.pack(
-            int(r.publisher) << 8 | r.scope << 4 | r.level,
-            r.effective_at,
-            _NEVER if r.expires_at is None else r.expires_at,
-            r.revision,
-        )
-        for r in records
-    )
+    """Return a subject's records: 12 to 27 bytes each."""
+    return b"".join(map(_pack_record, records))
+
+
+def _pack_record(record: StatusRecord) -> bytes:
+    kind = (record.revision >= 1 << 8) + (record.revision >= 1 << 32) + (0 if record.expires_at is None else 3)
+    publisher = int(record.publisher) << 4 | record.scope
+    numbers = [
+        record.effective_at - _YEAR_1_US << 5 | record.level << 3 | kind,
+        publisher >> 8,
+        publisher & 255,
+        record.revision,
+    ]
+    if record.expires_at is not None:
+        numbers.append(record.expires_at - _YEAR_1_US)
+    return _KINDS[kind].pack(*numbers)
 
 
 def unpack_records(data: bytes) -> tuple[StatusRecord, ...]:
     """Return the records of a subject."""
-    return tuple(
-        StatusRecord(
-            f"{head >> 8:06d}",
-            _SCOPES[head >> 4 & 15],
-            _LEVELS[head & 15],
-            effective_at,
-            None if expires_at == _NEVER else expires_at,
-            revision,
+    records, at = [], 0
+    while at < len(data):
+        kind = _KINDS[data[at + 7] & 7]
+        first, high, low, revision, *expiry = kind.unpack_from(data, at)
+        at += kind.size
+        records.append(
+            StatusRecord(
+                f"{high << 4 | low >> 4:06d}",
+                _SCOPES[low & 15],
+                _LEVELS[first >> 3 & 3],
+                (first >> 5) + _YEAR_1_US,
+                expiry[0] + _YEAR_1_US if expiry else None,
+                revision,
+            )
         )
-        for head, effective_at, expires_at, revision in _RECORD.iter_unpack(data)
-    )
+    return tuple(records)
 
 
 def number(value: int) -> bytes:

@@ -18,7 +18,7 @@ import lmdb
 from onecode_server.errors import StoreUnavailable
 
 MAP_BYTES_MAX: Final = 64 * 1024**3
-"""Address space, not disk: the file grows as it is written. 500 million subjects fit, a third of the country."""
+"""Address space, not disk: the file grows as it is written. A billion subjects fit, two thirds of the country."""
 READERS_MAX: Final = 512
 """Reader slots for all processes together: two for each of some hundred workers and commands, with room to spare."""
 READ_TIMEOUT_S: Final = 1.0

@@ -24,17 +24,28 @@ records = st.builds(
 )
 LEAST = StatusRecord("000000", Scope.NATIONAL, Level.UNSPECIFIED, YEAR_1_US, YEAR_1_US, 0)
 MOST = StatusRecord("999999", Scope.LOCAL, Level.RED, YEAR_9999_US, YEAR_9999_US, 2**64 - 1)
+EDGES = (2**8 - 1, 2**8, 2**32 - 1, 2**32)
+"""Revisions on both sides of a size."""
 BEFORE_1970 = LEAST._replace(effective_at=-2, expires_at=-1)
+
+
+def record_bytes(record: StatusRecord) -> int:
+    revision_bytes = next(size for size in (1, 4, 8) if record.revision < 256**size)
+    return 11 + revision_bytes + (0 if record.expires_at is None else 8)
+
+
 modest = settings(derandomize=True, deadline=None, max_examples=200)
 
 
 @modest
 @given(st.lists(records, max_size=6).map(tuple))
 @example((LEAST, MOST, BEFORE_1970, MOST._replace(expires_at=None)))
+@example(tuple(LEAST._replace(revision=revision) for revision in EDGES))
+@example(tuple(MOST._replace(revision=revision, expires_at=None) for revision in EDGES))
 def test_records_come_out_as_they_went_in(said):
     packed = layout.pack_records(said)
     assert layout.unpack_records(packed) == said
-    assert len(packed) == 28 * len(said)
+    assert len(packed) == sum(map(record_bytes, said))
 
 
 def test_what_comes_out_are_the_models_own_nouns():
@@ -80,17 +91,23 @@ def test_a_digest_counts_for_its_own_region_only():
 
 
 @pytest.mark.parametrize(
-    ("packed", "nouns"),
+    ("packed", "expected"),
     [
         (
-            layout.pack_records((StatusRecord("420000", Scope.LOCAL, Level.RED, 1, 2, 3),)),
-            "0668a023" + "0000000000000001" + "0000000000000002" + "0000000000000003",
+            layout.pack_records((StatusRecord("420000", Scope.LOCAL, Level.RED, YEAR_1_US + 1, None, 3),)),
+            f"{1 << 5 | 3 << 3:016x}" + f"{420000 << 4 | 2:06x}" + "03",
+        ),
+        (
+            layout.pack_records(
+                (StatusRecord("000000", Scope.NATIONAL, Level.GREEN, YEAR_1_US, YEAR_1_US + 7, 2**40),)
+            ),
+            f"{1 << 3 | 5:016x}" + "000001" + f"{2**40:016x}" + "0000000000000007",
         ),
         (layout.pack_token(Token(b"s" * 16, 1, None)), "73" * 16 + "0000000000000001" + "7fffffffffffffff"),
         (layout.pack_list(KnownList(5, b"d" * 32, b"file")), "0000000000000005" + "64" * 32 + b"file".hex()),
     ],
-    ids=["record", "token", "list"],
+    ids=["record", "record that ends", "token", "list"],
 )
-def test_the_bytes_stay_as_they_are_until_the_schema_changes(packed, nouns):
-    assert layout.SCHEMA == b"1"
-    assert packed.hex() == nouns
+def test_the_bytes_stay_as_they_are_until_the_schema_changes(packed, expected):
+    assert layout.SCHEMA == b"2"
+    assert packed.hex() == expected
