@@ -7,10 +7,11 @@ of the settings file, which is its name as it stands here. A flag counts before 
 import ipaddress
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, NamedTuple, get_type_hints
 
+from onecode_server import cores
 from onecode_server.crypto import BACKENDS
 from onecode_server.errors import Misconfigured
 from onecode_server.setting_sources import Sources
@@ -32,6 +33,10 @@ class Address(NamedTuple):
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
+def _one_for_each_core() -> int:
+    return min(cores.usable(), WORKERS_MAX) if sys.platform == "linux" else 1
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """Everything that can be set. The defaults are right for one server on its own machine."""
@@ -40,9 +45,8 @@ class Settings:
     # Loopback only, until callers have identities: nobody else may publish or translate.
     listen: Address = Address("127.0.0.1", 50051)
     metrics: Address = Address("127.0.0.1", 9464)
-    # A worker uses one core, since Python runs one thread at a time. One, until all of them show a write at once: today
-    # what one has taken another answers within a second, which a caller on two connections can tell.
-    workers: int = 1
+    # A worker uses one core, since Python runs one thread at a time.
+    workers: int = field(default_factory=_one_for_each_core)
     signature_backend: str = "auto"
     # How many signatures go by for each that PyNaCl checks too: at 100,000 a second one wrong processor in a country
     # shows within seconds, and it costs a thousandth of what PyNaCl alone would.

@@ -15,6 +15,7 @@ SETTINGS = """\
 data_dir = "data"               # beside this file
 listen = "127.0.0.1:0"
 metrics = "127.0.0.1:0"
+workers = 1
 reflection = true
 """
 

@@ -57,7 +57,8 @@ def test_all_workers_may_die_again_and_again_and_the_port_stays_the_servers(pair
         for pid in pids(pair).values():
             with suppress(TypeError, ProcessLookupError):  # it has just ended
                 os.kill(pid, signal.SIGKILL)
-        second = command("serve", "--data-dir", deployment.path, "--listen", pair.address, "--metrics", "127.0.0.1:0")
+        given = ("--listen", pair.address, "--metrics", "127.0.0.1:0", "--workers", 1)
+        second = command("serve", "--data-dir", deployment.path, *given)
         assert (second.status, second.out) == (2, "")
         eventually(lambda: pair.healthz()[1]["serving"], RESPAWNED_S)
     assert pair.verify(code).verdict.decision == pb.DECISION_ADMIT

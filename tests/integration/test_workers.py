@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from onecode.v1 import recognition_pb2 as pb
+from onecode_server import cores
 
 from tests.integration.deployment import TAKEN_S, Deployment, Server, command, eventually, expect, record
 from tests.integration.several_workers import (
@@ -117,6 +118,21 @@ def test_every_line_of_a_worker_names_its_slot(pair: Server):
     for logged in by_worker.values():
         assert [line["message"] for line in logged][-2:] == ["draining", "ended"]
     assert lines[-1] == {**lines[-1], "message": "all workers have ended"}
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_without_a_number_there_is_a_worker_for_each_core_that_the_server_may_use(
+    deployment: Deployment, tmp_path: Path, serve: Serve, count: int
+):
+    file, usable = tmp_path / "onecode.toml", os.sched_getaffinity(0)
+    file.write_text('data_dir = "data"\nlisten = "127.0.0.1:0"\nmetrics = "127.0.0.1:0"\n')
+    os.sched_setaffinity(0, sorted(usable)[:count])  # which a process that is started takes over
+    try:
+        expected, server = cores.usable(), serve(deployment, config=file)
+    finally:
+        os.sched_setaffinity(0, usable)
+    assert len(server.healthz()[1].get("workers", {})) == (expected if expected > 1 else 0)
+    assert server.end() == 0
 
 
 def test_one_worker_is_the_process_that_was_started(deployment: Deployment, serve: Serve):

@@ -5,6 +5,7 @@ from dataclasses import FrozenInstanceError, fields
 
 import pytest
 
+from onecode_server import cores
 from onecode_server.config import Address, Settings, read_address
 from onecode_server.engine.batcher import CODES_MAX
 from onecode_server.engine.status_cache import ENTRIES_MAX
@@ -179,3 +180,10 @@ def test_an_address_without_a_port_that_can_be_is_refused(text):
 def test_bounds_are_the_engine_s_own_unless_they_are_set(tmp_path):
     settings = Settings(tmp_path)
     assert (settings.queue_codes_max, settings.cache_entries_max) == (CODES_MAX, ENTRIES_MAX)
+
+
+@pytest.mark.parametrize(("platform", "usable", "workers"), [("linux", 3, 3), ("linux", 100, 64), ("darwin", 8, 1)])
+def test_there_is_a_worker_for_each_core_unless_it_is_set(tmp_path, monkeypatch, platform, usable, workers):
+    monkeypatch.setattr(sys, "platform", platform)
+    monkeypatch.setattr(cores, "usable", lambda: usable)
+    assert Settings(tmp_path).workers == workers

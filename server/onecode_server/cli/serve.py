@@ -33,7 +33,7 @@ def _setting(name: str, text: str) -> Callable[[_F], _F]:
 @_setting("data-dir", "Made by 'onecode init'. Needed.")
 @_setting("listen", "HOST:PORT for gRPC, loopback only; port 0 lets the system choose. Default: 127.0.0.1:50051.")
 @_setting("metrics", "HOST:PORT for /metrics and /healthz, loopback only. Default: 127.0.0.1:9464.")
-@_setting("workers", "Processes that share the port, 1 to 64. Default: 1.")
+@_setting("workers", "Processes that share the port, 1 to 64. Default: one for each core that it may use.")
 @_setting("signature-backend", f"One of {', '.join(BACKENDS)}. Default: auto.")
 @_setting("shadow-one-in", "Of how many signatures PyNaCl checks one too. Default: 10000.")
 @_setting("skew-s", "Seconds by which clocks may disagree. Default: 60.")
