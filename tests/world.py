@@ -19,6 +19,7 @@ from onecode_server.engine.exception_desk import ExceptionDesk
 from onecode_server.engine.follower import Follower
 from onecode_server.engine.layout_book import LayoutBook
 from onecode_server.engine.publisher import Publisher
+from onecode_server.engine.row_reader import RowReader
 from onecode_server.engine.status_cache import StatusCache
 from onecode_server.engine.token_reader import TokenReader
 from onecode_server.engine.translator import Translation, Translator
@@ -105,8 +106,9 @@ class World:
         self.statuses = StatusCache(self.store, lambda: self.monotonic_s, lambda: self.now, self.metrics)
         tokens = TokenReader(self.store, self.pseudonym_key, self.metrics)
         reader, skew = ClaimsReader(self.pseudonym_key), 60 * SECOND
-        authenticator = Authenticator(self.backend, reader, tokens, self.metrics, skew)
         self.layouts = LayoutBook()
+        rows = RowReader(self.layouts, self.pseudonym_key, skew)
+        authenticator = Authenticator(self.backend, rows, reader, tokens, self.metrics, skew)
         columns = ColumnAuthenticator(self.backend, self.layouts, self.pseudonym_key, self.metrics, skew)
         decider = Decider(self.exceptions, HOUR)
         self.follower = Follower(self.store, self.statuses, self.exceptions)

@@ -4,9 +4,12 @@ It is what grpc.aio costs by itself: the same library, event loop and options as
 answers that are built for each call, with what a good code's verdict holds. What onecode adds to it is its own doing.
 """
 
+import os
 import time
 from collections.abc import AsyncIterator
 from typing import Any
+
+os.environ.setdefault("GRPC_EXPERIMENTS", "-event_engine_listener")  # as onecode has it, before gRPC is loaded
 
 import grpc.aio
 import uvloop

@@ -25,6 +25,7 @@ from onecode_server.engine.exception_desk import ExceptionDesk
 from onecode_server.engine.follower import Follower
 from onecode_server.engine.layout_book import LayoutBook
 from onecode_server.engine.publisher import Publisher
+from onecode_server.engine.row_reader import RowReader
 from onecode_server.engine.status_cache import StatusCache
 from onecode_server.engine.token_reader import TokenReader
 from onecode_server.engine.translator import Translator
@@ -64,8 +65,10 @@ class Engine:
         self.statuses = StatusCache(self.store, time.monotonic, wall_clock, metrics, settings.cache_entries_max)
         tokens = TokenReader(self.store, pseudonym_key, metrics)
         skew, grace = round(settings.skew_s * 1e6), round(settings.trust_list_grace_s * 1e6)
-        authenticator = Authenticator(self.backend, ClaimsReader(pseudonym_key), tokens, metrics, skew)
-        columns = ColumnAuthenticator(self.backend, LayoutBook(), pseudonym_key, metrics, skew)
+        layouts = LayoutBook()
+        rows, claims = RowReader(layouts, pseudonym_key, skew), ClaimsReader(pseudonym_key)
+        authenticator = Authenticator(self.backend, rows, claims, tokens, metrics, skew)
+        columns = ColumnAuthenticator(self.backend, layouts, pseudonym_key, metrics, skew)
         decider = Decider(self.exceptions, grace)
         self.follower = Follower(self.store, self.statuses, self.exceptions)
         self.verifier = Verifier(
@@ -167,6 +170,7 @@ async def serve_in_slot(settings: Settings, stop: asyncio.Event, tell: Callable[
             await _serve(engine, metrics, settings, stop, lambda _: tell({"serves": True, "report": engine.report()}))
         finally:
             reporter.cancel()
+            metrics.ask()
     _log.info("ended")
 
 

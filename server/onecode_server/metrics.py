@@ -6,20 +6,21 @@ the protos or the trust list, never from a caller: whoever can invent a value ca
 """
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, TypeVar
 
 from prometheus_client import (
     CollectorRegistry,
     Counter,
     Gauge,
-    Histogram,
     PlatformCollector,
     ProcessCollector,
     disable_created_metrics,
     values,
 )
+
+from onecode_server.counting import AskedGauge, LoopCounter, LoopHistogram, children
 
 UNKNOWN_REGION: Final = "unknown"
 """The label for a host outside the trust list, and for the home of a code that is not authentic."""
@@ -29,6 +30,7 @@ _CHECK_BUCKETS_S = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01
 _BATCH_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096)
 _AGE_BUCKETS_S = (0.1, 0.5, 1, 2, 5, 10, 30, 60, 120, 300)
 
+_Metric = TypeVar("_Metric", LoopCounter, LoopHistogram, AskedGauge)
 _Mode = Literal["livesum", "livemax", "livemostrecent"]
 """What a gauge says of all workers: their sum, the worst of them, or what one of them said last. ``live`` leaves out
 those that have ended."""
@@ -44,24 +46,13 @@ def share_by_slot(directory: Path, slot: int) -> None:
     values.ValueClass = values.MultiProcessValue(lambda: slot)  # type: ignore[no-untyped-call]
 
 
-class _Gauge(Gauge):
-    """A gauge whose function can also be asked now and then: a file holds a value, and knows of no function."""
-
-    ask: Callable[[], float] | None = None
-
-    def set_function(self, f: Callable[[], float]) -> None:
-        """Let the gauge be what ``f`` returns."""
-        super().set_function(f)
-        self.ask = f
-
-
 class Metrics:
     """The metrics of one process, in a registry of their own: made once by ``app``, handed to whoever counts."""
 
     def __init__(self) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each counter, which nobody here asks for
         self.registry = CollectorRegistry()
-        self._gauges: list[_Gauge] = []
+        self._all: list[LoopCounter | LoopHistogram | AskedGauge] = []
         self._grpc()
         self._checks()
         self._state()
@@ -69,10 +60,10 @@ class Metrics:
         PlatformCollector(registry=self.registry)
 
     def ask(self) -> None:
-        """Write down what gauges with a function are now; needed only where values are shared by slot."""
-        for gauge in self._gauges:
-            if gauge.ask is not None:
-                gauge.set(float(gauge.ask()))
+        """Write down what everything is now; needed only where values are shared by slot."""
+        for metric in self._all:
+            for child in children(metric):
+                child.tell()
 
     def _grpc(self) -> None:
         method = ("grpc_type", "grpc_service", "grpc_method")
@@ -165,16 +156,18 @@ class Metrics:
             "onecode_trust_list_fault", "1 while the trust-list file is one that was refused", "livemax"
         )
 
-    def _counter(self, name: str, text: str, labels: Iterable[str] = ()) -> Counter:
-        return Counter(name, text, tuple(labels), registry=self.registry)
+    def _counter(self, name: str, text: str, labels: Iterable[str] = ()) -> LoopCounter:
+        return self._made(LoopCounter(name, text, tuple(labels), registry=self.registry))
 
-    def _gauge(self, name: str, text: str, mode: _Mode) -> Gauge:
-        gauge = _Gauge(name, text, registry=self.registry, multiprocess_mode=mode)
-        self._gauges.append(gauge)
-        return gauge
+    def _gauge(self, name: str, text: str, mode: _Mode) -> AskedGauge:
+        return self._made(AskedGauge(name, text, registry=self.registry, multiprocess_mode=mode))
 
-    def _histogram(self, name: str, text: str, buckets: tuple[float, ...], labels: Iterable[str] = ()) -> Histogram:
-        return Histogram(name, text, tuple(labels), buckets=buckets, registry=self.registry)
+    def _histogram(self, name: str, text: str, buckets: tuple[float, ...], labels: Iterable[str] = ()) -> LoopHistogram:
+        return self._made(LoopHistogram(name, text, tuple(labels), buckets=buckets, registry=self.registry))
+
+    def _made(self, metric: _Metric) -> _Metric:
+        self._all.append(metric)
+        return metric
 
 
 class SupervisorMetrics:

@@ -1,5 +1,7 @@
 """Metrics: names that keep the rule, labels that no caller can invent values for, and nobody's data."""
 
+import threading
+
 import pytest
 from prometheus_client import CollectorRegistry, Gauge, generate_latest, values
 from prometheus_client.metrics import MetricWrapperBase
@@ -121,11 +123,14 @@ def test_a_workers_successor_counts_on_where_it_ended(start, page, tmp_path):
     first.verdicts.labels("ADMIT", "VALID").inc(2)
     beside.shed.inc(10)
     files = set(tmp_path.iterdir())
+    for worker in (first, beside):
+        worker.ask()
     again = start(0)
     assert page("onecode_shed_codes_total") == 13
     again.shed.inc()
     again.batch_codes.observe(1)
     again.verdicts.labels("ADMIT", "VALID").inc()
+    again.ask()
     assert page("onecode_shed_codes_total") == 14
     assert page("onecode_batch_codes_sum") == 8
     assert page("onecode_batch_codes_bucket", {"le": "+Inf"}) == page("onecode_batch_codes_count") == 2
@@ -161,6 +166,40 @@ def test_a_gauge_with_a_function_is_what_it_was_when_it_was_last_asked(start, pa
 
 
 def test_a_file_that_a_worker_is_about_to_fill_is_in_nobodys_way(start, page, tmp_path):
-    start(0).shed.inc()
+    worker = start(0)
+    worker.shed.inc()
+    worker.ask()
     (tmp_path / "counter_1.db").touch()
     assert page("onecode_shed_codes_total") == 1
+
+
+def test_counting_costs_no_lock_and_loses_nothing_while_others_ask(metrics):
+    hits, seconds = metrics.cache_lookups.labels("hit"), metrics.rpc_seconds.labels("unary", "s", "m")
+    has_ended = threading.Event()
+
+    def ask() -> None:
+        while not has_ended.is_set():
+            generate_latest(metrics.registry)
+            metrics.ask()
+
+    asking = [threading.Thread(target=ask) for _ in range(2)]
+    for thread in asking:
+        thread.start()
+    for number in range(20_000):
+        hits.inc()
+        seconds.observe(number % 7)
+    has_ended.set()
+    for thread in asking:
+        thread.join()
+    get = metrics.registry.get_sample_value
+    labels = {"grpc_type": "unary", "grpc_service": "s", "grpc_method": "m"}
+    assert get("onecode_status_cache_lookups_total", {"result": "hit"}) == 20_000
+    assert get("grpc_server_handling_seconds_count", labels) == 20_000
+    assert get("grpc_server_handling_seconds_sum", labels) == sum(number % 7 for number in range(20_000))
+    below = {bound: sum(number % 7 <= bound for number in range(20_000)) for bound in (1.0, 2.5, 5.0)}
+    assert {bound: get("grpc_server_handling_seconds_bucket", labels | {"le": str(bound)}) for bound in below} == below
+
+
+def test_a_counter_never_falls(metrics):
+    with pytest.raises(ValueError, match="falls"):
+        metrics.shed.inc(-1)

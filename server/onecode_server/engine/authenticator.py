@@ -20,6 +20,7 @@ from collections.abc import Callable
 from onecode_server.crypto.backend import SignatureBackend
 from onecode_server.engine.check import Check
 from onecode_server.engine.claims_reader import ClaimsReader
+from onecode_server.engine.row_reader import Row, RowReader
 from onecode_server.engine.token_reader import TokenReader
 from onecode_server.errors import AlgorithmNotAllowed, Malformed
 from onecode_server.formats import Codec, codec_of
@@ -38,12 +39,14 @@ class Authenticator:
     def __init__(
         self,
         backend: SignatureBackend,
+        rows: RowReader,
         claims: ClaimsReader,
         tokens: TokenReader,
         metrics: Metrics,
         skew: int,
     ) -> None:
         self._backend = backend
+        self._rows = rows
         self._claims = claims
         self._tokens = tokens
         self._metrics = metrics
@@ -58,6 +61,8 @@ class Authenticator:
         for check in checks:
             self._alone(check, self._read_claims, trust)  # 6
             self._check_validity(check, trust, now)  # 7
+            if check.row is None and check.key is not None and check.finding is None:
+                self._rows.learn(check.scan.code)
 
     def _alone(self, check: Check, step: Callable[[Check, TrustList], None], trust: TrustList) -> None:
         """Run a step that reads a stranger's bytes, so that a bug found by one code refuses that code and no other."""
@@ -71,6 +76,11 @@ class Authenticator:
 
     def _decode(self, check: Check, trust: TrustList) -> None:
         code = check.scan.code
+        check.row = self._read_row(code)
+        if check.row is not None:
+            check.signed = check.row.signed
+            self._find_keys(check, check.signed, trust)
+            return
         codec = codec_of(code)
         if not code:  # 1
             check.refuse(Authenticity.MALFORMED, Reason.CODE_EMPTY)
@@ -82,6 +92,12 @@ class Authenticator:
             check.opaque_home = trust.issuer_of_prefix(code)
             if check.opaque_home is None:
                 check.refuse(Authenticity.MALFORMED, Reason.FORMAT_UNKNOWN)
+
+    def _read_row(self, code: bytes) -> Row | None:
+        try:
+            return self._rows.decode(code)
+        except Malformed:  # which is for the general path to say
+            return None
 
     def _decode_signed(self, check: Check, codec: Codec, trust: TrustList) -> None:
         try:
@@ -132,7 +148,8 @@ class Authenticator:
             if check.key.state is KeyState.REVOKED:  # a revoked key is not even listened to
                 check.refuse(Authenticity.KEY_NOT_VALID, Reason.KEY_REVOKED)
                 return
-            said = self._claims.read(check.key, check.signed.payload, trust)
+            plain = self._rows.claims(check.row, check.key, trust) if check.row is not None else None
+            said = plain or self._claims.read(check.key, check.signed.payload, trust)
             if isinstance(said, Claims):
                 check.claims = said
             else:

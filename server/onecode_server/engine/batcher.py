@@ -38,19 +38,39 @@ class Batcher:
         self._codes_max = codes_max
         self._waiting: deque[tuple[Scan, asyncio.Future[Single]]] = deque()
         self._runner: asyncio.Task[None] | None = None
+        self._is_checking = False
         self._codes = 0
+        metrics.queued.set_function(lambda: self._codes)
 
     async def verify(self, scan: Scan) -> Single:
-        """Check one scan together with those that wait. Raises Overloaded, NotServing."""
+        """Check one scan, together with those that wait. Raises Overloaded, NotServing."""
         self._admit(1)
-        future: asyncio.Future[Single] = asyncio.get_running_loop().create_future()
-        self._waiting.append((scan, future))
-        if self._runner is None:
-            self._runner = asyncio.create_task(self._run(), name="batcher")
         try:
-            return await future
+            if self._runner is None and not self._is_checking:
+                return await self._check_alone(scan)
+            return await self._wait(scan)
         finally:
             self._release(1)
+
+    async def _check_alone(self, scan: Scan) -> Single:
+        """Check a scan that finds the verifier idle: mostly nothing is waited for, and there is no need of a task."""
+        self._is_checking = True
+        try:
+            outcome = await self._verifier.check((scan,))
+        finally:
+            self._is_checking = False
+            if self._waiting and self._runner is None:
+                self._runner = asyncio.create_task(self._run(), name="batcher")
+        return Single(outcome.checks[0], outcome)
+
+    async def _wait(self, scan: Scan) -> Single:
+        """Have a scan checked in the next batch.
+
+        Who finds the verifier at work waits, and whoever is checking alone starts the runner at the end.
+        """
+        future: asyncio.Future[Single] = asyncio.get_running_loop().create_future()
+        self._waiting.append((scan, future))
+        return await future
 
     async def verify_batch(self, codes: Sequence[bytes], host: str) -> Answers:
         """Check a batch of its own. Raises Overloaded, NotServing."""
@@ -97,8 +117,6 @@ class Batcher:
             self._metrics.shed.inc(count)
             raise Overloaded(f"{self._codes} codes are waiting to be checked", RETRY_AFTER_S)
         self._codes += count
-        self._metrics.queued.set(self._codes)
 
     def _release(self, count: int) -> None:
         self._codes -= count
-        self._metrics.queued.set(self._codes)

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from onecode_server.engine.row_reader import Row
 from onecode_server.formats import Codec
 from onecode_server.model.code import Claims, Scan, SignedCode
 from onecode_server.model.status import Level, StatusView, Token
@@ -23,6 +24,7 @@ class Check:
         "key",
         "level",
         "opaque_home",
+        "row",
         "scan",
         "signed",
         "token",
@@ -35,6 +37,7 @@ class Check:
         self.finding: Finding | None = None
         self.codec: Codec | None = None
         self.opaque_home: Region | None = None
+        self.row: Row | None = None
         self.signed: SignedCode | None = None
         self.candidates: tuple[IssuerKey, ...] = ()
         self.key: IssuerKey | None = None

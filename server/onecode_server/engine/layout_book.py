@@ -13,6 +13,7 @@ import numpy as np
 from onecode_server.errors import Malformed
 from onecode_server.formats import national, national_layout
 from onecode_server.formats.columns import Bytes, Layout
+from onecode_server.formats.national_layout import NationalLayout
 
 LENGTHS_MAX: Final = 256
 """Lengths of codes in the book: a few for each region's words, and some for each length of a local identifier."""
@@ -36,7 +37,7 @@ class LayoutBook:
     """The layouts that authentic codes have shown, by the length of the code."""
 
     def __init__(self) -> None:
-        self._layouts: dict[int, list[Layout]] = {}
+        self._layouts: dict[int, list[NationalLayout]] = {}
         self._tries: Counter[int] = Counter()
 
     def learn(self, code: bytes) -> None:
@@ -49,12 +50,16 @@ class LayoutBook:
             return
         self._tries[length] += 1
         try:
-            layout = national_layout.NationalLayout(code)
+            layout = NationalLayout(code)
         except (Malformed, ValueError):
             return
         data, _ = national_layout.decode([code])
         if not any(other.fits(data)[0] for other in known):
             self._layouts[length] = [*known, layout]
+
+    def of_length(self, length: int) -> Sequence[NationalLayout]:
+        """Return the layouts of national codes of one length."""
+        return self._layouts.get(length, ())
 
     def read(self, codes: Sequence[bytes]) -> list[Table]:
         """Return those codes that a layout fits."""
@@ -68,7 +73,7 @@ class LayoutBook:
                 tables += self._tables([codes[place] for place in places], places, self._layouts[length])
         return tables
 
-    def _tables(self, codes: list[bytes], places: list[int], layouts: list[Layout]) -> list[Table]:
+    def _tables(self, codes: list[bytes], places: list[int], layouts: Sequence[Layout]) -> list[Table]:
         data, is_left = national_layout.decode(codes)
         tables = []
         for layout in layouts:

@@ -180,8 +180,10 @@ class StatusCache:
         return fetched
 
     def _count(self, asked: int, missed: int) -> None:
-        self._metrics.cache_lookups.labels("miss").inc(missed)
-        self._metrics.cache_lookups.labels("hit").inc(asked - missed)
+        if missed:
+            self._metrics.cache_lookups.labels("miss").inc(missed)
+        if asked > missed:
+            self._metrics.cache_lookups.labels("hit").inc(asked - missed)
 
     def _confirmed_s(self, entries: Entries) -> npt.NDArray[np.float64]:
         """Return when each entry was last known to be so: float64[n]."""

@@ -57,8 +57,7 @@ class StatusTable:
     def __init__(self, rows_max: int) -> None:
         self._entries: Entries = np.zeros(rows_max + 1, _ENTRY)
         self._entries[MISSING] = (_LONG_AGO_S, 0, 0, 0, NOBODY, 0, False)  # the last row is nobody's
-        self._subjects: list[bytes | None] = [None] * rows_max
-        self._records: dict[int, Records] = {}
+        self._read: list[tuple[bytes, Entry] | None] = [None] * rows_max
         self._rows: dict[bytes, int] = {}
         self._next = 0
 
@@ -75,34 +74,30 @@ class StatusTable:
 
     def records(self, row: int) -> Records:
         """Return the records of the subject in a row."""
-        return self._records.get(row, ())
+        known = self._read[row]
+        return () if known is None else known[1].records
 
     def entry(self, subject: bytes) -> Entry | None:
         """Return what is known of one subject, or None."""
         row = self._rows.get(subject)
-        if row is None:
-            return None
-        asked_at_s, position, *_, is_followed = self._entries[row].item()
-        return Entry(self.records(row), asked_at_s, position, is_followed)
+        known = None if row is None else self._read[row]
+        return None if known is None else known[1]
 
     def put(self, subject: bytes, entry: Entry) -> None:
         """Write what was read of a subject, in the place of what was read longest ago."""
         self.forget(subject)
-        row, self._next = self._next, (self._next + 1) % len(self._subjects)
-        old = self._subjects[row]
+        row, self._next = self._next, (self._next + 1) % len(self._read)
+        old = self._read[row]
         if old is not None:
-            self.forget(old)
-        self._subjects[row], self._rows[subject] = subject, row
-        if entry.records:
-            self._records[row] = entry.records
+            self.forget(old[0])
+        self._read[row], self._rows[subject] = (subject, entry), row
         self._entries[row] = as_row(entry)
 
     def forget(self, subject: bytes) -> None:
         """Let go of a subject, if it is here."""
         row = self._rows.pop(subject, None)
         if row is not None:
-            self._subjects[row] = None
-            self._records.pop(row, None)
+            self._read[row] = None
 
     def clear(self) -> None:
         """Let go of all."""

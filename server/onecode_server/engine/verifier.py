@@ -11,7 +11,6 @@ The steps run on the event loop, in slices; only store lookups leave it.
 """
 
 import asyncio
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -30,7 +29,7 @@ from onecode_server.engine.trust_source import TrustSource
 from onecode_server.metrics import UNKNOWN_REGION, Metrics
 from onecode_server.model.code import Scan
 from onecode_server.model.trust_list import TrustList
-from onecode_server.model.verdict import Authenticity, Decision, Finding, Verdict
+from onecode_server.model.verdict import Finding, Verdict
 from onecode_server.rules import admission
 
 SLICE_CODES: Final = 64
@@ -76,7 +75,11 @@ class Verifier:
             for check in part:
                 self._decider.decide(check, trust, now)  # 9, 10
         self._metrics.batch_codes.observe(len(checks))
-        self._count(Counter((check.answer, check.scan.host) for check in checks), trust)
+        counts: dict[tuple[Verdict, str], int] = {}
+        for check in checks:
+            told = check.answer, check.scan.host
+            counts[told] = counts.get(told, 0) + 1
+        self._count(counts, trust)
         return Outcome(checks, trust, now)
 
     async def verify(self, codes: Sequence[bytes], host: str) -> Answers:
@@ -144,12 +147,7 @@ class Verifier:
 
     def _count(self, answers: Mapping[tuple[Verdict, str], int], trust: TrustList) -> None:
         """Count verdicts by their answer, and by home and host."""
-        decided: Counter[tuple[Decision, Authenticity]] = Counter()
-        scanned: Counter[tuple[str, str]] = Counter()
         for (verdict, host), count in answers.items():
-            decided[verdict.decision, verdict.authenticity] += count
-            scanned[verdict.home or UNKNOWN_REGION, host if host in trust.regions else UNKNOWN_REGION] += count
-        for (decision, authenticity), count in decided.items():
-            self._metrics.verdicts.labels(decision.name, authenticity.name).inc(count)
-        for pair, count in scanned.items():
-            self._metrics.scans.labels(*pair).inc(count)
+            self._metrics.verdicts.labels(verdict.decision.name, verdict.authenticity.name).inc(count)
+            known = host if host in trust.regions else UNKNOWN_REGION
+            self._metrics.scans.labels(verdict.home or UNKNOWN_REGION, known).inc(count)

@@ -48,6 +48,7 @@ class Voice(NamedTuple):
 
     claimant: Claimant
     bounds: KeyBounds
+    word: str
 
 
 def claimant_of(claims: Claims, trust: TrustList) -> Claimant:
@@ -99,7 +100,7 @@ def voice_of(key: IssuerKey, terms: Terms, words: bytes, trust: TrustList, skew:
     bounds = key_bounds(key, skew)
     if bounds is None:
         return None
-    return Voice(Claimant(home, trust.regions[key.region].levels.get(word, Level.UNSPECIFIED)), bounds)
+    return Voice(Claimant(home, trust.regions[key.region].levels.get(word, Level.UNSPECIFIED)), bounds, word)
 
 
 def _expiries(where: ClaimMap, layout: Layout) -> tuple[tuple[Field, ...], tuple[int, ...]] | None:

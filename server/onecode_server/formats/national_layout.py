@@ -12,6 +12,7 @@ import numpy as np
 
 from onecode_server.formats import base45, base45_columns, national
 from onecode_server.formats.columns import FIELDS_MAX, SECOND_US, Bytes, Field, Flags, Kind, Times
+from onecode_server.model.code import SignedCode
 from onecode_server.model.trust_list import Format, Path
 
 _UINT, _NEGINT, _BYTES, _TEXT, _ARRAY, _MAP = range(6)
@@ -52,8 +53,12 @@ class NationalLayout:
         heads = np.zeros(must.size, np.uint8)
         heads[: len(cbor)] = np.frombuffer(cbor, np.uint8)
         self._must, self._heads = must.view(np.uint64), (heads & must).view(np.uint64)
-        before = national.SIGNATURE1 + national.bytes_head(self._protected.end - self._protected.start)
-        between = b"\x40" + national.bytes_head(self._payload.end - self._payload.start)
+        self._size, self._must_be = len(cbor), int.from_bytes(must.tobytes()[: len(cbor)])
+        self._heads_are = int.from_bytes(cbor) & self._must_be
+        self._before_bytes = before = national.SIGNATURE1 + national.bytes_head(
+            self._protected.end - self._protected.start
+        )
+        self._between_bytes = between = b"\x40" + national.bytes_head(self._payload.end - self._payload.start)
         self._before, self._between = np.frombuffer(before, np.uint8), np.frombuffer(between, np.uint8)
 
     def _learn(self, cbor: bytes) -> None:
@@ -79,6 +84,18 @@ class NationalLayout:
         if rows.shape[1] != self._must.size:
             return np.zeros(len(data), bool)
         return np.asarray(((rows & self._must) == self._heads).all(axis=1))
+
+    def fits_one(self, cbor: bytes) -> bool:
+        """Tell of one code's CBOR whether it is built as the layout says."""
+        return len(cbor) == self._size and int.from_bytes(cbor) & self._must_be == self._heads_are
+
+    def signed(self, cbor: bytes) -> SignedCode:
+        """Return the envelope of one code that fits."""
+        protected, payload, signature = self._protected, self._payload, self._signature
+        body = cbor[payload.start : payload.end]
+        message = b"".join((self._before_bytes, cbor[protected.start : protected.end], self._between_bytes, body))
+        key_id = cbor[self.key_id.start : self.key_id.end]
+        return SignedCode(Format.NATIONAL, key_id, message, cbor[signature.start : signature.end], body)
 
     def read_key_id(self, field: bytes) -> bytes:
         """Return the key id, which stands there as it is."""

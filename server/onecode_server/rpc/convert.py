@@ -1,6 +1,7 @@
 """Model to messages. Equal verdicts of a batch share one message: building answers is a large part of its cost."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -9,6 +10,7 @@ from onecode.v1 import recognition_pb2 as pb
 from onecode_server.engine.check import Answers
 from onecode_server.engine.translator import Translation
 from onecode_server.model.verdict import Verdict
+from onecode_server.rules.admission import VERDICTS_KEPT
 
 
 def timestamp(time: int) -> Timestamp:
@@ -34,6 +36,17 @@ def verdict(answer: Verdict) -> pb.Verdict:
         exception_id=answer.exception_id,
         status_age_s=answer.status_age_s,
     )
+
+
+def single(answer: Verdict, trust_list_version: int, checked_at: int) -> bytes:
+    """Return the response to one scan, as its bytes; see ``batch``."""
+    rest = pb.VerifyResponse(trust_list_version=trust_list_version, checked_at=timestamp(checked_at))
+    return _verify_response(answer) + rest.SerializeToString()
+
+
+@lru_cache(VERDICTS_KEPT)
+def _verify_response(answer: Verdict) -> bytes:
+    return pb.VerifyResponse(verdict=verdict(answer)).SerializeToString()
 
 
 def batch(answers: Answers) -> bytes:

@@ -22,7 +22,7 @@ from onecode_server.errors import Misconfigured
 from onecode_server.metrics import Metrics
 from onecode_server.rpc.exceptions import ExceptionServicer
 from onecode_server.rpc.health import HealthServicer
-from onecode_server.rpc.interceptor import CallInterceptor
+from onecode_server.rpc.metered import MeteredServer
 from onecode_server.rpc.recognition import BATCH_BYTES_MAX, RecognitionServicer
 from onecode_server.rpc.status import StatusServicer
 from onecode_server.rpc.trust_list import TrustListServicer
@@ -78,16 +78,15 @@ class Listener:
         self._draining = services.draining
         # Two servers by mistake on one port is a mistake, not a load balancer. Workers share one that is reserved.
         options = (*_OPTIONS, ("grpc.so_reuseport", int(shares_port)))
-        self._server = grpc.aio.server(
-            interceptors=[CallInterceptor(metrics)], options=options, maximum_concurrent_rpcs=RPCS_MAX
-        )
-        recognition_pb2_grpc.add_RecognitionServiceServicer_to_server(services.recognition, self._server)
-        status_pb2_grpc.add_StatusServiceServicer_to_server(services.status, self._server)
-        exceptions_pb2_grpc.add_ExceptionServiceServicer_to_server(services.exceptions, self._server)
-        trust_list_pb2_grpc.add_TrustListServiceServicer_to_server(services.trust_list, self._server)
-        health_pb2_grpc.add_HealthServicer_to_server(services.health, self._server)
+        self._server = grpc.aio.server(options=options, maximum_concurrent_rpcs=RPCS_MAX)
+        server: Any = MeteredServer(self._server, metrics)
+        recognition_pb2_grpc.add_RecognitionServiceServicer_to_server(services.recognition, server)
+        status_pb2_grpc.add_StatusServiceServicer_to_server(services.status, server)
+        exceptions_pb2_grpc.add_ExceptionServiceServicer_to_server(services.exceptions, server)
+        trust_list_pb2_grpc.add_TrustListServiceServicer_to_server(services.trust_list, server)
+        health_pb2_grpc.add_HealthServicer_to_server(services.health, server)
         if reflects:
-            _reflect(self._server)
+            _reflect(server)
 
     async def start(self, host: str, port: int) -> int:
         """Listen, and return the port. Raises Misconfigured where the address cannot be had."""

@@ -38,15 +38,11 @@ class RecognitionServicer(pb_grpc.RecognitionServiceServicer):
         self._trust = trust
         self._draining = draining
 
-    async def Verify(self, request: pb.VerifyRequest, context: _Context) -> pb.VerifyResponse:
+    async def Verify(self, request: pb.VerifyRequest, context: _Context) -> bytes:  # type: ignore[override]
         """Check one code. Raises InvalidRequest, Overloaded, NotServing."""
         _expect_region(request.host_region, "host_region")
         check, outcome = await self._batcher.verify(Scan(request.code, request.host_region))
-        return pb.VerifyResponse(
-            verdict=convert.verdict(check.answer),
-            trust_list_version=outcome.trust.version,
-            checked_at=convert.timestamp(outcome.checked_at),
-        )
+        return convert.single(check.answer, outcome.trust.version, outcome.checked_at)
 
     async def BatchVerify(self, request: pb.BatchVerifyRequest, context: _Context) -> bytes:  # type: ignore[override]
         """Check many codes. Raises InvalidRequest, Overloaded, NotServing."""

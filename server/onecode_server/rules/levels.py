@@ -42,6 +42,8 @@ def standing(
     record count beside it; the most severe wins. A claim without a mapping is not mended by a record beside it.
     """
     records = tuple(records)
+    if not records:
+        return Standing(claim, False, False, 0)
     ours = newest(records, home, Scope.NATIONAL, now)
     if ours is not None and ours.effective_at < issued_at:
         ours = None  # the code is the home's later word

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from onecode_server.crypto.libsodium import LibsodiumBackend
 from onecode_server.engine import layout_book, speakers
 from onecode_server.engine.layout_book import ROWS_MIN
+from onecode_server.engine.row_reader import RowReader
 from onecode_server.formats import base45_columns, national, national_layout
 from onecode_server.formats.base45 import ALPHABET
 from onecode_server.model.status import Level, Scope, Status
@@ -47,7 +48,15 @@ async def by_columns(world: World, batch: list[bytes], host: str = "420000") -> 
 
 
 async def alone(world: World, batch: list[bytes], host: str = "420000") -> list[Verdict]:
-    return [check.answer for check in (await world.check_all(batch, host)).checks]
+    """Return what the general path says of each code, and hold to it what is read by a layout one by one."""
+    by_rows = [(await world.check_all([code], host)).checks[0] for code in batch]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(RowReader, "decode", lambda *_: None)
+        parsed = [(await world.check_all([code], host)).checks[0] for code in batch]
+    for one, other in zip(by_rows, parsed, strict=True):
+        assert (one.answer, one.level, one.claims, one.key) == (other.answer, other.level, other.claims, other.key)
+        assert one.signed in (other.signed, None) or one.claims is None
+    return [check.answer for check in parsed]
 
 
 async def test_a_batch_is_read_in_columns_once_its_layouts_are_known(world: World) -> None:
@@ -59,6 +68,20 @@ async def test_a_batch_is_read_in_columns_once_its_layouts_are_known(world: Worl
     # 110000 has its level inside of another claim, which is for the general path.
     assert in_columns(world) == sum(verdict.home != "110000" for verdict in after)
     assert {verdict.decision for verdict in after} == set(Decision)
+
+
+async def test_a_single_code_is_read_by_its_layout_once_it_is_known(world: World) -> None:
+    code = world.code("540000", Level.YELLOW)
+    first, second = await world.check(code), await world.check(code)
+    assert (first.row, second.row is not None) == (None, True)
+    assert (first.answer, first.claims, first.signed, first.key) == (
+        second.answer,
+        second.claims,
+        second.signed,
+        second.key,
+    )
+    changed = code[:-1] + (b"0" if code[-1:] != b"0" else b"1")
+    assert (await world.verify(changed)).authenticity in (Authenticity.BAD_SIGNATURE, Authenticity.MALFORMED)
 
 
 async def test_few_codes_are_read_one_by_one(world: World) -> None:
@@ -181,7 +204,7 @@ class Loop:
         return self.runner.run(self.world.verify_all(batch, host))
 
     def alone(self, batch: list[bytes], host: str) -> list[Verdict]:
-        return [self.runner.run(alone(self.world, [code], host))[0] for code in batch]
+        return self.runner.run(alone(self.world, batch, host))
 
 
 @pytest.fixture(scope="module")

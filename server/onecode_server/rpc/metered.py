@@ -5,7 +5,7 @@ import asyncio
 import inspect
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any, Final
 
@@ -26,30 +26,26 @@ DEADLINE_SLACK_S: Final = 0.05
 """The caller's clock ends a call, and its word of that may be here a moment before our own clock agrees."""
 
 
-class CallInterceptor(grpc.aio.ServerInterceptor):
-    """Wraps each method once; later calls find it wrapped."""
+class MeteredServer:
+    """Takes services as ``server`` does, and gives it their methods wrapped.
 
-    def __init__(self, metrics: Metrics) -> None:
+    Not by an interceptor, which gRPC asks at every call; and as generic handlers, since gRPC (1.84 and later) waits
+    with a task for each registered method at every call: a quarter more instructions with the 16 of ours.
+    """
+
+    def __init__(self, server: grpc.aio.Server, metrics: Metrics) -> None:
+        self._server = server
         self._metrics = metrics
-        self._wrapped: dict[str, _Handler] = {}
 
-    async def intercept_service(
-        self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[_Handler | None]],
-        handler_call_details: grpc.HandlerCallDetails,
-    ) -> _Handler:
-        """Return the wrapped handler; None for a method that is not registered, which gRPC answers UNIMPLEMENTED."""
-        method = handler_call_details.method
-        wrapped = self._wrapped.get(method)
-        if wrapped is not None:
-            return wrapped
-        handler = await continuation(handler_call_details)
-        if handler is not None:
-            handler = self._wrapped[method] = self._wrap(handler, method)
-        return handler
+    def add_generic_rpc_handlers(self, handlers: Sequence[_Handler]) -> None:
+        """Do nothing: the generated code also gives the same methods by name."""
 
-    def _wrap(self, handler: Any, method: str) -> Any:
-        service, _, name = method.removeprefix("/").partition("/")
+    def add_registered_method_handlers(self, service: str, handlers: Mapping[str, _Handler]) -> None:
+        """Take the methods of a service."""
+        wrapped = {name: self._wrap(handler, service, name) for name, handler in handlers.items()}
+        self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, wrapped),))
+
+    def _wrap(self, handler: Any, service: str, name: str) -> Any:
         kind = _KINDS[bool(handler.request_streaming), bool(handler.response_streaming)]
         meter = _Meter(self._metrics, (kind, service, name), handler.request_deserializer)
         if handler.response_streaming:
