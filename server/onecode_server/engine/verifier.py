@@ -10,7 +10,6 @@ alike. The other two questions and the answer are put here:
 The steps run on the event loop, in slices; only store lookups leave it.
 """
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -20,7 +19,7 @@ import numpy.typing as npt
 from onecode_server.engine import testimony
 from onecode_server.engine.authenticator import Authenticator
 from onecode_server.engine.check import Answers, Check, Outcome
-from onecode_server.engine.clock import Clock
+from onecode_server.engine.clock import Clock, give_way
 from onecode_server.engine.column_authenticator import ColumnAuthenticator
 from onecode_server.engine.decider import Decider, Hosted
 from onecode_server.engine.follower import Follower
@@ -34,7 +33,7 @@ from onecode_server.rules import admission
 
 SLICE_CODES: Final = 64
 """How many codes that are read one by one hold the event loop in one go: about 2 ms, after which others have a turn."""
-TOGETHER_CODES: Final = 512
+TOGETHER_CODES: Final = 256
 """How many do that are read in columns."""
 
 
@@ -68,7 +67,7 @@ class Verifier:
         checks = [Check(scan) for scan in scans]
         for start in range(0, len(checks), SLICE_CODES):
             if start:
-                await asyncio.sleep(0)  # whoever else has work on the loop
+                await give_way()
             part = checks[start : start + SLICE_CODES]
             await self._authenticator.authenticate(part, trust, now)
             await self._look_up_status(part)  # 8
@@ -94,7 +93,7 @@ class Verifier:
         which = np.empty(len(codes), np.int64)
         for start in range(0, len(codes), TOGETHER_CODES):
             if start:
-                await asyncio.sleep(0)
+                await give_way()
             verdicts, places = await self._verify_together(codes[start : start + TOGETHER_CODES], at)
             which[start : start + TOGETHER_CODES] = places + len(distinct)
             distinct += verdicts
@@ -119,7 +118,7 @@ class Verifier:
         checks = [Check(Scan(codes[place], at.host)) for place in places]
         for start in range(0, len(checks), SLICE_CODES):
             if start:
-                await asyncio.sleep(0)
+                await give_way()
             await self._authenticator.authenticate(checks[start : start + SLICE_CODES], at.trust, at.now)
         which = np.empty(len(codes), np.int64)
         verdicts: list[Verdict] = []

@@ -28,6 +28,11 @@ class Intake(Generic[_T]):
         self._gathers = 0
         self._tasks = [asyncio.create_task(self._read(messages)), asyncio.create_task(self._stop(stop))]
 
+    @property
+    def waiting(self) -> int:
+        """How many messages have been read and not taken."""
+        return len(self._waiting)
+
     async def take(self, count_max: int) -> list[_T]:
         """Return 1 to ``count_max`` messages as soon as there is one; an empty list at the end."""
         await self._to_take.wait()

@@ -19,6 +19,9 @@ AHEAD_SCANS: Final = 512
 """Scans that one stream has waiting: what its next batch may hold, and 2 MiB at the most."""
 BATCH_SCANS: Final = 256
 """Scans to a batch: enough to fill any signature kernel, few enough to answer the first soon."""
+GATHER_S: Final = 0.002
+"""How long a stream that does not wait for its answers gathers scans for its next batch. gRPC hands over one after the
+other, more slowly than a scan is checked: without this, each would be a batch of its own."""
 
 
 async def answers(
@@ -43,6 +46,8 @@ async def answers(
                     yield response
             if fit < len(batch):
                 raise InvalidRequest("HOST_REGION_INVALID", f"request {batch[fit].request_id}: not six digits")
+            if intake.waiting:  # scans came in before their caller had these answers: it does not wait for them
+                await intake.gather(BATCH_SCANS, GATHER_S)
     finally:
         intake.close()
 

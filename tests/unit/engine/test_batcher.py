@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from onecode_server.engine.batcher import Batcher
+from onecode_server.engine.batcher import CROWD_CALLS, GATHERED, Batcher, Crowd
 from onecode_server.errors import NotServing, Overloaded
 from onecode_server.model.code import Scan
 from onecode_server.model.verdict import Decision
@@ -74,3 +74,57 @@ async def test_a_failure_reaches_every_caller_and_the_next_batch_runs(
         )
     assert [type(result) for result in results] == [NotServing] * 3
     assert (await world.batcher.verify(Scan(b"x", "440000"))).check.answer.decision is Decision.REFUSE
+
+
+class Clock:
+    """A monotonic clock that a test sets."""
+
+    def __init__(self) -> None:
+        self.now_s = 0.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+def calls(crowd: Crowd, clock: Clock, count: int, apart_s: float) -> list[bool]:
+    met = []
+    for _ in range(count):
+        clock.now_s += apart_s
+        met.append(crowd.meets())
+    return met
+
+
+def test_calls_close_behind_each_other_are_a_crowd_and_others_are_not() -> None:
+    crowd = Crowd(clock := Clock())
+    assert not any(calls(crowd, clock, 1000, 0.005))  # 200 a second
+    assert calls(crowd, clock, 20, 0.0001) == [False] * 7 + [True] * 13
+    assert calls(crowd, clock, 10, 0.005) == [True] * 8 + [False] * 2
+
+
+def test_one_caller_who_asks_again_at_once_is_soon_known_to_be_alone() -> None:
+    crowd = Crowd(clock := Clock())
+    assert calls(crowd, clock, 9, 0.0005)[-1]
+    crowd.came(1)
+    assert calls(crowd, clock, 264, 0.0005) == [False] * 263 + [True]
+
+
+async def test_a_crowd_is_given_a_moment_and_checked_together(world: World) -> None:
+    clock = Clock()
+    batcher = Batcher(world.verifier, world.metrics, monotonic=clock)
+    for _ in range(CROWD_CALLS):
+        await batcher.verify(Scan(b"x", "440000"))
+    before = batch_sizes(world)
+    first = asyncio.create_task(batcher.verify(Scan(b"x", "440000")))
+    for _ in range(5):
+        await asyncio.sleep(0)  # gRPC hands over one call after the other
+    rest = [asyncio.create_task(batcher.verify(Scan(b"x", "440000"))) for _ in range(GATHERED - 1)]
+    await asyncio.gather(first, *rest)
+    after = batch_sizes(world)
+    assert (after[0] - before[0], after[1] - before[1]) == (1, GATHERED)
+
+
+async def test_who_is_alone_is_answered_all_the_same(world: World) -> None:
+    batcher = Batcher(world.verifier, world.metrics, monotonic=Clock())
+    for _ in range(3 * CROWD_CALLS):
+        answer = await asyncio.wait_for(batcher.verify(Scan(b"x", "440000")), 5)
+        assert answer.check.answer.decision is Decision.REFUSE
