@@ -1,11 +1,10 @@
 """Base45 (RFC 9285) by the batch, strict as ``base45`` is: in C where there was a compiler, in NumPy elsewhere."""
 
-from importlib.util import find_spec
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
-from onecode_server.formats import base45
+from onecode_server.formats import base45, row_kernels
 from onecode_server.formats.columns import Bytes, Flags
 
 _VALUES: Final = np.frombuffer(base45.VALUES, np.uint8)
@@ -22,24 +21,9 @@ def decode(text: Bytes) -> tuple[Bytes, Flags]:
     data = np.zeros((count, size + -size % 8), np.uint8)
     if characters % 3 == 1:
         return data, np.zeros(count, bool)
-    is_good = _decode_in_c(text, data) if _kernel is not None else _decode(text, data)
-    return data, is_good
-
-
-def _decode_in_c(text: Bytes, data: Bytes) -> Flags:
-    is_good = np.empty(len(text), np.uint8)
-    lib, ffi = _kernel.lib, _kernel.ffi
-    # A row's characters lie one behind the other; rows may have something between them.
-    text = text if text.strides[1] == 1 and text.strides[0] > 0 else np.ascontiguousarray(text)
-    lib.onecode_base45_rows(
-        *text.shape,
-        ffi.cast("uint8_t *", text.ctypes.data),
-        text.strides[0],
-        ffi.cast("uint8_t *", data.ctypes.data),
-        data.strides[0],
-        ffi.cast("uint8_t *", is_good.ctypes.data),
-    )
-    return is_good.view(bool)
+    if _kernel is None:
+        return data, _decode(text, data)
+    return data, row_kernels.decode(_kernel, "base45", text, data)
 
 
 def _decode(text: Bytes, data: Bytes) -> Flags:
@@ -58,12 +42,4 @@ def _decode(text: Bytes, data: Bytes) -> Flags:
     return is_good
 
 
-def _load() -> Any:
-    if find_spec("onecode_server.formats._columns") is None:
-        return None
-    from onecode_server.formats import _columns  # noqa: PLC0415 - it may not have been built
-
-    return _columns
-
-
-_kernel: Final = _load()
+_kernel: Final = row_kernels.load()

@@ -1,6 +1,6 @@
 """Builds the text decoders: run by the package's own build (setup.py), never by the server.
 
-The extension is optional: without it NumPy decodes, to the same effect. The declaration below is the header's; the
+The extension is optional: without it NumPy decodes, to the same effect. The declarations below are the header's; the
 compiler holds them against each other.
 """
 
@@ -14,6 +14,8 @@ ffibuilder = FFI()
 ffibuilder.cdef("""
     void onecode_base45_rows(size_t rows, size_t characters, const uint8_t *text, size_t text_stride, uint8_t *data,
                              size_t data_stride, uint8_t is_good[]);
+    void onecode_base64url_rows(size_t rows, size_t characters, const uint8_t *text, size_t text_stride, uint8_t *data,
+                                size_t data_stride, uint8_t is_good[]);
 """)
 ffibuilder.set_source(
     "onecode_server.formats._columns",

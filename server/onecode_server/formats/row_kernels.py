@@ -1,0 +1,37 @@
+"""The text decoders in C (``formats/kernel``), where there was a compiler to build them."""
+
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+
+from onecode_server.formats.columns import Bytes, Flags
+
+
+def load() -> Any:
+    """Return the extension, None where it has not been built."""
+    if find_spec("onecode_server.formats._columns") is None:
+        return None
+    from onecode_server.formats import _columns  # noqa: PLC0415 - it may not have been built
+
+    return _columns
+
+
+def decode(kernel: Any, encoding: str, text: Bytes, data: Bytes) -> Flags:
+    """Decode rows of text, uint8[n, characters], into the memory of ``data``; return which are good: bool[n].
+
+    The bytes of a row of ``data`` lie one behind the other, and there is room for what the encoding makes of the text.
+    """
+    is_good = np.empty(len(text), np.uint8)
+    lib, ffi = kernel.lib, kernel.ffi
+    # A row's characters lie one behind the other; rows may have something between them.
+    text = text if text.strides[1] == 1 and text.strides[0] > 0 else np.ascontiguousarray(text)
+    getattr(lib, f"onecode_{encoding}_rows")(
+        *text.shape,
+        ffi.cast("uint8_t *", text.ctypes.data),
+        text.strides[0],
+        ffi.cast("uint8_t *", data.ctypes.data),
+        data.strides[0],
+        ffi.cast("uint8_t *", is_good.ctypes.data),
+    )
+    return is_good.view(bool)
