@@ -62,7 +62,7 @@ class Authenticator:
             self._alone(check, self._read_claims, trust)  # 6
             self._check_validity(check, trust, now)  # 7
             if check.row is None and check.key is not None and check.finding is None:
-                self._rows.learn(check.scan.code)
+                self._learn(check.scan.code)
 
     def _alone(self, check: Check, step: Callable[[Check, TrustList], None], trust: TrustList) -> None:
         """Run a step that reads a stranger's bytes, so that a bug found by one code refuses that code and no other."""
@@ -70,9 +70,19 @@ class Authenticator:
             step(check, trust)
         except Exception as bug:
             check.refuse(Authenticity.MALFORMED, Reason.CODE_MALFORMED)
-            self._metrics.check_bugs.inc()
-            # Neither message nor traceback: they could hold what the code says.
-            _log.error("a check failed in a way that nobody expected: %s in %s", type(bug).__name__, step.__name__)
+            self._tell(bug, step.__name__)
+
+    def _learn(self, code: bytes) -> None:
+        """Learn how an authentic code is built; what goes wrong there costs it nothing."""
+        try:
+            self._rows.learn(code)
+        except Exception as bug:
+            self._tell(bug, "learn")
+
+    def _tell(self, bug: Exception, step: str) -> None:
+        """Log a bug, of which neither message nor traceback may be shown: they could hold what the code says."""
+        self._metrics.check_bugs.inc()
+        _log.error("a check failed in a way that nobody expected: %s in %s", type(bug).__name__, step)
 
     def _decode(self, check: Check, trust: TrustList) -> None:
         code = check.scan.code

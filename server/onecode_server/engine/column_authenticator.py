@@ -59,8 +59,7 @@ class ColumnAuthenticator:
         """Learn how codes are built that the general path found authentic, where more like them may come."""
         try:
             if len(codes) >= ROWS_MIN:
-                for code in codes:
-                    self._layouts.learn(code)
+                self._layouts.learn(codes)
         except Exception as bug:
             self._tell(bug)
 
@@ -114,7 +113,7 @@ class ColumnAuthenticator:
 
     def _hear(self, layout: Layout, speakers: Speakers, terms: Terms, signed: "_Rows", now: int) -> list[Testimony]:
         """Take codes that are signed through steps 6 and 7."""
-        voices = speakers.voices_of(signed.by, terms, octets(signed.data, layout.key_id, *terms.words))  # 6
+        voices = speakers.voices_of(signed.by, terms, signed.data)  # 6
         rows = _Rows(signed.data, signed.places, voices).kept(voices != NOBODY)
         if not rows.by.size:
             return []
@@ -128,7 +127,7 @@ class ColumnAuthenticator:
         is_good &= columns.in_window(begins_at, expires_at, now, self._skew)
         rows = rows.kept(is_good)
         subjects = octets(rows.data, terms.subject)
-        if terms.subject.kind is Kind.TEXT:
+        if terms.subject.kind is not Kind.BYTES:
             homes = [speakers.claimants[voice].home for voice in rows.by.tolist()]
             subjects = [pseudonym(self._key, *named) for named in zip(homes, map(bytes.decode, subjects), strict=True)]
         self._metrics.column_codes.inc(len(subjects))

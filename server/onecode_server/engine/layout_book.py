@@ -5,24 +5,35 @@ book.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
 
 from onecode_server.errors import Malformed
-from onecode_server.formats import national, national_layout
-from onecode_server.formats.columns import Bytes, Layout
+from onecode_server.formats import CODECS, jwt_layout, national_layout, paseto_layout
+from onecode_server.formats.columns import Bytes, Layout, Layouts, Shape
 from onecode_server.formats.national_layout import NationalLayout
+from onecode_server.model.trust_list import Format
 
-LENGTHS_MAX: Final = 256
-"""Lengths of codes in the book: a few for each region's words, and some for each length of a local identifier."""
-LAYOUTS_MAX: Final = 4
-"""Layouts of one length: each is tried in turn on what the one before it left."""
+SHAPES_MAX: Final = 256
+"""Shapes of a format's codes in the book: a few for each region's words, and some for each length of a local
+identifier. Each format has its own, so that identifiers of all lengths in one take no room from another."""
+LAYOUTS_MAX: Final = 8
+"""Layouts of one shape: each is tried in turn on what the one before it left. Each Chinese level word has its own."""
 ROWS_MIN: Final = 16
-"""Fewer codes of a length are read faster one by one: an operation on columns costs a microsecond however few."""
-TRIES_MAX: Final = 32
-"""Codes of one length from which a layout is sought: an issuer whose codes have none is not asked for ever."""
+"""Fewer codes of a shape are read faster one by one: an operation on columns costs a microsecond however few."""
+TRIES_MAX: Final = 256
+"""Codes of one shape from which a layout is sought: an issuer whose codes have none is not asked for ever."""
+LEARNED_MAX: Final = 64
+"""Codes of one batch from which one is sought, over all of which they are spread: 3 ms of the event loop at most. What
+is common in the first batch is read in columns from the second on, so that later ones show what is rare."""
+
+LAYOUTS: Final[Mapping[Format, Layouts]] = {
+    Format.NATIONAL: national_layout,
+    Format.JWT: jwt_layout,
+    Format.PASETO: paseto_layout,
+}
 
 
 class Table(NamedTuple):
@@ -34,49 +45,71 @@ class Table(NamedTuple):
 
 
 class LayoutBook:
-    """The layouts that authentic codes have shown, by the length of the code."""
+    """The layouts that authentic codes have shown."""
 
     def __init__(self) -> None:
-        self._layouts: dict[int, list[NationalLayout]] = {}
-        self._tries: Counter[int] = Counter()
+        self.chapters = [Chapter(CODECS[fmt].PREFIX, layouts) for fmt, layouts in LAYOUTS.items()]
+        self._national = self.chapters[0]
 
-    def learn(self, code: bytes) -> None:
-        """Take the layout of a code that was found authentic, if it is national, has a new one, and there is room."""
-        length = len(code)
-        if not code.startswith(national.PREFIX) or (length not in self._tries and len(self._tries) >= LENGTHS_MAX):
-            return
-        known = self._layouts.get(length, [])
-        if len(known) >= LAYOUTS_MAX or self._tries[length] >= TRIES_MAX:
-            return
-        self._tries[length] += 1
-        try:
-            layout = NationalLayout(code)
-        except (Malformed, ValueError):
-            return
-        data, _ = national_layout.decode([code])
-        if not any(other.fits(data)[0] for other in known):
-            self._layouts[length] = [*known, layout]
+    def learn(self, codes: Sequence[bytes]) -> None:
+        """Take the layouts of codes that were found authentic, where there are new ones, and room."""
+        for code in codes[:: 1 + len(codes) // LEARNED_MAX]:
+            for chapter in self.chapters:
+                if code.startswith(chapter.prefix):
+                    chapter.learn(code)
 
-    def of_length(self, length: int) -> Sequence[NationalLayout]:
-        """Return the layouts of national codes of one length."""
-        return self._layouts.get(length, ())
+    def national(self, shape: Shape) -> Sequence[NationalLayout]:
+        """Return the layouts of national codes of a shape."""
+        return [layout for layout in self._national.layouts.get(shape, ()) if isinstance(layout, NationalLayout)]
 
     def read(self, codes: Sequence[bytes]) -> list[Table]:
         """Return those codes that a layout fits."""
-        by_length: dict[int, list[int]] = {}
+        return [table for chapter in self.chapters for table in chapter.read(codes)]
+
+
+class Chapter:
+    """The layouts of one format's codes, by their shape."""
+
+    def __init__(self, prefix: bytes, layouts: Layouts) -> None:
+        self.prefix = prefix
+        self._format = layouts
+        self.layouts: dict[Shape, list[Layout]] = {}
+        self._tries: Counter[Shape] = Counter()
+
+    def learn(self, code: bytes) -> None:
+        """Take the layout of an authentic code of the format; see ``LayoutBook``."""
+        shape = self._format.shape(code)
+        if shape is None or (shape not in self._tries and len(self._tries) >= SHAPES_MAX):
+            return
+        known = self.layouts.get(shape, [])
+        if len(known) >= LAYOUTS_MAX or self._tries[shape] >= TRIES_MAX:
+            return
+        self._tries[shape] += 1
+        data, _ = self._format.decode([code], shape)
+        if any(layout.fits(data)[0] for layout in known):
+            return
+        try:
+            self.layouts[shape] = [*known, self._format.learn(code)]
+        except (Malformed, ValueError):
+            return
+
+    def read(self, codes: Sequence[bytes]) -> list[Table]:
+        """Return those codes that a layout fits."""
+        by_shape: dict[Shape, list[int]] = {}
+        shape_of, prefix = self._format.shape, self.prefix
         for place, code in enumerate(codes):
-            if code.startswith(national.PREFIX):
-                by_length.setdefault(len(code), []).append(place)
+            if code.startswith(prefix) and (shape := shape_of(code)) is not None:
+                by_shape.setdefault(shape, []).append(place)
         tables = []
-        for length, places in by_length.items():
-            if length in self._layouts and len(places) >= ROWS_MIN:
-                tables += self._tables([codes[place] for place in places], places, self._layouts[length])
+        for shape, places in by_shape.items():
+            if shape in self.layouts and len(places) >= ROWS_MIN:
+                tables += self._tables([codes[place] for place in places], places, shape)
         return tables
 
-    def _tables(self, codes: list[bytes], places: list[int], layouts: Sequence[Layout]) -> list[Table]:
-        data, is_left = national_layout.decode(codes)
+    def _tables(self, codes: list[bytes], places: list[int], shape: Shape) -> list[Table]:
+        data, is_left = self._format.decode(codes, shape)
         tables = []
-        for layout in layouts:
+        for layout in self.layouts[shape]:
             fits = is_left & layout.fits(data)
             if fits.all():
                 return [Table(layout, data, places)]

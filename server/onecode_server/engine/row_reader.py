@@ -49,7 +49,7 @@ class RowReader:
 
     def decode(self, code: bytes) -> Row | None:
         """Return a code that a layout fits, or None. Raises Malformed."""
-        layouts = self._layouts.of_length(len(code)) if code.startswith(national.PREFIX) else ()
+        layouts = self._layouts.national((len(code),)) if code.startswith(national.PREFIX) else ()
         if not layouts:
             return None
         cbor = base45.decode(code[len(national.PREFIX) :])
@@ -60,7 +60,8 @@ class RowReader:
 
     def learn(self, code: bytes) -> None:
         """Learn how a code is built that the general path found authentic."""
-        self._layouts.learn(code)
+        if code.startswith(national.PREFIX):
+            self._layouts.learn([code])
 
     def claims(self, row: Row, key: IssuerKey, trust: TrustList) -> Claims | None:
         """Return what a code says that ``key`` signed, or None where the general path is to be asked."""

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from onecode_server.engine.voices import Claimant, Terms, terms_of, voice_of
 from onecode_server.errors import Malformed
-from onecode_server.formats.columns import Layout
+from onecode_server.formats.columns import Bytes, Field, Kind, Layout, octets
 from onecode_server.model.trust_list import CANDIDATES_MAX, IssuerKey, TrustList
 from onecode_server.rules.columns import KeyBounds
 
@@ -22,6 +22,7 @@ KEPT_MAX: Final = 4096
 are found anew, which costs some microseconds each."""
 
 _UNKNOWN: Final = -2
+_KEY_BYTES: Final = 8
 
 
 class Speakers:
@@ -86,11 +87,16 @@ class Speakers:
         """Return the place of the terms of each key: int64[n], NOBODY where they are not plain."""
         return np.array(self._terms_of_keys, np.int64)[keys]
 
-    def voices_of(self, keys: Places, terms: Terms, said: Sequence[bytes]) -> Places:
+    def voices_of(self, keys: Places, terms: Terms, data: Bytes) -> Places:
         """Return the place of each voice, into ``claimants`` and ``bounds``: int64[n], NOBODY where there is none.
 
-        ``said`` has the bytes of the key id's field and of ``terms.words``, of codes that ``keys`` signed.
+        ``data`` has the rows of codes that ``keys`` signed; ``terms`` are those of all of these keys.
         """
+        # The key itself is part of a voice, since keys of one id may be two regions', or valid at different times.
+        signed_by = np.ascontiguousarray(keys).view(np.uint8).reshape(-1, _KEY_BYTES)
+        words = (data[:, field.start : field.end] for field in terms.words)
+        rows = np.concatenate((signed_by, *words), axis=1)
+        said = octets(rows, Field(Kind.OTHER, 0, rows.shape[1]))
         places = _look_up(self._voice_places, said)
         if (places == _UNKNOWN).any():
             new = dict(zip(said, keys.tolist(), strict=True))
@@ -103,8 +109,7 @@ class Speakers:
         return places
 
     def _voice(self, key: IssuerKey, terms: Terms, said: bytes) -> int:
-        field = self._layout.key_id
-        voice = voice_of(key, terms, said[field.end - field.start :], self._trust, self._skew)
+        voice = voice_of(key, terms, said[_KEY_BYTES:], self._trust, self._skew)
         if voice is None:
             return NOBODY
         self.claimants.append(voice.claimant)

@@ -5,16 +5,19 @@ is anything out of the plain (a translation, a claim of another kind, whatever i
 and the general path is asked, which alone knows what is wrong.
 """
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from onecode_server.formats import CODECS, national
-from onecode_server.formats.columns import SECOND_US, Field, Kind, Layout
+from onecode_server.formats.columns import SECOND_US, TIME_DIGITS_MAX, Field, Kind, Layout
 from onecode_server.model.code import Claims
 from onecode_server.model.region import NATIONAL
 from onecode_server.model.status import SUBJECT_BYTES, Level
 from onecode_server.model.subject import LOCAL_ID_BYTES_MAX
 from onecode_server.model.trust_list import ClaimMap, Format, IssuerKey, Role, TrustList
 from onecode_server.rules.columns import KeyBounds, key_bounds
+
+_WORDS: Final = (Kind.TEXT, Kind.NUMBER, Kind.LITERAL)
+"""What may be a level: text, or what is its own JSON text."""
 
 
 class Terms(NamedTuple):
@@ -69,9 +72,9 @@ def terms_of(key: IssuerKey, layout: Layout, trust: TrustList) -> Terms | None:
     expiries = _expiries(where, layout)
     if subject is None or level is None or issued_at is None or expiries is None:
         return None
-    is_plain = _is_subject(subject, key.format) and level.kind is Kind.TEXT and issued_at.kind is Kind.TIME
+    is_plain = _is_subject(subject, key.format) and level.kind in _WORDS and _is_time(issued_at)
     not_before = layout.claims.get((CODECS[key.format].NOT_BEFORE,))
-    if not is_plain or (not_before is not None and not_before.kind is not Kind.TIME):
+    if not is_plain or (not_before is not None and not _is_time(not_before)):
         return None
     issuer = residence = None
     if key.format is Format.NATIONAL:
@@ -87,7 +90,7 @@ def voice_of(key: IssuerKey, terms: Terms, words: bytes, trust: TrustList, skew:
     parts, at = [], 0
     for field in terms.words:
         end = at + field.end - field.start
-        parts.append(words[at:end].decode("ascii"))
+        parts.append(words[at:end].decode())
         at = end
     word, home = parts.pop(0), key.region
     if terms.issuer is not None and parts.pop(0) != key.region:
@@ -113,7 +116,7 @@ def _expiries(where: ClaimMap, layout: Layout) -> tuple[tuple[Field, ...], tuple
         if where.valid_for_s is None:
             return None
         lasts.append(where.valid_for_s)
-    if any(field.kind is not Kind.TIME for field in ends):
+    if not all(map(_is_time, ends)):
         return None
     return ends, tuple(seconds * SECOND_US for seconds in lasts if seconds is not None)
 
@@ -122,4 +125,9 @@ def _is_subject(field: Field, fmt: Format) -> bool:
     size = field.end - field.start
     if field.kind is Kind.BYTES:
         return fmt is Format.NATIONAL and size == SUBJECT_BYTES
-    return field.kind is Kind.TEXT and 0 < size <= LOCAL_ID_BYTES_MAX
+    return field.kind is Kind.NUMBER or (field.kind is Kind.TEXT and 0 < size <= LOCAL_ID_BYTES_MAX)
+
+
+def _is_time(field: Field) -> bool:
+    is_seconds = field.kind is Kind.NUMBER and field.end - field.start <= TIME_DIGITS_MAX
+    return field.kind is Kind.TIME or is_seconds

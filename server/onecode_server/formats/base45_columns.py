@@ -4,7 +4,7 @@ from typing import Final
 
 import numpy as np
 
-from onecode_server.formats import base45, row_kernels
+from onecode_server.formats import base45, compiled, row_kernels
 from onecode_server.formats.columns import Bytes, Flags
 
 _VALUES: Final = np.frombuffer(base45.VALUES, np.uint8)
@@ -42,4 +42,4 @@ def _decode(text: Bytes, data: Bytes) -> Flags:
     return is_good
 
 
-_kernel: Final = row_kernels.load()
+_kernel: Final = compiled.kernel

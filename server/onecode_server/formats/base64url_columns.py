@@ -4,7 +4,7 @@ from typing import Final
 
 import numpy as np
 
-from onecode_server.formats import row_kernels
+from onecode_server.formats import compiled, row_kernels
 from onecode_server.formats.columns import Bytes, Flags
 
 _ALPHABET: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
@@ -41,4 +41,4 @@ def _decode(text: Bytes, data: Bytes) -> Flags:
     return is_good & ~three[:, size:].any(axis=1)
 
 
-_kernel: Final = row_kernels.load()
+_kernel: Final = compiled.kernel

@@ -3,7 +3,7 @@
 Arrays are NumPy's; ``n`` is how many codes there are, a row is one of them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Final, NamedTuple, Protocol
 
@@ -22,12 +22,15 @@ SECOND_US: Final = 1_000_000
 
 
 class Kind(Enum):
-    """What a field's bytes are: ASCII text, bytes, a time, or something that only the general path reads."""
+    """What a field's bytes are: text in UTF-8, bytes, a time, digits of a whole number, one of JSON's own words (true,
+    false, null), or something that only the general path reads."""
 
     TEXT = 0
     BYTES = 1
     TIME = 2
-    OTHER = 3
+    NUMBER = 3
+    LITERAL = 4
+    OTHER = 5
 
 
 class Field(NamedTuple):
@@ -36,6 +39,15 @@ class Field(NamedTuple):
     kind: Kind
     start: int
     end: int
+
+
+NUMBER_DIGITS_MAX: Final = 19
+"""Of a NUMBER: so it is below 2^64, the greatest number that is a subject."""
+TIME_DIGITS_MAX: Final = 11
+"""Of a NUMBER that is a time, in seconds: so it is before the year 9999, where times end."""
+
+Shape = tuple[int, ...]
+"""What codes of a format must have in common to be decoded together: their length first, then where parts begin."""
 
 
 class Layout(Protocol):
@@ -74,11 +86,31 @@ class Layout(Protocol):
         ...
 
 
-def octets(data: Bytes, *fields: Field) -> list[bytes]:
-    """Return some fields' bytes of each row, one behind the other."""
-    parts = [data[:, field.start : field.end] for field in fields]
-    columns = np.ascontiguousarray(parts[0]) if len(parts) == 1 else np.concatenate(parts, axis=1)
+class Layouts(Protocol):
+    """What the module of a format's layouts offers."""
+
+    def shape(self, code: bytes) -> Shape | None:
+        """Return the shape of a code that starts with the format's prefix, None where it cannot be a code."""
+        ...
+
+    def decode(self, codes: Sequence[bytes], shape: Shape) -> tuple[Bytes, Flags]:
+        """Return the rows of codes of one shape, uint8[n, m], m a multiple of eight, and which are good: bool[n]."""
+        ...
+
+    def learn(self, code: bytes) -> Layout:
+        """Return the layout of a code. Raises Malformed where it is none, ValueError where it has no layout."""
+        ...
+
+
+def octets(data: Bytes, field: Field) -> list[bytes]:
+    """Return a field's bytes of each row."""
+    columns = np.ascontiguousarray(data[:, field.start : field.end])
     count, size = columns.shape
     # As values of `size` bytes without a type, of which NumPy makes bytes, all in one go.
     values: list[bytes] = columns.view(f"V{size}")[:, 0].tolist() if size else [b""] * count
     return values
+
+
+def padded(size: int) -> int:
+    """Return the next multiple of eight, since rows are compared eight bytes at once."""
+    return size + -size % 8

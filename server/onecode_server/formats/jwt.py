@@ -1,6 +1,7 @@
 """JWT codes: a JWS in compact form (RFC 7515, RFC 7519), ``alg`` EdDSA (RFC 8037) or Ed25519 (RFC 9864)."""
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 from onecode_server.errors import AlgorithmNotAllowed, Malformed
@@ -16,7 +17,7 @@ NOT_BEFORE: Final = "nbf"
 TIMES_ARE_TEXT: Final = False
 
 _ALGORITHMS: Final = ("EdDSA", "Ed25519")
-_SIGNATURE_BYTES: Final = 64
+SIGNATURE_BYTES: Final = 64
 
 
 def decode(code: bytes) -> SignedCode:
@@ -24,16 +25,22 @@ def decode(code: bytes) -> SignedCode:
     first, last = code.find(b"."), code.rfind(b".")  # not split: the parts would be in memory once more
     if code.count(b".") != 2 or first > bounded_json.HEADER_CHARACTERS_MAX:
         raise Malformed("not three parts, or too large a header")
-    header = bounded_json.loads(base64url.decode(code[:first]))
-    if header.get("alg") not in _ALGORITHMS:
-        raise AlgorithmNotAllowed("signature algorithm is not Ed25519")
-    key_id, signature = bounded_json.key_id(header), base64url.decode(code[last + 1 :])
-    if "crit" in header:
-        raise Malformed("there are critical header parameters")
-    if len(signature) != _SIGNATURE_BYTES:
+    key_id, signature = read_header(code[:first]), base64url.decode(code[last + 1 :])
+    if len(signature) != SIGNATURE_BYTES:
         raise Malformed("signature has the wrong length")
     payload = base64url.decode(code[first + 1 : last])
     return SignedCode(Format.JWT, key_id, code[:last], signature, payload)
+
+
+@lru_cache(bounded_json.HEADERS_KEPT)
+def read_header(text: bytes) -> bytes:
+    """Return the key id of a header (base64url) that allows this signature. Raises Malformed, AlgorithmNotAllowed."""
+    header = bounded_json.loads(base64url.decode(text))
+    if header.get("alg") not in _ALGORITHMS:
+        raise AlgorithmNotAllowed("signature algorithm is not Ed25519")
+    if "crit" in header:
+        raise Malformed("there are critical header parameters")
+    return bounded_json.key_id(header)
 
 
 def read_claims(payload: bytes) -> Mapping[Any, Any]:

@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 
 from onecode_server.formats import base45, base45_columns, national
-from onecode_server.formats.columns import FIELDS_MAX, SECOND_US, Bytes, Field, Flags, Kind, Times
+from onecode_server.formats.columns import FIELDS_MAX, SECOND_US, Bytes, Field, Flags, Kind, Shape, Times
 from onecode_server.model.code import SignedCode
 from onecode_server.model.trust_list import Format, Path
 
@@ -24,10 +24,20 @@ class _Irregular(Exception):
     """A code that is not built as codes must be to be read by columns."""
 
 
-def decode(codes: Sequence[bytes]) -> tuple[Bytes, Flags]:
-    """Return the CBOR of national codes that are equally long, uint8[n, m], and which of them are base45: bool[n]."""
-    text = np.frombuffer(b"".join(codes), np.uint8).reshape(len(codes), -1)[:, len(national.PREFIX) :]
+def shape(code: bytes) -> Shape:
+    """Return the shape of a national code: its length."""
+    return (len(code),)
+
+
+def decode(codes: Sequence[bytes], shape: Shape) -> tuple[Bytes, Flags]:
+    """Return the CBOR of national codes of one shape, uint8[n, m], and which of them are base45: bool[n]."""
+    text = np.frombuffer(b"".join(codes), np.uint8).reshape(len(codes), *shape)[:, len(national.PREFIX) :]
     return base45_columns.decode(text)
+
+
+def learn(code: bytes) -> "NationalLayout":
+    """Return the layout of a code. Raises Malformed where it is none, ValueError where it has no layout."""
+    return NationalLayout(code)
 
 
 class NationalLayout:

@@ -1,6 +1,7 @@
 """PASETO v4.public codes (PASETO specification, version 4) with a JSON footer that holds ``kid``."""
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 from onecode_server.errors import Malformed
@@ -14,7 +15,7 @@ EXPIRY: Final = "exp"
 NOT_BEFORE: Final = "nbf"
 TIMES_ARE_TEXT: Final = True
 
-_SIGNATURE_BYTES: Final = 64
+SIGNATURE_BYTES: Final = 64
 
 
 def decode(code: bytes) -> SignedCode:
@@ -22,13 +23,20 @@ def decode(code: bytes) -> SignedCode:
     dot = code.find(b".", len(PREFIX))
     if dot < 0 or len(code) - dot > bounded_json.HEADER_CHARACTERS_MAX:
         raise Malformed("no footer, so no key id, or too large a footer")
-    body, footer = base64url.decode(code[len(PREFIX) : dot]), base64url.decode(code[dot + 1 :])
-    if len(body) < _SIGNATURE_BYTES:
+    body = base64url.decode(code[len(PREFIX) : dot])
+    if len(body) < SIGNATURE_BYTES:
         raise Malformed("too short for a signature")
-    key_id = bounded_json.key_id(bounded_json.loads(footer))
-    payload, signature = body[:-_SIGNATURE_BYTES], body[-_SIGNATURE_BYTES:]
-    message = _pre_authentication_encoding(PREFIX, payload, footer, b"")
+    footer, key_id = read_footer(code[dot + 1 :])
+    payload, signature = body[:-SIGNATURE_BYTES], body[-SIGNATURE_BYTES:]
+    message = pre_authentication_encoding(PREFIX, payload, footer, b"")
     return SignedCode(Format.PASETO, key_id, message, signature, payload)
+
+
+@lru_cache(bounded_json.HEADERS_KEPT)
+def read_footer(text: bytes) -> tuple[bytes, bytes]:
+    """Return a footer, from base64url, and its key id. Raises Malformed."""
+    footer = base64url.decode(text)
+    return footer, bounded_json.key_id(bounded_json.loads(footer))
 
 
 def read_claims(payload: bytes) -> Mapping[Any, Any]:
@@ -39,11 +47,11 @@ def read_claims(payload: bytes) -> Mapping[Any, Any]:
 def mint(claims: Mapping[Any, Any], key_id: bytes, sign: Callable[[bytes], bytes]) -> bytes:
     """Return a PASETO over ``claims``; ``sign`` makes the 64-byte signature of a message."""
     payload, footer = bounded_json.dumps(claims), bounded_json.dumps({"kid": key_id.decode()})
-    signature = sign(_pre_authentication_encoding(PREFIX, payload, footer, b""))
+    signature = sign(pre_authentication_encoding(PREFIX, payload, footer, b""))
     return PREFIX + base64url.encode(payload + signature) + b"." + base64url.encode(footer)
 
 
-def _pre_authentication_encoding(*pieces: bytes) -> bytes:
+def pre_authentication_encoding(*pieces: bytes) -> bytes:
     """Return PAE of the pieces (PASETO specification, "Common implementation details")."""
     parts = [len(pieces).to_bytes(8, "little")]
     for piece in pieces:

@@ -1,20 +1,10 @@
-"""The text decoders in C (``formats/kernel``), where there was a compiler to build them."""
+"""Calls of the text decoders in C on whole columns."""
 
-from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 
 from onecode_server.formats.columns import Bytes, Flags
-
-
-def load() -> Any:
-    """Return the extension, None where it has not been built."""
-    if find_spec("onecode_server.formats._columns") is None:
-        return None
-    from onecode_server.formats import _columns  # noqa: PLC0415 - it may not have been built
-
-    return _columns
 
 
 def decode(kernel: Any, encoding: str, text: Bytes, data: Bytes) -> Flags:
