@@ -32,6 +32,9 @@ CROWD_CALLS: Final = 8
 ALONE_CALLS: Final = 256
 """One caller may ask again as soon as it has its answer, and looks like a crowd: where nobody else came, so many calls
 go straight through before the next try."""
+OPEN_S: Final = 0.1
+"""Single calls that were this close are there still: large batches are then cut finer. Twenty times what lies between
+two calls at 200 a second."""
 RETRY_AFTER_S: Final = 0.5
 
 
@@ -55,6 +58,11 @@ class Crowd:
     def is_here(self) -> bool:
         """Whether most of the last calls came close behind each other."""
         return self._close >= CROWD_CALLS
+
+    @property
+    def is_open(self) -> bool:
+        """Whether anybody has called lately."""
+        return self._monotonic() - self._last_s <= OPEN_S
 
     def meets(self) -> bool:
         """Note a call, and tell whether it came in a crowd."""
@@ -135,7 +143,7 @@ class Batcher:
         """Check a batch of its own. Raises Overloaded, NotServing."""
         self._admit(len(codes))
         try:
-            return await self._verifier.verify(codes, host)
+            return await self._verifier.verify(codes, host, lambda: self._crowd.is_open)
         finally:
             self._release(len(codes))
 

@@ -46,7 +46,7 @@ EACH = pytest.mark.parametrize("region", ["000000", "420000", "430000", "440000"
 @pytest.fixture(autouse=True)
 def one_slice(monkeypatch: pytest.MonkeyPatch) -> None:
     """What one slice of a batch has taught is known to the next: here a batch is one, to be counted by."""
-    monkeypatch.setattr(verifier, "TOGETHER_CODES", 4096)
+    monkeypatch.setattr(verifier, "SHARED_CODES", 4096)
 
 
 async def test_a_batch_is_read_in_columns_once_its_layouts_are_known(world: World) -> None:
