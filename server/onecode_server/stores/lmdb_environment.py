@@ -70,9 +70,12 @@ class LmdbEnvironment:
         self._waiting = 0
 
     def commits(self) -> int:
-        """Return the number of the last commit, by whichever process: it stands in the map."""
-        with self._laying:
-            return int(self._env.info()["last_txnid"])
+        """Return the number of the last commit, by whichever process: it stands in the map. 0 once all is closed."""
+        try:
+            with self._laying:
+                return int(self._env.info()["last_txnid"])
+        except lmdb.Error:
+            return 0
 
     async def read(self, work: Callable[[Any], _T]) -> _T:
         """Return what ``work`` makes of a read transaction. Raises StoreUnavailable."""

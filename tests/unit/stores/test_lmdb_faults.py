@@ -243,3 +243,13 @@ async def test_on_a_full_disk_nothing_is_half_written_and_once_there_is_room_it_
     again = LmdbStore(directory)
     assert await first_of(again, taken + 1) == [(RECORD,)] * (taken + 1)
     await again.close()
+
+
+async def test_the_number_of_commits_rises_with_each_and_asking_never_fails(tmp_path):
+    store = LmdbStore(tmp_path / "store")
+    before = store.commits()
+    assert await publish(store) == [True]
+    after = store.commits()
+    assert store.commits() == after > before
+    await store.close()
+    assert store.commits() == 0
