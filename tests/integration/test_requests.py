@@ -136,6 +136,9 @@ def test_a_method_that_nobody_knows_is_unimplemented(server: Server, method: str
     assert refusal(server.channel().unary_unary(method), b"") == (Code.UNIMPLEMENTED, "")
 
 
+SLOW = ("--signature-backend", "libsodium")
+
+
 @pytest.fixture(scope="module")
 def crowd(made: Deployment, tmp_path_factory: pytest.TempPathFactory) -> tuple[Deployment, pb.BatchVerifyRequest]:
     """A deployment, and a batch that keeps its server busy for a while."""
@@ -145,7 +148,8 @@ def crowd(made: Deployment, tmp_path_factory: pytest.TempPathFactory) -> tuple[D
 
 @pytest.fixture(scope="module")
 def busy(crowd: tuple[Deployment, pb.BatchVerifyRequest]) -> Iterator[Server]:
-    running = Server(crowd[0])
+    """A server that takes a quarter of a second for a batch: PyNaCl checks its signatures."""
+    running = Server(crowd[0], *SLOW)
     yield running
     running.end(signal.SIGKILL)
 
@@ -153,7 +157,7 @@ def busy(crowd: tuple[Deployment, pb.BatchVerifyRequest]) -> Iterator[Server]:
 @pytest.fixture(scope="module")
 def narrow(crowd: tuple[Deployment, pb.BatchVerifyRequest]) -> Iterator[Server]:
     """A server with a short queue, which tells strangers what can be called."""
-    running = Server(crowd[0], "--queue-codes-max", 4096, "--reflection", "true")
+    running = Server(crowd[0], *SLOW, "--queue-codes-max", 4096, "--reflection", "true")
     yield running
     running.end(signal.SIGKILL)
 

@@ -4,6 +4,7 @@ One code by itself, and many in columns: those whose status is simple, as nearly
 operations on all of them. Equal facts of a batch are decided once.
 """
 
+from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -21,6 +22,8 @@ from onecode_server.model.verdict import Recognition, Verdict
 from onecode_server.rules import admission, columns, levels, validity
 
 _AGE_BITS: Final = 9  # STALE_S is below 512
+_LEVELS: Final = tuple(Level)
+_STATUSES: Final = tuple(Status)
 
 
 class Hosted(NamedTuple):
@@ -67,13 +70,27 @@ class Decider:
         # All that a verdict depends on, as one number: equal numbers are equal facts.
         facts = ((said.claimant * len(Level) + level) * len(Status) + status) << _AGE_BITS | age_s
         _, first, which = np.unique(facts, return_index=True, return_inverse=True)
-        verdicts = []
-        for place in first.tolist():
-            claimant = said.claimants[int(said.claimant[place])]
-            standing = levels.Standing(Level(int(level[place])), False, False, int(counts[place]))
+        verdicts, recognitions = [], dict[str, tuple[Recognition, str]]()
+        list_in_date = validity.is_in_date(at.trust, at.now, self._grace)
+        for speaker, one_level, one_status, one_age_s in _rows(first, said.claimant, level, status, age_s):
+            home = said.claimants[speaker].home
+            if home not in recognitions:
+                recognitions[home] = self._recognise(at, home)
+            recognition, exception_id = recognitions[home]
             verdicts.append(
                 admission.decide(
-                    self._about(at, claimant.home, standing, Status(int(status[place])), int(age_s[place]))
+                    admission.Facts(
+                        None,
+                        False,
+                        False,
+                        recognition,
+                        _LEVELS[one_level],
+                        _STATUSES[one_status],
+                        list_in_date,
+                        home,
+                        exception_id,
+                        one_age_s,
+                    )
                 )
             )
         for place in np.flatnonzero(entries["publisher"] == MANY).tolist():
@@ -88,14 +105,7 @@ class Decider:
         local = at.host if host is not None and host.adopts_national and not at.travels else None
         standing = levels.standing(claimant.claimed, spoken_at, claimant.home, local, view.records, at.now)
         status = Status.NONE if view.status is Status.CURRENT and not standing.counted else view.status
-        return self._about(at, claimant.home, standing, status, 0 if status is Status.NONE else view.age_s)
-
-    def _about(self, at: Hosted, home: str, standing: levels.Standing, status: Status, age_s: int) -> admission.Facts:
-        recognition, exception_id = Recognition.RECOGNISED, ""
-        if at.trust.region(at.host) is None:
-            recognition = Recognition.UNKNOWN_HOST
-        elif suspension := self._exceptions.suspension(at.host, home, at.now):
-            recognition, exception_id = Recognition.SUSPENDED, suspension.id
+        recognition, exception_id = self._recognise(at, claimant.home)
         return admission.Facts(
             None,
             standing.red_by_national,
@@ -104,7 +114,19 @@ class Decider:
             standing.level,
             status,
             validity.is_in_date(at.trust, at.now, self._grace),
-            home,
+            claimant.home,
             exception_id,
-            age_s,
+            0 if status is Status.NONE else view.age_s,
         )
+
+    def _recognise(self, at: Hosted, home: str) -> tuple[Recognition, str]:
+        """Return whether the host recognises a home, and the exception under which it does not."""
+        if at.trust.region(at.host) is None:
+            return Recognition.UNKNOWN_HOST, ""
+        suspension = self._exceptions.suspension(at.host, home, at.now)
+        return (Recognition.RECOGNISED, "") if suspension is None else (Recognition.SUSPENDED, suspension.id)
+
+
+def _rows(places: npt.NDArray[np.int64], *columns: npt.NDArray[np.integer]) -> Iterator[tuple[int, ...]]:
+    """Return some rows of columns, as Python's numbers."""
+    return zip(*(column[places].tolist() for column in columns), strict=True)

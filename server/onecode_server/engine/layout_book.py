@@ -95,11 +95,13 @@ class Chapter:
 
     def read(self, codes: Sequence[bytes]) -> list[Table]:
         """Return those codes that a layout fits."""
-        by_shape: dict[Shape, list[int]] = {}
+        if not self.layouts:
+            return []
         shape_of, prefix = self._format.shape, self.prefix
+        by_shape: dict[Shape | None, list[int]] = {}
         for place, code in enumerate(codes):
-            if code.startswith(prefix) and (shape := shape_of(code)) is not None:
-                by_shape.setdefault(shape, []).append(place)
+            if code.startswith(prefix):
+                by_shape.setdefault(shape_of(code), []).append(place)
         tables = []
         for shape, places in by_shape.items():
             if shape in self.layouts and len(places) >= ROWS_MIN:

@@ -36,7 +36,7 @@ SLICE_CODES: Final = 64
 """How many codes that are read one by one hold the event loop in one go: about 2 ms, after which others have a turn."""
 TOGETHER_CODES: Final = 512
 """How many do that are read in columns."""
-SHARED_CODES: Final = 256
+SHARED_CODES: Final = 192
 """How many of them where single calls come in between: those wait for some slices, and the fewer codes to a slice, the
 more each costs."""
 SHARED_TURNS: Final = 12

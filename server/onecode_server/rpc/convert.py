@@ -49,13 +49,18 @@ def _verify_response(answer: Verdict) -> bytes:
     return pb.VerifyResponse(verdict=verdict(answer)).SerializeToString()
 
 
+@lru_cache(VERDICTS_KEPT)
+def _of_batch(answer: Verdict) -> bytes:
+    return pb.BatchVerifyResponse(verdicts=[verdict(answer)]).SerializeToString()
+
+
 def batch(answers: Answers) -> bytes:
     """Return the response to a batch, as its bytes.
 
     Messages one behind the other are one message in which they are merged (protobuf's encoding, "Last One Wins"): so
     each verdict of a batch is written once, and a thousand codes that have it cost a thousand references to it.
     """
-    pieces = [pb.BatchVerifyResponse(verdicts=[verdict(answer)]).SerializeToString() for answer in answers.distinct]
+    pieces = [_of_batch(answer) for answer in answers.distinct]
     rest = pb.BatchVerifyResponse(
         trust_list_version=answers.trust.version, checked_at=timestamp(answers.checked_at)
     ).SerializeToString()
