@@ -1,14 +1,17 @@
 """Statuses: CURRENT, STALE and UNAVAILABLE by age and by whether the store answers."""
 
+import asyncio
 from collections.abc import Sequence
 
 import pytest
 
 from onecode_server.engine.status_cache import StatusCache
+from onecode_server.engine.status_table import MANY, NOBODY
 from onecode_server.errors import StoreUnavailable
 from onecode_server.metrics import Metrics
 from onecode_server.model.status import Level, Scope, Status, StatusRecord
-from onecode_server.stores.protocol import Snapshot
+from onecode_server.model.subject import pseudonym
+from onecode_server.stores.protocol import Changes, Snapshot
 
 from tests.world import World
 
@@ -29,6 +32,9 @@ class Counted:
         if self.is_down:
             raise StoreUnavailable("down")
         return await self._store.statuses(subjects)
+
+    async def changes(self, after: int) -> Changes:
+        return await self._store.changes(after)
 
 
 @pytest.fixture
@@ -95,3 +101,48 @@ async def test_the_cache_is_bounded_and_the_oldest_confirmation_goes_first(store
 async def test_a_batch_larger_than_the_cache_is_answered_all_the_same(cache: StatusCache) -> None:
     views = await cache.lookup([bytes([n]) * 16 for n in range(100)])
     assert {view.status for view in views} == {Status.CURRENT}
+
+
+async def test_what_is_soon_due_is_read_anew_while_its_answer_still_counts(
+    world: World, store: Counted, cache: StatusCache
+) -> None:
+    await cache.columns([ANNE])
+    world.monotonic_s += 4.5
+    known = await cache.columns([ANNE])
+    assert (known.status.tolist(), known.age_s.tolist()) == ([Status.CURRENT], [4])
+    for _ in range(100):
+        await asyncio.sleep(0.01)
+        if (await cache.columns([ANNE])).age_s.tolist() == [0]:
+            break
+    assert store.asked == [[ANNE], [ANNE]]
+    world.monotonic_s += 3.5
+    assert (await cache.columns([ANNE])).age_s.tolist() == [3]
+    assert len(store.asked) == 2
+
+
+@pytest.mark.parametrize("later_s", [0, 4, 5.1, 29, 31, 299, 301, 1000])
+@pytest.mark.parametrize("is_down", [False, True])
+@pytest.mark.parametrize("is_followed", [False, True])
+async def test_columns_say_what_a_look_up_says(
+    world: World, store: Counted, later_s: float, is_down: bool, is_followed: bool
+) -> None:
+    def opened() -> StatusCache:
+        return StatusCache(store, lambda: world.monotonic_s, lambda: world.now, Metrics())  # type: ignore[arg-type]
+
+    await world.say("420000", Level.RED)
+    await world.say("000000", Level.YELLOW, "id-2", home="420000")
+    anna, bert = (pseudonym(world.pseudonym_key, "420000", name) for name in ("id-1", "id-2"))
+    one, other = opened(), opened()
+    for cache in (one, other):
+        await cache.lookup([anna, bert, CARL])
+    world.monotonic_s += later_s
+    if is_followed:
+        for cache in (one, other):
+            await cache.catch_up()
+    store.is_down = is_down
+    views, known = await one.lookup([anna, bert, CARL]), await other.columns([anna, bert, CARL])
+    assert known.status.tolist() == [view.status for view in views]
+    assert known.age_s.tolist() == [view.age_s for view in views]
+    is_known = views[0].status is not Status.UNAVAILABLE
+    assert known.entries["publisher"].tolist() == ([420000, MANY, NOBODY] if is_known else [NOBODY] * 3)
+    assert (known.records.get(1) if is_known else ()) == views[1].records
