@@ -11,6 +11,7 @@ import pytest
 from google.protobuf.descriptor import ServiceDescriptor
 from grpc_health.v1 import health_pb2
 
+from onecode.v1 import exceptions_pb2, status_pb2, trust_list_pb2
 from onecode.v1 import recognition_pb2 as pb
 from onecode_server.model.region import PROVINCES
 from onecode_server.model.subject import pseudonym
@@ -18,9 +19,10 @@ from onecode_server.model.subject import pseudonym
 from tests.integration.deployment import Deployment, Server, eventually, expect, record
 
 SERVICE = "onecode.v1.RecognitionService"
-KNOWN: tuple[ServiceDescriptor, ...] = (
-    pb.DESCRIPTOR.services_by_name["RecognitionService"],
-    health_pb2.DESCRIPTOR.services_by_name["Health"],
+KNOWN: tuple[ServiceDescriptor, ...] = tuple(
+    service
+    for proto in (pb, status_pb2, exceptions_pb2, trust_list_pb2, health_pb2)
+    for service in proto.DESCRIPTOR.services_by_name.values()
 )
 
 

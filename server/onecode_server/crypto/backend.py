@@ -1,14 +1,17 @@
 """The contract of every signature backend."""
 
+from __future__ import annotations
+
 from collections.abc import Collection, Sequence
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
-import numpy as np
-import numpy.typing as npt
+if TYPE_CHECKING:  # settings know the backends' names, and the supervisor of workers the settings, but no NumPy
+    import numpy as np
+    import numpy.typing as npt
 
-Bytes = npt.NDArray[np.uint8]
-Places = npt.NDArray[np.int64]
-Answers = npt.NDArray[np.bool_]
+    Bytes = npt.NDArray[np.uint8]
+    Places = npt.NDArray[np.int64]
+    Answers = npt.NDArray[np.bool_]
 
 PUBLIC_KEY_BYTES: Final = 32
 SIGNATURE_BYTES: Final = 64

@@ -1,13 +1,17 @@
 """The backend of PyNaCl: libsodium, one signature at a time, the GIL released for each."""
 
-from collections.abc import Collection, Sequence
-from typing import Final
+from __future__ import annotations
 
-import numpy as np
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING, Final
+
 from nacl.bindings import crypto_sign_open
 from nacl.exceptions import BadSignatureError
 
-from onecode_server.crypto.backend import PUBLIC_KEY_BYTES, SIGNATURE_BYTES, Answers, Bytes, Places
+from onecode_server.crypto.backend import PUBLIC_KEY_BYTES, SIGNATURE_BYTES
+
+if TYPE_CHECKING:
+    from onecode_server.crypto.backend import Answers, Bytes, Places
 
 
 class LibsodiumBackend:
@@ -36,6 +40,8 @@ class LibsodiumBackend:
         self, public_keys: Sequence[bytes], which: Places, signatures: Bytes, messages: Bytes
     ) -> Answers:
         """Return bool[n]: whether each signature is good for a message; see ``SignatureBackend``."""
+        import numpy as np  # noqa: PLC0415 - see ``backend``
+
         items = zip(which.tolist(), signatures, messages, strict=True)
         return np.array([verify(public_keys[key], s.tobytes(), m.tobytes()) for key, s, m in items], bool)
 

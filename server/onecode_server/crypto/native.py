@@ -1,16 +1,21 @@
 """The backend of the kernel: tables of fixed keys, batches in C, the GIL released for the whole batch."""
 
+from __future__ import annotations
+
 from array import array
 from collections.abc import Collection, Sequence
 from itertools import accumulate, repeat
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from onecode_server.crypto import libsodium
 from onecode_server.crypto._kernel import ffi, lib
-from onecode_server.crypto.backend import SIGNATURE_BYTES, Answers, Bytes, Places
+from onecode_server.crypto.backend import SIGNATURE_BYTES
 from onecode_server.crypto.key_tables import TABLES_MAX, KeyTables
+
+if TYPE_CHECKING:
+    from onecode_server.crypto.backend import Answers, Bytes, Places
 
 IMPLEMENTATIONS: Final = {"ifma": lib.ONECODE_IFMA, "portable": lib.ONECODE_PORTABLE}
 """By name, the fastest first."""
@@ -91,7 +96,7 @@ class NativeBackend:
         del generation
         return answers.view(bool)
 
-    def _check(self, addresses: "array[int]", signatures: Sequence[bytes], messages: Sequence[bytes]) -> list[bool]:
+    def _check(self, addresses: array[int], signatures: Sequence[bytes], messages: Sequence[bytes]) -> list[bool]:
         """Run the kernel. Where an address is 0 the answer is False."""
         count = len(addresses)
         if count == 1 and len(signatures[0]) == SIGNATURE_BYTES:  # a lone call, which nothing needs to be joined for

@@ -1,12 +1,17 @@
 """A fast backend, watched in service: some answers are asked of PyNaCl too, and the first that differs ends its use."""
 
+from __future__ import annotations
+
 import logging
 import random
 from collections.abc import Callable, Collection, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from onecode_server.crypto.backend import Answers, Bytes, Places, SignatureBackend
+from onecode_server.crypto.backend import SignatureBackend
 from onecode_server.crypto.libsodium import LibsodiumBackend, verify
+
+if TYPE_CHECKING:
+    from onecode_server.crypto.backend import Answers, Bytes, Places
 
 _log = logging.getLogger(__name__)
 

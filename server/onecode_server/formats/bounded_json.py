@@ -16,9 +16,6 @@ COST_BYTES_MAX: Final = 14_848
 """What is left of 16 KiB beside a key id, a signature and what Python needs itself."""
 HEADER_CHARACTERS_MAX: Final = 1536
 """Of a JWT's header or a PASETO's footer, in base64url: a certificate fits. They stay, in the signed message."""
-HEADERS_KEPT: Final = 1024
-"""An issuer's codes have one header or footer for each of its keys: there are few, and the newest stay,
-of strangers' too: 3 KiB each at most."""
 KEY_ID_BYTES_MAX: Final = 255
 """No key id of a trust list is longer."""
 

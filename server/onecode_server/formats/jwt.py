@@ -1,7 +1,6 @@
 """JWT codes: a JWS in compact form (RFC 7515, RFC 7519), ``alg`` EdDSA (RFC 8037) or Ed25519 (RFC 9864)."""
 
 from collections.abc import Callable, Mapping
-from functools import lru_cache
 from typing import Any, Final
 
 from onecode_server.errors import AlgorithmNotAllowed, Malformed
@@ -32,7 +31,6 @@ def decode(code: bytes) -> SignedCode:
     return SignedCode(Format.JWT, key_id, code[:last], signature, payload)
 
 
-@lru_cache(bounded_json.HEADERS_KEPT)
 def read_header(text: bytes) -> bytes:
     """Return the key id of a header (base64url) that allows this signature. Raises Malformed, AlgorithmNotAllowed."""
     header = bounded_json.loads(base64url.decode(text))

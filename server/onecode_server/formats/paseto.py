@@ -1,7 +1,6 @@
 """PASETO v4.public codes (PASETO specification, version 4) with a JSON footer that holds ``kid``."""
 
 from collections.abc import Callable, Mapping
-from functools import lru_cache
 from typing import Any, Final
 
 from onecode_server.errors import Malformed
@@ -32,7 +31,6 @@ def decode(code: bytes) -> SignedCode:
     return SignedCode(Format.PASETO, key_id, message, signature, payload)
 
 
-@lru_cache(bounded_json.HEADERS_KEPT)
 def read_footer(text: bytes) -> tuple[bytes, bytes]:
     """Return a footer, from base64url, and its key id. Raises Malformed."""
     footer = base64url.decode(text)

@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple
 import grpc
 import grpc.aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
+from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 
 from onecode.v1 import (
     exceptions_pb2,
@@ -106,4 +106,6 @@ class Listener:
 
 def _reflect(server: Any) -> None:
     names = (*API, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name, reflection.SERVICE_NAME)
-    reflection.enable_server_reflection(names, server)
+    # Not by enable_server_reflection, which knows gRPC's own server alone as one of asyncio.
+    servicer = reflection.aio.ReflectionServicer(names)
+    reflection_pb2_grpc.add_ServerReflectionServicer_to_server(servicer, server)  # type: ignore[no-untyped-call]
