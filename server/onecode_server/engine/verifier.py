@@ -147,9 +147,10 @@ class Verifier:
             together = testimony.joined(said)
             known = await self._statuses.columns(together.subjects)  # 8
             verdicts, which[together.places] = self._decider.decide_all(together, known, at)  # 9, 10
-        refused: dict[Finding, int] = {}
+        refused: dict[Finding | None, int] = {}
         for place, check in zip(places, checks, strict=True):
-            if check.finding is not None:
+            # That there are neither claims nor a finding would be a bug: then no rule admits it.
+            if check.finding is not None or check.claims is None:
                 which[place] = refused.setdefault(check.finding, len(verdicts) + len(refused))
         return verdicts + [admission.decide(admission.Facts(finding)) for finding in refused], which
 
