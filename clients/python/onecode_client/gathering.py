@@ -13,7 +13,7 @@ from onecode_client.errors import ServerError, closed
 
 BESIDE_CODES: Final = 256
 """So many wait before a second call for the same host goes out beside the first. A call costs a server as much as some
-sixteen codes: fewer codes would be dearer, and those who wait are sent when the first is answered, however few."""
+forty codes: fewer codes would be dearer, and those who wait are sent when the first is answered, however few."""
 CALLS_PER_CONNECTION: Final = 8
 """Calls in flight, on average: four connections carry one for each province. More would wait in the server, and make
 each batch smaller."""

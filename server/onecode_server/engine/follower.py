@@ -35,14 +35,20 @@ class Follower:
         if commits > self._commits:
             async with self._reading:  # one reading serves all who wait for it
                 if commits > self._commits:
-                    await self.catch_up()
+                    await self._read()
 
     async def catch_up(self) -> None:
         """Read the change feed, and the exceptions where there was a step since, or the store has not answered."""
-        # Noted before reading, and even if that fails: then it is tried again every FOLLOW_S, and not by every call.
-        self._commits = max(self._commits, self._store.commits())
+        async with self._reading:
+            await self._read()
+
+    async def _read(self) -> None:
+        commits = self._store.commits()
         changes = await self._statuses.catch_up()
         if changes is None or changes.steps != self._steps or not self._exceptions.store_answers:
             await self._exceptions.refresh()
         if changes is not None:
             self._steps = changes.steps
+        # Noted when all has been read, since whoever finds it risen waits for nothing; and where reading failed, too:
+        # then it is tried again every FOLLOW_S, and not by every call.
+        self._commits = max(self._commits, commits)

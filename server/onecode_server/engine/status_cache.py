@@ -26,7 +26,9 @@ NOTHING_S: Final = 30.0
 AHEAD: Final = 0.8
 """The part of CURRENT_S and NOTHING_S after which what is asked for is read anew, while its answer still counts."""
 ENTRIES_MAX: Final = 100_000
-"""About 25 MB of a worker: the bearers that a worker at 20,000 codes a second meets within CURRENT_S."""
+"""Some 45 MB of a worker: the bearers that a worker at 20,000 codes a second meets within CURRENT_S."""
+READS_MAX: Final = 3
+"""Readings of a subject, each because the feed was read past the one before: then what is found is of its own time."""
 RETRY_AFTER_S: Final = 0.5
 """After a failure the store is left alone this long: else every answer would wait for its timeout."""
 
@@ -158,9 +160,14 @@ class StatusCache:
         self._fetching |= dict.fromkeys(subjects, asyncio.create_task(self._read(subjects)))
 
     async def _read(self, subjects: list[bytes]) -> dict[bytes, Entry]:
-        asked_at_s = self._monotonic()  # what is written while the store answers may not be in the answer
         try:
-            position, found = await self._store.statuses(subjects)
+            for _ in range(READS_MAX):
+                asked_at_s = self._monotonic()  # what is written while the store answers may not be in the answer
+                position, found = await self._store.statuses(subjects)
+                # The feed may have been read past this snapshot meanwhile, and told calls that began since, and wait
+                # for this answer too, of changes that it lacks.
+                if position >= self._position:
+                    break
         except StoreUnavailable:
             self._metrics.store_failures.inc()
             self._retry_at_s = self._monotonic() + RETRY_AFTER_S
@@ -168,7 +175,6 @@ class StatusCache:
         finally:
             for subject in subjects:
                 self._fetching.pop(subject, None)
-        # The feed may have been read past this snapshot meanwhile: then it named changes that the snapshot lacks.
         is_followed = position >= self._position
         fetched = {
             subject: Entry(records, asked_at_s, position, is_followed)

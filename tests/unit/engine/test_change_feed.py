@@ -121,7 +121,7 @@ async def test_whoever_starts_on_a_long_feed_has_found_no_hole(world: World, mon
     assert holes == [0, 1]
 
 
-async def test_a_snapshot_older_than_the_feed_is_not_confirmed_by_it(
+async def test_a_snapshot_older_than_the_feed_is_read_again_and_never_confirmed_by_it(
     world: World, cache: StatusCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await publish(world, ANNE, Level.GREEN)
@@ -136,7 +136,10 @@ async def test_a_snapshot_older_than_the_feed_is_not_confirmed_by_it(
 
     with monkeypatch.context() as patch:
         patch.setattr(world.store, "statuses", slow)
-        assert await level_of(cache, ANNE) is Level.GREEN
+        assert await level_of(cache, ANNE) is Level.RED
+    entry = cache._table.entry(ANNE)
+    assert entry is not None
+    assert not entry.is_followed  # each reading was overtaken
     world.monotonic_s += 6
     await cache.catch_up()
     assert await level_of(cache, ANNE) is Level.RED

@@ -1,6 +1,7 @@
 """What was acknowledged before a call began counts for that call, whoever took it."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from onecode_server.model.status import Level, Scope, StatusRecord
 from onecode_server.model.subject import pseudonym
 from onecode_server.model.verdict import Recognition
-from onecode_server.stores.protocol import Changes, Publication
+from onecode_server.stores.protocol import Changes, Publication, Snapshot
 
 from tests.unit.engine.test_exception_book import report
 from tests.world import World, filed
@@ -88,3 +89,37 @@ async def test_where_the_store_is_away_every_call_does_not_wait_for_it_again(wor
     (world.path / "away").rename(file)
     await world.follower.catch_up()
     assert world.exceptions.store_answers
+
+
+async def test_who_finds_a_reading_begun_waits_for_its_end(world: World, asked: list[int]) -> None:
+    code = world.code("420000")
+    assert (await world.verify(code)).level is Level.GREEN  # known, and so not asked for again
+    for revision, level in enumerate((Level.RED, Level.YELLOW, Level.GREEN) * 3, 1):
+        await publish(world, level, revision)
+        reading = asyncio.create_task(world.follower.catch_up())  # as every server does four times a second
+        await asyncio.sleep(0)
+        assert {verdict.level for verdict in await asyncio.gather(*(world.verify(code) for _ in range(3)))} == {level}
+        await reading
+
+
+async def test_who_joins_an_older_fetch_is_not_told_what_was_before_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code, read = world.code("420000"), world.store.statuses
+    fetched, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slow(subjects: Sequence[bytes]) -> Snapshot:
+        snapshot = await read(subjects)
+        fetched.set()
+        await go_on.wait()
+        return snapshot
+
+    monkeypatch.setattr(world.store, "statuses", slow)
+    first = asyncio.create_task(world.verify(code))
+    await fetched.wait()
+    await publish(world, Level.RED, 1)
+    second = asyncio.create_task(world.verify(code))
+    await asyncio.sleep(0.05)
+    go_on.set()
+    await first
+    assert (await second).level is Level.RED
