@@ -17,7 +17,7 @@ from onecode_server.engine.decider import Decider
 from onecode_server.engine.exception_book import ExceptionBook
 from onecode_server.engine.exception_desk import ExceptionDesk
 from onecode_server.engine.follower import Follower
-from onecode_server.engine.layout_book import LayoutBook
+from onecode_server.engine.issuer_index import IssuerIndexes
 from onecode_server.engine.publisher import Publisher
 from onecode_server.engine.row_reader import RowReader
 from onecode_server.engine.status_cache import StatusCache
@@ -106,10 +106,10 @@ class World:
         self.statuses = StatusCache(self.store, lambda: self.monotonic_s, lambda: self.now, self.metrics)
         tokens = TokenReader(self.store, self.pseudonym_key, self.metrics)
         reader, skew = ClaimsReader(self.pseudonym_key), 60 * SECOND
-        self.layouts = LayoutBook()
-        rows = RowReader(self.layouts, self.pseudonym_key, skew)
+        self.issuers = IssuerIndexes(skew)
+        rows = RowReader(self.issuers, self.pseudonym_key)
         authenticator = Authenticator(self.backend, rows, reader, tokens, self.metrics, skew)
-        columns = ColumnAuthenticator(self.backend, self.layouts, self.pseudonym_key, self.metrics, skew)
+        columns = ColumnAuthenticator(self.backend, self.issuers, self.pseudonym_key, self.metrics, skew)
         decider = Decider(self.exceptions, HOUR)
         self.follower = Follower(self.store, self.statuses, self.exceptions)
         self.verifier = Verifier(

@@ -23,7 +23,7 @@ from onecode_server.engine.decider import Decider
 from onecode_server.engine.exception_book import ExceptionBook
 from onecode_server.engine.exception_desk import ExceptionDesk
 from onecode_server.engine.follower import Follower
-from onecode_server.engine.layout_book import LayoutBook
+from onecode_server.engine.issuer_index import IssuerIndexes
 from onecode_server.engine.publisher import Publisher
 from onecode_server.engine.row_reader import RowReader
 from onecode_server.engine.status_cache import StatusCache
@@ -65,10 +65,10 @@ class Engine:
         self.statuses = StatusCache(self.store, time.monotonic, wall_clock, metrics, settings.cache_entries_max)
         tokens = TokenReader(self.store, pseudonym_key, metrics)
         skew, grace = round(settings.skew_s * 1e6), round(settings.trust_list_grace_s * 1e6)
-        layouts = LayoutBook()
-        rows, claims = RowReader(layouts, pseudonym_key, skew), ClaimsReader(pseudonym_key)
+        issuers = IssuerIndexes(skew)
+        rows, claims = RowReader(issuers, pseudonym_key), ClaimsReader(pseudonym_key)
         authenticator = Authenticator(self.backend, rows, claims, tokens, metrics, skew)
-        columns = ColumnAuthenticator(self.backend, layouts, pseudonym_key, metrics, skew)
+        columns = ColumnAuthenticator(self.backend, issuers, pseudonym_key, metrics, skew)
         decider = Decider(self.exceptions, grace)
         self.follower = Follower(self.store, self.statuses, self.exceptions)
         self.verifier = Verifier(

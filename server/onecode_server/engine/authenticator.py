@@ -26,7 +26,7 @@ from onecode_server.errors import AlgorithmNotAllowed, Malformed
 from onecode_server.formats import Codec, codec_of
 from onecode_server.metrics import Metrics
 from onecode_server.model.code import CODE_BYTES_MAX, Claims, SignedCode
-from onecode_server.model.trust_list import KeyState, TrustList
+from onecode_server.model.trust_list import IssuerKey, KeyState, TrustList
 from onecode_server.model.verdict import Authenticity, Reason
 from onecode_server.rules import validity
 
@@ -62,7 +62,7 @@ class Authenticator:
             self._alone(check, self._read_claims, trust)  # 6
             self._check_validity(check, trust, now)  # 7
             if check.row is None and check.key is not None and check.finding is None:
-                self._learn(check.scan.code)
+                self._learn(check.scan.code, check.key, trust)
 
     def _alone(self, check: Check, step: Callable[[Check, TrustList], None], trust: TrustList) -> None:
         """Run a step that reads a stranger's bytes, so that a bug found by one code refuses that code and no other."""
@@ -72,10 +72,10 @@ class Authenticator:
             check.refuse(Authenticity.MALFORMED, Reason.CODE_MALFORMED)
             self._tell(bug, step.__name__)
 
-    def _learn(self, code: bytes) -> None:
+    def _learn(self, code: bytes, key: IssuerKey, trust: TrustList) -> None:
         """Learn how an authentic code is built; what goes wrong there costs it nothing."""
         try:
-            self._rows.learn(code)
+            self._rows.learn(code, key, trust)
         except Exception as bug:
             self._tell(bug, "learn")
 
@@ -86,7 +86,7 @@ class Authenticator:
 
     def _decode(self, check: Check, trust: TrustList) -> None:
         code = check.scan.code
-        check.row = self._read_row(code)
+        check.row = self._read_row(code, trust)
         if check.row is not None:
             check.signed = check.row.signed
             self._find_keys(check, check.signed, trust)
@@ -103,9 +103,9 @@ class Authenticator:
             if check.opaque_home is None:
                 check.refuse(Authenticity.MALFORMED, Reason.FORMAT_UNKNOWN)
 
-    def _read_row(self, code: bytes) -> Row | None:
+    def _read_row(self, code: bytes, trust: TrustList) -> Row | None:
         try:
-            return self._rows.decode(code)
+            return self._rows.decode(code, trust)
         except Malformed:  # which is for the general path to say
             return None
 

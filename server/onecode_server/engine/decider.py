@@ -11,11 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from onecode_server.engine.check import Check
+from onecode_server.engine.claim_fields import Claimant, claimant_of
 from onecode_server.engine.exception_book import ExceptionBook
 from onecode_server.engine.status_cache import StatusColumns
 from onecode_server.engine.status_table import MANY
 from onecode_server.engine.testimony import Testimony
-from onecode_server.engine.voices import Claimant, claimant_of
 from onecode_server.model.status import Level, Status, StatusView
 from onecode_server.model.trust_list import TrustList
 from onecode_server.model.verdict import Recognition, Verdict

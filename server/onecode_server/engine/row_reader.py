@@ -4,100 +4,75 @@ What fits a layout is what the general path reads, to the same effect; whatever 
 the plain kinds, is left to it. A property test holds the two to the same answers.
 """
 
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
-from onecode_server.engine.layout_book import LayoutBook
-from onecode_server.engine.voices import Terms, Voice, terms_of, voice_of
+from onecode_server.engine.claim_fields import read_subject
+from onecode_server.engine.issuer_index import IssuerIndexes
+from onecode_server.engine.templates import NO_CLAIMANT, Template
 from onecode_server.formats import base45, national
-from onecode_server.formats.columns import SECOND_US, Field, Kind
+from onecode_server.formats.columns import SECOND_US, Field
 from onecode_server.formats.national_layout import NationalLayout
 from onecode_server.model.code import Claims, SignedCode
-from onecode_server.model.subject import pseudonym
-from onecode_server.model.trust_list import IssuerKey, TrustList
-
-VOICES_MAX: Final = 256
-"""Of one key in one layout: its words, for each residence. Past it they are found anew, some microseconds each."""
+from onecode_server.model.trust_list import Format, IssuerKey, TrustList
 
 
 class Row(NamedTuple):
-    """One code that a layout fits: its CBOR, and its envelope."""
+    """One code that a template fits: its CBOR, and its envelope."""
 
-    layout: NationalLayout
+    template: Template
     cbor: bytes
     signed: SignedCode
 
 
-class _Speaker:
-    """One key in codes of one layout: where its region's claims stand, and the voices that were heard."""
-
-    def __init__(self, terms: Terms) -> None:
-        self.terms = terms
-        self.words = [slice(field.start, field.end) for field in terms.words]
-        self.subject = slice(terms.subject.start, terms.subject.end)
-        self.voices: dict[bytes, Voice | None] = {}
-
-
 class RowReader:
-    """Reads rows under one trust list after the other. ``pseudonym_key`` is 32 bytes, ``skew`` microseconds."""
+    """Reads rows by what is derived from a trust list. ``pseudonym_key`` is 32 bytes."""
 
-    def __init__(self, layouts: LayoutBook, pseudonym_key: bytes, skew: int) -> None:
-        self._layouts = layouts
+    def __init__(self, issuers: IssuerIndexes, pseudonym_key: bytes) -> None:
+        self._issuers = issuers
         self._key = pseudonym_key
-        self._skew = skew
-        self._trust: TrustList | None = None
-        self._speakers: dict[tuple[NationalLayout, bytes], _Speaker | None] = {}
 
-    def decode(self, code: bytes) -> Row | None:
-        """Return a code that a layout fits, or None. Raises Malformed."""
-        layouts = self._layouts.national((len(code),)) if code.startswith(national.PREFIX) else ()
-        if not layouts:
+    def decode(self, code: bytes, trust: TrustList) -> Row | None:
+        """Return a code that a template fits, or None. Raises Malformed."""
+        if not code.startswith(national.PREFIX):
+            return None
+        templates = self._issuers.of(trust).templates.templates(Format.NATIONAL, (len(code),))
+        if not templates:
             return None
         cbor = base45.decode(code[len(national.PREFIX) :])
-        for layout in layouts:
-            if layout.fits_one(cbor):
-                return Row(layout, cbor, layout.signed(cbor))
+        for template in templates:
+            layout = template.layout
+            if isinstance(layout, NationalLayout) and layout.fits_one(cbor):
+                return Row(template, cbor, layout.signed(cbor))
         return None
 
-    def learn(self, code: bytes) -> None:
-        """Learn how a code is built that the general path found authentic."""
-        if code.startswith(national.PREFIX):
-            self._layouts.learn([code])
+    def learn(self, code: bytes, key: IssuerKey, trust: TrustList) -> None:
+        """Learn how a code is built that the general path found authentic, signed by ``key``."""
+        if key.format is Format.NATIONAL:
+            index = self._issuers.of(trust)
+            index.templates.learn(code, index.place_of[key.public_key], key)
 
     def claims(self, row: Row, key: IssuerKey, trust: TrustList) -> Claims | None:
         """Return what a code says that ``key`` signed, or None where the general path is to be asked."""
-        cbor, speaker = row.cbor, self._speaker(row.layout, key, trust)
-        if speaker is None:
+        cbor, template, index = row.cbor, row.template, self._issuers.of(trust)
+        place = index.place_of[key.public_key]
+        fields = template.fields_of(place, key, trust)
+        if fields is None:
             return None
-        words = b"".join([cbor[place] for place in speaker.words])
-        voice = self._voice(speaker, key, words, trust)
-        if voice is None:
+        words = b"".join([cbor[field.start : field.end] for field in fields.words])
+        found = template.claimant_of(place, key, words, trust)
+        if found == NO_CLAIMANT:
             return None
-        terms = speaker.terms
-        issued_at = _time(cbor, terms.issued_at)
-        expires_at = min([_time(cbor, end) for end in terms.ends] + [issued_at + lasts for lasts in terms.lasts])
+        issued_at = _time(cbor, fields.issued_at)
+        expires_at = min([_time(cbor, end) for end in fields.ends] + [issued_at + lasts for lasts in fields.lasts])
         if expires_at <= issued_at:
             return None
-        subject, home = cbor[speaker.subject], voice.claimant.home
-        if terms.subject.kind is Kind.TEXT:
-            subject = pseudonym(self._key, home, subject.decode())
-        not_before = None if terms.not_before is None else _time(cbor, terms.not_before)
-        return Claims(home, subject, voice.word, key.region, issued_at, expires_at, not_before)
-
-    def _speaker(self, layout: NationalLayout, key: IssuerKey, trust: TrustList) -> _Speaker | None:
-        if trust is not self._trust:
-            self._trust, self._speakers = trust, {}
-        named = layout, key.public_key
-        if named not in self._speakers:
-            terms = terms_of(key, layout, trust)
-            self._speakers[named] = None if terms is None else _Speaker(terms)
-        return self._speakers[named]
-
-    def _voice(self, speaker: _Speaker, key: IssuerKey, words: bytes, trust: TrustList) -> Voice | None:
-        if words not in speaker.voices:
-            if len(speaker.voices) >= VOICES_MAX:
-                speaker.voices.clear()
-            speaker.voices[words] = voice_of(key, speaker.terms, words, trust, self._skew)
-        return speaker.voices[words]
+        index.templates.use(template, (place,), index.keys)
+        home, level = template.claimants[found].home, fields.level
+        octets = cbor[fields.subject.start : fields.subject.end]
+        subject = read_subject(fields, octets, home, template.layout, self._key)
+        not_before = None if fields.not_before is None else _time(cbor, fields.not_before)
+        level_word = template.layout.text(level, cbor[level.start : level.end])
+        return Claims(home, subject, level_word, key.region, issued_at, expires_at, not_before)
 
 
 def _time(cbor: bytes, field: Field) -> int:

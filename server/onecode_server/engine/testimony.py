@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from onecode_server.engine.voices import Claimant, claimant_of
+from onecode_server.engine.claim_fields import Claimant, claimant_of
 from onecode_server.model.code import Claims
 from onecode_server.model.trust_list import TrustList
 

@@ -141,7 +141,8 @@ class Verifier:
         if spoken := [
             (p, check.claims) for p, check in zip(places, checks, strict=True) if check.claims and not check.finding
         ]:
-            self._columns.learn([codes[place] for place, _ in spoken])
+            signed = ((check.scan.code, check.key) for check in checks if not check.finding)
+            self._columns.learn([(code, key) for code, key in signed if key is not None], at.trust)
             said.append(testimony.of_claims(spoken, at.trust))
         if said:
             together = testimony.joined(said)

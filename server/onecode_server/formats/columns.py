@@ -22,8 +22,9 @@ SECOND_US: Final = 1_000_000
 
 
 class Kind(Enum):
-    """What a field's bytes are: text in UTF-8, bytes, a time, digits of a whole number, one of JSON's own words (true,
-    false, null), or something that only the general path reads."""
+    """What a field's bytes are: text in UTF-8, bytes, a time as text, a whole number that differs from code to code, a
+    number or one of JSON's own words (true, false, null) that a layout fixes, or something that only the general path
+    reads."""
 
     TEXT = 0
     BYTES = 1
@@ -81,6 +82,17 @@ class Layout(Protocol):
         """Return what is signed of each row that fits: uint8[n, m]."""
         ...
 
+    def text(self, field: Field, octets: bytes) -> str:
+        """Return what a field says in a row, as text; what is no string as its JSON text. ``octets`` are its bytes.
+
+        For TEXT, NUMBER and LITERAL only.
+        """
+        ...
+
+    def is_time(self, field: Field) -> bool:
+        """Tell whether ``times`` can read a field."""
+        ...
+
     def times(self, data: Bytes, field: Field) -> Times:
         """Return a field that is a time, of each row that fits, in Unix microseconds: int64[n]."""
         ...
@@ -98,7 +110,16 @@ class Layouts(Protocol):
         ...
 
     def learn(self, code: bytes) -> Layout:
-        """Return the layout of a code. Raises Malformed where it is none, ValueError where it has no layout."""
+        """Return the layout of a code. Raises Malformed where it is none, ValueError where it has no layout.
+
+        Only bytes that the signature covers may differ from one layout of a shape to the next, so that nobody but the
+        holder of a key can make codes of which there is more to learn.
+        """
+        ...
+
+    def key_id_field(self, code: bytes) -> bytes | None:
+        """Return the part of a code in which the key id is spelled, as a row has it at ``Layout.key_id``; None where
+        that is the key id itself."""
         ...
 
 

@@ -11,7 +11,7 @@ from typing import Final
 
 import numpy as np
 
-from onecode_server.formats.columns import SECOND_US, Bytes, Field, Flags, Kind, Times
+from onecode_server.formats.columns import SECOND_US, TIME_DIGITS_MAX, Bytes, Field, Flags, Kind, Times
 from onecode_server.formats.json_fields import fields_of
 from onecode_server.formats.rfc3339_columns import TimeText
 from onecode_server.model.trust_list import Path
@@ -64,6 +64,14 @@ class JsonLayout:
             for time in self._times.values():
                 fits &= time.fits(data)
         return fits
+
+    def text(self, field: Field, octets: bytes) -> str:
+        """Return what a field says in a row: all that JSON does not write as a string is its own JSON text."""
+        return octets.decode()
+
+    def is_time(self, field: Field) -> bool:
+        """Tell whether a field is RFC 3339 text, or so few digits that they are seconds before the year 9999."""
+        return field.kind is Kind.TIME or (field.kind is Kind.NUMBER and field.end - field.start <= TIME_DIGITS_MAX)
 
     def times(self, data: Bytes, field: Field) -> Times:
         """Return a field that is a time, of rows that fit, in Unix microseconds: int64[n]."""

@@ -43,6 +43,11 @@ def learn(code: bytes) -> "JwtLayout":
     return JwtLayout(code)
 
 
+def key_id_field(code: bytes) -> bytes:
+    """Return the header of a JWT, in base64url, as it stands in the code."""
+    return code[: code.find(b".")]
+
+
 class JwtLayout(JsonLayout):
     """The layout of one code. ``claims`` has the place of each claim by its path."""
 

@@ -39,7 +39,7 @@ _ALG, _CRIT, _KID = 1, 2, 4
 _ED25519: Final = (-8, -19)  # EdDSA (RFC 9053, section 2.2) and Ed25519 (RFC 9864)
 _CWT_TAG, _SIGN1_TAG = b"\xd8\x3d", b"\xd2"
 SIGNATURE1: Final = b"\x84\x6aSignature1"  # an array of four, and its first item
-_SIGNATURE_BYTES: Final = 64
+SIGNATURE_BYTES: Final = 64
 
 _ABSENT: Final = object()
 HEADERS_KEPT: Final = 1024
@@ -75,7 +75,7 @@ def _sign1(data: bytes) -> tuple[bytes, Any, bytes, bytes]:
     data = data.removeprefix(_CWT_TAG).removeprefix(_SIGN1_TAG)
     match bounded_cbor.loads(data):
         case [bytes(protected), dict(unprotected), bytes(payload), bytes(signature)] if (
-            len(signature) == _SIGNATURE_BYTES
+            len(signature) == SIGNATURE_BYTES
         ):
             return protected, unprotected.get(_KID, b""), payload, signature
     raise Malformed("not a COSE_Sign1")

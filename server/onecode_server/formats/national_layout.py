@@ -11,17 +11,14 @@ from typing import Final
 import numpy as np
 
 from onecode_server.formats import base45, base45_columns, national
-from onecode_server.formats.columns import FIELDS_MAX, SECOND_US, Bytes, Field, Flags, Kind, Shape, Times
+from onecode_server.formats.columns import SECOND_US, Bytes, Field, Flags, Kind, Shape, Times
+from onecode_server.formats.national_fields import Irregular, bytes_at, fields_of, number
 from onecode_server.model.code import SignedCode
 from onecode_server.model.trust_list import Format, Path
 
-_UINT, _NEGINT, _BYTES, _TEXT, _ARRAY, _MAP = range(6)
-_KINDS: Final = {_BYTES: Kind.BYTES, _TEXT: Kind.TEXT}
 _NOT_ASCII: Final = 0x80
-
-
-class _Irregular(Exception):
-    """A code that is not built as codes must be to be read by columns."""
+_TIME_BYTES: Final = 4
+"""Of a number that is a time, in seconds: up to the year 2106. What takes fewer or more is left to ``claims``."""
 
 
 def shape(code: bytes) -> Shape:
@@ -40,8 +37,12 @@ def learn(code: bytes) -> "NationalLayout":
     return NationalLayout(code)
 
 
+def key_id_field(code: bytes) -> None:
+    """Return None: the key id stands in a row as it is."""
+
+
 class NationalLayout:
-    """The layout of one code. ``claims`` has the place of each claim by its label, a path of one step."""
+    """The layout of one code. ``claims`` has the place of each claim by its path."""
 
     format: Final = Format.NATIONAL
 
@@ -53,13 +54,14 @@ class NationalLayout:
         cbor = base45.decode(code[len(national.PREFIX) :])
         try:
             self._learn(cbor)
-        except (_Irregular, IndexError):
+        except (Irregular, IndexError):
             raise ValueError("not a code of fixed offsets") from None
-        # What must be as it was: every bit of a head, and of text the bit that says that it is ASCII, since other text
-        # may be no text at all. Eight bytes are compared at once; the rest of the last eight is zero in every row.
+        national.read_claims(national.decode(code).payload)
+        # What must be as it was: everything but what the next lines let go of. Eight bytes are compared at once; the
+        # rest of the last eight is zero in every row.
         must = np.full(len(cbor) + -len(cbor) % 8, 0xFF, np.uint8)
         for field in (self.key_id, self._signature, *self.claims.values()):
-            must[field.start : field.end] = _NOT_ASCII if field.kind is Kind.TEXT else 0
+            must[field.start : field.end] = _fixed_bits(field, cbor)
         heads = np.zeros(must.size, np.uint8)
         heads[: len(cbor)] = np.frombuffer(cbor, np.uint8)
         self._must, self._heads = must.view(np.uint64), (heads & must).view(np.uint64)
@@ -72,21 +74,24 @@ class NationalLayout:
         self._before, self._between = np.frombuffer(before, np.uint8), np.frombuffer(between, np.uint8)
 
     def _learn(self, cbor: bytes) -> None:
-        """COSE_Sign1 with tag 18: the protected header, an empty map, the payload, the signature (RFC 9052, 4.2)."""
-        if cbor[:2] != b"\xd2\x84":
-            raise _Irregular
-        self._protected = protected = _head(cbor, 2, _BYTES)
-        if cbor[protected.end : protected.end + 1] != b"\xa0":
-            raise _Irregular
-        self._payload = _head(cbor, protected.end + 1, _BYTES)
-        self._signature = _head(cbor, self._payload.end, _BYTES)
-        if self._signature.end != len(cbor) or self._signature.end - self._signature.start != 64:
-            raise _Irregular
-        header = _map(cbor, protected)
+        """COSE_Sign1 with tag 18: the protected header, an empty map, the payload, the signature (RFC 9052, 4.2).
+
+        What the signature does not cover, the tag and the heads between these four, has one form: the shortest. Else
+        whoever holds one genuine code could make many others of it, each with a layout of its own.
+        """
+        self._protected = protected = bytes_at(cbor, 2)
+        self._payload = payload = bytes_at(cbor, protected.end + 1)
+        self._signature = signature = bytes_at(cbor, payload.end)
+        parts = [cbor[field.start : field.end] for field in (protected, payload, signature)]
+        heads = [national.bytes_head(len(part)) for part in parts]
+        envelope = (b"\xd2\x84", heads[0], parts[0], b"\xa0", heads[1], parts[1], heads[2], parts[2])
+        if b"".join(envelope) != cbor or len(parts[2]) != national.SIGNATURE_BYTES:
+            raise Irregular
+        header = fields_of(cbor, protected)
         if set(header) != {(1,), (4,)} or header[(4,)].kind is not Kind.BYTES:
-            raise _Irregular
+            raise Irregular
         self.key_id = header[(4,)]
-        self.claims: Mapping[Path, Field] = _map(cbor, self._payload)
+        self.claims: Mapping[Path, Field] = fields_of(cbor, payload)
 
     def fits(self, data: Bytes) -> Flags:
         """Tell which rows of CBOR, as ``decode`` returns them, are built as the layout says: bool[n]."""
@@ -127,58 +132,29 @@ class NationalLayout:
         messages[:, third:] = data[:, payload.start : payload.end]
         return messages
 
+    def text(self, field: Field, octets: bytes) -> str:
+        """Return what a field says in a row, as text; what is no string as its JSON text."""
+        if field.kind is Kind.TEXT:
+            return octets.decode()
+        return str(int.from_bytes(octets)) if field.kind is Kind.NUMBER else number(octets)
+
+    def is_time(self, field: Field) -> bool:
+        """Tell whether a field is seconds since 1970, in four bytes."""
+        return field.kind is Kind.NUMBER and field.end - field.start == _TIME_BYTES
+
     def times(self, data: Bytes, field: Field) -> Times:
-        """Return a field that is seconds since 1970 in four bytes, in Unix microseconds: int64[n]."""
+        """Return a field that is a time, in Unix microseconds: int64[n]."""
         seconds = np.ascontiguousarray(data[:, field.start : field.end]).view(">u4")[:, 0]
         return seconds.astype(np.int64) * SECOND_US
 
 
-def _map(cbor: bytes, inside: Field) -> dict[Path, Field]:
-    """Return where the values of a map stand that fills a byte string, by its labels."""
-    count, at = _argument(cbor, inside.start, _MAP)
-    if count > FIELDS_MAX:
-        raise _Irregular
-    found: dict[Path, Field] = {}
-    for _ in range(count):
-        major = cbor[at] >> 5
-        if major not in (_UINT, _NEGINT):
-            raise _Irregular
-        label, at = _argument(cbor, at, major)
-        found[(-1 - label if major == _NEGINT else label,)] = field = _value(cbor, at)
-        at = field.end
-    if at != inside.end or len(found) != count:
-        raise _Irregular
-    return found
+def _fixed_bits(field: Field, cbor: bytes) -> int:
+    """Return which bits of each of a field's bytes every row has as the layout's own code has them.
 
-
-def _value(cbor: bytes, at: int) -> Field:
-    """Return where a value's bytes stand: a string's after its head, a number's argument of four bytes.
-
-    A shorter number is a head alone, with nothing that may differ.
+    Bytes and numbers may be any. ASCII text may be any other: the one bit that tells it from all that may be no text
+    (RFC 3629) is fixed. Of other text every bit is.
     """
-    major = cbor[at] >> 5
-    if major in (_BYTES, _TEXT):
-        return _head(cbor, at, major)
-    if major == _UINT and cbor[at] & 31 == 26:
-        return Field(Kind.TIME, at + 1, at + 5)
-    if major in (_UINT, _NEGINT) and cbor[at] & 31 < 24:
-        return Field(Kind.OTHER, at + 1, at + 1)
-    raise _Irregular
-
-
-def _head(cbor: bytes, at: int, major: int) -> Field:
-    """Return where the bytes of a string stand."""
-    length, start = _argument(cbor, at, major)
-    if start + length > len(cbor):
-        raise _Irregular
-    return Field(_KINDS[major], start, start + length)
-
-
-def _argument(cbor: bytes, at: int, major: int) -> tuple[int, int]:
-    """Return the argument of a head, and where it ends (RFC 8949, section 3)."""
-    info = cbor[at] & 31
-    if cbor[at] >> 5 != major or info > 26:
-        raise _Irregular
-    size = 0 if info < 24 else 1 << (info - 24)
-    end = at + 1 + size
-    return (int.from_bytes(cbor[at + 1 : end]) if size else info), end
+    if field.kind in (Kind.BYTES, Kind.NUMBER):
+        return 0
+    is_ascii = field.kind is Kind.TEXT and cbor[field.start : field.end].isascii()
+    return _NOT_ASCII if is_ascii else 0xFF

@@ -40,6 +40,11 @@ def learn(code: bytes) -> "PasetoLayout":
     return PasetoLayout(code)
 
 
+def key_id_field(code: bytes) -> bytes:
+    """Return the footer of a PASETO, in base64url, as it stands in the code."""
+    return code[code.find(b".", _BODY) + 1 :]
+
+
 class PasetoLayout(JsonLayout):
     """The layout of one code. ``claims`` has the place of each claim by its path."""
 

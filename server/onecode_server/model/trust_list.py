@@ -93,7 +93,11 @@ class Skipped(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class TrustList:
-    """A list that was read and checked. Times are Unix microseconds; ``digest`` is SHA-256 of the signed content."""
+    """A list that was read and checked. Times are Unix microseconds; ``digest`` is SHA-256 of the signed content.
+
+    ``derived`` has, by its type, what others made of this list alone: reached from the list, so that it can never be
+    taken for what another list says.
+    """
 
     version: int
     issued_at: int
@@ -103,6 +107,7 @@ class TrustList:
     skipped: tuple[Skipped, ...]
     candidates: Mapping[tuple[Format, bytes], tuple[IssuerKey, ...]]
     prefixes: tuple[tuple[bytes, Region], ...]
+    derived: dict[type, object] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def public_keys(self) -> dict[bytes, None]:

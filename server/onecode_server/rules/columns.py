@@ -28,6 +28,10 @@ class KeyBounds(NamedTuple):
     now_until: int
 
 
+NEVER: Final = KeyBounds(1, 0, 1, 0)
+"""Within these is no code."""
+
+
 def key_bounds(key: IssuerKey, skew: int = SKEW_US) -> KeyBounds | None:
     """Return the bounds within which ``validity.key_fault`` finds nothing; None for a key that vouches for nothing."""
     if key.state is KeyState.REVOKED:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from onecode_server.engine.layout_book import ROWS_MIN
 from onecode_server.engine.row_reader import RowReader
+from onecode_server.engine.template_cache import ROWS_MIN
 from onecode_server.formats import base64url, bounded_json, paseto
 from onecode_server.model.status import Level, Scope
 from onecode_server.model.trust_list import Format

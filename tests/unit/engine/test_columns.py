@@ -8,18 +8,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from onecode_server.crypto.libsodium import LibsodiumBackend
-from onecode_server.engine import layout_book, speakers, verifier
-from onecode_server.engine.layout_book import ROWS_MIN
+from onecode_server.engine import column_authenticator, templates, verifier
+from onecode_server.engine.template_cache import ROWS_MIN, TemplateCache
 from onecode_server.formats import (
     CODECS,
     base45_columns,
     base64url_columns,
     bounded_json,
-    jwt,
     jwt_layout,
     national,
     national_layout,
-    paseto,
     paseto_layout,
 )
 from onecode_server.formats.base45 import ALPHABET
@@ -28,7 +26,6 @@ from onecode_server.model.verdict import Authenticity, Decision
 
 from tests.unit.engine.columns_and_alone import (
     LEVELS,
-    NATIONAL,
     SIGNED,
     Loop,
     alone,
@@ -55,8 +52,7 @@ async def test_a_batch_is_read_in_columns_once_its_layouts_are_known(world: Worl
     assert in_columns(world) == 0
     after = await world.verify_all(batch)
     assert before == after == await alone(world, batch)
-    # 110000 has its level inside of another claim of CBOR, which is for the general path.
-    assert in_columns(world) == sum(verdict.home != "110000" for verdict in after)
+    assert in_columns(world) == len(batch)
     assert {verdict.home for verdict in after} == set(SIGNED)
     assert {verdict.decision for verdict in after} == set(Decision)
 
@@ -102,11 +98,16 @@ async def test_times_are_held_to_their_window_and_keys_to_their_state(world: Wor
     assert {verdict.authenticity for verdict in await world.verify_all(old)} == {Authenticity.KEY_NOT_VALID}
 
 
-async def test_a_stranger_fills_no_book(world: World) -> None:
+def learned(world: World) -> TemplateCache:
+    """Return what codes have taught under the trust list in force."""
+    return world.issuers.of(world.trust.current).templates
+
+
+async def test_a_stranger_teaches_nothing(world: World) -> None:
     forged = [code[:-90] + bytes([code[-90] ^ 1]) + code[-89:] for code in codes(world)]
     for _ in range(2):
         await world.verify_all(forged)
-    assert not any(chapter.layouts for chapter in world.layouts.chapters)
+    assert learned(world).size_bytes == 0
 
 
 async def test_translations_are_read_by_the_general_path(world: World) -> None:
@@ -127,16 +128,8 @@ async def test_a_bug_in_reading_together_costs_no_code_its_answer(world: World, 
     assert "ZeroDivisionError" in caplog.text
 
 
-async def test_codes_of_other_formats_take_no_room_in_the_book(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(layout_book, "SHAPES_MAX", 12)
-    for length in range(3, 30):
-        await world.verify_all([world.code("420000", subject="x" * length)] * ROWS_MIN)
-    await by_columns(world, codes(world, NATIONAL))
-    assert in_columns(world)
-
-
 async def test_what_is_rare_is_learned_from_later_batches(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(layout_book, "LEARNED_MAX", 4)
+    monkeypatch.setattr(column_authenticator, "LEARNED_MAX", 4)
     batch = [world.code("420000", level, f"id-{n:03d}") for level in LEVELS for n in range(ROWS_MIN)]
     batch += batch[:ROWS_MIN] * 8
     for _ in range(9):
@@ -158,11 +151,11 @@ async def test_keys_of_one_id_and_one_wording_keep_their_regions_apart(world: Wo
     assert in_columns(world) == 3 * len(batch)
 
 
-async def test_more_voices_than_are_kept_are_found_anew(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_more_words_than_are_kept_are_read_anew(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     batch = codes(world)
     expected = await by_columns(world, batch)
     read = in_columns(world)
-    monkeypatch.setattr(speakers, "KEPT_MAX", 1)
+    monkeypatch.setattr(templates, "WORDS_MAX", 1)
     await world.publish_list()
     assert await world.verify_all(batch) == expected
     assert in_columns(world) == 2 * read
@@ -177,20 +170,6 @@ async def test_without_the_kernels_a_batch_is_answered_the_same(world: World, mo
     monkeypatch.setattr(world.verifier._columns, "_backend", LibsodiumBackend())
     assert await world.verify_all(batch) == expected
     assert in_columns(world) == 2 * read
-
-
-def test_the_book_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(layout_book, "SHAPES_MAX", 3)
-    book = layout_book.LayoutBook()
-    for length in range(20):
-        made: list[tuple[Any, Any]] = [
-            (national, {1: "420000", 6: 1_700_000_000, kind: "x" * length}) for kind in range(7, 20)
-        ]
-        made += [(codec, {"x" * length: word}) for codec in (jwt, paseto) for word in "绿黄红马安心吉祥健康"]
-        book.learn([codec.mint(claims, b"k", lambda _: bytes(64)) for codec, claims in made])
-    for chapter in book.chapters:
-        assert len(chapter.layouts) == 3
-        assert max(map(len, chapter.layouts.values())) == layout_book.LAYOUTS_MAX
 
 
 CHARACTERS = ALPHABET + b"abcdefghijklmnopqrstuvwxyz-_.="

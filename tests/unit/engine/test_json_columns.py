@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from onecode_server.engine import layout_book
-from onecode_server.engine.layout_book import ROWS_MIN
+from onecode_server.engine import template_cache
+from onecode_server.engine.template_cache import ROWS_MIN
 from onecode_server.formats import bounded_json
 from onecode_server.model.status import Level
 from onecode_server.model.verdict import Decision
@@ -33,8 +33,8 @@ TIMES += ["2027-01-15t08:00:00z", "2027-01-15 08:00:00Z", "2027-01-15T08:00:00.1
 def room() -> Iterator[None]:
     """Give the book room for all that is odd here, so that it is full of no test's codes in another's."""
     with pytest.MonkeyPatch.context() as patch:
-        for bound in ("SHAPES_MAX", "LAYOUTS_MAX", "TRIES_MAX"):
-            patch.setattr(layout_book, bound, 10_000)
+        for bound in ("TEMPLATES_MAX", "MISSES_MAX"):
+            patch.setattr(template_cache, bound, 10_000)
         yield
 
 

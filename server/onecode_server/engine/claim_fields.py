@@ -1,30 +1,33 @@
-"""Who speaks in a code and to what effect, for columns of codes: keys, issuers, residences and level words recur.
+"""Where a key's claims stand in codes of one layout, and whose word they are: for codes that are read by a layout.
 
-What differs from code to code is the subject, the times and the signature; the rest is a voice, found once. Where there
-is anything out of the plain (a translation, a claim of another kind, whatever is wrong with a code), there is no voice,
-and the general path is asked, which alone knows what is wrong.
+Where there is anything out of the plain (a translation, a claim of another kind, whatever is wrong with a code), there
+is no answer here, and the general path is asked, which alone knows what is wrong.
 """
 
 from typing import Final, NamedTuple
 
 from onecode_server.formats import CODECS, national
-from onecode_server.formats.columns import SECOND_US, TIME_DIGITS_MAX, Field, Kind, Layout
+from onecode_server.formats.columns import SECOND_US, Field, Kind, Layout
 from onecode_server.model.code import Claims
 from onecode_server.model.region import NATIONAL
 from onecode_server.model.status import SUBJECT_BYTES, Level
-from onecode_server.model.subject import LOCAL_ID_BYTES_MAX
+from onecode_server.model.subject import LOCAL_ID_BYTES_MAX, pseudonym
 from onecode_server.model.trust_list import ClaimMap, Format, IssuerKey, Role, TrustList
-from onecode_server.rules.columns import KeyBounds, key_bounds
 
-_WORDS: Final = (Kind.TEXT, Kind.NUMBER, Kind.LITERAL)
+WORDS_BYTES_MAX: Final = 512
+"""Of the fields that tell whose word a code is, all together: a level word of 128 characters, and two region codes. So
+what is remembered of them is bounded too."""
+_LEVELS: Final = (Kind.TEXT, Kind.NUMBER, Kind.LITERAL)
 """What may be a level: text, or what is its own JSON text."""
 
 
-class Terms(NamedTuple):
+class ClaimFields(NamedTuple):
     """Where the claims of a region stand in a layout, all of the plain kinds. ``ends`` are expiries; ``lasts`` are
-    microseconds after the issue at which a code ends besides."""
+    microseconds after the issue at which a code ends besides. ``is_pseudonym`` tells whether the subject is one
+    already."""
 
     subject: Field
+    is_pseudonym: bool
     level: Field
     issued_at: Field
     ends: tuple[Field, ...]
@@ -35,7 +38,7 @@ class Terms(NamedTuple):
 
     @property
     def words(self) -> tuple[Field, ...]:
-        """The fields that tell one voice of a key from another."""
+        """The fields that tell whose word a code of a key is, and at which level."""
         return tuple(field for field in (self.level, self.issuer, self.residence) if field is not None)
 
 
@@ -46,12 +49,11 @@ class Claimant(NamedTuple):
     claimed: Level
 
 
-class Voice(NamedTuple):
-    """One key's word about the bearers of one region at one level."""
+class ReadWords(NamedTuple):
+    """What the words of a code say: the claimant, and the region's own word for the level."""
 
     claimant: Claimant
-    bounds: KeyBounds
-    word: str
+    level_word: str
 
 
 def claimant_of(claims: Claims, trust: TrustList) -> Claimant:
@@ -62,19 +64,19 @@ def claimant_of(claims: Claims, trust: TrustList) -> Claimant:
     return Claimant(claims.home, reader.levels.get(claims.level_word, Level.UNSPECIFIED))
 
 
-def terms_of(key: IssuerKey, layout: Layout, trust: TrustList) -> Terms | None:
+def claim_fields(key: IssuerKey, layout: Layout, trust: TrustList) -> ClaimFields | None:
     """Return where the claims of a key's region stand in a layout, or None where one of them is of another kind."""
     where = trust.regions[key.region].claims
-    if where is None or key.role is Role.GATEWAY:
+    if where is None or key.role is Role.GATEWAY or key.format is not layout.format:
         return None
     subject, level = layout.claims.get(where.subject), layout.claims.get(where.level)
     issued_at = layout.claims.get(where.issued_at)
     expiries = _expiries(where, layout)
     if subject is None or level is None or issued_at is None or expiries is None:
         return None
-    is_plain = _is_subject(subject, key.format) and level.kind in _WORDS and _is_time(issued_at)
+    is_plain = _is_subject(subject, key) and level.kind in _LEVELS and layout.is_time(issued_at)
     not_before = layout.claims.get((CODECS[key.format].NOT_BEFORE,))
-    if not is_plain or (not_before is not None and not _is_time(not_before)):
+    if not is_plain or (not_before is not None and not layout.is_time(not_before)):
         return None
     issuer = residence = None
     if key.format is Format.NATIONAL:
@@ -82,28 +84,37 @@ def terms_of(key: IssuerKey, layout: Layout, trust: TrustList) -> Terms | None:
         residence = layout.claims.get((national.REGION,)) if key.region == NATIONAL else None
         if issuer is None or any(field.kind is not Kind.TEXT for field in (issuer, residence) if field is not None):
             return None
-    return Terms(subject, level, issued_at, *expiries, not_before, issuer, residence)
+    is_pseudonym = subject.kind is Kind.BYTES
+    fields = ClaimFields(subject, is_pseudonym, level, issued_at, *expiries, not_before, issuer, residence)
+    return fields if sum(field.end - field.start for field in fields.words) <= WORDS_BYTES_MAX else None
 
 
-def voice_of(key: IssuerKey, terms: Terms, words: bytes, trust: TrustList, skew: int) -> Voice | None:
-    """Return the voice of a key in a code with these ``terms.words``; None where the general path is to be asked."""
-    parts, at = [], 0
-    for field in terms.words:
+def read_words(key: IssuerKey, fields: ClaimFields, words: bytes, layout: Layout, trust: TrustList) -> ReadWords | None:
+    """Return what a code says that ``key`` signed and that has these ``fields.words``, one behind the other.
+
+    None where the general path is to be asked.
+    """
+    texts, at = [], 0
+    for field in fields.words:
         end = at + field.end - field.start
-        parts.append(words[at:end].decode())
+        texts.append(layout.text(field, words[at:end]))
         at = end
-    word, home = parts.pop(0), key.region
-    if terms.issuer is not None and parts.pop(0) != key.region:
+    word, home = texts.pop(0), key.region
+    if fields.issuer is not None and texts.pop(0) != key.region:
         return None
-    if terms.residence is not None:
-        home = parts.pop(0)
+    if fields.residence is not None:
+        home = texts.pop(0)
         residence = trust.region(home)
         if residence is None or not residence.adopts_national:
             return None
-    bounds = key_bounds(key, skew)
-    if bounds is None:
-        return None
-    return Voice(Claimant(home, trust.regions[key.region].levels.get(word, Level.UNSPECIFIED)), bounds, word)
+    return ReadWords(Claimant(home, trust.regions[key.region].levels.get(word, Level.UNSPECIFIED)), word)
+
+
+def read_subject(fields: ClaimFields, octets: bytes, home: str, layout: Layout, pseudonym_key: bytes) -> bytes:
+    """Return the pseudonym (16 bytes) of a code's subject, which stands there as ``octets``."""
+    if fields.is_pseudonym:
+        return octets
+    return pseudonym(pseudonym_key, home, layout.text(fields.subject, octets))
 
 
 def _expiries(where: ClaimMap, layout: Layout) -> tuple[tuple[Field, ...], tuple[int, ...]] | None:
@@ -116,18 +127,13 @@ def _expiries(where: ClaimMap, layout: Layout) -> tuple[tuple[Field, ...], tuple
         if where.valid_for_s is None:
             return None
         lasts.append(where.valid_for_s)
-    if not all(map(_is_time, ends)):
+    if not all(map(layout.is_time, ends)):
         return None
     return ends, tuple(seconds * SECOND_US for seconds in lasts if seconds is not None)
 
 
-def _is_subject(field: Field, fmt: Format) -> bool:
+def _is_subject(field: Field, key: IssuerKey) -> bool:
     size = field.end - field.start
     if field.kind is Kind.BYTES:
-        return fmt is Format.NATIONAL and size == SUBJECT_BYTES
+        return key.format is Format.NATIONAL and size == SUBJECT_BYTES
     return field.kind is Kind.NUMBER or (field.kind is Kind.TEXT and 0 < size <= LOCAL_ID_BYTES_MAX)
-
-
-def _is_time(field: Field) -> bool:
-    is_seconds = field.kind is Kind.NUMBER and field.end - field.start <= TIME_DIGITS_MAX
-    return field.kind is Kind.TIME or is_seconds

@@ -1,0 +1,226 @@
+"""What authentic codes have taught of how codes are built: templates, and the spellings of key ids.
+
+A code teaches only what its signature covers, so that nobody teaches but the holders of keys. Each key has a share:
+what it teaches past that takes the place of what it used least itself, and never that of another key. All shares
+together are bounded in bytes, and the largest one makes room.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from onecode_server.engine.templates import Template
+from onecode_server.errors import Malformed
+from onecode_server.formats import CODECS, jwt_layout, national_layout, paseto_layout
+from onecode_server.formats.columns import Bytes, Layouts, Shape
+from onecode_server.model.trust_list import Format, IssuerKey
+
+BYTES_MAX: Final = 64 * 1024 * 1024
+"""Of all shares of a process, reckoned from above. 512 keys have 128 KiB each: six templates of common size."""
+TEMPLATES_MAX: Final = 64
+"""Of one key: a few for each of its words, and some for each length of a local identifier."""
+SPELLINGS_MAX: Final = 16
+"""Of one key: the same header as each of its issuer's machines writes it."""
+MISSES_MAX: Final = 64
+"""Codes of a key in a row from which no template could be learned. From then on one in as many is tried."""
+ROWS_MIN: Final = 16
+"""Fewer codes of a shape are read faster one by one: an operation on columns costs a microsecond however few."""
+TOUCH_READS: Final = 16
+"""Reads of a template after which its keys are noted to use it: each read would cost more, and tell no more."""
+
+LAYOUTS: Final[Mapping[Format, Layouts]] = {
+    Format.NATIONAL: national_layout,
+    Format.JWT: jwt_layout,
+    Format.PASETO: paseto_layout,
+}
+_SPELLING_BYTES: Final = 400
+
+
+class Rows(NamedTuple):
+    """Codes that one template fits: their rows, uint8[n, size], and where each of them stands in the batch."""
+
+    template: Template
+    data: Bytes
+    places: list[int]
+
+
+class _Share:
+    """What one key has taught, what was used last at the end. ``spellings`` has its key id by each spelling."""
+
+    def __init__(self, key: IssuerKey) -> None:
+        self.key = key
+        self.templates: OrderedDict[Template, int] = OrderedDict()
+        self.spellings: OrderedDict[bytes, None] = OrderedDict()
+        self.bytes = 0
+        self.misses = 0
+
+
+class TemplateCache:
+    """The templates of codes that were authentic under one trust list. A key is named by its place in the list's index.
+
+    Not thread-safe: it is the event loop's.
+    """
+
+    def __init__(self, bytes_max: int = BYTES_MAX) -> None:
+        self.size_bytes = 0
+        self._bytes_max = bytes_max
+        self._shares: dict[int, _Share] = {}
+        self._by_shape: dict[Format, dict[Shape, list[Template]]] = {fmt: {} for fmt in LAYOUTS}
+        self._spellings: dict[Format, dict[bytes, bytes]] = {Format.JWT: {}, Format.PASETO: {}}
+
+    def spellings(self, fmt: Format) -> Mapping[bytes, bytes] | None:
+        """Return key ids by how authentic codes of a format spelled them; None where codes carry them as they are."""
+        return self._spellings.get(fmt)
+
+    def templates(self, fmt: Format, shape: Shape) -> Sequence[Template]:
+        """Return the templates of codes of a shape, the most used first."""
+        return self._by_shape[fmt].get(shape, ())
+
+    def of_keys(self, keys: Mapping[bytes, tuple[int, IssuerKey]]) -> "TemplateCache":
+        """Return a cache for another trust list, of what those keys have taught that it has too.
+
+        ``keys`` are the keys of that list and their places in its index, by public key.
+        """
+        cache = TemplateCache(self._bytes_max)
+        made: dict[Template, Template] = {}
+        for share in self._shares.values():
+            place, key = keys.get(share.key.public_key, (0, None))
+            if key is None or (key.format, key.key_id) != (share.key.format, share.key.key_id):
+                continue
+            for template in share.templates:
+                if template not in made:
+                    made[template] = Template(template.layout, template.shape)
+                cache._hold(made[template], place, key)
+            for field in share.spellings:
+                cache._spell(field, place, key)
+        return cache
+
+    def read(self, codes: Sequence[bytes]) -> list[Rows]:
+        """Return those codes that a template fits, where there are enough of a shape."""
+        found: list[Rows] = []
+        for fmt, by_shape in self._by_shape.items():
+            if not by_shape:
+                continue
+            shape_of, prefix = LAYOUTS[fmt].shape, CODECS[fmt].PREFIX
+            places_of: dict[Shape | None, list[int]] = {}
+            for place, code in enumerate(codes):
+                if code.startswith(prefix):
+                    places_of.setdefault(shape_of(code), []).append(place)
+            for shape, places in places_of.items():
+                if shape in by_shape and len(places) >= ROWS_MIN:
+                    found += _rows([codes[place] for place in places], places, LAYOUTS[fmt], shape, by_shape[shape])
+        return found
+
+    def learn(self, code: bytes, place: int, key: IssuerKey) -> None:
+        """Take what a code teaches that ``key`` signed and that was authentic. It may be of any form."""
+        layouts = LAYOUTS[key.format]
+        shape = layouts.shape(code) if code.startswith(CODECS[key.format].PREFIX) else None
+        if shape is None:
+            return
+        field = layouts.key_id_field(code)
+        if field is not None:
+            self._spell(field, place, key)
+        share = self._share(place, key)
+        if share.misses >= MISSES_MAX and share.misses % MISSES_MAX:
+            share.misses += 1
+            return
+        data, _ = layouts.decode([code], shape)
+        template = next((known for known in self.templates(key.format, shape) if known.layout.fits(data)[0]), None)
+        try:
+            self._hold(template or Template(layouts.learn(code), shape), place, key)
+            share.misses = 0
+        except (Malformed, ValueError):
+            share.misses += 1
+
+    def use(self, template: Template, places: Iterable[int], keys: Sequence[IssuerKey]) -> None:
+        """Note that a template has read authentic codes of these keys. Now and then is enough."""
+        if template.reads % TOUCH_READS == 0:
+            for place in places:
+                self._hold(template, place, keys[place])
+        template.reads += 1
+
+    def _share(self, place: int, key: IssuerKey) -> _Share:
+        share = self._shares.get(place)
+        if share is None:
+            share = self._shares[place] = _Share(key)
+        return share
+
+    def _hold(self, template: Template, place: int, key: IssuerKey) -> None:
+        """Have a template in a key's share, as what was used last, and make room for it."""
+        share = self._share(place, key)
+        if not template.holders:
+            self._by_shape[key.format].setdefault(template.shape, []).append(template)
+        template.holders.add(place)
+        size = template.bytes_of(place)
+        self._grow(share, size - share.templates.pop(template, 0))
+        share.templates[template] = size
+        if len(share.templates) > TEMPLATES_MAX:
+            self._drop(place)
+        self._make_room()
+
+    def _spell(self, field: bytes, place: int, key: IssuerKey) -> None:
+        share = self._share(place, key)
+        if field in share.spellings:
+            return share.spellings.move_to_end(field)
+        share.spellings[field] = None
+        self._spellings[key.format][field] = key.key_id
+        self._grow(share, _SPELLING_BYTES + len(field))
+        if len(share.spellings) > SPELLINGS_MAX:
+            self._unspell(share)
+        return self._make_room()
+
+    def _make_room(self) -> None:
+        """Have the largest share give way until all of them fit."""
+        while self.size_bytes > self._bytes_max:
+            place = max(self._shares, key=lambda one: self._shares[one].bytes)
+            if self._shares[place].templates:
+                self._drop(place)
+            else:
+                self._unspell(self._shares[place])
+
+    def _drop(self, place: int) -> None:
+        """Let go of the template that a key used least lately; of the template itself where no other key holds it."""
+        share = self._shares[place]
+        template, size = share.templates.popitem(last=False)
+        self._grow(share, -size)
+        template.forget(place)
+        template.holders.discard(place)
+        if not template.holders:
+            by_shape = self._by_shape[share.key.format]
+            by_shape[template.shape].remove(template)
+            if not by_shape[template.shape]:
+                del by_shape[template.shape]
+
+    def _unspell(self, share: _Share) -> None:
+        field, _ = share.spellings.popitem(last=False)
+        # Another key of the same id may have the spelling too: then that one learns it anew.
+        self._spellings[share.key.format].pop(field, None)
+        self._grow(share, -_SPELLING_BYTES - len(field))
+
+    def _grow(self, share: _Share, size_bytes: int) -> None:
+        share.bytes += size_bytes
+        self.size_bytes += size_bytes
+
+
+def _rows(
+    codes: list[bytes], places: list[int], layouts: Layouts, shape: Shape, templates: list[Template]
+) -> list[Rows]:
+    """Return which template reads which codes of a shape. The most used ones are tried first."""
+    data, is_left = layouts.decode(codes, shape)
+    found = []
+    for template in templates:
+        fits = is_left & template.layout.fits(data)
+        rows = np.flatnonzero(fits)
+        template.hits = template.hits // 2 + rows.size
+        if rows.size == len(codes):
+            return [Rows(template, data, places)]
+        if rows.size:
+            is_left &= ~fits
+            found.append(Rows(template, data[rows], [places[row] for row in rows.tolist()]))
+        if not is_left.any():
+            break
+    if len(templates) > 1:
+        templates.sort(key=lambda template: -template.hits)
+    return found
