@@ -24,7 +24,7 @@ _LEVELS: Final = (Kind.TEXT, Kind.NUMBER, Kind.LITERAL)
 class ClaimFields(NamedTuple):
     """Where the claims of a region stand in a layout, all of the plain kinds. ``ends`` are expiries; ``lasts`` are
     microseconds after the issue at which a code ends besides. ``is_pseudonym`` tells whether the subject is one
-    already."""
+    already. ``words`` are the fields that tell whose word a code of a key is, and at which level."""
 
     subject: Field
     is_pseudonym: bool
@@ -35,11 +35,7 @@ class ClaimFields(NamedTuple):
     not_before: Field | None
     issuer: Field | None
     residence: Field | None
-
-    @property
-    def words(self) -> tuple[Field, ...]:
-        """The fields that tell whose word a code of a key is, and at which level."""
-        return tuple(field for field in (self.level, self.issuer, self.residence) if field is not None)
+    words: tuple[Field, ...]
 
 
 class Claimant(NamedTuple):
@@ -84,9 +80,11 @@ def claim_fields(key: IssuerKey, layout: Layout, trust: TrustList) -> ClaimField
         residence = layout.claims.get((national.REGION,)) if key.region == NATIONAL else None
         if issuer is None or any(field.kind is not Kind.TEXT for field in (issuer, residence) if field is not None):
             return None
+    words = tuple(field for field in (level, issuer, residence) if field is not None)
+    if sum(field.end - field.start for field in words) > WORDS_BYTES_MAX:
+        return None
     is_pseudonym = subject.kind is Kind.BYTES
-    fields = ClaimFields(subject, is_pseudonym, level, issued_at, *expiries, not_before, issuer, residence)
-    return fields if sum(field.end - field.start for field in fields.words) <= WORDS_BYTES_MAX else None
+    return ClaimFields(subject, is_pseudonym, level, issued_at, *expiries, not_before, issuer, residence, words)
 
 
 def read_words(key: IssuerKey, fields: ClaimFields, words: bytes, layout: Layout, trust: TrustList) -> ReadWords | None:

@@ -62,8 +62,10 @@ class Translator:
     def translate(self, check: Check, outcome: Outcome) -> Translation:
         """Return the translation of a checked code for the host that it was checked for.
 
-        Raises PreconditionFailed where there is no gateway key for the target's format.
+        Raises PreconditionFailed where there is no gateway key for the target's format, and where nothing can be
+        translated for the target: by the list of the check, which may be newer than the one that the call began under.
         """
+        self.check_target(check.scan.host, outcome.trust)
         made = self._translate(check, outcome)
         target = check.scan.host if check.scan.host in outcome.trust.regions else UNKNOWN_REGION
         done = "translated" if made.code else made.obstacle.name.lower() if made.obstacle else "not_allowed"
