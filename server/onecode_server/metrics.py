@@ -151,9 +151,18 @@ class Metrics:
         self.list_skipped = self._gauge(
             "onecode_trust_list_skipped_entries", "Entries of the trust list in force that were not taken", "livemax"
         )
-        self.list_refused = self._counter("onecode_trust_list_refused_total", "Trust-list files that were refused")
+        self.list_refused = self._counter(
+            "onecode_trust_list_refused_total", "Trust-list files that were refused or could not be read"
+        )
         self.list_fault = self._gauge(
-            "onecode_trust_list_fault", "1 while the trust-list file is one that was refused", "livemax"
+            "onecode_trust_list_fault",
+            "1 while the trust-list file cannot be read, or is one that was refused",
+            "livemax",
+        )
+        self.list_unread = self._gauge(
+            "onecode_trust_list_unread_seconds",
+            "How long the trust-list file has been missing, unreadable or not the root's; 0 while it is read",
+            "livemax",
         )
 
     def _counter(self, name: str, text: str, labels: Iterable[str] = ()) -> LoopCounter:
