@@ -152,7 +152,7 @@ class TrustSource:
     def _failed(self, why: str) -> _Found:
         if why != self.fault:  # once, not at every look
             self._metrics.list_refused.inc()
-            _log.error("trust list not read, the last good one stays: %s", why)
+            _log.error("trust list refused, the last good one stays: %s", why)
         return _Found(why, is_unread=True)
 
     def _note(self, found: _Found, began_s: float) -> None:
