@@ -10,7 +10,7 @@ A file that is not read, and a list that is refused, are two things:
   or a document that lacks what it must have. What the root said is known, and the last good list is the newest of it.
 
 In both cases the last good list stays, and log, metric and health say so. What was once taken is kept in the store, so
-that it also outlives a restart.
+that it also outlives a restart, and that the last good list is that of all processes on a data directory.
 """
 
 import asyncio
@@ -114,7 +114,7 @@ class TrustSource:
         return self.unread_s <= self._unread_max_s
 
     async def refresh(self) -> None:
-        """Look at the file, take it where it changed, and take the last good list if there is none yet.
+        """Look at the file, take it where it changed, and where it is not to be had, what the store has.
 
         Raises nothing: whatever goes wrong is tried again at the next look.
         """
@@ -127,7 +127,7 @@ class TrustSource:
             except Exception as fault:  # no memory, no thread: no watcher ends of it, nor of a bug
                 found = self._failed(f"the trust list cannot be read: {_why(fault)}")
             self._note(found, began_s)
-            if self._list is None:
+            if self._list is None or self.fault is not None:
                 await self._take_known()
 
     def close(self) -> None:
@@ -176,13 +176,15 @@ class TrustSource:
         await self._swap(found, file)
 
     async def _take_known(self) -> None:
+        """Take the list of the store where it is newer than the one in force: another process could read it."""
         try:
             known = await self._store.known_list()
-            if known is not None:
+            if known is not None and (self._list is None or self._list.version < known.version):
                 await self._swap(await asyncio.to_thread(self._believe, known.file), known.file)
                 _log.warning("the last good trust list was taken from the store", extra={"version": known.version})
         except Exception as fault:
-            _log.error("no trust list: %s", _why(fault))
+            if self._list is None:
+                _log.error("no trust list: %s", _why(fault))
 
     def _believe(self, file: bytes) -> TrustList:
         """Check the root's signature, and only then read what it signed."""

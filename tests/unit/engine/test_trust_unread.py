@@ -353,6 +353,26 @@ async def test_a_version_that_cannot_be_made_durable_is_not_in_force_and_counts_
     assert await answers(world) == REVOKED
 
 
+@pytest.mark.parametrize("why", ["older", "unread"])
+async def test_the_last_good_list_is_the_newest_that_any_process_on_the_store_has_taken(world: World, why: str):
+    other = TrustSource(
+        world.file, world.root.public_key, world.backend, world.store, world.metrics, lambda: world.now, lambda: 0.0
+    )
+    await other.refresh()
+    world.sign_list()
+    older = world.file.read_bytes()
+    revoke(world)
+    await world.trust.refresh()
+    if why == "older":
+        world.file.write_bytes(older)
+        await other.refresh()
+    else:
+        with failing("open", OSError(errno.EMFILE, "x"), world.file):
+            await other.refresh()
+    assert (world.trust.current.version, other.current.version) == (3, 3)
+    assert other.fault is not None
+
+
 async def test_a_restart_without_the_file_serves_the_list_of_the_store_for_a_time(world: World):
     world.file.unlink()
     await world.restart()
