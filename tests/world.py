@@ -86,6 +86,7 @@ class World:
     def __init__(self, path: Path) -> None:
         self.now = NOON
         self.monotonic_s = 0.0
+        self.looking_s = 0.0  # the trust source's own: nobody looks at the list here unless a test does
         self.path = path
         self.file = path / "trust-list.jws"
         self.root = Signer(secrets.token_bytes(32))
@@ -100,7 +101,13 @@ class World:
         self.store = LmdbStore(self.path / "store")
         self.backend = open_backend()
         self.trust = TrustSource(
-            self.file, self.root.public_key, self.backend, self.store, self.metrics, lambda: self.now
+            self.file,
+            self.root.public_key,
+            self.backend,
+            self.store,
+            self.metrics,
+            lambda: self.now,
+            lambda: self.looking_s,
         )
         self.exceptions = ExceptionBook(self.store)
         self.statuses = StatusCache(self.store, lambda: self.monotonic_s, lambda: self.now, self.metrics)

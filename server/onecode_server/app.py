@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
+from onecode_server import descriptors
 from onecode_server.config import Settings
 from onecode_server.crypto import ShadowedBackend, SignatureBackend, open_backend
 from onecode_server.data_directory import DataDirectory
@@ -60,7 +61,16 @@ class Engine:
         pseudonym_key, root = data.read_pseudonym_key(), data.read_root_public_key()
         self.translator = Translator(data.signers(NATIONAL, Role.GATEWAY), metrics)
         self.store = LmdbStore(data.store)
-        self.trust = TrustSource(data.trust_list, root, self.backend, self.store, metrics, wall_clock)
+        self.trust = TrustSource(
+            data.trust_list,
+            root,
+            self.backend,
+            self.store,
+            metrics,
+            wall_clock,
+            time.monotonic,
+            settings.trust_list_unread_max_s,
+        )
         self.exceptions = ExceptionBook(self.store)
         self.statuses = StatusCache(self.store, time.monotonic, wall_clock, metrics, settings.cache_entries_max)
         tokens = TokenReader(self.store, pseudonym_key, metrics)
@@ -96,6 +106,7 @@ class Engine:
             "trust_list": {
                 "version": trusted.version if trusted else None,
                 "fault": self.trust.fault,
+                "unread_s": round(self.trust.unread_s, 1),
                 "skipped": [f"{where}: {why}" for where, why in trusted.skipped] if trusted else [],
             },
         }
@@ -127,6 +138,7 @@ async def _open(settings: Settings, metrics: Metrics) -> AsyncIterator[Engine]:
         await engine.follower.catch_up()
         yield engine
     finally:
+        engine.trust.close()
         await engine.store.close()
 
 
@@ -162,8 +174,8 @@ async def serve_in_slot(settings: Settings, stop: asyncio.Event, tell: Callable[
     async with _open(settings, metrics := Metrics()) as engine:
 
         async def report() -> None:
+            tell({"report": engine.report()})  # first: whether it serves does not hang on whether it can write
             metrics.ask()
-            tell({"report": engine.report()})
 
         reporter = _keep(every(REPORT_S, report))
         try:
@@ -181,7 +193,13 @@ async def _serve(
     if stop.is_set():  # a worker whose supervisor has ended: the port may be another server's by now
         return
     services = _services(engine, metrics, settings)
-    listener = Listener(services, metrics, reflects=settings.reflection, shares_port=settings.workers > 1)
+    listener = Listener(
+        services,
+        metrics,
+        connections_max=descriptors.connections_max(settings.listen.host),
+        reflects=settings.reflection,
+        shares_port=settings.workers > 1,
+    )
     watchers = (
         _keep(every(trust_source.POLL_S, engine.trust.refresh)),
         _keep(every(follower.FOLLOW_S, engine.follower.catch_up)),
@@ -237,7 +255,7 @@ def _states(engine: Engine) -> dict[str, bool]:
     is_open = engine.is_open
     return {
         **dict.fromkeys(("", *API), is_open),
-        "onecode.trust_list": engine.trust.is_open and engine.trust.fault is None,
+        "onecode.trust_list": engine.trust.is_open and engine.trust.fault is None and engine.trust.is_read,
         "onecode.store": engine.exceptions.is_open and engine.exceptions.store_answers,
     }
 

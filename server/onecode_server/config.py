@@ -55,6 +55,9 @@ class Settings:
     skew_s: float = 60.0
     # A day to mend a publication that failed on a holiday, before gates stop admitting.
     trust_list_grace_s: float = 86_400.0
+    # Sixty looks: a file that is replaced by hand, or a server of files that starts anew, is back by then. Meanwhile a
+    # key may have been revoked, and its codes be admitted for so long.
+    trust_list_unread_max_s: float = 30.0
     # Longer than the slowest batch, shorter than the 30 s after which orchestrators kill.
     drain_s: float = 10.0
     # The engine's own, CODES_MAX and ENTRIES_MAX, which say why. A supervisor reads settings, and imports no engine.
@@ -170,6 +173,7 @@ _READERS: Final[Mapping[str, Callable[[str], Any]]] = {
     "shadow_one_in": _whole(1, 1_000_000_000),
     "skew_s": _number(0, 3600),
     "trust_list_grace_s": _number(0, 31 * 86_400),
+    "trust_list_unread_max_s": _number(0, 31 * 86_400),
     "drain_s": _number(0, 300),
     "queue_codes_max": _whole(4096, 1_000_000),
     "cache_entries_max": _whole(1, 10_000_000),

@@ -17,6 +17,7 @@ from prometheus_client import (
     PlatformCollector,
     ProcessCollector,
     disable_created_metrics,
+    mmap_dict,
     values,
 )
 
@@ -24,6 +25,11 @@ from onecode_server.counting import AskedGauge, LoopCounter, LoopHistogram, chil
 
 UNKNOWN_REGION: Final = "unknown"
 """The label for a host outside the trust list, and for the home of a code that is not authentic."""
+
+FILE_BYTES: Final = 4 * 1024 * 1024
+"""The size of each file of a worker's metrics: address space, since only what is used is on disk. All pairs of 35
+regions and all methods take a tenth. prometheus-client would begin with 64 KiB and map a file anew as it grows, which
+needs a descriptor at a moment that callers choose; where there is none then, no new label can be counted any more."""
 
 _RPC_BUCKETS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 _CHECK_BUCKETS_S = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1)
@@ -43,6 +49,7 @@ def share_by_slot(directory: Path, slot: int) -> None:
     so that no counter falls, and however many come and go, there are no more files.
     """
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(directory)
+    mmap_dict._INITIAL_MMAP_SIZE = FILE_BYTES
     values.ValueClass = values.MultiProcessValue(lambda: slot)  # type: ignore[no-untyped-call]
 
 
@@ -151,9 +158,18 @@ class Metrics:
         self.list_skipped = self._gauge(
             "onecode_trust_list_skipped_entries", "Entries of the trust list in force that were not taken", "livemax"
         )
-        self.list_refused = self._counter("onecode_trust_list_refused_total", "Trust-list files that were refused")
+        self.list_refused = self._counter(
+            "onecode_trust_list_refused_total", "Trust-list files that were refused or could not be read"
+        )
         self.list_fault = self._gauge(
-            "onecode_trust_list_fault", "1 while the trust-list file is one that was refused", "livemax"
+            "onecode_trust_list_fault",
+            "1 while the trust-list file cannot be read, or is one that was refused",
+            "livemax",
+        )
+        self.list_unread = self._gauge(
+            "onecode_trust_list_unread_seconds",
+            "How long the trust-list file has been missing, unreadable or not the root's; 0 while it is read",
+            "livemax",
         )
 
     def _counter(self, name: str, text: str, labels: Iterable[str] = ()) -> LoopCounter:

@@ -145,13 +145,16 @@ class Server:
         await_ready: bool = True,
         config: Path | None = None,
         closed: str = "",
+        files_max: int | str = "",
     ) -> None:
-        """Start it. A settings file stands in place of the flags of all others; ``closed`` is a shell's redirection."""
+        """Start it. A settings file stands in place of the flags of all others; ``closed`` is a shell's redirection,
+        and ``files_max`` a limit on open files, soft and hard."""
         self.log_file = deployment.path / f"serve-{next(self._numbers)}.log"
+        limit = f"ulimit -n {files_max}; " if files_max else ""
         given = ("--config", config) if config else ("--data-dir", deployment.path, *LOOPBACK, "--workers", 1)
         with self.log_file.open("wb") as log:
             self.process = subprocess.Popen(
-                ["sh", "-c", f'exec "$0" "$@" {closed}', ONECODE, "serve", *map(str, (*given, *flags))],
+                ["sh", "-c", f'{limit}exec "$0" "$@" {closed}', ONECODE, "serve", *map(str, (*given, *flags))],
                 stdout=subprocess.PIPE,
                 stderr=log,
             )

@@ -1,11 +1,13 @@
 """Metrics: names that keep the rule, labels that no caller can invent values for, and nobody's data."""
 
+import subprocess
+import sys
 import threading
 
 import pytest
 from prometheus_client import CollectorRegistry, Gauge, generate_latest, values
 from prometheus_client.metrics import MetricWrapperBase
-from prometheus_client.multiprocess import mark_process_dead
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.parser import text_string_to_metric_families
 
 from onecode_server.metrics import Metrics, SupervisorMetrics, share_by_slot
@@ -203,3 +205,28 @@ def test_counting_costs_no_lock_and_loses_nothing_while_others_ask(metrics):
 def test_a_counter_never_falls(metrics):
     with pytest.raises(ValueError, match="falls"):
         metrics.shed.inc(-1)
+
+
+ALL_LABELS = """
+import os, resource, sys
+from pathlib import Path
+from onecode_server import metrics
+metrics.share_by_slot(Path(sys.argv[1]), 0)
+made = metrics.Metrics()
+free = os.open(os.devnull, os.O_RDONLY)  # the lowest there is
+os.close(free)
+resource.setrlimit(resource.RLIMIT_NOFILE, (free, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+for home in range(40):
+    for host in range(40):
+        made.scans.labels(f"{home:06d}", f"{host:06d}").inc()
+    for number in range(40):
+        made.rpc_seconds.labels("unary", f"onecode.v1.SomeService{home}", f"Method{number % 4}").observe(1)
+made.ask()
+"""
+
+
+def test_a_new_label_needs_no_descriptor(tmp_path):
+    """Where callers have used up all of them, the calls that bring new labels are answered and counted all the same."""
+    subprocess.run([sys.executable, "-c", ALL_LABELS, str(tmp_path)], check=True, timeout=60)
+    merged = {family.name: family for family in MultiProcessCollector.merge([str(f) for f in tmp_path.glob("*.db")])}
+    assert sum(sample.value for sample in merged["onecode_scans"].samples) == 1600

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-from onecode_server import logs
+from onecode_server import descriptors, logs
 from onecode_server.cli.options import PathType
 from onecode_server.config import LOG_LEVELS, Settings
 from onecode_server.crypto import BACKENDS
@@ -38,6 +38,9 @@ def _setting(name: str, text: str) -> Callable[[_F], _F]:
 @_setting("shadow-one-in", "Of how many signatures PyNaCl checks one too. Default: 10000.")
 @_setting("skew-s", "Seconds by which clocks may disagree. Default: 60.")
 @_setting("trust-list-grace-s", "Seconds past its next update for which a list still admits. Default: 86400.")
+@_setting(
+    "trust-list-unread-max-s", "Seconds for which a list still admits whose file cannot be read any more. Default: 30."
+)
 @_setting("drain-s", "Seconds that running calls get to end. Default: 10.")
 @_setting("queue-codes-max", "Codes that may wait or be checked at once. Default: 16384.")
 @_setting("cache-entries-max", "Subjects in the status cache. Default: 100000.")
@@ -51,6 +54,7 @@ def serve(config: Path | None, **flags: str | None) -> None:
     """
     settings = Settings.read(flags, os.environ, config)
     logs.configure(settings.log_level)
+    descriptors.raise_limit()  # workers inherit it
     if settings.workers > 1:
         asyncio.run(supervise(settings, click.echo))
         return

@@ -4,8 +4,11 @@ The clock is handed in, so that tests can set it.
 """
 
 import asyncio
+import logging
 import time
 from collections.abc import Awaitable, Callable
+
+_log = logging.getLogger(__name__)
 
 Clock = Callable[[], int]
 """Returns Unix microseconds."""
@@ -17,7 +20,18 @@ def wall_clock() -> int:
 
 
 async def every(interval_s: float, work: Callable[[], Awaitable[None]]) -> None:
-    """Do ``work`` for ever, with ``interval_s`` seconds between its end and its next start."""
+    """Do ``work`` for ever, with ``interval_s`` seconds between its end and its next start.
+
+    What the environment refuses (a file, memory) is tried again like anything else; a bug is raised.
+    """
+    failing = False
     while True:
-        await work()
+        try:
+            await work()
+            failing = False
+        except (OSError, MemoryError) as fault:
+            if not failing:  # once, not each time
+                why = getattr(fault, "strerror", None) or type(fault).__name__
+                _log.error("what is done each %g s failed, and is tried again: %s", interval_s, why)
+            failing = True
         await asyncio.sleep(interval_s)

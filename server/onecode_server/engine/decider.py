@@ -27,11 +27,16 @@ _STATUSES: Final = tuple(Status)
 
 
 class Hosted(NamedTuple):
-    """Where codes are scanned, and when: what is the same for all codes of a call."""
+    """Where codes are scanned, and when: what is the same for all codes of a call.
+
+    ``list_is_read`` tells whether the trust list's file was read lately when ``trust`` was taken as it is: a list that
+    is read meanwhile says nothing of an older one, on which the call rests.
+    """
 
     host: str
     trust: TrustList
     now: int
+    list_is_read: bool
     travels: bool = False
 
 
@@ -42,11 +47,11 @@ class Decider:
         self._exceptions = exceptions
         self._grace = grace
 
-    def decide(self, check: Check, trust: TrustList, now: int) -> None:
-        """Fill in the level and the verdict of one check, authentic or not."""
+    def decide(self, check: Check, trust: TrustList, now: int, list_is_read: bool) -> None:
+        """Fill in the level and the verdict of one check, authentic or not. ``list_is_read``: see Hosted."""
         facts = admission.Facts(check.finding)
         if check.finding is None and check.claims is not None and check.view is not None:
-            at = Hosted(check.scan.host, trust, now, check.scan.travels)
+            at = Hosted(check.scan.host, trust, now, list_is_read, check.scan.travels)
             facts = self._facts(at, claimant_of(check.claims, trust), check.claims.spoken_at, check.view)
         check.level = facts.level
         check.verdict = admission.decide(facts)
@@ -71,7 +76,7 @@ class Decider:
         facts = ((said.claimant * len(Level) + level) * len(Status) + status) << _AGE_BITS | age_s
         _, first, which = np.unique(facts, return_index=True, return_inverse=True)
         verdicts, recognitions = [], dict[str, tuple[Recognition, str]]()
-        list_in_date = validity.is_in_date(at.trust, at.now, self._grace)
+        list_in_date = self._is_in_date(at)
         for speaker, one_level, one_status, one_age_s in _rows(first, said.claimant, level, status, age_s):
             home = said.claimants[speaker].home
             if home not in recognitions:
@@ -113,11 +118,14 @@ class Decider:
             recognition,
             standing.level,
             status,
-            validity.is_in_date(at.trust, at.now, self._grace),
+            self._is_in_date(at),
             claimant.home,
             exception_id,
             0 if status is Status.NONE else view.age_s,
         )
+
+    def _is_in_date(self, at: Hosted) -> bool:
+        return at.list_is_read and validity.is_in_date(at.trust, at.now, self._grace)
 
     def _recognise(self, at: Hosted, home: str) -> tuple[Recognition, str]:
         """Return whether the host recognises a home, and the exception under which it does not."""

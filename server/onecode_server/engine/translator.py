@@ -14,7 +14,7 @@ from onecode_server.model.code import Claims, Source
 from onecode_server.model.region import NATIONAL
 from onecode_server.model.status import Level, Status
 from onecode_server.model.trust_list import Format, IssuerKey, Region, Role, TrustList
-from onecode_server.model.verdict import Recognition, Verdict
+from onecode_server.model.verdict import Reason, Recognition, Verdict
 from onecode_server.rules.validity import key_fault
 
 LIFETIME_US: Final = 15 * 60_000_000
@@ -79,6 +79,8 @@ class Translator:
         if said.source is not None:
             return Translation(verdict, obstacle=Obstacle.ALREADY_TRANSLATED)
         if verdict.status not in (Status.CURRENT, Status.NONE) or check.level is Level.UNSPECIFIED:
+            return Translation(verdict)
+        if verdict.reason is Reason.TRUST_LIST_OUT_OF_DATE:  # else the next gate would admit on it
             return Translation(verdict)
         word = target.word_for(check.level)
         if word is None:

@@ -74,7 +74,7 @@ class Verifier:
     async def check(self, scans: Sequence[Scan]) -> Outcome:
         """Check scans one by one, and return the checks in order. Raises NotServing while there is no trust list."""
         await self._follower.follow()
-        trust, now = self._trust.current, self._clock()
+        trust, now, list_is_read = self._trust.current, self._clock(), self._trust.is_read
         checks = [Check(scan) for scan in scans]
         for start in range(0, len(checks), SLICE_CODES):
             if start:
@@ -83,7 +83,7 @@ class Verifier:
             await self._authenticator.authenticate(part, trust, now)
             await self._look_up_status(part)  # 8
             for check in part:
-                self._decider.decide(check, trust, now)  # 9, 10
+                self._decider.decide(check, trust, now, list_is_read)  # 9, 10
         self._metrics.batch_codes.observe(len(checks))
         counts: dict[tuple[Verdict, str], int] = {}
         for check in checks:
@@ -100,7 +100,7 @@ class Verifier:
         """
         await self._follower.follow()
         trust = self._trust.current
-        at = Hosted(host, trust, self._clock())
+        at = Hosted(host, trust, self._clock(), self._trust.is_read)
         distinct: list[Verdict] = []
         which = np.empty(len(codes), np.int64)
         start = 0

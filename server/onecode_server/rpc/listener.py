@@ -74,10 +74,18 @@ class Services(NamedTuple):
 class Listener:
     """Serves the API on one address until it is drained."""
 
-    def __init__(self, services: Services, metrics: Metrics, *, reflects: bool, shares_port: bool) -> None:
+    def __init__(
+        self, services: Services, metrics: Metrics, *, connections_max: int, reflects: bool, shares_port: bool
+    ) -> None:
+        """Prepare to listen. One connection more than ``connections_max`` is closed as soon as it is accepted."""
         self._draining = services.draining
         # Two servers by mistake on one port is a mistake, not a load balancer. Workers share one that is reserved.
-        options = (*_OPTIONS, ("grpc.so_reuseport", int(shares_port)))
+        options = (
+            *_OPTIONS,
+            ("grpc.so_reuseport", int(shares_port)),
+            # Silent ones and handshakes included; without it, connections use up the descriptors of all else.
+            ("grpc.max_allowed_incoming_connections", connections_max),
+        )
         self._server = grpc.aio.server(options=options, maximum_concurrent_rpcs=RPCS_MAX)
         server: Any = MeteredServer(self._server, metrics)
         recognition_pb2_grpc.add_RecognitionServiceServicer_to_server(services.recognition, server)

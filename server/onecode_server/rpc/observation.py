@@ -9,6 +9,7 @@ import logging
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from socketserver import BaseServer
@@ -20,6 +21,8 @@ from prometheus_client import CollectorRegistry, make_wsgi_app
 from onecode_server.errors import Misconfigured
 
 REQUEST_TIMEOUT_S: Final = 5.0
+ACCEPT_AGAIN_S: Final = 0.5
+"""Without a pause, a connection that cannot be accepted would keep a core busy, which is the event loop's."""
 
 _log = logging.getLogger(__name__)
 
@@ -44,6 +47,14 @@ class _Handler(WSGIRequestHandler):
 
 
 class _Server(WSGIServer):
+    def get_request(self) -> Any:
+        """Accept a connection. Raises OSError, which the base class passes over: it is tried again soon."""
+        try:
+            return super().get_request()
+        except OSError:  # no descriptor is left: the connection stays in the kernel's queue, and is ready all the time
+            time.sleep(ACCEPT_AGAIN_S)
+            raise
+
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Log in one line what the base class prints as a traceback: mostly, that a caller went away."""
         _log.info("a request was not answered: %s", type(sys.exception()).__name__)

@@ -68,6 +68,13 @@ class LmdbEnvironment:
         self._reader = ThreadPoolExecutor(1, "store-read")
         self._writer = ThreadPoolExecutor(1, "store-write")
         self._waiting = 0
+        try:
+            # A call that comes when no thread can be started stays in its executor's queue, which has no bound.
+            for executor in (self._reader, self._writer):
+                executor.submit(int)
+        except RuntimeError as fault:
+            self._env.close()
+            raise StoreUnavailable(f"cannot open the store in {directory}: {fault}") from None
 
     def commits(self) -> int:
         """Return the number of the last commit, by whichever process: it stands in the map. 0 once all is closed."""
@@ -108,10 +115,10 @@ class LmdbEnvironment:
     async def _on(self, executor: ThreadPoolExecutor, run: Callable[[], _T], timeout_s: float) -> _T:
         if self._waiting >= WAITING_MAX:
             raise StoreUnavailable("too many calls wait for the store")
-        self._waiting += 1
         try:
             # A thread cannot be stopped: the call is left to itself, and counts as waiting until it ends.
             future = asyncio.get_running_loop().run_in_executor(executor, run)
+            self._waiting += 1  # not before: where no thread can be had, nothing waits
             future.add_done_callback(self._ended)
             return await asyncio.wait_for(asyncio.shield(future), timeout_s)
         except TimeoutError:
@@ -120,7 +127,7 @@ class LmdbEnvironment:
             if not future.cancelled():  # the caller was, not the call
                 raise
             raise StoreUnavailable("the store was closed") from None
-        except (lmdb.Error, OSError, RuntimeError) as fault:
+        except (lmdb.Error, OSError, RuntimeError, MemoryError) as fault:
             raise StoreUnavailable(f"the store failed: {fault}") from None
 
     def _ended(self, future: asyncio.Future[Any]) -> None:

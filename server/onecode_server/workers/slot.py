@@ -136,7 +136,8 @@ class Slot:
             status = await self._process.wait()
             self._process, self._report = None, {}
             # What its gauges said is over; what it counted stays, and its successor counts on in the same file.
-            mark_process_dead(self.number, str(self._metrics_dir))  # type: ignore[no-untyped-call]
+            with suppress(OSError):  # they stay until the next worker writes its own over them
+                mark_process_dead(self.number, str(self._metrics_dir))  # type: ignore[no-untyped-call]
         return status
 
     async def _listen(self, process: asyncio.subprocess.Process) -> None:

@@ -1,6 +1,7 @@
 """The embedded store when something is wrong with it: StoreUnavailable, within its bound, and nothing else."""
 
 import asyncio
+import errno
 import gc
 import os
 import resource
@@ -81,6 +82,53 @@ async def test_a_store_whose_file_was_replaced_is_unavailable_even_if_the_other_
     await assert_unavailable(store)
     os.rename(directory / "aside.mdb", directory / "data.mdb")
     assert (await store.statuses([ANNA])).records == [(RECORD,)]
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.EACCES, errno.EIO, errno.ESTALE], ids=errno.errorcode.get)
+async def test_a_store_that_cannot_be_looked_at_for_a_moment_is_unavailable_for_that_moment(store, monkeypatch, number):
+    def fails(_):
+        raise OSError(number, os.strerror(number))
+
+    await publish(store)
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "stat", fails)
+        await assert_unavailable(store)
+    assert (await store.statuses([ANNA])).records == [(RECORD,)]
+    assert await publish(store) == [True]
+
+
+@pytest.mark.parametrize("fault", [MemoryError(), RuntimeError("can't start new thread")], ids=repr)
+async def test_calls_for_which_there_is_no_thread_or_no_memory_do_not_count_as_waiting_for_ever(
+    store, monkeypatch, fault
+):
+    def fails(*_):
+        raise fault
+
+    monkeypatch.setattr(module, "WAITING_MAX", 8)
+    await publish(store)
+    with monkeypatch.context() as patched:
+        patched.setattr(store._env._reader, "submit", fails)
+        patched.setattr(store._env._writer, "submit", fails)
+        for _ in range(10):
+            await assert_unavailable(store)
+    assert (await store.statuses([ANNA])).records == [(RECORD,)]
+    assert await publish(store) == [True]
+
+
+async def test_the_threads_of_a_store_run_before_its_first_call(directory, monkeypatch):
+    monkeypatch.setattr(threading.Thread, "start", no_thread)
+    with pytest.raises(StoreUnavailable, match="can't start new thread"):
+        LmdbStore(directory)
+    monkeypatch.undo()
+    store = LmdbStore(directory)
+    monkeypatch.setattr(threading.Thread, "start", no_thread)
+    assert await publish(store) == [True]
+    assert (await store.statuses([ANNA])).records == [(RECORD,)]
+    await store.close()
+
+
+def no_thread(_):
+    raise RuntimeError("can't start new thread")
 
 
 async def test_a_store_of_another_layout_is_refused_and_left_as_it_is(directory):

@@ -190,7 +190,9 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     REASON_LEVEL_UNMAPPED: _Reason.ValueType  # 10
     """The region's word for the level stands in no mapping: it is not guessed."""
     REASON_TRUST_LIST_OUT_OF_DATE: _Reason.ValueType  # 11
-    """The trust list is past its next update and the grace period."""
+    """The trust list is past its next update and the grace period, or the server has not been able to read its file for
+    longer than it is told to go on without.
+    """
     REASON_NO_RULE: _Reason.ValueType  # 12
     """No rule applies. That never means valid."""
     REASON_CODE_EMPTY: _Reason.ValueType  # 13
@@ -258,7 +260,9 @@ REASON_STATUS_STALE: Reason.ValueType  # 9
 REASON_LEVEL_UNMAPPED: Reason.ValueType  # 10
 """The region's word for the level stands in no mapping: it is not guessed."""
 REASON_TRUST_LIST_OUT_OF_DATE: Reason.ValueType  # 11
-"""The trust list is past its next update and the grace period."""
+"""The trust list is past its next update and the grace period, or the server has not been able to read its file for
+longer than it is told to go on without.
+"""
 REASON_NO_RULE: Reason.ValueType  # 12
 """No rule applies. That never means valid."""
 REASON_CODE_EMPTY: Reason.ValueType  # 13
@@ -606,7 +610,9 @@ class TranslateResponse(_message.Message):
     FORMAT_FIELD_NUMBER: _builtins.int
     EXPIRES_AT_FIELD_NUMBER: _builtins.int
     code: _builtins.bytes
-    """The code in the target's format; empty where the verdict does not allow one."""
+    """The code in the target's format; empty where the verdict does not allow one: where the code is not authentic, its
+    home not recognised, its status neither CURRENT nor NONE, its level not mapped, or the trust list out of date.
+    """
     format: _builtins.str
     """The target's format: national, jwt or paseto."""
     @_builtins.property
