@@ -58,18 +58,18 @@ class Engine:
         data.expect()
         self.backend = _shadowed(open_backend(settings.signature_backend), settings, metrics)
         pseudonym_key, root = data.read_pseudonym_key(), data.read_root_public_key()
+        skew, grace = round(settings.skew_s * 1e6), round(settings.trust_list_grace_s * 1e6)
         self.translator = Translator(data.signers(NATIONAL, Role.GATEWAY), metrics)
-        self.store = LmdbStore(data.store)
+        self.store = LmdbStore(data.store, wall_clock, skew)
         self.trust = TrustSource(data.trust_list, root, self.backend, self.store, metrics, wall_clock)
         self.exceptions = ExceptionBook(self.store)
         self.statuses = StatusCache(self.store, time.monotonic, wall_clock, metrics, settings.cache_entries_max)
         tokens = TokenReader(self.store, pseudonym_key, metrics)
-        skew, grace = round(settings.skew_s * 1e6), round(settings.trust_list_grace_s * 1e6)
         layouts = LayoutBook()
         rows, claims = RowReader(layouts, pseudonym_key, skew), ClaimsReader(pseudonym_key)
         authenticator = Authenticator(self.backend, rows, claims, tokens, metrics, skew)
         columns = ColumnAuthenticator(self.backend, layouts, pseudonym_key, metrics, skew)
-        decider = Decider(self.exceptions, grace)
+        decider = Decider(self.exceptions, grace, skew)
         self.follower = Follower(self.store, self.statuses, self.exceptions)
         self.verifier = Verifier(
             self.trust, authenticator, columns, self.statuses, self.follower, decider, metrics, wall_clock
@@ -92,7 +92,11 @@ class Engine:
                 "detail": self.backend.detail,
                 "degraded": self.backend.is_degraded,
             },
-            "store": {"open": self.exceptions.is_open, "answers": self.exceptions.store_answers},
+            "store": {
+                "open": self.exceptions.is_open,
+                "answers": self.exceptions.store_answers,
+                "clock_behind_s": self.store.clock_behind_us / 1e6,
+            },
             "trust_list": {
                 "version": trusted.version if trusted else None,
                 "fault": self.trust.fault,
@@ -225,7 +229,7 @@ def _services(engine: Engine, metrics: Metrics, settings: Settings) -> Services:
     batcher = Batcher(engine.verifier, metrics, settings.queue_codes_max)
     return Services(
         RecognitionServicer(batcher, engine.translator, engine.trust, draining),
-        StatusServicer(engine.publisher, engine.store, draining),
+        StatusServicer(engine.publisher, draining),
         ExceptionServicer(engine.desk, engine.store, wall_clock),
         TrustListServicer(engine.trust),
         HealthServicer(lambda: _states(engine), draining),

@@ -15,13 +15,14 @@ from onecode_server.cli.connected import connected
 from onecode_server.cli.options import PathType, json_option, server_instead_option
 from onecode_server.engine.publisher import LocalSubject, SubjectName
 from onecode_server.errors import Misconfigured
-from onecode_server.formats.trust_list import rfc3339
 from onecode_server.model.code import Scan
 from onecode_server.model.status import StatusRecord
 from onecode_server.rpc.records import write_record
+from onecode_server.rules.publication import Rejection
 
 _CHUNK: Final = 1000
 """Records to a commit: some milliseconds of work for the disk, and some hundred kilobytes of memory."""
+_SUPERSEDED: Final = Rejection.SUPERSEDED.name
 _Rejected = tuple[int, str, str]
 """A line's number, the rule it broke, and the rule in words."""
 
@@ -40,8 +41,9 @@ def status() -> None:
 def publish(server: str | None, data_dir: Path | None, file: Path) -> None:
     """Publish records, over gRPC or directly in a data directory.
 
-    All lines are read before the first is published; a record that breaks a rule is named. A server that goes away on
-    the way is waited for, up to two minutes, and what it had not acknowledged is sent again.
+    All lines are read before the first is published; a record that breaks a rule is named, and the command ends with
+    status 1 then. One that a higher revision has superseded breaks none. A server that goes away on the way is waited
+    for, up to two minutes, and what it had not acknowledged is sent again.
     """
     directory = _instead_of(server, data_dir)
     total = record_file.check(file)
@@ -49,10 +51,12 @@ def publish(server: str | None, data_dir: Path | None, file: Path) -> None:
     counts: Counter[str] = Counter()
     for number, rule, text in rejected:
         counts[rule] += 1
-        if counts[rule] <= 10:  # a rule that breaks ten thousand records is one mistake
+        if counts[rule] <= 10 and rule != _SUPERSEDED:  # a rule that breaks ten thousand records is one mistake
             click.echo(f"rejected line {number}: {rule}: {text}", err=True)
-    click.echo(f"{total - len(rejected):,} of {total:,} records published")
-    if rejected:
+    superseded = counts[_SUPERSEDED]
+    newer = f"; {superseded:,} superseded: a higher revision was published before" if superseded else ""
+    click.echo(f"{total - len(rejected):,} of {total:,} records published{newer}")
+    if len(rejected) > superseded:
         raise click.exceptions.Exit(1)
 
 
@@ -68,15 +72,16 @@ def get(server: str | None, data_dir: Path | None, *, as_json: bool, **subject: 
     """Show the records of one subject."""
     directory, name = _instead_of(server, data_dir), _subject_of(subject)
     if directory:
-        shown = [_shown(record) for record in asyncio.run(_get(directory, name))]
+        shown = [_shown(write_record(*named)) for named in asyncio.run(_get(directory, name))]
     else:
         with connected(OperatorClient(str(server))) as client:
-            shown = [_shown_message(record) for record in client.get_status(**_reference(name))]
+            shown = [_shown(record) for record in client.get_status(**_reference(name))]
     if as_json:
         for one in shown:
             output.print_json(one)
         return
-    output.print_table("", StatusRecord._fields, [[one[field] for field in StatusRecord._fields] for one in shown])
+    rows = [[str(one.get(field, "")) for field in StatusRecord._fields] for one in shown]
+    output.print_table("", StatusRecord._fields, rows)
 
 
 def _instead_of(server: str | None, data_dir: Path | None) -> Path | None:
@@ -108,26 +113,10 @@ def _reference(name: SubjectName) -> dict[str, Any]:
     return {"code": name.code} if isinstance(name, Scan) else {"pseudonym": name}
 
 
-def _shown(record: StatusRecord) -> dict[str, str]:
-    return {
-        "publisher": record.publisher,
-        "scope": record.scope.name,
-        "level": record.level.name,
-        "effective_at": rfc3339(record.effective_at),
-        "expires_at": "" if record.expires_at is None else rfc3339(record.expires_at),
-        "revision": str(record.revision),
-    }
-
-
-def _shown_message(record: Any) -> dict[str, str]:
-    return {
-        "publisher": record.publisher,
-        "scope": output.word(record, "scope"),
-        "level": output.word(record, "level"),
-        "effective_at": record.effective_at.ToJsonString(),
-        "expires_at": record.expires_at.ToJsonString() if record.HasField("expires_at") else "",
-        "revision": str(record.revision),
-    }
+def _shown(record: Any) -> dict[str, Any]:
+    """Return a record as JSON: what ``publish`` reads."""
+    members = output.as_dict(record)
+    return members | {"scope": output.word(record, "scope"), "level": output.word(record, "level")}
 
 
 async def _publish(data_dir: Path, file: Path, total: int) -> list[_Rejected]:
@@ -141,12 +130,12 @@ async def _publish(data_dir: Path, file: Path, total: int) -> list[_Rejected]:
     return rejected
 
 
-async def _get(data_dir: Path, subject: SubjectName) -> tuple[StatusRecord, ...]:
+async def _get(data_dir: Path, subject: SubjectName) -> list[tuple[bytes, StatusRecord]]:
     async with open_engine(data_dir) as engine:
         resolved = await engine.publisher.resolve(subject)
         if resolved is None:
             raise Misconfigured("nobody is meant by this: the identifier is empty, or the code is not authentic")
-        return (await engine.store.statuses([resolved.subject])).records[0]
+        return [(resolved.subject, record) for record in await engine.publisher.known(resolved.subject)]
 
 
 def _subject_of(given: dict[str, str | None]) -> SubjectName:

@@ -1,7 +1,8 @@
 """The embedded store: LMDB, one directory for any number of processes on a machine."""
 
+import logging
 import time as wall_time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
@@ -13,11 +14,13 @@ from onecode_server.model.status import Token
 from onecode_server.stores import layout
 from onecode_server.stores.lmdb_environment import LmdbEnvironment
 from onecode_server.stores.protocol import (
+    ChangeRecords,
     Changes,
     DecideException,
     KnownList,
     Merge,
     Publication,
+    Records,
     Snapshot,
     TokenKey,
 )
@@ -28,15 +31,28 @@ CHANGES_MAX: Final = 20_000
 """Changes that one call returns; whoever missed more does better to forget all that it knows."""
 AUDIT_MAX: Final = 1000
 
+SKEW_US: Final = 60_000_000
+"""By how much clocks may disagree, where nobody says otherwise."""
+
+_log = logging.getLogger(__name__)
 _TABLES: Final = ("statuses", "tokens", "changes", "exceptions", "audit", "meta")
 _LIST_KEY: Final = b"trust-list"
+
+
+def _wall_clock() -> int:
+    return wall_time.time_ns() // 1000
 
 
 class LmdbStore:
     """The store on LMDB; see ``protocol.Store`` for what its methods promise."""
 
-    def __init__(self, directory: Path) -> None:
-        """Open the store in ``directory``, made if it is missing. Raises StoreUnavailable."""
+    def __init__(self, directory: Path, clock: Callable[[], int] = _wall_clock, skew_us: int = SKEW_US) -> None:
+        """Open the store in ``directory``, made if it is missing. Raises StoreUnavailable.
+
+        ``clock`` returns Unix microseconds. A commit more than ``skew_us`` behind the newest stored time is logged.
+        """
+        self._clock, self._skew_us = clock, skew_us
+        self._clock_behind_us = 0
         self._env = LmdbEnvironment(directory, _TABLES, layout.SCHEMA)
         tables = self._env.tables
         self._statuses, self._tokens, self._changes = tables["statuses"], tables["tokens"], tables["changes"]
@@ -65,10 +81,31 @@ class LmdbStore:
         """Write in one commit, on disk when this returns."""
 
         def write(txn: Any) -> list[bool]:
-            taken = [self._publish(txn, item, merge) for item in publications]
+            time = self._commit_time(txn, self._clock())
+            taken = [self._publish(txn, item, merge, time) for item in publications]
             changed = (item.subject for item, was in zip(publications, taken, strict=True) if was)
-            self._tell(txn, changed)
+            self._tell(txn, changed, time)
             return taken
+
+        return await self._env.write(write)
+
+    @property
+    def clock_behind_us(self) -> int:
+        """By how many microseconds the clock was behind the newest stored time at the last commit here; 0 where by no
+        more than the skew."""
+        return self._clock_behind_us
+
+    async def amend(self, subject: bytes, change: ChangeRecords) -> Records:
+        """Write what ``change`` makes of a subject's records, with its audit entry, in one commit; return it."""
+
+        def write(txn: Any) -> Records:
+            data = txn.get(subject, db=self._statuses)
+            records, event, details = change(() if data is None else layout.unpack_records(data))
+            now = self._clock()
+            txn.put(subject, layout.pack_records(records), db=self._statuses)
+            self._record(txn, now, event, subject.hex(), details)
+            self._tell(txn, (subject,), self._commit_time(txn, now))
+            return records
 
         return await self._env.write(write)
 
@@ -143,9 +180,10 @@ class LmdbStore:
         """Let go of files and threads, after the calls that run have ended."""
         await self._env.close()
 
-    def _publish(self, txn: Any, item: Publication, merge: Merge) -> bool:
+    def _publish(self, txn: Any, item: Publication, merge: Merge, time: int) -> bool:
         data = txn.get(item.subject, db=self._statuses)
-        merged = merge(() if data is None else layout.unpack_records(data), item.record)
+        record = item.record._replace(published_at=time)
+        merged = merge(() if data is None else layout.unpack_records(data), record)
         if merged is None:
             return False
         txn.put(item.subject, layout.pack_records(merged), db=self._statuses)
@@ -158,10 +196,24 @@ class LmdbStore:
             txn.put(layout.token_key(item.token), layout.pack_token(token), db=self._tokens)
         return True
 
-    def _tell(self, txn: Any, subjects: Iterable[bytes]) -> None:
-        """Add to the change feed, and let go of what is older than it keeps."""
+    def _commit_time(self, txn: Any, now: int) -> int:
+        """Return the time of the commit that runs: ``now``, or the newest stored time where the clock is behind that.
+
+        The newest stored time is that of the newest change: each commit of records makes one.
+        """
+        data = self._last(txn, self._changes)[1]
+        newest = layout.unpack_change(data)[1] if data else now
+        behind = newest - now if newest - now > self._skew_us else 0
+        if behind and not self._clock_behind_us:
+            _log.error("the clock is behind the newest stored time", extra={"behind_s": round(behind / 1e6, 1)})
+        elif self._clock_behind_us and not behind:
+            _log.info("the clock is no longer behind the newest stored time")
+        self._clock_behind_us = behind
+        return max(now, newest)
+
+    def _tell(self, txn: Any, subjects: Iterable[bytes], time: int) -> None:
+        """Add to the change feed, and let go of what is older than it keeps. ``time`` is that of the commit."""
         first = last = self._last(txn, self._changes)[0]
-        time = wall_time.time_ns() // 1000
         for last, subject in enumerate(subjects, first + 1):
             txn.put(layout.number(last), layout.pack_change(subject, time), db=self._changes, append=True)
         for old in range(max(first - CHANGES_KEPT, 0), last - CHANGES_KEPT + 1):
