@@ -24,6 +24,7 @@ from onecode_server.engine.exception_book import ExceptionBook
 from onecode_server.engine.exception_desk import ExceptionDesk
 from onecode_server.engine.follower import Follower
 from onecode_server.engine.layout_book import LayoutBook
+from onecode_server.engine.migration import Migration
 from onecode_server.engine.publisher import Publisher
 from onecode_server.engine.row_reader import RowReader
 from onecode_server.engine.status_cache import StatusCache
@@ -31,7 +32,7 @@ from onecode_server.engine.token_reader import TokenReader
 from onecode_server.engine.translator import Translator
 from onecode_server.engine.trust_source import TrustSource
 from onecode_server.engine.verifier import Verifier
-from onecode_server.errors import OnecodeError
+from onecode_server.errors import Misconfigured, OnecodeError, StoreUnavailable
 from onecode_server.metrics import Metrics
 from onecode_server.model.region import NATIONAL
 from onecode_server.model.trust_list import Role
@@ -43,6 +44,7 @@ from onecode_server.rpc.recognition import RecognitionServicer
 from onecode_server.rpc.status import StatusServicer
 from onecode_server.rpc.trust_list import TrustListServicer
 from onecode_server.stores.lmdb import LmdbStore
+from onecode_server.stores.lmdb_environment import is_open_elsewhere
 
 REPORT_S: Final = 1.0
 """How often a worker tells its supervisor how it is."""
@@ -76,6 +78,7 @@ class Engine:
         )
         self.desk = ExceptionDesk(self.trust, self.store, self.exceptions, wall_clock, skew)
         self.publisher = Publisher(self.trust, self.verifier, tokens, self.store, pseudonym_key, metrics, wall_clock)
+        self.migration = Migration(self.store, self.trust, pseudonym_key, wall_clock)
 
     @property
     def is_open(self) -> bool:
@@ -124,10 +127,25 @@ async def open_engine(data_dir: Path) -> AsyncIterator[Engine]:
 
 
 @asynccontextmanager
-async def _open(settings: Settings, metrics: Metrics) -> AsyncIterator[Engine]:
+async def open_for_migration(data_dir: Path) -> AsyncIterator[Engine]:
+    """Open an engine on a store of whichever layout there is, to migrate it. Raises Misconfigured where another process
+    has it open: a server of the version before would go on writing where nobody looks any more."""
+    if is_open_elsewhere(DataDirectory(data_dir).store):
+        raise Misconfigured(f"another process has the store in {data_dir} open: stop the servers on it first")
+    async with _open(Settings(data_dir), Metrics(), migrates=True) as engine:
+        yield engine
+
+
+@asynccontextmanager
+async def _open(settings: Settings, metrics: Metrics, *, migrates: bool = False) -> AsyncIterator[Engine]:
     engine = Engine(settings, metrics)
     try:
         await engine.trust.refresh()
+        if not migrates and not await engine.migration.upgrade():
+            raise StoreUnavailable(
+                f"the store in {settings.data_dir} has records under binary subjects of regions with the format "
+                f"national, which are identifiers now: run 'onecode store migrate --data-dir {settings.data_dir}'"
+            )
         await engine.follower.catch_up()
         yield engine
     finally:

@@ -155,3 +155,32 @@ def test_a_rule_broken_ten_thousand_times_is_named_ten_times(deployment: Deploym
     ended = deployment.publish(*(record("999999", "RED", str(number)) for number in range(10_000)))
     assert (ended.status, ended.out) == (1, "0 of 10,000 records published\n")
     assert len(ended.err.splitlines()) == 10
+
+
+def test_a_revision_is_set_back_beside_a_running_server_and_no_level_with_it(deployment: Deployment, serve):
+    server = serve(deployment)
+    code = deployment.issue("420000", id="wang")[0]
+    whom = ("--region", "420000", "--id", "wang")
+    asked = ("status", "reset-revision", "--data-dir", deployment.path, *whom, "--publisher", "420000", "--to")
+    assert (called(*asked, 4).status, called(*asked, -1).status, called(*asked, 2**63).status) == (2, 2, 2)
+    expect(deployment.publish(record("420000", "YELLOW", "wang", revision=2**61)))
+    eventually(lambda: server.verify(code).verdict.reason == pb.REASON_YELLOW, SEEN_S)
+    (before,) = stored(deployment, *whom)
+    late = record("420000", "RED", "wang", revision=5)
+    assert "1 superseded" in expect(deployment.publish(late))
+    assert expect(command(*asked, 4)) == f"the last revision of 420000 was {2**61}, and is 4 now\n"
+    assert stored(deployment, *whom) == [before | {"revision": "4"}]
+    assert server.verify(code).verdict.reason == pb.REASON_YELLOW
+    refused = called(*asked, 4)
+    assert (refused.status, refused.err.count("\n")) == (2, 1)
+    assert "the last revision is 4" in refused.err
+    file = deployment.path / "late.ndjson"
+    file.write_text(json.dumps(late), "utf-8")
+    expect(command("status", "publish", "--server", server.address, "--file", file))
+    assert server.verify(code).verdict.reason == pb.REASON_RED
+    shown = expect(called("audit", "show", "--data-dir", deployment.path, "--json"))
+    entries = [json.loads(line) for line in shown.splitlines()]
+    (entry,) = [entry for entry in entries if entry["event"] == "revision reset"]
+    assert entry["details"] == {"publisher": "420000", "scope": "NATIONAL", "from": 2**61, "to": 4}
+    assert entry["subject"] == base64.b64decode(before["subject"]["pseudonym"]).hex()
+    assert called("audit", "verify", "--data-dir", deployment.path).status == 0

@@ -2,23 +2,24 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import click
 
 from onecode_client import OperatorClient, ServerError
-from onecode_server.app import open_engine
+from onecode_server.app import Engine, open_engine
 from onecode_server.cli import output, record_file
 from onecode_server.cli.connected import connected
 from onecode_server.cli.options import PathType, json_option, server_instead_option
 from onecode_server.engine.publisher import LocalSubject, SubjectName
-from onecode_server.errors import Misconfigured
+from onecode_server.errors import Misconfigured, PreconditionFailed
 from onecode_server.model.code import Scan
-from onecode_server.model.status import StatusRecord
+from onecode_server.model.status import Scope, StatusRecord
 from onecode_server.rpc.records import write_record
-from onecode_server.rules.publication import Rejection
+from onecode_server.rules.publication import REVISIONS_END, Rejection
 
 _CHUNK: Final = 1000
 """Records to a commit: some milliseconds of work for the disk, and some hundred kilobytes of memory."""
@@ -27,6 +28,20 @@ _Rejected = tuple[int, str, str]
 """A line's number, the rule it broke, and the rule in words."""
 
 _data_dir_option = click.option("--data-dir", type=PathType(), help="Directly, without a server.")
+
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+def _subject_options(command: _F) -> _F:
+    for option in (
+        click.option("--code", help="As scanned."),
+        click.option("--pseudonym", help="32 hex digits."),
+        click.option("--id", "local_id", help="The region's identifier of the subject."),
+        click.option("--region", help="With --id: whose identifier it is."),
+    ):
+        command = option(command)
+    return command
 
 
 @click.group()
@@ -63,10 +78,7 @@ def publish(server: str | None, data_dir: Path | None, file: Path) -> None:
 @status.command()
 @server_instead_option
 @_data_dir_option
-@click.option("--region", help="With --id: whose identifier it is.")
-@click.option("--id", "local_id", help="The region's identifier of the subject.")
-@click.option("--pseudonym", help="32 hex digits.")
-@click.option("--code", help="As scanned.")
+@_subject_options
 @json_option
 def get(server: str | None, data_dir: Path | None, *, as_json: bool, **subject: str | None) -> None:
     """Show the records of one subject."""
@@ -82,6 +94,39 @@ def get(server: str | None, data_dir: Path | None, *, as_json: bool, **subject: 
         return
     rows = [[str(one.get(field, "")) for field in StatusRecord._fields] for one in shown]
     output.print_table("", StatusRecord._fields, rows)
+
+
+@status.command("reset-revision")
+@click.option("--data-dir", required=True, type=PathType())
+@_subject_options
+@click.option("--publisher", required=True, help="Six digits: whose revisions they are.")
+@click.option("--scope", default="NATIONAL", show_default=True, type=click.Choice([scope.name for scope in Scope]))
+@click.option("--to", "to", required=True, type=click.IntRange(0, REVISIONS_END - 1), help="The next one is higher.")
+def reset_revision(data_dir: Path, publisher: str, scope: str, to: int, **subject: str | None) -> None:
+    """Set the last revision of a publisher, subject and scope back, where a counter went wrong.
+
+    Levels and times stay: nothing is restored, and nothing is deleted. The audit record tells of it. Servers
+    on the data directory may run.
+    """
+    name = _subject_of(subject)
+    was = asyncio.run(_reset(data_dir, name, publisher, Scope[scope], to))
+    click.echo(f"the last revision of {publisher} was {was}, and is {to} now")
+
+
+async def _reset(data_dir: Path, name: SubjectName, publisher: str, scope: Scope, to: int) -> int:
+    async with open_engine(data_dir) as engine:
+        subject = await _resolved(engine, name)
+        try:
+            return await engine.publisher.reset_revision(subject, publisher, scope, to)
+        except PreconditionFailed as refused:
+            raise Misconfigured(str(refused)) from None
+
+
+async def _resolved(engine: Engine, name: SubjectName) -> bytes:
+    resolved = await engine.publisher.resolve(name)
+    if resolved is None:
+        raise Misconfigured("nobody is meant by this: the identifier is empty, or the code is not authentic")
+    return resolved.subject
 
 
 def _instead_of(server: str | None, data_dir: Path | None) -> Path | None:
@@ -132,10 +177,8 @@ async def _publish(data_dir: Path, file: Path, total: int) -> list[_Rejected]:
 
 async def _get(data_dir: Path, subject: SubjectName) -> list[tuple[bytes, StatusRecord]]:
     async with open_engine(data_dir) as engine:
-        resolved = await engine.publisher.resolve(subject)
-        if resolved is None:
-            raise Misconfigured("nobody is meant by this: the identifier is empty, or the code is not authentic")
-        return [(resolved.subject, record) for record in await engine.publisher.known(resolved.subject)]
+        whom = await _resolved(engine, subject)
+        return [(whom, record) for record in await engine.publisher.known(whom)]
 
 
 def _subject_of(given: dict[str, str | None]) -> SubjectName:

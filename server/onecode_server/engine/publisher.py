@@ -13,8 +13,8 @@ from onecode_server.model.code import Scan
 from onecode_server.model.region import is_region_code
 from onecode_server.model.status import SUBJECT_BYTES, Scope, StatusRecord
 from onecode_server.model.subject import LOCAL_ID_BYTES_MAX, pseudonym, token_subject
-from onecode_server.rules.publication import Rejection, alive, merge, rejection
-from onecode_server.stores.protocol import Publication, Records, Store, TokenKey
+from onecode_server.rules.publication import Rejection, alive, merge, rejection, set_back
+from onecode_server.stores.protocol import Publication, Records, RecordsChange, Store, TokenKey
 
 SLICE_RECORDS: Final = 200
 """How many records hold the event loop in one go: about 2 ms."""
@@ -92,6 +92,23 @@ class Publisher:
         taken = await self._store.publish([item for _, item in allowed], join) if allowed else []
         self._count(results, sum(taken))
         return results
+
+    async def reset_revision(self, subject: bytes, publisher: str, scope: Scope, to: int) -> int:
+        """Set the last revision of a publisher, subject (16 bytes) and scope back to ``to``; return what it was.
+
+        Levels and times stay, and an audit entry tells of it. Raises PreconditionFailed, StoreUnavailable.
+        """
+        was = 0
+
+        def change(known: Records) -> RecordsChange:
+            nonlocal was
+            records = set_back(known, publisher, scope, to)
+            was = max(r.revision for r in known if (r.publisher, r.scope) == (publisher, scope))
+            details = {"publisher": publisher, "scope": scope.name, "from": was, "to": to}
+            return RecordsChange(records, "revision reset", details)
+
+        await self._store.amend(subject, change)
+        return was
 
     async def known(self, subject: bytes) -> Records:
         """Return the records of a subject (16 bytes) that count now or may count later. Raises StoreUnavailable."""

@@ -121,13 +121,7 @@ def set_back(records: Records, publisher: str, scope: Scope, to: int) -> Records
         raise PreconditionFailed(
             "NO_ROOM", f"{len(mine)} records are kept in their order: give {len(mine) - 1} or more"
         )
-    set_back_to: list[StatusRecord] = []
-    revision = to
-    for record in reversed(mine):
-        revision = min(revision, record.revision)
-        set_back_to.insert(0, record._replace(revision=revision))
-        revision -= 1
-    return (*(r for r in records if (r.publisher, r.scope) != (publisher, scope)), *set_back_to)
+    return (*(r for r in records if (r.publisher, r.scope) != (publisher, scope)), *_counted_down(mine, to))
 
 
 def joined(records: Records, copies: Records, now: int) -> Records:
@@ -155,14 +149,25 @@ def _own(records: Sequence[StatusRecord], publisher: str, scope: Scope) -> list[
 
 
 def _below_the_end(mine: list[StatusRecord]) -> list[StatusRecord]:
-    """Return records, ordered by revision, of which those that have an impossible one follow the record before them.
+    """Return records, ordered by revision, with the impossible revisions set back to the highest possible one.
 
     Stores from before revisions had a bound may hold 2^64 - 1, after which nothing could be published any more.
     """
-    for place, record in enumerate(mine):
-        if record.revision >= REVISIONS_END:
-            mine[place] = record._replace(revision=mine[place - 1].revision + 1 if place else 1)
-    return mine
+    if not mine or mine[-1].revision < REVISIONS_END:
+        return mine
+    possible = max((r.revision for r in mine if r.revision < REVISIONS_END), default=0)
+    return _counted_down(mine, max(possible, len(mine) - 1))
+
+
+def _counted_down(mine: Sequence[StatusRecord], to: int) -> list[StatusRecord]:
+    """Return records, ordered by revision, of which the last one has the revision ``to`` and those before it lower
+    ones, their own where they can."""
+    counted, revision = list(mine), to
+    for place in range(len(mine) - 1, -1, -1):
+        revision = min(revision, mine[place].revision)
+        counted[place] = mine[place]._replace(revision=revision)
+        revision -= 1
+    return counted
 
 
 def _is_same(known: StatusRecord, record: StatusRecord) -> bool:

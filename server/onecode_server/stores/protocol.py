@@ -69,6 +69,30 @@ ChangeRecords = Callable[[Records], RecordsChange]
 """Makes a step from a subject's records. Called inside a transaction; what it raises undoes the step."""
 
 
+class RecordsCopy(NamedTuple):
+    """What a migration puts under another subject: ``join`` makes one of the records there and the copied ones.
+    ``region`` and ``records`` are for the report: whose the copy is, and how many."""
+
+    region: str
+    subject: bytes
+    records: int
+    join: Callable[[Records], Records]
+
+
+CopyRecords = Callable[[bytes, Records], list[RecordsCopy]]
+"""Says under which other subjects the records of one are copied. Called inside a transaction."""
+
+
+class CopiedRecords(NamedTuple):
+    """A step of a migration: the last subject that was looked at, how many were, whether there are no more, and what
+    was copied."""
+
+    last: bytes
+    subjects: int
+    is_last: bool
+    copies: list[RecordsCopy]
+
+
 class ExceptionChange(NamedTuple):
     """A report as it stands from now on, and what the audit record says of the step (``time``: Unix microseconds)."""
 
