@@ -141,7 +141,7 @@ def _record(revision: int) -> StatusRecord:
 
 def _merge(records: Records, record: StatusRecord) -> Records | None:
     merged = publication.merge(records, record, _NOW)
-    return None if isinstance(merged, publication.Rejection) else merged
+    return merged if isinstance(merged, tuple) else None
 
 
 def _read_through(file: Path, *, drop: bool) -> None:

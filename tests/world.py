@@ -98,7 +98,7 @@ class World:
 
     def _open(self) -> None:
         self.metrics = Metrics()
-        self.store = LmdbStore(self.path / "store")
+        self.store = LmdbStore(self.path / "store", lambda: self.now)
         self.backend = open_backend()
         self.trust = TrustSource(
             self.file,
@@ -117,7 +117,7 @@ class World:
         rows = RowReader(self.issuers, self.pseudonym_key)
         authenticator = Authenticator(self.backend, rows, reader, tokens, self.metrics, skew)
         columns = ColumnAuthenticator(self.backend, self.issuers, self.pseudonym_key, self.metrics, skew)
-        decider = Decider(self.exceptions, HOUR)
+        decider = Decider(self.exceptions, HOUR, skew)
         self.follower = Follower(self.store, self.statuses, self.exceptions)
         self.verifier = Verifier(
             self.trust, authenticator, columns, self.statuses, self.follower, decider, self.metrics, lambda: self.now

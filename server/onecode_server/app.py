@@ -25,6 +25,7 @@ from onecode_server.engine.exception_book import ExceptionBook
 from onecode_server.engine.exception_desk import ExceptionDesk
 from onecode_server.engine.follower import Follower
 from onecode_server.engine.issuer_index import IssuerIndexes
+from onecode_server.engine.migration import Migration
 from onecode_server.engine.publisher import Publisher
 from onecode_server.engine.row_reader import RowReader
 from onecode_server.engine.status_cache import StatusCache
@@ -32,7 +33,7 @@ from onecode_server.engine.token_reader import TokenReader
 from onecode_server.engine.translator import Translator
 from onecode_server.engine.trust_source import TrustSource
 from onecode_server.engine.verifier import Verifier
-from onecode_server.errors import OnecodeError
+from onecode_server.errors import Misconfigured, OnecodeError, StoreUnavailable
 from onecode_server.metrics import Metrics
 from onecode_server.model.region import NATIONAL
 from onecode_server.model.trust_list import Role
@@ -44,6 +45,7 @@ from onecode_server.rpc.recognition import RecognitionServicer
 from onecode_server.rpc.status import StatusServicer
 from onecode_server.rpc.trust_list import TrustListServicer
 from onecode_server.stores.lmdb import LmdbStore
+from onecode_server.stores.lmdb_environment import is_open_elsewhere
 
 REPORT_S: Final = 1.0
 """How often a worker tells its supervisor how it is."""
@@ -59,8 +61,9 @@ class Engine:
         data.expect()
         self.backend = _shadowed(open_backend(settings.signature_backend), settings, metrics)
         pseudonym_key, root = data.read_pseudonym_key(), data.read_root_public_key()
+        skew, grace = round(settings.skew_s * 1e6), round(settings.trust_list_grace_s * 1e6)
         self.translator = Translator(data.signers(NATIONAL, Role.GATEWAY), metrics)
-        self.store = LmdbStore(data.store)
+        self.store = LmdbStore(data.store, wall_clock, skew)
         self.trust = TrustSource(
             data.trust_list,
             root,
@@ -74,18 +77,18 @@ class Engine:
         self.exceptions = ExceptionBook(self.store)
         self.statuses = StatusCache(self.store, time.monotonic, wall_clock, metrics, settings.cache_entries_max)
         tokens = TokenReader(self.store, pseudonym_key, metrics)
-        skew, grace = round(settings.skew_s * 1e6), round(settings.trust_list_grace_s * 1e6)
         issuers = IssuerIndexes(skew)
         rows, claims = RowReader(issuers, pseudonym_key), ClaimsReader(pseudonym_key)
         authenticator = Authenticator(self.backend, rows, claims, tokens, metrics, skew)
         columns = ColumnAuthenticator(self.backend, issuers, pseudonym_key, metrics, skew)
-        decider = Decider(self.exceptions, grace)
+        decider = Decider(self.exceptions, grace, skew)
         self.follower = Follower(self.store, self.statuses, self.exceptions)
         self.verifier = Verifier(
             self.trust, authenticator, columns, self.statuses, self.follower, decider, metrics, wall_clock
         )
         self.desk = ExceptionDesk(self.trust, self.store, self.exceptions, wall_clock, skew)
         self.publisher = Publisher(self.trust, self.verifier, tokens, self.store, pseudonym_key, metrics, wall_clock)
+        self.migration = Migration(self.store, self.trust, pseudonym_key, wall_clock)
 
     @property
     def is_open(self) -> bool:
@@ -102,7 +105,11 @@ class Engine:
                 "detail": self.backend.detail,
                 "degraded": self.backend.is_degraded,
             },
-            "store": {"open": self.exceptions.is_open, "answers": self.exceptions.store_answers},
+            "store": {
+                "open": self.exceptions.is_open,
+                "answers": self.exceptions.store_answers,
+                "clock_behind_s": self.store.clock_behind_us / 1e6,
+            },
             "trust_list": {
                 "version": trusted.version if trusted else None,
                 "fault": self.trust.fault,
@@ -131,10 +138,25 @@ async def open_engine(data_dir: Path) -> AsyncIterator[Engine]:
 
 
 @asynccontextmanager
-async def _open(settings: Settings, metrics: Metrics) -> AsyncIterator[Engine]:
+async def open_for_migration(data_dir: Path) -> AsyncIterator[Engine]:
+    """Open an engine on a store of whichever layout there is, to migrate it. Raises Misconfigured where another process
+    has it open: a server of the version before would go on writing where nobody looks any more."""
+    if is_open_elsewhere(DataDirectory(data_dir).store):
+        raise Misconfigured(f"another process has the store in {data_dir} open: stop the servers on it first")
+    async with _open(Settings(data_dir), Metrics(), migrates=True) as engine:
+        yield engine
+
+
+@asynccontextmanager
+async def _open(settings: Settings, metrics: Metrics, *, migrates: bool = False) -> AsyncIterator[Engine]:
     engine = Engine(settings, metrics)
     try:
         await engine.trust.refresh()
+        if not migrates and not await engine.migration.upgrade():
+            raise StoreUnavailable(
+                f"the store in {settings.data_dir} has records under binary subjects of regions with the format "
+                f"national, which are identifiers now: run 'onecode store migrate --data-dir {settings.data_dir}'"
+            )
         await engine.follower.catch_up()
         yield engine
     finally:
@@ -243,7 +265,7 @@ def _services(engine: Engine, metrics: Metrics, settings: Settings) -> Services:
     batcher = Batcher(engine.verifier, metrics, settings.queue_codes_max)
     return Services(
         RecognitionServicer(batcher, engine.translator, engine.trust, draining),
-        StatusServicer(engine.publisher, engine.store, draining),
+        StatusServicer(engine.publisher, draining),
         ExceptionServicer(engine.desk, engine.store, wall_clock),
         TrustListServicer(engine.trust),
         HealthServicer(lambda: _states(engine), draining),

@@ -136,7 +136,9 @@ class Metrics:
         )
         self.feed_holes = self._counter("onecode_change_feed_holes_total", "Times the feed had gone on without us")
         self.published = self._counter(
-            "onecode_published_records_total", "Status records published here, by what became of them", ("outcome",)
+            "onecode_published_records_total",
+            "Status records published here: taken, known, superseded, conflict or rejected",
+            ("outcome",),
         )
         self.store_failures = self._counter("onecode_store_failures_total", "Store calls that failed or timed out")
         # A worker that has just started has taken no list yet. The smallest version would be 0 then, and the earliest

@@ -16,7 +16,7 @@ from onecode_server.rules.publication import PENDING_MAX, Rejection
 from tests.integration.deployment import Deployment, Server, eventually
 
 NOW = "2026-01-01T00:00:00Z"
-LATER = "2126-01-01T00:00:00Z"
+LATER = (datetime.now(UTC) + timedelta(days=30)).isoformat()
 
 
 def said(**more: Any) -> status_pb2.StatusRecord:
@@ -25,15 +25,18 @@ def said(**more: Any) -> status_pb2.StatusRecord:
     return status_record({**members, "revision": 1, **more})
 
 
+OTHER = {"subject": {"local": {"region": "420000", "id": "every other rule"}}}
 REJECTED: dict[Rejection, list[status_pb2.StatusRecord]] = {
     Rejection.UNKNOWN_PUBLISHER: [said(publisher="999999")],
     Rejection.INVALID_SUBJECT: [said(subject={"pseudonym": "AAAA"})],
     Rejection.INVALID_SCOPE: [said(scope="UNSPECIFIED")],
     Rejection.INVALID_LEVEL: [said(level="UNSPECIFIED")],
     Rejection.INVALID_TIME: [said(expires_at=NOW)],
-    Rejection.INVALID_REVISION: [said(revision=0)],
+    Rejection.INVALID_REVISION: [said(revision=2**64 - 1)],
     Rejection.NOT_THE_HOME: [said(publisher="440000")],
     Rejection.NOT_AN_ADOPTER: [said(scope="LOCAL")],
+    Rejection.REVISION_CONFLICT: [said(**OTHER), said(**OTHER, level="GREEN")],
+    Rejection.SUPERSEDED: [said(**OTHER, revision=3), said(**OTHER, revision=2)],
     Rejection.TOO_MANY_PENDING: [said(effective_at=LATER, revision=100 + n) for n in range(PENDING_MAX + 1)],
 }
 """What is published; the last one is rejected."""

@@ -10,6 +10,7 @@ from onecode_client.aio_operating import AsyncOperatorClient
 from onecode_client.client import OnecodeClient
 from onecode_client.errors import ServerError
 from onecode_client.operating import OperatorClient, status_record
+from onecode_client.publishing import failures
 from onecode_client.trust_list import OfflineKey, OfflineTrustList
 
 __all__ = [
@@ -20,5 +21,6 @@ __all__ = [
     "OnecodeClient",
     "OperatorClient",
     "ServerError",
+    "failures",
     "status_record",
 ]

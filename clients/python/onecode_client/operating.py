@@ -39,9 +39,9 @@ class OperatorClient(Connection):
         """Publish records as one stream, as long as it takes; yields what the server says as it happens.
 
         Records are read as they are sent, in a thread of gRPC's, and numbered from ``first_sequence``. What is at or
-        below ``durable_through`` is on disk or rejected. Where the connection breaks or the server drains, the rest is
-        sent again on a new stream, and ``interrupted`` is told why, once for each break. No rejection is lost, and none
-        is told twice.
+        below ``durable_through`` is on disk or rejected; ``failures`` are the rejections that matter. Where the
+        connection breaks or the server drains, the rest is sent again on a new stream, and ``interrupted`` is told why,
+        once for each break. No rejection is lost, and none is told twice.
 
         Raises ServerError where asking again does not help, or brought no acknowledgement within ``patience_s``
         seconds; the rest is then to be published again, which is harmless where it had been. What ``records`` raise is

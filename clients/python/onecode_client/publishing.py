@@ -30,6 +30,15 @@ _MENDED_BY_TIME: Final = frozenset(
 )
 
 
+def failures(answer: pb.PublishStatusesResponse) -> list[pb.Rejection]:
+    """Return the rejections of an answer that somebody must look at: all but SUPERSEDED.
+
+    A record that a higher revision has overtaken is what a publisher sends that repeats what it got no answer for, or
+    whose workers overtake each other: what the platform knows is newer.
+    """
+    return [one for one in answer.rejections if one.reason != pb.REJECTION_REASON_SUPERSEDED]
+
+
 class Outbox:
     """Numbers records as they are read, and keeps them until they are acknowledged.
 

@@ -18,6 +18,7 @@ _COMMANDS: Final = {
     "issue": "issue",
     "serve": "serve",
     "status": "status",
+    "store": "store",
     "translate": "verify",
     "trust": "trust",
     "verify": "verify",

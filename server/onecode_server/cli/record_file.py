@@ -58,7 +58,10 @@ def _lines(file: Path) -> Iterator[tuple[int, Any]]:
 
 
 def _record(members: dict[str, Any]) -> Named:
-    """Return a StatusRecord as protobuf's JSON mapping writes it; enum names may leave out their prefix."""
+    """Return a StatusRecord as protobuf's JSON mapping writes it; enum names may leave out their prefix.
+
+    A ``published_at``, which ``onecode status get --json`` shows, says nothing here: the store says when it is.
+    """
     if not isinstance(members, dict):
         raise ValueError("not an object")
     if unknown := members.keys() - _MEMBERS:

@@ -2,30 +2,46 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import click
 
 from onecode_client import OperatorClient, ServerError
-from onecode_server.app import open_engine
+from onecode_server.app import Engine, open_engine
 from onecode_server.cli import output, record_file
 from onecode_server.cli.connected import connected
 from onecode_server.cli.options import PathType, json_option, server_instead_option
 from onecode_server.engine.publisher import LocalSubject, SubjectName
-from onecode_server.errors import Misconfigured
-from onecode_server.formats.trust_list import rfc3339
+from onecode_server.errors import Misconfigured, PreconditionFailed
 from onecode_server.model.code import Scan
-from onecode_server.model.status import StatusRecord
+from onecode_server.model.status import Scope, StatusRecord
 from onecode_server.rpc.records import write_record
+from onecode_server.rules.publication import REVISIONS_END, Rejection
 
 _CHUNK: Final = 1000
 """Records to a commit: some milliseconds of work for the disk, and some hundred kilobytes of memory."""
+_SUPERSEDED: Final = Rejection.SUPERSEDED.name
 _Rejected = tuple[int, str, str]
 """A line's number, the rule it broke, and the rule in words."""
 
 _data_dir_option = click.option("--data-dir", type=PathType(), help="Directly, without a server.")
+
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+def _subject_options(command: _F) -> _F:
+    for option in (
+        click.option("--code", help="As scanned."),
+        click.option("--pseudonym", help="32 hex digits."),
+        click.option("--id", "local_id", help="The region's identifier of the subject."),
+        click.option("--region", help="With --id: whose identifier it is."),
+    ):
+        command = option(command)
+    return command
 
 
 @click.group()
@@ -40,8 +56,9 @@ def status() -> None:
 def publish(server: str | None, data_dir: Path | None, file: Path) -> None:
     """Publish records, over gRPC or directly in a data directory.
 
-    All lines are read before the first is published; a record that breaks a rule is named. A server that goes away on
-    the way is waited for, up to two minutes, and what it had not acknowledged is sent again.
+    All lines are read before the first is published; a record that breaks a rule is named, and the command ends with
+    status 1 then. One that a higher revision has superseded breaks none. A server that goes away on the way is waited
+    for, up to two minutes, and what it had not acknowledged is sent again.
     """
     directory = _instead_of(server, data_dir)
     total = record_file.check(file)
@@ -49,34 +66,67 @@ def publish(server: str | None, data_dir: Path | None, file: Path) -> None:
     counts: Counter[str] = Counter()
     for number, rule, text in rejected:
         counts[rule] += 1
-        if counts[rule] <= 10:  # a rule that breaks ten thousand records is one mistake
+        if counts[rule] <= 10 and rule != _SUPERSEDED:  # a rule that breaks ten thousand records is one mistake
             click.echo(f"rejected line {number}: {rule}: {text}", err=True)
-    click.echo(f"{total - len(rejected):,} of {total:,} records published")
-    if rejected:
+    superseded = counts[_SUPERSEDED]
+    newer = f"; {superseded:,} superseded: a higher revision was published before" if superseded else ""
+    click.echo(f"{total - len(rejected):,} of {total:,} records published{newer}")
+    if len(rejected) > superseded:
         raise click.exceptions.Exit(1)
 
 
 @status.command()
 @server_instead_option
 @_data_dir_option
-@click.option("--region", help="With --id: whose identifier it is.")
-@click.option("--id", "local_id", help="The region's identifier of the subject.")
-@click.option("--pseudonym", help="32 hex digits.")
-@click.option("--code", help="As scanned.")
+@_subject_options
 @json_option
 def get(server: str | None, data_dir: Path | None, *, as_json: bool, **subject: str | None) -> None:
     """Show the records of one subject."""
     directory, name = _instead_of(server, data_dir), _subject_of(subject)
     if directory:
-        shown = [_shown(record) for record in asyncio.run(_get(directory, name))]
+        shown = [_shown(write_record(*named)) for named in asyncio.run(_get(directory, name))]
     else:
         with connected(OperatorClient(str(server))) as client:
-            shown = [_shown_message(record) for record in client.get_status(**_reference(name))]
+            shown = [_shown(record) for record in client.get_status(**_reference(name))]
     if as_json:
         for one in shown:
             output.print_json(one)
         return
-    output.print_table("", StatusRecord._fields, [[one[field] for field in StatusRecord._fields] for one in shown])
+    rows = [[str(one.get(field, "")) for field in StatusRecord._fields] for one in shown]
+    output.print_table("", StatusRecord._fields, rows)
+
+
+@status.command("reset-revision")
+@click.option("--data-dir", required=True, type=PathType())
+@_subject_options
+@click.option("--publisher", required=True, help="Six digits: whose revisions they are.")
+@click.option("--scope", default="NATIONAL", show_default=True, type=click.Choice([scope.name for scope in Scope]))
+@click.option("--to", "to", required=True, type=click.IntRange(0, REVISIONS_END - 1), help="The next one is higher.")
+def reset_revision(data_dir: Path, publisher: str, scope: str, to: int, **subject: str | None) -> None:
+    """Set the last revision of a publisher, subject and scope back, where a counter went wrong.
+
+    Levels and times stay: nothing is restored, and nothing is deleted. The audit record tells of it. Servers
+    on the data directory may run.
+    """
+    name = _subject_of(subject)
+    was = asyncio.run(_reset(data_dir, name, publisher, Scope[scope], to))
+    click.echo(f"the last revision of {publisher} was {was}, and is {to} now")
+
+
+async def _reset(data_dir: Path, name: SubjectName, publisher: str, scope: Scope, to: int) -> int:
+    async with open_engine(data_dir) as engine:
+        subject = await _resolved(engine, name)
+        try:
+            return await engine.publisher.reset_revision(subject, publisher, scope, to)
+        except PreconditionFailed as refused:
+            raise Misconfigured(str(refused)) from None
+
+
+async def _resolved(engine: Engine, name: SubjectName) -> bytes:
+    resolved = await engine.publisher.resolve(name)
+    if resolved is None:
+        raise Misconfigured("nobody is meant by this: the identifier is empty, or the code is not authentic")
+    return resolved.subject
 
 
 def _instead_of(server: str | None, data_dir: Path | None) -> Path | None:
@@ -108,26 +158,10 @@ def _reference(name: SubjectName) -> dict[str, Any]:
     return {"code": name.code} if isinstance(name, Scan) else {"pseudonym": name}
 
 
-def _shown(record: StatusRecord) -> dict[str, str]:
-    return {
-        "publisher": record.publisher,
-        "scope": record.scope.name,
-        "level": record.level.name,
-        "effective_at": rfc3339(record.effective_at),
-        "expires_at": "" if record.expires_at is None else rfc3339(record.expires_at),
-        "revision": str(record.revision),
-    }
-
-
-def _shown_message(record: Any) -> dict[str, str]:
-    return {
-        "publisher": record.publisher,
-        "scope": output.word(record, "scope"),
-        "level": output.word(record, "level"),
-        "effective_at": record.effective_at.ToJsonString(),
-        "expires_at": record.expires_at.ToJsonString() if record.HasField("expires_at") else "",
-        "revision": str(record.revision),
-    }
+def _shown(record: Any) -> dict[str, Any]:
+    """Return a record as JSON: what ``publish`` reads."""
+    members = output.as_dict(record)
+    return members | {"scope": output.word(record, "scope"), "level": output.word(record, "level")}
 
 
 async def _publish(data_dir: Path, file: Path, total: int) -> list[_Rejected]:
@@ -141,12 +175,10 @@ async def _publish(data_dir: Path, file: Path, total: int) -> list[_Rejected]:
     return rejected
 
 
-async def _get(data_dir: Path, subject: SubjectName) -> tuple[StatusRecord, ...]:
+async def _get(data_dir: Path, subject: SubjectName) -> list[tuple[bytes, StatusRecord]]:
     async with open_engine(data_dir) as engine:
-        resolved = await engine.publisher.resolve(subject)
-        if resolved is None:
-            raise Misconfigured("nobody is meant by this: the identifier is empty, or the code is not authentic")
-        return (await engine.store.statuses([resolved.subject])).records[0]
+        whom = await _resolved(engine, subject)
+        return [(whom, record) for record in await engine.publisher.known(whom)]
 
 
 def _subject_of(given: dict[str, str | None]) -> SubjectName:

@@ -39,10 +39,12 @@ class ClaimFields(NamedTuple):
 
 
 class Claimant(NamedTuple):
-    """Whose word a code is: the region that vouches, and the level that the code claims."""
+    """Whose word a code is: the region that vouches, and the level that the code claims. ``makes_claim`` is False for
+    an opaque code, which claims none; where it is True, UNSPECIFIED is a word that the region has not mapped."""
 
     home: str
     claimed: Level
+    makes_claim: bool = True
 
 
 class ReadWords(NamedTuple):
@@ -54,8 +56,10 @@ class ReadWords(NamedTuple):
 
 def claimant_of(claims: Claims, trust: TrustList) -> Claimant:
     """Return whose word a code's claims are, and what it says in the nation's terms."""
+    if claims.level_word is None:
+        return Claimant(claims.home, Level.UNSPECIFIED, makes_claim=False)
     reader = trust.region(claims.reader)
-    if reader is None or claims.level_word is None:
+    if reader is None:
         return Claimant(claims.home, Level.UNSPECIFIED)
     return Claimant(claims.home, reader.levels.get(claims.level_word, Level.UNSPECIFIED))
 

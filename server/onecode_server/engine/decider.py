@@ -14,12 +14,12 @@ from onecode_server.engine.check import Check
 from onecode_server.engine.claim_fields import Claimant, claimant_of
 from onecode_server.engine.exception_book import ExceptionBook
 from onecode_server.engine.status_cache import StatusColumns
-from onecode_server.engine.status_table import MANY
+from onecode_server.engine.status_table import needs_records
 from onecode_server.engine.testimony import Testimony
 from onecode_server.model.status import Level, Status, StatusView
 from onecode_server.model.trust_list import TrustList
 from onecode_server.model.verdict import Recognition, Verdict
-from onecode_server.rules import admission, columns, levels, validity
+from onecode_server.rules import admission, levels, validity
 
 _AGE_BITS: Final = 9  # STALE_S is below 512
 _LEVELS: Final = tuple(Level)
@@ -41,11 +41,13 @@ class Hosted(NamedTuple):
 
 
 class Decider:
-    """Decides on authentic codes. ``grace`` is microseconds past a trust list's next update."""
+    """Decides on authentic codes. ``grace`` is microseconds past a trust list's next update, ``skew`` microseconds by
+    which clocks may disagree."""
 
-    def __init__(self, exceptions: ExceptionBook, grace: int) -> None:
+    def __init__(self, exceptions: ExceptionBook, grace: int, skew: int) -> None:
         self._exceptions = exceptions
         self._grace = grace
+        self._skew = skew
 
     def decide(self, check: Check, trust: TrustList, now: int, list_is_read: bool) -> None:
         """Fill in the level and the verdict of one check, authentic or not. ``list_is_read``: see Hosted."""
@@ -65,11 +67,21 @@ class Decider:
         """
         entries, status = known.entries, known.status
         homes = np.array([int(claimant.home) for claimant in said.claimants], np.int64)[said.claimant]
-        counts = (entries["publisher"] == homes) & columns.replaces(
-            entries["effective_at"], entries["expires_at"], said.spoken_at, at.now
+        counts = (entries["publisher"] == homes) & levels.in_effect(
+            entries["effective_at"], entries["expires_at"], at.now
         )
         claimed = np.array([claimant.claimed for claimant in said.claimants], np.int64)[said.claimant]
-        level = np.where(counts, entries["level"], claimed)
+        makes_no_claim = np.array([not claimant.makes_claim for claimant in said.claimants], bool)[said.claimant]
+        stands = levels.stands(
+            entries["level"],
+            entries["effective_at"],
+            entries["published_at"],
+            claimed,
+            makes_no_claim,
+            said.spoken_at,
+            self._skew,
+        )
+        level = np.where(counts & stands, entries["level"], claimed)
         status = np.where((status == Status.CURRENT) & ~counts, Status.NONE, status)
         age_s = np.where(status == Status.NONE, 0, known.age_s)
         # All that a verdict depends on, as one number: equal numbers are equal facts.
@@ -98,7 +110,7 @@ class Decider:
                     )
                 )
             )
-        for place in np.flatnonzero(entries["publisher"] == MANY).tolist():
+        for place in np.flatnonzero(needs_records(entries, at.now)).tolist():
             claimant = said.claimants[int(said.claimant[place])]
             view = StatusView(known.records[place], Status(int(known.status[place])), int(known.age_s[place]))
             which[place] = len(verdicts)
@@ -108,7 +120,8 @@ class Decider:
     def _facts(self, at: Hosted, claimant: Claimant, spoken_at: int, view: StatusView) -> admission.Facts:
         host = at.trust.region(at.host)
         local = at.host if host is not None and host.adopts_national and not at.travels else None
-        standing = levels.standing(claimant.claimed, spoken_at, claimant.home, local, view.records, at.now)
+        claim = levels.Claim(claimant.claimed, spoken_at, claimant.makes_claim)
+        standing = levels.standing(claim, claimant.home, local, view.records, at.now, self._skew)
         status = Status.NONE if view.status is Status.CURRENT and not standing.counted else view.status
         recognition, exception_id = self._recognise(at, claimant.home)
         return admission.Facts(

@@ -13,11 +13,15 @@ from onecode_server.model.code import Scan
 from onecode_server.model.region import is_region_code
 from onecode_server.model.status import SUBJECT_BYTES, Scope, StatusRecord
 from onecode_server.model.subject import LOCAL_ID_BYTES_MAX, pseudonym, token_subject
-from onecode_server.rules.publication import Rejection, merge, rejection
-from onecode_server.stores.protocol import Publication, Records, Store, TokenKey
+from onecode_server.rules.publication import Rejection, alive, merge, rejection, set_back
+from onecode_server.stores.protocol import Publication, Records, RecordsChange, Store, TokenKey
 
 SLICE_RECORDS: Final = 200
 """How many records hold the event loop in one go: about 2 ms."""
+
+
+_OUTCOMES: Final = {None: "known", Rejection.SUPERSEDED: "superseded", Rejection.REVISION_CONFLICT: "conflict"}
+"""What is counted of a record that was not taken."""
 
 
 class LocalSubject(NamedTuple):
@@ -63,10 +67,9 @@ class Publisher:
     async def publish(self, records: Sequence[tuple[SubjectName, StatusRecord]]) -> list[Rejection | None]:
         """Write the records in one commit, on disk when this returns; say for each which rule it broke, or None.
 
-        A revision that is known already is ignored and counted, so that replays are harmless. Raises StoreUnavailable,
-        NotServing.
+        A record that is known already, word for word, is left as it is and counted: replays are harmless. One that a
+        higher revision has overtaken is SUPERSEDED, which is no failure either. Raises StoreUnavailable, NotServing.
         """
-        now = self._clock()
         results: list[Rejection | None] = [None] * len(records)
         allowed: list[tuple[int, Publication]] = []
         for index, (name, record) in enumerate(records):
@@ -80,15 +83,36 @@ class Publisher:
         order = iter([index for index, _ in allowed])
 
         def join(known: Records, record: StatusRecord) -> Records | None:
-            index, joined = next(order), merge(known, record, now)
+            # The clock is asked inside the transaction: whoever had to wait for it does not judge by an older time.
+            index, joined = next(order), merge(known, record, self._clock())
             if isinstance(joined, Rejection):
                 results[index] = joined
-                return None
-            return joined
+            return joined if isinstance(joined, tuple) else None
 
         taken = await self._store.publish([item for _, item in allowed], join) if allowed else []
-        self._count(len(records), sum(taken), sum(result is not None for result in results))
+        self._count(results, sum(taken))
         return results
+
+    async def reset_revision(self, subject: bytes, publisher: str, scope: Scope, to: int) -> int:
+        """Set the last revision of a publisher, subject (16 bytes) and scope back to ``to``; return what it was.
+
+        Levels and times stay, and an audit entry tells of it. Raises PreconditionFailed, StoreUnavailable.
+        """
+        was = 0
+
+        def change(known: Records) -> RecordsChange:
+            nonlocal was
+            records = set_back(known, publisher, scope, to)
+            was = max(r.revision for r in known if (r.publisher, r.scope) == (publisher, scope))
+            details = {"publisher": publisher, "scope": scope.name, "from": was, "to": to}
+            return RecordsChange(records, "revision reset", details)
+
+        await self._store.amend(subject, change)
+        return was
+
+    async def known(self, subject: bytes) -> Records:
+        """Return the records of a subject (16 bytes) that count now or may count later. Raises StoreUnavailable."""
+        return alive((await self._store.statuses([subject])).records[0], self._clock())
 
     async def _judge(self, name: SubjectName, record: StatusRecord) -> Publication | Rejection:
         whom = await self.resolve(name)
@@ -100,10 +124,13 @@ class Publisher:
         is_issued = record.publisher == whom.home and record.scope is Scope.NATIONAL
         return Publication(whom.subject, record, whom.token if is_issued else None)
 
-    def _count(self, all_of_them: int, taken: int, rejected: int) -> None:
-        self._metrics.published.labels("taken").inc(taken)
-        self._metrics.published.labels("rejected").inc(rejected)
-        self._metrics.published.labels("known").inc(all_of_them - taken - rejected)
+    def _count(self, results: Sequence[Rejection | None], taken: int) -> None:
+        counts = dict.fromkeys(("taken", "known", "superseded", "conflict", "rejected"), 0)
+        for result in results:
+            counts[_OUTCOMES.get(result, "rejected")] += 1
+        counts |= {"taken": taken, "known": counts["known"] - taken}
+        for outcome, count in counts.items():
+            self._metrics.published.labels(outcome).inc(count)
 
     async def resolve(self, name: SubjectName) -> Resolved | None:
         """Return whom a name means, or None where it means nobody."""

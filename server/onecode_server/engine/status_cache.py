@@ -37,7 +37,8 @@ _NEVER: Final = float("-inf")
 
 class StatusColumns(NamedTuple):
     """What is known of some subjects now, in order. ``entries`` are rows of a StatusTable, ``status`` is uint8[n],
-    ``age_s`` int64[n] in whole seconds; ``records`` are those of the places where ``entries`` say MANY."""
+    ``age_s`` int64[n] in whole seconds; ``records`` are those of the places where ``status_table.needs_records`` may
+    say so."""
 
     entries: Entries
     status: npt.NDArray[np.uint8]
@@ -115,7 +116,7 @@ class StatusCache:
         now_s = self._monotonic()
         rows = self._table.rows_of(subjects)
         entries = self._table.entries(rows)  # held here, too
-        many = np.flatnonzero(entries["publisher"] == MANY).tolist()
+        many = np.flatnonzero((entries["publisher"] == MANY) | entries["has_older"]).tolist()
         records = {place: self._table.records(int(rows[place])) for place in many}
         age_s = now_s - self._confirmed_s(entries)
         due = np.flatnonzero(age_s > CURRENT_S).tolist()
@@ -132,7 +133,7 @@ class StatusCache:
         is_known = age_s <= STALE_S
         status = np.where(is_known, np.where(age_s <= CURRENT_S, Status.CURRENT, Status.STALE), Status.UNAVAILABLE)
         whole_s = np.where(is_known, age_s, 0).astype(np.int64)
-        entries["publisher"][~is_known] = NOBODY
+        entries["publisher"][~is_known], entries["has_older"][~is_known] = NOBODY, False
         self._metrics.status_age.observe(int(whole_s.max(initial=0)))
         return StatusColumns(entries, status, whole_s, records)
 

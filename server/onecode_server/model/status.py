@@ -7,6 +7,10 @@ SUBJECT_BYTES: Final = 16
 """Length of a subject's pseudonym. 128 bits: a billion subjects collide with a chance of about 1 in 10**21."""
 
 
+UNPUBLISHED: Final = 0
+"""The time of publication of a record that no store has taken yet."""
+
+
 class Level(IntEnum):
     """The national scale. The numbers are the wire's, and rise with severity."""
 
@@ -36,8 +40,9 @@ class Status(IntEnum):
 class StatusRecord(NamedTuple):
     """What one publisher says of one subject in one scope.
 
-    ``effective_at`` and ``expires_at`` are Unix times in microseconds; ``expires_at`` is None where the record counts
-    until it is replaced. ``revision`` counts from 1 for each publisher, subject and scope.
+    Times are Unix microseconds. ``expires_at`` is None where the record counts until it is replaced. ``revision``
+    counts from 1 for each publisher, subject and scope. ``published_at`` is the platform's time of the commit that took
+    the record: the store sets it, and it is UNPUBLISHED until then.
     """
 
     publisher: str
@@ -46,6 +51,7 @@ class StatusRecord(NamedTuple):
     effective_at: int
     expires_at: int | None
     revision: int
+    published_at: int = UNPUBLISHED
 
 
 class StatusView(NamedTuple):

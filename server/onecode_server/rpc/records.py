@@ -8,7 +8,7 @@ from onecode.v1 import status_pb2 as pb
 from onecode_server.engine.publisher import LocalSubject, SubjectName
 from onecode_server.formats.claims import MICROSECONDS, TIME_MAX
 from onecode_server.model.code import Scan
-from onecode_server.model.status import Level, Scope, StatusRecord
+from onecode_server.model.status import UNPUBLISHED, Level, Scope, StatusRecord
 from onecode_server.rpc.convert import timestamp
 from onecode_server.rules.publication import Rejection
 
@@ -18,7 +18,10 @@ _SCOPES: Final = {int(scope): scope for scope in Scope}
 
 
 def read_record(message: pb.StatusRecord) -> tuple[SubjectName, StatusRecord] | Rejection:
-    """Return whom a record names and what it says, or the rule that it breaks by its form alone."""
+    """Return whom a record names and what it says, or the rule that it breaks by its form alone.
+
+    When it was published is not for the publisher to say: ``published_at`` is not read.
+    """
     name = read_subject(message.subject)
     if name is None:
         return Rejection.INVALID_SUBJECT
@@ -55,7 +58,7 @@ def read_time(message: Timestamp) -> int | None:
 
 
 def write_record(name: SubjectName, record: StatusRecord) -> pb.StatusRecord:
-    """Return a record as its message: what ``read_record`` reads back."""
+    """Return a record as its message: what ``read_record`` reads back, and when it was published."""
     # The stubs know the wire's enums as types of their own, to which the model's IntEnums are numbers like any other.
     enums: dict[str, Any] = {"level": record.level, "scope": record.scope}
     return pb.StatusRecord(
@@ -65,6 +68,7 @@ def write_record(name: SubjectName, record: StatusRecord) -> pb.StatusRecord:
         effective_at=timestamp(record.effective_at),
         expires_at=None if record.expires_at is None else timestamp(record.expires_at),
         revision=record.revision,
+        published_at=None if record.published_at == UNPUBLISHED else timestamp(record.published_at),
     )
 
 

@@ -13,7 +13,6 @@ from onecode_server.errors import Draining, InvalidRequest
 from onecode_server.rpc import records
 from onecode_server.rpc.intake import Intake
 from onecode_server.rules.publication import Rejection
-from onecode_server.stores.protocol import Store
 
 CHUNK_RECORDS: Final = 1000
 """Records to a commit: some milliseconds for the disk, and half a megabyte of memory."""
@@ -29,9 +28,8 @@ _Context = grpc.aio.ServicerContext[Any, Any]
 class StatusServicer(pb_grpc.StatusServiceServicer):
     """Turns a stream of messages into chunks for the publisher. ``draining`` is set once the server is to end."""
 
-    def __init__(self, publisher: Publisher, store: Store, draining: asyncio.Event) -> None:
+    def __init__(self, publisher: Publisher, draining: asyncio.Event) -> None:
         self._publisher = publisher
-        self._store = store
         self._draining = draining
 
     async def PublishStatuses(
@@ -68,7 +66,7 @@ class StatusServicer(pb_grpc.StatusServiceServicer):
         found = None if name is None else await self._publisher.resolve(name)
         if found is None:
             raise InvalidRequest("SUBJECT_INVALID", "the subject is missing, or what names it cannot be read")
-        known = (await self._store.statuses([found.subject])).records[0]
+        known = await self._publisher.known(found.subject)
         return pb.GetStatusResponse(records=[records.write_record(found.subject, record) for record in known])
 
     async def _publish(self, chunk: list[pb.PublishStatusesRequest]) -> pb.PublishStatusesResponse:

@@ -1,4 +1,4 @@
-"""The rules that most codes need, over whole columns: ``validity`` and ``levels`` in numbers.
+"""The rules that most codes need, over whole columns: ``validity`` in numbers.
 
 They decide what is plain, and leave the rest to the rules for one code. Property tests hold them to those.
 """
@@ -53,12 +53,3 @@ def in_bounds(issued_at: Numbers, bounds: Numbers, now: int) -> Flags:
 def in_window(begins_at: Numbers, expires_at: Numbers, now: int, skew: int = SKEW_US) -> Flags:
     """Tell in whose window ``now`` is, bool[n]: ``validity.window_fault`` finds nothing there."""
     return (now >= begins_at - skew) & (now < expires_at + skew)
-
-
-def replaces(effective_at: Numbers, expires_at: Numbers, spoken_at: Numbers, now: int) -> Flags:
-    """Tell which records replace their code's own claim, bool[n]: in effect, and not from before the code was issued.
-
-    Each is the only record of its subject, and the home's in the NATIONAL scope. Then ``levels.standing`` is the
-    record's level where it replaces the claim, and the claim where it does not. Times are int64[n].
-    """
-    return (effective_at <= now) & (expires_at > now) & (effective_at >= spoken_at)

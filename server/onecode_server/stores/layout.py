@@ -11,55 +11,80 @@ from onecode_server.model.exception import RecognitionException
 from onecode_server.model.status import SUBJECT_BYTES, Level, Scope, StatusRecord, Token
 from onecode_server.stores.protocol import KnownList, TokenKey
 
-SCHEMA: Final = b"2"
+SCHEMA: Final = b"3"
+SCHEMA_BEFORE: Final = b"2"
+"""A record had no time of publication then. Its bytes are those of a record today that was published when it took
+effect."""
 
-# A record: effective_at << 5 | level << 3 | kind in 8 bytes; publisher << 4 | scope in 3; the revision in as many bytes
-# as it needs of 1, 4 and 8; and expires_at in 8, where there is one. Times are counted from the year 1.
-_KINDS: Final = tuple(struct.Struct(f">QHB{revision}{expiry}") for expiry in ("", "Q") for revision in "BIQ")
+# A record: effective_at << 5 | level << 3 | kind in 8 bytes; publisher << 4 | delay << 2 | scope in 3; the revision in
+# as many bytes as it needs of 1, 4 and 8; how long after effective_at it was published (less than 0: before) in none, 5
+# or 8, since most are published within six days; and expires_at in 8, where there is one. Times are counted from the
+# year 1.
+_DELAYS: Final = ("", "bI", "q")
+_KINDS: Final = tuple(
+    tuple(struct.Struct(f">QHB{revision}{delay}{expiry}") for expiry in ("", "Q") for revision in "BIQ")
+    for delay in _DELAYS
+)
+_SHORT_DELAY_MAX: Final = 2**39  # microseconds: 6.4 days
 _YEAR_1_US: Final = -62_135_596_800_000_000  # where a Timestamp begins; up to the year 9999 are 59 bits
 _TOKEN = struct.Struct(f">{SUBJECT_BYTES}sqq")
 _CHANGE = struct.Struct(f">{SUBJECT_BYTES}sq")
 _NUMBER = struct.Struct(">Q")
 _LIST = struct.Struct(">Q32s")
+_ENDS: Final = 3  # the first kind of a record that ends
 _NEVER: Final = 2**63 - 1  # past the year 9999, where a Timestamp ends
 _LEVELS: Final = tuple(Level)
 _SCOPES: Final = {int(scope): scope for scope in Scope}
 
 
 def pack_records(records: tuple[StatusRecord, ...]) -> bytes:
-    """Return a subject's records: 12 to 27 bytes each."""
+    """Return a subject's records: 12 to 35 bytes each."""
     return b"".join(map(_pack_record, records))
 
 
 def _pack_record(record: StatusRecord) -> bytes:
     kind = (record.revision >= 1 << 8) + (record.revision >= 1 << 32) + (0 if record.expires_at is None else 3)
-    publisher = int(record.publisher) << 4 | record.scope
+    delay = record.published_at - record.effective_at
+    delay_kind = 0 if not delay else 1 if -_SHORT_DELAY_MAX <= delay < _SHORT_DELAY_MAX else 2
+    publisher = int(record.publisher) << 4 | delay_kind << 2 | record.scope
     numbers = [
         record.effective_at - _YEAR_1_US << 5 | record.level << 3 | kind,
         publisher >> 8,
         publisher & 255,
         record.revision,
     ]
+    if delay_kind == 1:
+        numbers += (delay >> 32, delay & 0xFFFFFFFF)
+    elif delay_kind == 2:
+        numbers.append(delay)
     if record.expires_at is not None:
         numbers.append(record.expires_at - _YEAR_1_US)
-    return _KINDS[kind].pack(*numbers)
+    return _KINDS[delay_kind][kind].pack(*numbers)
 
 
 def unpack_records(data: bytes) -> tuple[StatusRecord, ...]:
     """Return the records of a subject."""
     records, at = [], 0
     while at < len(data):
-        kind = _KINDS[data[at + 7] & 7]
-        first, high, low, revision, *expiry = kind.unpack_from(data, at)
-        at += kind.size
+        kind, delay_kind = data[at + 7] & 7, data[at + 10] >> 2 & 3
+        form = _KINDS[delay_kind][kind]
+        first, high, low, revision, *rest = form.unpack_from(data, at)
+        at += form.size
+        effective_at = (first >> 5) + _YEAR_1_US
+        published_at = effective_at
+        if delay_kind == 1:
+            published_at += rest[0] << 32 | rest[1]
+        elif delay_kind == 2:
+            published_at += rest[0]
         records.append(
             StatusRecord(
                 f"{high << 4 | low >> 4:06d}",
-                _SCOPES[low & 15],
+                _SCOPES[low & 3],
                 _LEVELS[first >> 3 & 3],
-                (first >> 5) + _YEAR_1_US,
-                expiry[0] + _YEAR_1_US if expiry else None,
+                effective_at,
+                rest[-1] + _YEAR_1_US if kind >= _ENDS else None,
                 revision,
+                published_at,
             )
         )
     return tuple(records)

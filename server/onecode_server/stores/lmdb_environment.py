@@ -5,6 +5,7 @@ default, synchronous mode).
 """
 
 import asyncio
+import fcntl
 import os
 import resource
 import threading
@@ -39,16 +40,16 @@ _T = TypeVar("_T")
 class LmdbEnvironment:
     """One directory with named tables. ``tables`` maps their names to handles; transactions are LMDB's own."""
 
-    def __init__(self, directory: Path, names: Sequence[str], schema: bytes) -> None:
+    def __init__(self, directory: Path, names: Sequence[str], schema: bytes, before: bytes | None = None) -> None:
         """Open the environment in ``directory``, made if it is missing. Raises StoreUnavailable.
 
-        ``schema`` names the layout: another one's files are not touched. Reader slots that a killed process left
-        behind are taken back.
+        ``schema`` names the layout: another one's files are not touched, but for those of the layout ``before``, which
+        stay as they are until they are migrated. Reader slots that a killed process left behind are taken back.
         """
         try:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._env = lmdb.open(
-                str(directory), map_size=MAP_BYTES_MAX, max_dbs=len(names), max_readers=READERS_MAX, mode=0o600
+                str(directory), map_size=MAP_BYTES_MAX, max_dbs=len(names) + 1, max_readers=READERS_MAX, mode=0o600
             )
             self._env.reader_check()
             self._mapping, self._laying = threading.Lock(), threading.Lock()
@@ -62,7 +63,8 @@ class LmdbEnvironment:
             self._identity = _identity(self._file)
         except (lmdb.Error, OSError) as fault:
             raise StoreUnavailable(f"cannot open the store in {directory}: {fault}") from None
-        if found not in (None, schema):
+        self.is_outdated = found is not None and found == before
+        if found not in (None, schema) and not self.is_outdated:
             self._env.close()
             raise StoreUnavailable(f"the store in {directory} has another layout ({found!r}, not {schema!r})")
         self._reader = ThreadPoolExecutor(1, "store-read")
@@ -75,6 +77,18 @@ class LmdbEnvironment:
         except RuntimeError as fault:
             self._env.close()
             raise StoreUnavailable(f"cannot open the store in {directory}: {fault}") from None
+
+    def open_table(self, name: str) -> Any:
+        """Return a table beside the named ones, made if it is missing. One at a time."""
+        return self._env.open_db(name.encode())
+
+    def is_marked(self, txn: Any, schema: bytes) -> bool:
+        """Tell whether the files have the layout ``schema`` by now, whichever process migrated them."""
+        return bool(txn.get(_SCHEMA_KEY, db=self.tables["meta"]) == schema)
+
+    def mark(self, txn: Any, schema: bytes) -> None:
+        """Note in a transaction that the files have the layout ``schema`` from now on."""
+        txn.put(_SCHEMA_KEY, schema, db=self.tables["meta"])
 
     def commits(self) -> int:
         """Return the number of the last commit, by whichever process: it stands in the map. 0 once all is closed."""
@@ -149,6 +163,21 @@ class LmdbEnvironment:
         # An open map outlives its file: without this, a moved or replaced data directory would be read for ever.
         if _identity(self._file) != self._identity:
             raise StoreUnavailable("the store's file is not the one that was opened")
+
+
+def is_open_elsewhere(directory: Path) -> bool:
+    """Tell whether another process has the environment in ``directory`` open. Not to be asked while this one has.
+
+    LMDB holds a shared lock on the first byte of its lock file for as long as a process has an environment open.
+    """
+    try:
+        with (directory / "lock.mdb").open("r+b") as file:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return False
 
 
 def _identity(file: Path) -> tuple[int, int]:

@@ -2,7 +2,7 @@
 within its bound."""
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from onecode_server.model.audit import AuditEntry
 from onecode_server.model.exception import RecognitionException
@@ -11,7 +11,8 @@ from onecode_server.model.status import StatusRecord, Token
 Records = tuple[StatusRecord, ...]
 
 Merge = Callable[[Records, StatusRecord], Records | None]
-"""Joins a subject's records with a new one; None where the new one is not to be taken. Called inside a transaction."""
+"""Joins a subject's records with a new one, whose ``published_at`` is the time of the commit; None where the new one is
+not to be taken. Called inside a transaction."""
 
 
 class TokenKey(NamedTuple):
@@ -56,6 +57,42 @@ class Changes(NamedTuple):
     steps: int
 
 
+class RecordsChange(NamedTuple):
+    """A subject's records as they stand from now on, and what the audit record says of it."""
+
+    records: Records
+    event: str
+    details: dict[str, Any]
+
+
+ChangeRecords = Callable[[Records], RecordsChange]
+"""Makes a step from a subject's records. Called inside a transaction; what it raises undoes the step."""
+
+
+class RecordsCopy(NamedTuple):
+    """What a migration puts under another subject: ``join`` makes one of the records there and the copied ones.
+    ``region`` and ``records`` are for the report: whose the copy is, and how many."""
+
+    region: str
+    subject: bytes
+    records: int
+    join: Callable[[Records], Records]
+
+
+CopyRecords = Callable[[bytes, Records], list[RecordsCopy]]
+"""Says under which other subjects the records of one are copied. Called inside a transaction."""
+
+
+class CopiedRecords(NamedTuple):
+    """A step of a migration: the last subject that was looked at, how many were, whether there are no more, and what
+    was copied."""
+
+    last: bytes
+    subjects: int
+    is_last: bool
+    copies: list[RecordsCopy]
+
+
 class ExceptionChange(NamedTuple):
     """A report as it stands from now on, and what the audit record says of the step (``time``: Unix microseconds)."""
 
@@ -80,7 +117,21 @@ class Store(Protocol):
         ...
 
     async def publish(self, publications: Sequence[Publication], merge: Merge) -> list[bool]:
-        """Write in one commit, on disk when this returns; tell for each whether it was taken."""
+        """Write in one commit, on disk when this returns; tell for each whether it was taken.
+
+        A record that is taken gets the time of the commit as its ``published_at``, whatever it had. That time never
+        runs backwards in a store.
+        """
+        ...
+
+    @property
+    def clock_behind_us(self) -> int:
+        """By how many microseconds the clock was behind the newest stored time at the last commit here; 0 where by no
+        more than the skew."""
+        ...
+
+    async def amend(self, subject: bytes, change: ChangeRecords) -> Records:
+        """Write what ``change`` makes of a subject's records, with its audit entry, in one commit; return it."""
         ...
 
     def commits(self) -> int:

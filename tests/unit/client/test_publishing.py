@@ -7,7 +7,7 @@ from itertools import islice
 import pytest
 
 from onecode.v1 import status_pb2 as pb
-from onecode_client import ServerError, publishing
+from onecode_client import ServerError, failures, publishing
 from onecode_client.publishing import WINDOW_RECORDS, Outbox, Patience
 
 
@@ -110,6 +110,13 @@ def test_a_stream_that_ends_well_before_all_is_acknowledged_is_an_error() -> Non
     outbox.acknowledge(2)
     with pytest.raises(ServerError, match="before sequence 3"):
         outbox.finish()
+
+
+def test_what_was_superseded_is_no_failure_and_a_conflict_is() -> None:
+    reasons = [pb.REJECTION_REASON_SUPERSEDED, pb.REJECTION_REASON_REVISION_CONFLICT, pb.REJECTION_REASON_NOT_THE_HOME]
+    rejections = [pb.Rejection(sequence=number, reason=reason) for number, reason in enumerate(reasons)]
+    answer = pb.PublishStatusesResponse(durable_through=9, rejections=rejections)
+    assert [one.sequence for one in failures(answer)] == [1, 2]
 
 
 def test_patience_ends_at_once_where_time_mends_nothing() -> None:

@@ -10,6 +10,8 @@ SECOND = 1_000_000
 SKEW = 60 * SECOND
 LIST_GRACE = 3600 * SECOND
 LASTS_MAX = 30 * 86_400 * SECOND
+AHEAD_MAX = 90 * 86_400 * SECOND
+LAG = 600 * SECOND
 NATION = "000000"
 SEVERITY = {"UNSPECIFIED": 0, "GREEN": 1, "YELLOW": 2, "RED": 3}
 
@@ -32,7 +34,10 @@ class PlainModel:
 
     def publish(self, record: Said) -> set[str]:
         """A record has publisher, scope, level, begins, ends, revision, subject, and named_home: None where only a
-        pseudonym names the subject. The subject None is nobody."""
+        pseudonym names the subject. The subject None is nobody.
+
+        TAKEN beside SUPERSEDED is a replay that is harmless either way: whether the first one is still kept, the model
+        does not know."""
         publisher, named_home = record["publisher"], record["named_home"]
         broken = set()
         if record["subject"] is None:
@@ -43,7 +48,7 @@ class PlainModel:
             broken.add("INVALID_LEVEL")
         if record["ends"] is not None and record["ends"] <= record["begins"]:
             broken.add("INVALID_TIME")
-        if not 1 <= record["revision"] <= 2**64 - 1:
+        if not 1 <= record["revision"] < 2**63:
             broken.add("INVALID_REVISION")
         if record["scope"] == "NATIONAL" and named_home is not None and publisher not in (NATION, named_home):
             broken.add("NOT_THE_HOME")
@@ -53,17 +58,35 @@ class PlainModel:
 
     def _join(self, record: Said) -> set[str]:
         before = self._said(record["publisher"], record["subject"], record["scope"])
-        if any(one["revision"] >= record["revision"] for one in before):
-            return set()  # a replay is harmless
+        revision, highest = record["revision"], max((one["revision"] for one in before), default=0)
+        under_it = [one for one in before if one["revision"] == revision]
+        if under_it:
+            content = ("level", "begins", "ends")
+            is_replay = [under_it[0][name] for name in content] == [record[name] for name in content]
+            outcome = {"TAKEN" if is_replay else "REVISION_CONFLICT"} | (
+                {"SUPERSEDED"} if revision < highest else set()
+            )
+            return outcome if is_replay else outcome | self._too_far_ahead(record)
+        if revision < highest:
+            return {"SUPERSEDED"} | self._too_far_ahead(record)
+        if (not before and revision > 2**61) or (before and revision - highest > 2**53):
+            return {"INVALID_REVISION"} | self._too_far_ahead(record)
+        if broken := self._too_far_ahead(record):
+            return broken
+        record["published"] = self.now
         waiting = [one for one in [*before, record] if one["begins"] > self.now]
         counting = [one["revision"] for one in [*before, record] if one["begins"] <= self.now]
         if len([one for one in waiting if one["revision"] > max(counting, default=0)]) > 4:
             return {"TOO_MANY_PENDING"}
         self.records.append(record)
         if record["by_token"] and record["publisher"] == record["named_home"] and record["scope"] == "NATIONAL":
-            alive = [one for one in [*before, record] if one["revision"] >= max(counting, default=0)]
+            old = [one["revision"] for one in [*before, record] if one["begins"] <= self.now - LAG]
+            alive = [one for one in [*before, record] if one["revision"] >= max(old, default=0)]
             self.tokens[record["subject"]] = min(one["begins"] for one in alive), record["ends"]
         return set()
+
+    def _too_far_ahead(self, record: Said) -> set[str]:
+        return {"INVALID_TIME"} if record["begins"] > self.now + AHEAD_MAX else set()
 
     def _said(self, publisher: str, subject: Any, scope: str) -> list[Said]:
         who = (publisher, subject, scope)
@@ -146,11 +169,10 @@ class PlainModel:
         if ends is not None and self.now >= ends + SKEW:
             return (*refused, "EXPIRED", *nothing)
         own = self._in_effect(code["home"], code["subject"], "NATIONAL")
-        if own and own["begins"] < begins:
-            own = None
-        nation = own if code["home"] == NATION else self._in_effect(NATION, code["subject"], "NATIONAL")
+        heard = own if own and self._is_heard(own, code) else None
+        nation = heard if code["home"] == NATION else self._in_effect(NATION, code["subject"], "NATIONAL")
         local = self._in_effect(host, code["subject"], "LOCAL") if host in self.adopters else None
-        level = own["level"] if own else code["level"]
+        level = heard["level"] if heard else code["level"]
         above = [one["level"] for one in (nation, local) if one]
         if level != "UNSPECIFIED" or "RED" in above:
             level = max([level, *above], key=SEVERITY.__getitem__)
@@ -158,6 +180,19 @@ class PlainModel:
         recognition, exception = self._recognition(code["home"], host)
         decision = self._decide(level, recognition, "RED" in above)
         return (*decision, "VALID", status, recognition, exception)
+
+    def _is_heard(self, own: Said, code: Said) -> bool:
+        """Tell whether the home's record stands and not what the code claims."""
+        if code["is_token"]:
+            return True
+        earlier, later = sorted((own["begins"], own["published"]))
+        if later < code["begins"] - SKEW:
+            return False
+        if earlier > code["begins"] + SKEW:
+            return True
+        if code["level"] == "UNSPECIFIED":
+            return bool(own["level"] == "RED")
+        return SEVERITY[own["level"]] >= SEVERITY[code["level"]]
 
     def _recognition(self, home: str, host: str) -> tuple[str, str]:
         if host not in self.regions:

@@ -8,8 +8,9 @@ from onecode_server.model.status import Level, Scope, StatusRecord
 from onecode_server.model.subject import pseudonym
 from onecode_server.model.verdict import Reason
 from onecode_server.rules.publication import Rejection
+from onecode_server.stores.protocol import Publication
 
-from tests.world import HOUR, NOON, World
+from tests.world import HOUR, NOON, SECOND, World
 
 
 def record(publisher: str, scope: Scope = Scope.NATIONAL, level: Level = Level.RED, revision: int = 1) -> StatusRecord:
@@ -58,13 +59,57 @@ async def test_the_national_authority_publishes_on_anyone(world: World) -> None:
     assert await world.publisher.publish([(LocalSubject("420000", "id-1"), record("000000"))]) == [None]
 
 
-async def test_an_older_or_equal_revision_is_ignored(world: World) -> None:
-    name = LocalSubject("420000", "id-1")
-    await world.publisher.publish([(name, record("420000", revision=5))])
-    late = [record("420000", level=Level.GREEN, revision=5), record("420000", level=Level.GREEN, revision=4)]
-    assert await world.publisher.publish([(name, one) for one in late]) == [None, None]
+async def test_a_replay_a_conflict_and_what_is_superseded_are_told_apart_and_counted(world: World) -> None:
+    name, first = LocalSubject("420000", "id-1"), record("420000", revision=5)
+    await world.publisher.publish([(name, first)])
+    late = [
+        first._replace(published_at=NOON + HOUR),  # whatever it says of that
+        record("420000", level=Level.GREEN, revision=5),
+        record("420000", level=Level.GREEN, revision=4),
+        record("999999"),
+    ]
+    world.now += HOUR
+    results = await world.publisher.publish([(name, one) for one in late])
+    assert results == [None, Rejection.REVISION_CONFLICT, Rejection.SUPERSEDED, Rejection.UNKNOWN_PUBLISHER]
     kept = (await world.store.statuses([pseudonym(world.pseudonym_key, "420000", "id-1")])).records[0]
-    assert kept == (record("420000", revision=5),)
+    assert kept == (first._replace(published_at=NOON),)
+    outcomes = ("taken", "known", "conflict", "superseded", "rejected")
+    name = "onecode_published_records_total"
+    counts = [world.metrics.registry.get_sample_value(name, {"outcome": outcome}) for outcome in outcomes]
+    assert counts == [1, 1, 1, 1, 1]
+
+
+async def test_the_highest_revision_that_was_ever_possible_silences_no_correction(world: World) -> None:
+    name = LocalSubject("420000", "wang")
+    far = record("420000", level=Level.GREEN, revision=2**64 - 1)._replace(effective_at=NOON + 10**15)
+    assert await world.publisher.publish([(name, far)]) == [Rejection.INVALID_REVISION]
+    old = world.store.publish([Publication(pseudonym(world.pseudonym_key, *name), far)], lambda _, new: (new,))
+    assert await old == [True]  # by a store from before there were bounds
+    assert await world.publisher.publish([(name, record("420000", revision=5))]) == [None]
+    assert (await world.verify(world.code("420000", subject="wang"))).reason is Reason.RED
+
+
+async def test_published_at_is_the_time_of_the_commit_and_never_runs_backwards(world: World) -> None:
+    names = [LocalSubject("420000", f"id-{n}") for n in range(3)]
+    seen = []
+    for now, name in zip((NOON, NOON - HOUR, NOON + 1), names, strict=True):
+        world.now = now
+        said = record("420000")._replace(published_at=NOON + 9 * HOUR)
+        assert await world.publisher.publish([(name, said)]) == [None]
+        stored = (await world.store.statuses([pseudonym(world.pseudonym_key, *name)])).records[0]
+        seen.append((stored[0].published_at, world.store.clock_behind_us))
+    assert seen == [(NOON, 0), (NOON, HOUR), (NOON + 1, 0)]
+
+
+async def test_a_clock_that_is_ahead_takes_no_red_from_whoever_is_behind(world: World) -> None:
+    await world.say("420000", Level.RED, effective_at=NOON - HOUR)
+    world.now += 9 * 60 * SECOND
+    await world.say("420000", Level.GREEN, effective_at=world.now, revision=2)
+    code = world.code("420000", issued_at=NOON - 2 * HOUR)
+    assert (await world.verify(code)).level is Level.GREEN
+    world.now = NOON
+    assert (await world.verify(code)).level is Level.RED
+    assert (await world.verify_all([code]))[0].level is Level.RED
 
 
 async def test_an_announcement_does_not_lift_what_holds_today(world: World) -> None:

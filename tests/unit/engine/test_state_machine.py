@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from tests.unit.engine.engine_and_model import NATION, STRANGE, SUBJECTS, EngineAndModel
-from tests.unit.engine.plain_model import LIST_GRACE
+from tests.unit.engine.plain_model import AHEAD_MAX, LAG, LIST_GRACE, SKEW
 from tests.world import HOUR, SECOND
 
 DEEP = int(os.environ.get("ONECODE_STATE_EXAMPLES", "0"))
@@ -37,7 +37,7 @@ allowed = st.fixed_dictionaries(
         "scope": st.sampled_from(["NATIONAL", "NATIONAL", "LOCAL"]),
         "level": st.sampled_from(["GREEN", "YELLOW", "RED", "RED"]),
         "after": moments,
-        "since_issue": st.sampled_from([None, None, None, -1, 0, 1]),
+        "since_issue": st.sampled_from([None] * 6 + [-SKEW - 1, -SKEW, -1, 0, SKEW, SKEW + 1]),
         "lasts": st.sampled_from([None, None, 1, SECOND, HOUR, 3 * HOUR, 40 * HOUR]),
         "rises": st.sampled_from([1, 1, 1, 2, 0, -1, -1]),
         "named": st.sampled_from(["local", "code", "pseudonym"]),
@@ -49,10 +49,10 @@ anything = st.fixed_dictionaries(
         "publisher": st.sampled_from(["home", NATION, "540000", "630000", "440000", STRANGE]),
         "scope": st.sampled_from(["NATIONAL", "LOCAL"]),
         "level": st.sampled_from(["GREEN", "YELLOW", "RED", "UNSPECIFIED"]),
-        "after": moments,
+        "after": moments | st.sampled_from([AHEAD_MAX, AHEAD_MAX + 1]),
         "since_issue": st.none(),
         "lasts": st.sampled_from([None, -1, 0, 1, HOUR]),
-        "revision": st.sampled_from([0, 1, 5, 10, 2**64 - 1, 2**64]),
+        "revision": st.sampled_from([0, 1, 5, 10, 2**53, 2**61, 2**61 + 1, 2**63 - 1, 2**63, 2**64 - 1, 2**64]),
         "named": st.sampled_from(["local", "code", "pseudonym"]),
     }
 )
@@ -176,7 +176,7 @@ class EngineAgainstModel(RuleBasedStateMachine):
             self.both.add_code(SUBJECTS[0], "GREEN", self.model.now + passed)
             self.both.wait(passed)
 
-    @rule(passed=st.sampled_from([0, 1, SECOND, 40 * SECOND, HOUR]))
+    @rule(passed=st.sampled_from([0, 1, SECOND, 40 * SECOND, SKEW, SKEW + 1, LAG, HOUR]))
     def wait(self, passed: int) -> None:
         self.both.wait(passed)
 

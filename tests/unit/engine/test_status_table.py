@@ -1,9 +1,10 @@
 """The table of statuses: bounded, the oldest reading goes first, and columns say what entries say."""
 
+import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from onecode_server.engine.status_table import MANY, MISSING, NOBODY, Entry, StatusTable
+from onecode_server.engine.status_table import MANY, MISSING, NOBODY, Entry, StatusTable, needs_records
 from onecode_server.model.status import Level, Scope, StatusRecord
 
 RED = StatusRecord("420000", Scope.NATIONAL, Level.RED, 5, None, 1)
@@ -22,6 +23,11 @@ def test_one_record_of_a_home_is_columns_and_all_else_is_asked_for() -> None:
     assert rows["asked_at_s"].tolist()[:4] == [1.5] * 4
     assert rows["asked_at_s"][4] < -1e9  # nobody's: never confirmed
     assert table.records(int(table.rows_of(SUBJECTS[3:4])[0])) == kinds[3]
+    waits = RED._replace(effective_at=9, revision=2, published_at=7)
+    table.put(SUBJECTS[0], Entry((waits, RED), 1.5, 7))
+    (row,) = table.entries(table.rows_of(SUBJECTS[:1]))
+    assert (row["publisher"], row["effective_at"], row["published_at"], row["has_older"]) == (420000, 9, 7, True)
+    assert [needs_records(np.array([row]), now).tolist() for now in (8, 9)] == [[True], [False]]
     for lone in (RED._replace(publisher="000000"), RED._replace(scope=Scope.LOCAL)):
         table.put(SUBJECTS[0], Entry((lone,), 1.5, 7))
         assert table.entries(table.rows_of(SUBJECTS[:1]))["publisher"].tolist() == [MANY]

@@ -5,8 +5,9 @@ import asyncio
 import pytest
 
 from onecode_server.errors import NotServing
+from onecode_server.model.code import Scan
 from onecode_server.model.exception import RecognitionException
-from onecode_server.model.status import Level, Scope, Status
+from onecode_server.model.status import Level, Scope, Status, StatusRecord
 from onecode_server.model.verdict import Authenticity, Decision, Reason, Recognition
 
 from tests.world import HOUR, NOON, SECOND, World, filed
@@ -184,9 +185,42 @@ async def test_the_homes_newer_record_replaces_the_codes_claim_for_better_and_wo
 
 
 async def test_a_code_issued_after_the_record_is_the_homes_later_word(world: World) -> None:
-    await world.say("420000", Level.RED, effective_at=NOON - 2 * HOUR)
+    world.now = NOON - 2 * HOUR
+    await world.say("420000", Level.RED)
+    world.now = NOON
     verdict = await world.verify(world.code("420000", issued_at=NOON - HOUR))
-    assert (verdict.decision, verdict.status) == (Decision.ADMIT, Status.NONE)
+    assert (verdict.decision, verdict.status) == (Decision.ADMIT, Status.CURRENT)
+
+
+async def test_red_that_was_published_after_the_code_counts_from_whenever_it_took_effect(world: World) -> None:
+    await world.say("420000", Level.RED, effective_at=NOON - 2 * HOUR)
+    code = world.code("420000", issued_at=NOON - HOUR)
+    assert (await world.verify(code)).reason is Reason.RED
+    assert (await world.verify_all([code]))[0].reason is Reason.RED
+
+
+async def test_late_or_announced_green_lifts_no_red_code_that_was_issued_after_it(world: World) -> None:
+    world.now = NOON - 2 * HOUR
+    await world.say("420000", Level.GREEN, "announced", effective_at=NOON)
+    world.now = NOON
+    await world.say("420000", Level.GREEN, "late", effective_at=NOON - 2 * HOUR)
+    for subject in ("announced", "late"):
+        code = world.code("420000", Level.RED, subject, issued_at=NOON - HOUR)
+        assert (await world.verify(code)).reason is Reason.RED
+        assert (await world.verify_all([code]))[0].reason is Reason.RED
+        await world.say("420000", Level.GREEN, subject, effective_at=NOON, revision=2)
+        assert (await world.verify(code)).decision is Decision.ADMIT
+        assert (await world.verify_all([code]))[0].decision is Decision.ADMIT
+
+
+async def test_an_opaque_code_has_the_level_of_its_homes_newest_record_whatever_the_times(world: World) -> None:
+    code = await world.token(Level.RED, expires_at=None)
+    older = StatusRecord("310000", Scope.NATIONAL, Level.GREEN, NOON - 9 * HOUR, None, 2)
+    assert await world.publisher.publish([(Scan(code, ""), older)]) == [None]
+    world.now += HOUR
+    world.monotonic_s += 6
+    assert (await world.verify(code)).decision is Decision.ADMIT
+    assert (await world.verify_all([code]))[0].decision is Decision.ADMIT
 
 
 async def test_red_by_the_national_authority_stands_above_a_green_code(world: World) -> None:

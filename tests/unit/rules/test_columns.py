@@ -12,7 +12,6 @@ from onecode_server.rules import columns, levels, validity
 PROPERTY = settings(derandomize=True, deadline=None, max_examples=500)
 SKEW = 3
 TIMES = st.integers(0, 20)
-NOTHING = 2**63 - 1
 
 
 @PROPERTY
@@ -58,19 +57,29 @@ def test_a_window_holds_now_in_columns_as_it_does_alone(windows: list[tuple[int,
 
 @PROPERTY
 @given(
-    cases=st.lists(st.tuples(TIMES, st.none() | TIMES, TIMES), min_size=1),
+    cases=st.lists(st.tuples(TIMES, st.none() | TIMES, TIMES, TIMES, st.booleans()), min_size=1),
     now=TIMES,
     claim=st.sampled_from(Level),
     said=st.sampled_from([Level.GREEN, Level.YELLOW, Level.RED]),
 )
-def test_a_homes_only_record_replaces_the_claim_in_columns_as_it_does_alone(
-    cases: list[tuple[int, int | None, int]], now: int, claim: Level, said: Level
+def test_a_homes_only_record_is_weighed_in_columns_as_it_is_alone(
+    cases: list[tuple[int, int | None, int, int, bool]], now: int, claim: Level, said: Level
 ) -> None:
-    effective_at = np.array([effective for effective, _, _ in cases], np.int64)
-    expires_at = np.array([NOTHING if expires is None else expires for _, expires, _ in cases], np.int64)
-    spoken_at = np.array([spoken for _, _, spoken in cases], np.int64)
-    counts = columns.replaces(effective_at, expires_at, spoken_at, now).tolist()
-    for (effective, expires, spoken), counted in zip(cases, counts, strict=True):
-        record = StatusRecord("420000", Scope.NATIONAL, said, effective, expires, 1)
-        standing = levels.standing(claim, spoken, "420000", "440000", [record], now)
-        assert standing == levels.Standing(said if counted else claim, False, False, int(counted))
+    effective_at, published_at, spoken_at = (np.array([case[n] for case in cases], np.int64) for n in (0, 2, 3))
+    expires_at = np.array([levels.NEVER if expires is None else expires for _, expires, *_ in cases], np.int64)
+    claimed = [claim if made else Level.UNSPECIFIED for *_, made in cases]
+    counts = levels.in_effect(effective_at, expires_at, now)
+    stands = levels.stands(
+        np.full(len(cases), said, np.uint8),
+        effective_at,
+        published_at,
+        np.array(claimed, np.int64),
+        np.array([not made for *_, made in cases], bool),
+        spoken_at,
+        SKEW,
+    )
+    for place, (effective, expires, published, spoken, made) in enumerate(cases):
+        record = StatusRecord("420000", Scope.NATIONAL, said, effective, expires, 1, published)
+        alone = levels.standing(levels.Claim(claimed[place], spoken, made), "420000", "440000", [record], now, SKEW)
+        level = said if counts[place] and stands[place] else claimed[place]
+        assert alone == levels.Standing(level, False, False, int(counts[place]))

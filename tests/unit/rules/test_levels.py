@@ -1,27 +1,33 @@
 """Which level counts: who may say what, from when, until when, and which word is the last."""
 
+from itertools import product
+
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from onecode_server.model.status import Level, Scope, StatusRecord
-from onecode_server.rules.levels import Standing, newest, standing
+from onecode_server.rules.levels import Claim, Standing, newest, standing, stands
 
 HOME, HOST, NATION, OTHER = "420000", "540000", "000000", "440000"
-ISSUED, NOW = 100, 200
+ISSUED, NOW, SKEW = 100, 200, 10
+SAID = [Level.GREEN, Level.YELLOW, Level.RED]
 GREEN, YELLOW, RED, UNMAPPED = Level.GREEN, Level.YELLOW, Level.RED, Level.UNSPECIFIED
 
 
-def record(level, publisher=HOME, scope=Scope.NATIONAL, effective_at=150, expires_at=None, revision=1):
-    return StatusRecord(publisher, scope, level, effective_at, expires_at, revision)
+def record(
+    level, publisher=HOME, scope=Scope.NATIONAL, effective_at=150, expires_at=None, revision=1, published_at=150
+):
+    return StatusRecord(publisher, scope, level, effective_at, expires_at, revision, published_at)
 
 
 def local(level, publisher=HOST, **more):
     return record(level, publisher, Scope.LOCAL, **more)
 
 
-def counts(*records, claim=GREEN, home=HOME, host=HOST, now=NOW):
-    return standing(claim, ISSUED, home, host, records, now)
+def counts(*records, claim=GREEN, home=HOME, host=HOST, now=NOW, is_made=True):
+    return standing(Claim(claim, ISSUED, is_made), home, host, records, now, SKEW)
 
 
 def test_a_claim_stands_where_nobody_has_said_anything():
@@ -34,9 +40,98 @@ def test_the_homes_record_replaces_the_claim_better_or_worse(claim, said):
     assert counts(record(said), claim=claim) == Standing(said, red_by_national=False, red_by_host=False, counted=1)
 
 
-@pytest.mark.parametrize(("effective_at", "level"), [(ISSUED - 1, GREEN), (ISSUED, RED), (ISSUED + 1, RED)])
-def test_the_homes_record_replaces_the_claim_only_if_it_is_not_older(effective_at, level):
-    assert counts(record(RED, effective_at=effective_at)).level is level
+BEFORE, BEGINS, ENDS, AFTER = ISSUED - SKEW - 1, ISSUED - SKEW, ISSUED + SKEW, ISSUED + SKEW + 1
+"""The times on both sides of the skew around the issue."""
+
+
+@pytest.mark.parametrize(
+    ("times", "level"),
+    [
+        ((BEFORE, BEFORE), GREEN),  # the code is the home's later word
+        ((BEFORE, BEGINS), RED),  # published late
+        ((BEFORE, AFTER), RED),
+        ((BEGINS, BEGINS), RED),
+        ((ISSUED, ISSUED), RED),
+        ((AFTER, AFTER), RED),
+    ],
+)
+def test_the_homes_record_worsens_a_claim_unless_both_its_times_are_before_the_code(times, level):
+    for effective_at, published_at in (times, times[::-1]):
+        found = counts(record(RED, effective_at=effective_at, published_at=published_at))
+        assert found == Standing(level, red_by_national=False, red_by_host=False, counted=1)
+
+
+@pytest.mark.parametrize(
+    ("times", "level"),
+    [
+        ((BEFORE, AFTER), RED),  # taken from a sample before the code was issued, or announced before
+        ((ISSUED, AFTER), RED),
+        ((ENDS, AFTER), RED),
+        ((AFTER, AFTER), GREEN),
+    ],
+)
+def test_the_homes_record_lifts_a_claim_only_if_both_its_times_are_after_the_code(times, level):
+    for effective_at, published_at in (times, times[::-1]):
+        assert counts(record(GREEN, effective_at=effective_at, published_at=published_at), claim=RED).level is level
+
+
+@pytest.mark.parametrize("claim", [GREEN, YELLOW, RED])
+@pytest.mark.parametrize("said", [GREEN, YELLOW, RED])
+@pytest.mark.parametrize("effective_at", [BEGINS, ISSUED, ENDS])
+def test_within_the_skew_the_more_severe_of_record_and_claim_stands(claim, said, effective_at):
+    for published_at in (BEFORE, BEGINS, ISSUED, ENDS, AFTER):
+        found = counts(record(said, effective_at=effective_at, published_at=published_at), claim=claim)
+        assert found.level is max(claim, said)
+
+
+@pytest.mark.parametrize(("said", "level"), [(GREEN, UNMAPPED), (YELLOW, UNMAPPED), (RED, RED)])
+def test_within_the_skew_an_unmapped_claim_is_mended_by_nothing_but_red(said, level):
+    for times in ((BEGINS, BEGINS), (ISSUED, ISSUED), (ENDS, ENDS), (BEFORE, AFTER), (AFTER, ISSUED)):
+        assert counts(record(said, effective_at=times[0], published_at=times[1]), claim=UNMAPPED).level is level
+    assert counts(record(said, effective_at=BEFORE, published_at=BEFORE), claim=UNMAPPED).level is UNMAPPED
+
+
+@pytest.mark.parametrize("said", [GREEN, YELLOW, RED])
+def test_against_no_claim_the_homes_record_stands_whatever_its_times(said):
+    for times in ((1, 1), (BEGINS, BEFORE), (ISSUED, ISSUED), (AFTER, AFTER)):
+        found = counts(record(said, effective_at=times[0], published_at=times[1]), claim=UNMAPPED, is_made=False)
+        assert found == Standing(said, red_by_national=False, red_by_host=False, counted=1)
+    assert counts(claim=UNMAPPED, is_made=False).level is UNMAPPED
+
+
+def test_a_record_that_was_weighed_and_left_the_claim_as_it_is_was_counted():
+    assert counts(record(GREEN, effective_at=BEFORE, published_at=BEFORE), claim=RED).counted == 1
+    assert counts(record(GREEN), claim=GREEN).counted == 1
+    for silent in (record(RED, effective_at=NOW + 1), record(RED, expires_at=NOW), record(RED, OTHER)):
+        assert counts(silent).counted == 0
+
+
+TIMES_AROUND = [ISSUED + edge + beside for edge in (-SKEW, 0, SKEW) for beside in (-1, 0, 1)]
+
+
+def test_arrays_are_weighed_as_numbers_are_at_every_edge():
+    cases = list(product(SAID, TIMES_AROUND, TIMES_AROUND, Level, [False, True]))
+    said, effective_at, published_at, claimed, no_claim = (np.array(column) for column in zip(*cases, strict=True))
+    together = stands(said, effective_at, published_at, claimed, no_claim, np.full(len(cases), ISSUED), SKEW)
+    assert together.dtype == bool
+    for case, found in zip(cases, together.tolist(), strict=True):
+        alone = stands(*case, ISSUED, SKEW)
+        assert alone is found, case
+        assert alone is told_of_one(*case, ISSUED, SKEW), case
+
+
+def told_of_one(said, effective_at, published_at, claimed, no_claim, issued_at, skew):
+    """The design's words on one record, each by itself."""
+    later, earlier = max(effective_at, published_at), min(effective_at, published_at)
+    if no_claim:
+        return True
+    if earlier > issued_at + skew:
+        return True
+    if later < issued_at - skew:
+        return False
+    if claimed == UNMAPPED:
+        return said == RED
+    return said >= claimed
 
 
 @pytest.mark.parametrize(("effective_at", "counted"), [(NOW - 1, 1), (NOW, 1), (NOW + 1, 0)])
@@ -75,8 +170,8 @@ def test_the_nations_and_the_hosts_records_count_beside_the_claim_and_the_most_s
 
 
 def test_records_beside_the_claim_count_even_if_they_are_older_than_the_code():
-    assert counts(record(RED, NATION, effective_at=ISSUED - 1)).red_by_national
-    assert counts(local(RED, effective_at=ISSUED - 1)).red_by_host
+    assert counts(record(RED, NATION, effective_at=1, published_at=1)).red_by_national
+    assert counts(local(RED, effective_at=1, published_at=1)).red_by_host
 
 
 def test_a_red_of_the_home_is_nobody_elses_red():
@@ -115,6 +210,14 @@ def test_where_the_home_is_the_nation_its_record_replaces_the_claim_and_is_count
     assert counts(record(RED, NATION), home=NATION) == Standing(RED, red_by_national=True, red_by_host=False, counted=1)
 
 
+def test_where_the_home_is_the_nation_a_code_that_was_issued_later_is_its_later_word():
+    old = record(RED, NATION, effective_at=BEFORE, published_at=BEFORE)
+    assert counts(old, home=NATION) == Standing(GREEN, red_by_national=False, red_by_host=False, counted=1)
+    assert counts(old, home=NATION, claim=RED).red_by_national is False
+    late = old._replace(published_at=NOW)
+    assert counts(late, home=NATION, claim=RED).red_by_national is True
+
+
 def test_an_unmapped_claim_is_not_mended_by_a_record_beside_it():
     for level in (GREEN, YELLOW):
         assert counts(record(level, NATION), local(level), claim=UNMAPPED).level is UNMAPPED
@@ -129,18 +232,21 @@ def test_red_beside_an_unmapped_claim_is_red(red):
     assert counts(red, claim=UNMAPPED).level is RED
 
 
-def told(claim, issued_at, home, adopting_host, records, now):
+def told(claim, home, adopting_host, records, now, skew):
     """The design's paragraph on status, played record by record onto a board of who said what last."""
     board = {}
     for said in sorted(records, key=lambda r: r.revision):
         if said.effective_at <= now:
             board[said.publisher, said.scope] = said
     board = {who: said for who, said in board.items() if said.expires_at is None or now < said.expires_at}
-    word, counted, reds = claim, 0, []
+    word, counted, reds = claim.level, 0, []
     own = board.get((home, Scope.NATIONAL))
-    if own is not None and own.effective_at >= issued_at:
-        word, counted = own.level, 1
-        reds = [NATION] if home == NATION and own.level == RED else []
+    if own is not None:
+        counted = 1
+        times = own.effective_at, own.published_at
+        if told_of_one(own.level, *times, claim.level, not claim.is_made, claim.spoken_at, skew):
+            word = own.level
+            reds = [NATION] if home == NATION and own.level == RED else []
     words = [word]
     for who in ({(NATION, Scope.NATIONAL)} - {(home, Scope.NATIONAL)}) | {(adopting_host, Scope.LOCAL)}:
         if who in board:
@@ -166,6 +272,7 @@ records_of_anyone = st.lists(
         times,
         st.none() | times,
         st.integers(1, 6),
+        times,
     ),
     max_size=8,
     unique_by=lambda r: (r.publisher, r.scope, r.revision),
@@ -174,13 +281,13 @@ records_of_anyone = st.lists(
 
 @settings(derandomize=True, deadline=None, max_examples=300)
 @given(
-    st.sampled_from(Level),
-    times,
+    st.builds(Claim, st.sampled_from(Level), times) | st.builds(Claim, st.just(UNMAPPED), times, st.just(False)),
     st.sampled_from([HOME, HOST, NATION]),
     st.sampled_from([None, HOST]),
     records_of_anyone,
     times,
+    st.integers(0, 2),
 )
-def test_standing_is_what_the_design_tells(claim, issued_at, home, host, records, now):
-    expected = told(claim, issued_at, home, host, records, now)
-    assert standing(claim, issued_at, home, host, iter(records), now) == expected
+def test_standing_is_what_the_design_tells(claim, home, host, records, now, skew):
+    expected = told(claim, home, host, records, now, skew)
+    assert standing(claim, home, host, iter(records), now, skew) == expected

@@ -6,10 +6,24 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from onecode_server.errors import PreconditionFailed
 from onecode_server.model.status import Level, Scope, StatusRecord
 from onecode_server.model.trust_list import Format, Region, TrustList
 from onecode_server.rules.levels import newest
-from onecode_server.rules.publication import PENDING_MAX, Rejection, merge, rejection
+from onecode_server.rules.publication import (
+    AHEAD_MAX_US,
+    FIRST_REVISION_MAX,
+    LAG_US,
+    PENDING_MAX,
+    RECENT_MAX,
+    RISE_MAX,
+    Rejection,
+    Replay,
+    alive,
+    merge,
+    rejection,
+    set_back,
+)
 
 HOME, ADOPTER, NATION, OTHER = "420000", "540000", "000000", "440000"
 REGIONS = [
@@ -29,6 +43,7 @@ BROKEN = [
     (Rejection.INVALID_TIME, GOOD._replace(expires_at=100), HOME),
     (Rejection.INVALID_TIME, GOOD._replace(expires_at=99), HOME),
     (Rejection.INVALID_REVISION, GOOD._replace(revision=0), HOME),
+    (Rejection.INVALID_REVISION, GOOD._replace(revision=2**63), HOME),
     (Rejection.INVALID_REVISION, GOOD._replace(revision=2**64), HOME),
     (Rejection.NOT_THE_HOME, GOOD._replace(publisher=OTHER), HOME),
     (Rejection.NOT_THE_HOME, GOOD._replace(publisher=ADOPTER), HOME),
@@ -44,6 +59,7 @@ def test_a_record_that_breaks_a_rule_is_rejected_by_its_name(rule, record, home)
 
 def test_every_rule_that_a_record_alone_can_break_is_tested_here():
     elsewhere = {Rejection.TOO_MANY_PENDING, Rejection.INVALID_SUBJECT, Rejection.INVALID_SCOPE}
+    elsewhere |= {Rejection.REVISION_CONFLICT, Rejection.SUPERSEDED}
     assert {rule for rule, *_ in BROKEN} == set(Rejection) - elsewhere
 
 
@@ -57,7 +73,7 @@ def test_every_rule_that_a_record_alone_can_break_is_tested_here():
         (LOCAL, HOME),
         (LOCAL, ADOPTER),
         (LOCAL, None),
-        (GOOD._replace(expires_at=None, revision=2**64 - 1), HOME),
+        (GOOD._replace(expires_at=None, revision=2**63 - 1), HOME),
         (GOOD._replace(expires_at=101), HOME),
     ],
 )
@@ -66,32 +82,93 @@ def test_a_record_that_breaks_no_rule_is_taken(record, home):
 
 
 def at(effective_at, revision, **more):
-    return GOOD._replace(effective_at=effective_at, revision=revision, expires_at=None, **more)
+    return GOOD._replace(**{"effective_at": effective_at, "revision": revision, "expires_at": None, **more})
 
 
-@pytest.mark.parametrize("revision", [1, 2])
-def test_a_replay_or_an_older_revision_changes_nothing(revision):
-    assert merge((at(NOW, 2),), at(NOW, revision), NOW) is None
+def test_a_replay_changes_nothing_whenever_it_comes():
+    known = (at(NOW, 2, published_at=NOW),)
+    assert merge(known, at(NOW, 2, published_at=NOW + LAG_US), NOW + LAG_US) is Replay.KNOWN
 
 
-def test_a_record_in_effect_replaces_the_older_ones_of_its_publisher_and_scope():
-    assert merge((at(50, 1), at(NOW + 9, 2)), at(NOW, 3), NOW) == (at(NOW, 3),)
+def test_a_lower_revision_is_superseded_unless_it_is_one_that_is_kept():
+    known = (at(NOW - 5, 2), at(NOW, 4))
+    assert merge(known, at(NOW, 3), NOW) is Rejection.SUPERSEDED
+    assert merge(known, at(NOW, 1), NOW) is Rejection.SUPERSEDED
+    assert merge(known, at(NOW - 5, 2), NOW) is Replay.KNOWN
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"level": Level.RED}, {"effective_at": NOW + 1}, {"expires_at": NOW + 9}],
+    ids=["level", "effective_at", "expires_at"],
+)
+def test_other_content_under_a_revision_that_is_kept_is_a_conflict(other):
+    for known in ((at(NOW, 2),), (at(NOW, 2), at(NOW, 3))):
+        assert merge(known, at(NOW, 2)._replace(**other), NOW) is Rejection.REVISION_CONFLICT
+
+
+def test_the_first_revision_and_each_rise_have_a_bound():
+    assert merge((), at(NOW, FIRST_REVISION_MAX), NOW) == (at(NOW, FIRST_REVISION_MAX),)
+    assert merge((), at(NOW, FIRST_REVISION_MAX + 1), NOW) is Rejection.INVALID_REVISION
+    assert isinstance(merge((at(NOW, 7),), at(NOW, 7 + RISE_MAX), NOW), tuple)
+    assert merge((at(NOW, 7),), at(NOW, 8 + RISE_MAX), NOW) is Rejection.INVALID_REVISION
+    others = (at(NOW, 2, publisher=OTHER), at(NOW, 2, scope=Scope.LOCAL))
+    assert merge(others, at(NOW, FIRST_REVISION_MAX), NOW) == (*others, at(NOW, FIRST_REVISION_MAX))
+
+
+def test_a_record_takes_effect_at_most_ninety_days_after_the_commit():
+    ahead = at(NOW + AHEAD_MAX_US, 1, published_at=NOW)
+    assert merge((), ahead, NOW) == (ahead,)
+    assert merge((), at(NOW + AHEAD_MAX_US + 1, 1, published_at=NOW), NOW) is Rejection.INVALID_TIME
+    assert merge((), at(NOW + AHEAD_MAX_US + 1, 1, published_at=NOW + 1), NOW) != Rejection.INVALID_TIME
+
+
+def test_an_impossible_revision_of_an_older_store_ends_nothing():
+    years = 30 * 366 * 86_400_000_000
+    stuck = (at(NOW - LAG_US, 5, level=Level.RED), at(NOW + years, 2**64 - 1), at(NOW + years, 2**63))
+    merged = merge(stuck, at(NOW, 8, level=Level.RED), NOW + LAG_US)
+    assert merged == (at(NOW, 8, level=Level.RED),)
+    announced = merge(stuck, at(NOW + 9, 8), NOW)
+    assert [r.revision for r in announced] == [3, 4, 5, 8]
+    assert isinstance(merge(stuck, at(NOW, 6), NOW), tuple)
+    assert isinstance(merge(stuck[1:2], at(NOW, 1), NOW), tuple)
+    assert newest(announced, HOME, Scope.NATIONAL, NOW).level is Level.RED
+    assert merge(stuck, stuck[1], NOW) is Replay.KNOWN
+
+
+def test_a_record_replaces_the_older_ones_once_it_has_been_in_effect_for_ten_minutes():
+    known = (at(NOW, 1), at(NOW + 5, 2))
+    assert merge(known, at(NOW + 6, 3), NOW + LAG_US - 1) == (*known, at(NOW + 6, 3))
+    assert merge(known, at(NOW + 6, 3), NOW + LAG_US) == (*known, at(NOW + 6, 3))
+    assert merge(known, at(NOW + 6, 3), NOW + 5 + LAG_US) == (known[1], at(NOW + 6, 3))
+    assert merge(known, at(NOW + 6, 3), NOW + 6 + LAG_US) == (at(NOW + 6, 3),)
+
+
+def test_a_red_is_there_for_whoever_is_behind_until_the_green_counts_for_them_too():
+    red, green = at(NOW - LAG_US, 1, level=Level.RED), at(NOW + LAG_US, 2)
+    merged = merge((red,), green, NOW + LAG_US)  # the writer's clock is ahead
+    assert newest(merged, HOME, Scope.NATIONAL, NOW + LAG_US - 1) == red
+    assert newest(merged, HOME, Scope.NATIONAL, NOW + LAG_US) == green
+
+
+def test_what_is_alive_is_the_newest_in_effect_and_what_waits():
+    other = at(NOW, 1, publisher=OTHER)
+    records = (at(NOW - 5, 1), at(NOW, 2, expires_at=NOW + 1), other, at(NOW + 5, 3), at(NOW + 7, 4))
+    assert alive(records, NOW + 4) == records[1:]
+    assert alive(records, NOW + 5) == (other, *records[3:])
+    assert alive(records, NOW - 1) == records
+    assert alive((at(NOW, 0),), NOW) == (at(NOW, 0),)
 
 
 def test_an_announcement_leaves_in_effect_what_holds_today():
     assert merge((at(50, 1),), at(NOW + 1, 2), NOW) == (at(50, 1), at(NOW + 1, 2))
 
 
-def test_an_announcement_whose_time_has_come_ends_what_held_before():
-    announced = (at(50, 1), at(NOW - 1, 2))
-    assert merge(announced, at(NOW + 9, 3), NOW) == (at(NOW - 1, 2), at(NOW + 9, 3))
-
-
 def test_no_more_than_a_few_announcements_wait_for_one_subject():
     waiting = (at(NOW, 1), *(at(NOW + i, 1 + i) for i in range(1, PENDING_MAX + 1)))
     assert merge(waiting[:-1], waiting[-1], NOW) == waiting
     assert merge(waiting, at(NOW + 9, 9), NOW) is Rejection.TOO_MANY_PENDING
-    assert merge(waiting, at(NOW, 9), NOW) == (at(NOW, 9),)
+    assert merge(waiting, at(NOW, 9), NOW) == (*waiting, at(NOW, 9))
 
 
 def test_other_publishers_announcements_do_not_count_against_the_bound():
@@ -99,15 +176,63 @@ def test_other_publishers_announcements_do_not_count_against_the_bound():
     assert merge(waiting, at(NOW + 1, 1), NOW) == (*waiting, at(NOW + 1, 1))
 
 
+def test_a_thousand_revisions_in_ten_minutes_are_bounded_and_show_nobody_a_milder_level():
+    known, everything, now = (), [], NOW
+    severities = [Level.GREEN, Level.RED, Level.YELLOW]
+    for revision in range(1, 1001):
+        now += LAG_US // 1000
+        new = at(now, revision, level=severities[revision % 7 % 3])
+        everything.append(new)
+        known = merge(known, new, now)
+        assert len(known) <= 1 + RECENT_MAX + PENDING_MAX
+        for lag in (0, LAG_US // 1000, LAG_US // 300, LAG_US // 2):
+            found, meant = (newest(some, HOME, Scope.NATIONAL, now - lag) for some in (known, everything))
+            assert meant is None or found is None or found.level >= meant.level
+        assert newest(known, HOME, Scope.NATIONAL, now) == new
+
+
+def test_what_is_set_back_keeps_levels_times_and_order():
+    red, green = at(NOW - 5, 3, level=Level.RED, published_at=NOW), at(NOW, 2**61, published_at=NOW)
+    other = at(NOW, 2**61, publisher=OTHER)
+    assert set_back((red, green, other), HOME, Scope.NATIONAL, 5) == (other, red, green._replace(revision=5))
+    lower = set_back((red, green), HOME, Scope.NATIONAL, 1)
+    assert lower == (red._replace(revision=0), green._replace(revision=1))
+    assert isinstance(merge(lower, at(NOW, 2, published_at=NOW), NOW), tuple)
+    assert merge(lower, at(NOW, 1, published_at=NOW, level=Level.RED), NOW) is Rejection.REVISION_CONFLICT
+    assert set_back((green,), HOME, Scope.NATIONAL, 0) == (green._replace(revision=0),)
+
+
+@pytest.mark.parametrize(
+    ("known", "to", "reason"),
+    [
+        ((), 1, "NO_RECORD"),
+        ((at(NOW, 9, publisher=OTHER),), 1, "NO_RECORD"),
+        ((at(NOW, 9),), 9, "NOT_BACK"),
+        ((at(NOW, 9),), 10, "NOT_BACK"),
+        ((at(NOW, 8), at(NOW, 9)), 0, "NO_ROOM"),
+    ],
+)
+def test_a_revision_is_not_set_back_where_there_is_nothing_to_set_or_no_room(known, to, reason):
+    with pytest.raises(PreconditionFailed) as refused:
+        set_back(known, HOME, Scope.NATIONAL, to)
+    assert refused.value.reason == reason
+
+
+TICK = LAG_US // 3
+"""So that some of what took effect before is old enough to go."""
+
+ticks = st.integers(0, 12).map(TICK.__mul__)
 records = st.builds(
     StatusRecord,
     st.sampled_from([HOME, NATION, ADOPTER]),
     st.sampled_from(Scope),
     st.sampled_from([Level.GREEN, Level.YELLOW, Level.RED]),
-    st.integers(0, 12),
-    st.none() | st.integers(0, 14),
+    ticks,
+    st.none() | ticks,
     st.integers(1, 12),
+    ticks,
 )
+of_one = records.map(lambda record: record._replace(publisher=HOME, scope=Scope.NATIONAL))
 modest = settings(derandomize=True, deadline=None, max_examples=100)
 
 
@@ -115,57 +240,59 @@ def known_after(history):
     """What a store knows after records came one by one, a tick of the clock apart."""
     known = ()
     for now, record in enumerate(history):
-        merged = merge(known, record, now)
+        merged = merge(known, record, now * TICK)
         known = merged if isinstance(merged, tuple) else known
     return known
 
 
 @modest
-@given(st.lists(records, max_size=10), records, st.integers(0, 4))
-def test_merging_loses_no_record_that_counts_now_or_ever_will(history, record, later):
-    known, now = known_after(history), len(history) + later
+@given(st.lists(records, max_size=10) | st.lists(of_one, max_size=10), records | of_one, st.integers(0, 4))
+def test_merging_loses_no_record_that_counts_now_or_ever_will_by_any_clock(history, record, later):
+    known, now = known_after(history), (len(history) + later) * TICK
     merged = merge(known, record, now)
     if isinstance(merged, tuple):
+        assert record in merged
         for who in {(r.publisher, r.scope) for r in (*known, record)}:
-            for then in range(now, 20):
-                assert newest(merged, *who, then) == newest((*known, record), *who, then)
+            for then in range(now - LAG_US, 20 * TICK, TICK // 2):
+                found, meant = newest(merged, *who, then), newest((*known, record), *who, then)
+                is_bounded = len([r for r in known if (r.publisher, r.scope) == who]) > RECENT_MAX
+                assert found == meant or (is_bounded and then < now)
 
 
 @modest
 @given(st.lists(records, max_size=10), records)
 def test_merging_twice_is_merging_once(history, record):
-    now = len(history)
+    now = len(history) * TICK
     merged = merge(known_after(history), record, now)
     if isinstance(merged, tuple):
-        assert merge(merged, record, now) is None
+        assert merge(merged, record, now + 9 * LAG_US) is Replay.KNOWN
 
 
 @modest
 @given(st.lists(records, max_size=10), records)
 def test_merging_leaves_the_records_of_other_publishers_and_scopes_alone(history, record):
     known = known_after(history)
-    merged = merge(known, record, len(history))
+    merged = merge(known, record, len(history) * TICK)
     if isinstance(merged, tuple):
         others = [r for r in known if (r.publisher, r.scope) != (record.publisher, record.scope)]
         assert [r for r in merged if (r.publisher, r.scope) != (record.publisher, record.scope)] == others
 
 
 @modest
-@given(st.lists(records, max_size=14))
+@given(st.lists(records, max_size=14) | st.lists(of_one, min_size=10, max_size=40))
 def test_what_is_kept_is_bounded_whatever_is_published(history):
     known = known_after(history)
     for who in {(r.publisher, r.scope) for r in known}:
-        assert len([r for r in known if (r.publisher, r.scope) == who]) <= 1 + PENDING_MAX
+        assert len([r for r in known if (r.publisher, r.scope) == who]) <= 1 + RECENT_MAX + PENDING_MAX
 
 
 @modest
-@given(st.lists(records, min_size=1, max_size=4, unique_by=lambda r: r.revision))
-def test_records_in_effect_end_in_the_same_state_in_whatever_order_they_come(history):
-    ends = set()
+@given(st.lists(of_one, min_size=1, max_size=4, unique_by=lambda r: r.revision))
+def test_whatever_order_records_come_in_the_highest_revision_is_the_newest(history):
+    now = 20 * TICK
     for order in permutations(history):
         known = ()
         for record in order:
-            merged = merge(known, record, 20)
-            known = merged if merged is not None else known
-        ends.add(frozenset(known))
-    assert len(ends) == 1
+            merged = merge(known, record, now)
+            known = merged if isinstance(merged, tuple) else known
+        assert known[-1] == max(history, key=lambda r: r.revision)

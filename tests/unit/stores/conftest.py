@@ -16,6 +16,6 @@ def directory(tmp_path: Path) -> Path:
 
 @pytest_asyncio.fixture
 async def store(directory: Path) -> AsyncIterator[LmdbStore]:
-    store = LmdbStore(directory)
+    store = LmdbStore(directory, lambda: 1000)
     yield store
     await store.close()

@@ -21,9 +21,12 @@ records = st.builds(
     times,
     st.none() | times,
     st.integers(0, 2**64 - 1),
+    times,
 )
-LEAST = StatusRecord("000000", Scope.NATIONAL, Level.UNSPECIFIED, YEAR_1_US, YEAR_1_US, 0)
-MOST = StatusRecord("999999", Scope.LOCAL, Level.RED, YEAR_9999_US, YEAR_9999_US, 2**64 - 1)
+LEAST = StatusRecord("000000", Scope.NATIONAL, Level.UNSPECIFIED, YEAR_1_US, YEAR_1_US, 0, YEAR_1_US)
+MOST = StatusRecord("999999", Scope.LOCAL, Level.RED, YEAR_9999_US, YEAR_9999_US, 2**64 - 1, YEAR_9999_US)
+DELAYS = (-(2**39) - 1, -(2**39), -(2**32) - 1, -1, 0, 1, 2**32, 2**39 - 1, 2**39)
+"""Times from effect to publication on both sides of a size."""
 EDGES = (2**8 - 1, 2**8, 2**32 - 1, 2**32)
 """Revisions on both sides of a size."""
 BEFORE_1970 = LEAST._replace(effective_at=-2, expires_at=-1)
@@ -31,7 +34,9 @@ BEFORE_1970 = LEAST._replace(effective_at=-2, expires_at=-1)
 
 def record_bytes(record: StatusRecord) -> int:
     revision_bytes = next(size for size in (1, 4, 8) if record.revision < 256**size)
-    return 11 + revision_bytes + (0 if record.expires_at is None else 8)
+    delay = record.published_at - record.effective_at
+    delay_bytes = 0 if not delay else 5 if -(2**39) <= delay < 2**39 else 8
+    return 11 + revision_bytes + delay_bytes + (0 if record.expires_at is None else 8)
 
 
 modest = settings(derandomize=True, deadline=None, max_examples=200)
@@ -42,6 +47,8 @@ modest = settings(derandomize=True, deadline=None, max_examples=200)
 @example((LEAST, MOST, BEFORE_1970, MOST._replace(expires_at=None)))
 @example(tuple(LEAST._replace(revision=revision) for revision in EDGES))
 @example(tuple(MOST._replace(revision=revision, expires_at=None) for revision in EDGES))
+@example(tuple(LEAST._replace(effective_at=0, published_at=delay) for delay in DELAYS))
+@example((LEAST._replace(published_at=YEAR_9999_US), MOST._replace(published_at=YEAR_1_US, expires_at=None)))
 def test_records_come_out_as_they_went_in(said):
     packed = layout.pack_records(said)
     assert layout.unpack_records(packed) == said
@@ -94,14 +101,18 @@ def test_a_digest_counts_for_its_own_region_only():
     ("packed", "expected"),
     [
         (
-            layout.pack_records((StatusRecord("420000", Scope.LOCAL, Level.RED, YEAR_1_US + 1, None, 3),)),
-            f"{1 << 5 | 3 << 3:016x}" + f"{420000 << 4 | 2:06x}" + "03",
+            layout.pack_records((StatusRecord("420000", Scope.LOCAL, Level.RED, YEAR_1_US + 1, None, 3, YEAR_1_US),)),
+            f"{1 << 5 | 3 << 3:016x}" + f"{420000 << 4 | 1 << 2 | 2:06x}" + "03" + "ffffffffff",
         ),
         (
             layout.pack_records(
-                (StatusRecord("000000", Scope.NATIONAL, Level.GREEN, YEAR_1_US, YEAR_1_US + 7, 2**40),)
+                (
+                    StatusRecord(
+                        "000000", Scope.NATIONAL, Level.GREEN, YEAR_1_US, YEAR_1_US + 7, 2**40, YEAR_1_US + 2**40
+                    ),
+                )
             ),
-            f"{1 << 3 | 5:016x}" + "000001" + f"{2**40:016x}" + "0000000000000007",
+            f"{1 << 3 | 5:016x}" + "000009" + f"{2**40:016x}" + f"{2**40:016x}" + "0000000000000007",
         ),
         (layout.pack_token(Token(b"s" * 16, 1, None)), "73" * 16 + "0000000000000001" + "7fffffffffffffff"),
         (layout.pack_list(KnownList(5, b"d" * 32, b"file")), "0000000000000005" + "64" * 32 + b"file".hex()),
@@ -109,5 +120,14 @@ def test_a_digest_counts_for_its_own_region_only():
     ids=["record", "record that ends", "token", "list"],
 )
 def test_the_bytes_stay_as_they_are_until_the_schema_changes(packed, expected):
-    assert layout.SCHEMA == b"2"
+    assert layout.SCHEMA == b"3"
     assert packed.hex() == expected
+
+
+def test_a_record_of_the_layout_before_was_published_when_it_took_effect():
+    packed = bytes.fromhex(f"{5 << 5 | 3 << 3 | 3:016x}" + f"{420000 << 4 | 1:06x}" + "03" + "0000000000000009")
+    begins, ends = YEAR_1_US + 5, YEAR_1_US + 9
+    assert layout.unpack_records(packed) == (
+        StatusRecord("420000", Scope.NATIONAL, Level.RED, begins, ends, 3, begins),
+    )
+    assert layout.pack_records(layout.unpack_records(packed)) == packed

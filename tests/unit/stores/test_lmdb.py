@@ -13,7 +13,7 @@ from onecode_server.stores.protocol import KnownList, Publication, TokenKey
 from tests.world import filed
 
 ANNA, BELA, CARA = (bytes([number]) * 16 for number in (1, 2, 3))
-RECORD = StatusRecord("420000", Scope.NATIONAL, Level.GREEN, 100, 200, 1)
+RECORD = StatusRecord("420000", Scope.NATIONAL, Level.GREEN, 100, 200, 1, 1000)
 TOKEN = TokenKey("310000", b"d" * 32)
 REPORT = RecognitionException("x-1", "110000", "420000", "理由", 100, 200, reported_at=50)
 
@@ -106,12 +106,12 @@ async def test_an_older_list_or_another_of_the_same_version_is_not_kept_and_the_
 
 
 async def test_everything_is_still_there_when_the_store_is_opened_again(directory):
-    store = LmdbStore(directory)
+    store = LmdbStore(directory, lambda: 1000)
     await store.publish([Publication(ANNA, RECORD, TOKEN)], append)
     await store.change_exceptions(filed(REPORT))
     await store.remember_list(list_of(5), 0)
     await store.close()
-    store = LmdbStore(directory)
+    store = LmdbStore(directory, lambda: 1000)
     assert (await store.statuses([ANNA])).records == [(RECORD,)]
     assert await store.tokens([TOKEN]) == [Token(ANNA, 100, 200)]
     assert await store.exceptions() == [REPORT]
@@ -125,7 +125,7 @@ async def test_a_store_is_its_owners_alone(store, directory):
 
 
 async def test_a_closed_store_answers_nothing_and_can_be_closed_again(directory):
-    store = LmdbStore(directory)
+    store = LmdbStore(directory, lambda: 1000)
     await store.close()
     await store.close()
     for call in (store.statuses([ANNA]), store.publish([], append), store.remember_list(list_of(1), 0)):

@@ -20,7 +20,7 @@ from onecode_server.stores.lmdb import LmdbStore
 from onecode_server.stores.protocol import KnownList, Publication
 
 ANNA = b"a" * 16
-RECORD = StatusRecord("420000", Scope.NATIONAL, Level.GREEN, 100, 200, 1)
+RECORD = StatusRecord("420000", Scope.NATIONAL, Level.GREEN, 100, 200, 1, 1000)
 
 
 async def publish(store):
@@ -132,30 +132,30 @@ def no_thread(_):
 
 
 async def test_a_store_of_another_layout_is_refused_and_left_as_it_is(directory):
-    await LmdbStore(directory).close()
+    await LmdbStore(directory, lambda: 1000).close()
     with lmdb.open(str(directory), max_dbs=4) as env, env.begin(db=env.open_db(b"meta"), write=True) as txn:
         txn.put(b"schema", b"0")
     for _ in range(2):
         with pytest.raises(StoreUnavailable, match="another layout"):
-            LmdbStore(directory)
+            LmdbStore(directory, lambda: 1000)
 
 
 def test_a_file_that_is_no_store_is_refused(directory):
     directory.mkdir()
     (directory / "data.mdb").write_bytes(b"something else entirely" * 1000)
     with pytest.raises(StoreUnavailable, match="cannot open the store"):
-        LmdbStore(directory)
+        LmdbStore(directory, lambda: 1000)
 
 
 def test_a_place_where_no_directory_can_be_made_is_refused(directory):
     directory.write_bytes(b"")
     with pytest.raises(StoreUnavailable, match="cannot open the store"):
-        LmdbStore(directory)
+        LmdbStore(directory, lambda: 1000)
 
 
 async def test_one_process_does_not_open_a_store_twice(store, directory):
     with pytest.raises(StoreUnavailable, match="already open"):
-        LmdbStore(directory)
+        LmdbStore(directory, lambda: 1000)
     assert await publish(store) == [True]
 
 
@@ -235,7 +235,7 @@ async def test_a_caller_that_goes_away_does_not_disturb_the_store(store):
 
 
 async def test_a_call_that_still_waits_when_the_store_is_closed_is_told_so(directory):
-    store = LmdbStore(directory)
+    store = LmdbStore(directory, lambda: 1000)
     with stuck(store._env._reader) as gate:
         caller = asyncio.create_task(store.statuses([ANNA]))
         await asyncio.sleep(0)
@@ -265,7 +265,7 @@ async def first_of(store, chunks):
 
 async def test_a_store_that_has_reached_its_size_takes_nothing_more_and_is_read_as_before(directory, monkeypatch):
     monkeypatch.setattr(module, "MAP_BYTES_MAX", 4 * 2**20)
-    store = LmdbStore(directory)
+    store = LmdbStore(directory, lambda: 1000)
     taken = await fill(store)
     assert taken > 1
     assert await first_of(store, taken + 1) == [(RECORD,)] * taken + [()]
@@ -288,13 +288,13 @@ async def test_on_a_full_disk_nothing_is_half_written_and_once_there_is_room_it_
     await store.publish(many(taken), lambda _, record: (record,))
     assert await first_of(store, taken + 1) == [(RECORD,)] * (taken + 1)
     await store.close()
-    again = LmdbStore(directory)
+    again = LmdbStore(directory, lambda: 1000)
     assert await first_of(again, taken + 1) == [(RECORD,)] * (taken + 1)
     await again.close()
 
 
 async def test_the_number_of_commits_rises_with_each_and_asking_never_fails(tmp_path):
-    store = LmdbStore(tmp_path / "store")
+    store = LmdbStore(tmp_path / "store", lambda: 1000)
     before = store.commits()
     assert await publish(store) == [True]
     after = store.commits()

@@ -16,7 +16,7 @@ SUBJECTS = [CHANCE.randbytes(16) for _ in range(20_000)]
 
 
 def said(revision: int) -> StatusRecord:
-    return StatusRecord("420000", Scope.NATIONAL, Level.GREEN, 100, None, revision)
+    return StatusRecord("420000", Scope.NATIONAL, Level.GREEN, 100, None, revision, 1000)
 
 
 async def write(store: LmdbStore, revision: int, in_one_commit: int) -> None:
@@ -40,7 +40,7 @@ async def test_reads_find_what_was_written_while_the_map_is_laid_anew_after_ever
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lmdb_environment, "FAULTS_MAX", 0)
-    store = LmdbStore(tmp_path)
+    store = LmdbStore(tmp_path, lambda: 1000)
     await write(store, 1, 1000)
     writing = asyncio.create_task(write(store, 2, 100))
     while not writing.done():
@@ -57,7 +57,7 @@ async def test_little_of_the_file_stays_resident_however_much_was_written(
     resident: dict[int, int] = {}
     for faults_max in (10**9, 0):
         monkeypatch.setattr(lmdb_environment, "FAULTS_MAX", faults_max)
-        store = LmdbStore(tmp_path / str(faults_max))
+        store = LmdbStore(tmp_path / str(faults_max), lambda: 1000)
         await write(store, 1, 1000)
         resident[faults_max] = mapped_kib(tmp_path / str(faults_max) / "data.mdb")
         await store.close()

@@ -12,7 +12,7 @@ from onecode_server.stores.lmdb import LmdbStore
 from onecode_server.stores.protocol import Publication
 
 ANNA, BELA = b"a" * 16, b"b" * 16
-RECORD = StatusRecord("420000", Scope.NATIONAL, Level.GREEN, 100, 200, 1)
+RECORD = StatusRecord("420000", Scope.NATIONAL, Level.GREEN, 100, 200, 1, 1000)
 
 PEER = f"""
 import asyncio, sys
@@ -22,7 +22,7 @@ from onecode_server.stores.lmdb import LmdbStore
 from onecode_server.stores.protocol import Publication
 
 async def answer():
-    store = LmdbStore(Path(sys.argv[1]))
+    store = LmdbStore(Path(sys.argv[1]), lambda: 1000)
     print("ready", flush=True)
     for _ in sys.stdin:
         ((record,),) = (await store.statuses([{ANNA!r}])).records
@@ -73,12 +73,12 @@ async def test_two_processes_see_each_others_writes_at_once(store, directory):
 
 
 async def test_the_reader_slot_of_a_killed_process_is_taken_back_when_the_store_is_next_opened(directory):
-    await LmdbStore(directory).close()
+    await LmdbStore(directory, lambda: 1000).close()
     with process(READER, directory) as stays, process(READER, directory) as killed:
         killed.kill()
         killed.wait()
         assert str(killed.pid) in readers(directory)
-        await LmdbStore(directory).close()
+        await LmdbStore(directory, lambda: 1000).close()
         assert str(killed.pid) not in readers(directory)
         assert str(stays.pid) in readers(directory)
 

@@ -25,35 +25,35 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17onecode/v1/status.proto\x12\nonecode.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"*\n\x0cLocalSubject\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\"g\n\nSubjectRef\x12\x13\n\tpseudonym\x18\x01 \x01(\x0cH\x00\x12)\n\x05local\x18\x02 \x01(\x0b\x32\x18.onecode.v1.LocalSubjectH\x00\x12\x0e\n\x04\x63ode\x18\x03 \x01(\x0cH\x00\x42\t\n\x07subject\"\x82\x02\n\x0cStatusRecord\x12\x11\n\tpublisher\x18\x01 \x01(\t\x12\'\n\x07subject\x18\x02 \x01(\x0b\x32\x16.onecode.v1.SubjectRef\x12 \n\x05level\x18\x03 \x01(\x0e\x32\x11.onecode.v1.Level\x12 \n\x05scope\x18\x04 \x01(\x0e\x32\x11.onecode.v1.Scope\x12\x30\n\x0c\x65\x66\x66\x65\x63tive_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nexpires_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08revision\x18\x07 \x01(\x04\"T\n\x16PublishStatusesRequest\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12(\n\x06record\x18\x02 \x01(\x0b\x32\x18.onecode.v1.StatusRecord\"[\n\tRejection\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12+\n\x06reason\x18\x02 \x01(\x0e\x32\x1b.onecode.v1.RejectionReason\x12\x0f\n\x07message\x18\x03 \x01(\t\"]\n\x17PublishStatusesResponse\x12\x17\n\x0f\x64urable_through\x18\x01 \x01(\x04\x12)\n\nrejections\x18\x02 \x03(\x0b\x32\x15.onecode.v1.Rejection\";\n\x10GetStatusRequest\x12\'\n\x07subject\x18\x01 \x01(\x0b\x32\x16.onecode.v1.SubjectRef\">\n\x11GetStatusResponse\x12)\n\x07records\x18\x01 \x03(\x0b\x32\x18.onecode.v1.StatusRecord*P\n\x05Level\x12\x15\n\x11LEVEL_UNSPECIFIED\x10\x00\x12\x0f\n\x0bLEVEL_GREEN\x10\x01\x12\x10\n\x0cLEVEL_YELLOW\x10\x02\x12\r\n\tLEVEL_RED\x10\x03*C\n\x05Scope\x12\x15\n\x11SCOPE_UNSPECIFIED\x10\x00\x12\x12\n\x0eSCOPE_NATIONAL\x10\x01\x12\x0f\n\x0bSCOPE_LOCAL\x10\x02*\x82\x03\n\x0fRejectionReason\x12 \n\x1cREJECTION_REASON_UNSPECIFIED\x10\x00\x12&\n\"REJECTION_REASON_UNKNOWN_PUBLISHER\x10\x01\x12$\n REJECTION_REASON_INVALID_SUBJECT\x10\x02\x12\"\n\x1eREJECTION_REASON_INVALID_LEVEL\x10\x03\x12\"\n\x1eREJECTION_REASON_INVALID_SCOPE\x10\x04\x12!\n\x1dREJECTION_REASON_INVALID_TIME\x10\x05\x12%\n!REJECTION_REASON_INVALID_REVISION\x10\x06\x12!\n\x1dREJECTION_REASON_NOT_THE_HOME\x10\x07\x12#\n\x1fREJECTION_REASON_NOT_AN_ADOPTER\x10\x08\x12%\n!REJECTION_REASON_TOO_MANY_PENDING\x10\t2\xb9\x01\n\rStatusService\x12^\n\x0fPublishStatuses\x12\".onecode.v1.PublishStatusesRequest\x1a#.onecode.v1.PublishStatusesResponse(\x01\x30\x01\x12H\n\tGetStatus\x12\x1c.onecode.v1.GetStatusRequest\x1a\x1d.onecode.v1.GetStatusResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17onecode/v1/status.proto\x12\nonecode.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"*\n\x0cLocalSubject\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\"g\n\nSubjectRef\x12\x13\n\tpseudonym\x18\x01 \x01(\x0cH\x00\x12)\n\x05local\x18\x02 \x01(\x0b\x32\x18.onecode.v1.LocalSubjectH\x00\x12\x0e\n\x04\x63ode\x18\x03 \x01(\x0cH\x00\x42\t\n\x07subject\"\xb4\x02\n\x0cStatusRecord\x12\x11\n\tpublisher\x18\x01 \x01(\t\x12\'\n\x07subject\x18\x02 \x01(\x0b\x32\x16.onecode.v1.SubjectRef\x12 \n\x05level\x18\x03 \x01(\x0e\x32\x11.onecode.v1.Level\x12 \n\x05scope\x18\x04 \x01(\x0e\x32\x11.onecode.v1.Scope\x12\x30\n\x0c\x65\x66\x66\x65\x63tive_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nexpires_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08revision\x18\x07 \x01(\x04\x12\x30\n\x0cpublished_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"T\n\x16PublishStatusesRequest\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12(\n\x06record\x18\x02 \x01(\x0b\x32\x18.onecode.v1.StatusRecord\"[\n\tRejection\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12+\n\x06reason\x18\x02 \x01(\x0e\x32\x1b.onecode.v1.RejectionReason\x12\x0f\n\x07message\x18\x03 \x01(\t\"]\n\x17PublishStatusesResponse\x12\x17\n\x0f\x64urable_through\x18\x01 \x01(\x04\x12)\n\nrejections\x18\x02 \x03(\x0b\x32\x15.onecode.v1.Rejection\";\n\x10GetStatusRequest\x12\'\n\x07subject\x18\x01 \x01(\x0b\x32\x16.onecode.v1.SubjectRef\">\n\x11GetStatusResponse\x12)\n\x07records\x18\x01 \x03(\x0b\x32\x18.onecode.v1.StatusRecord*P\n\x05Level\x12\x15\n\x11LEVEL_UNSPECIFIED\x10\x00\x12\x0f\n\x0bLEVEL_GREEN\x10\x01\x12\x10\n\x0cLEVEL_YELLOW\x10\x02\x12\r\n\tLEVEL_RED\x10\x03*C\n\x05Scope\x12\x15\n\x11SCOPE_UNSPECIFIED\x10\x00\x12\x12\n\x0eSCOPE_NATIONAL\x10\x01\x12\x0f\n\x0bSCOPE_LOCAL\x10\x02*\xcb\x03\n\x0fRejectionReason\x12 \n\x1cREJECTION_REASON_UNSPECIFIED\x10\x00\x12&\n\"REJECTION_REASON_UNKNOWN_PUBLISHER\x10\x01\x12$\n REJECTION_REASON_INVALID_SUBJECT\x10\x02\x12\"\n\x1eREJECTION_REASON_INVALID_LEVEL\x10\x03\x12\"\n\x1eREJECTION_REASON_INVALID_SCOPE\x10\x04\x12!\n\x1dREJECTION_REASON_INVALID_TIME\x10\x05\x12%\n!REJECTION_REASON_INVALID_REVISION\x10\x06\x12!\n\x1dREJECTION_REASON_NOT_THE_HOME\x10\x07\x12#\n\x1fREJECTION_REASON_NOT_AN_ADOPTER\x10\x08\x12%\n!REJECTION_REASON_TOO_MANY_PENDING\x10\t\x12&\n\"REJECTION_REASON_REVISION_CONFLICT\x10\n\x12\x1f\n\x1bREJECTION_REASON_SUPERSEDED\x10\x0b\x32\xb9\x01\n\rStatusService\x12^\n\x0fPublishStatuses\x12\".onecode.v1.PublishStatusesRequest\x1a#.onecode.v1.PublishStatusesResponse(\x01\x30\x01\x12H\n\tGetStatus\x12\x1c.onecode.v1.GetStatusRequest\x1a\x1d.onecode.v1.GetStatusResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'onecode.v1.status_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_LEVEL']._serialized_start=881
-  _globals['_LEVEL']._serialized_end=961
-  _globals['_SCOPE']._serialized_start=963
-  _globals['_SCOPE']._serialized_end=1030
-  _globals['_REJECTIONREASON']._serialized_start=1033
-  _globals['_REJECTIONREASON']._serialized_end=1419
+  _globals['_LEVEL']._serialized_start=931
+  _globals['_LEVEL']._serialized_end=1011
+  _globals['_SCOPE']._serialized_start=1013
+  _globals['_SCOPE']._serialized_end=1080
+  _globals['_REJECTIONREASON']._serialized_start=1083
+  _globals['_REJECTIONREASON']._serialized_end=1542
   _globals['_LOCALSUBJECT']._serialized_start=72
   _globals['_LOCALSUBJECT']._serialized_end=114
   _globals['_SUBJECTREF']._serialized_start=116
   _globals['_SUBJECTREF']._serialized_end=219
   _globals['_STATUSRECORD']._serialized_start=222
-  _globals['_STATUSRECORD']._serialized_end=480
-  _globals['_PUBLISHSTATUSESREQUEST']._serialized_start=482
-  _globals['_PUBLISHSTATUSESREQUEST']._serialized_end=566
-  _globals['_REJECTION']._serialized_start=568
-  _globals['_REJECTION']._serialized_end=659
-  _globals['_PUBLISHSTATUSESRESPONSE']._serialized_start=661
-  _globals['_PUBLISHSTATUSESRESPONSE']._serialized_end=754
-  _globals['_GETSTATUSREQUEST']._serialized_start=756
-  _globals['_GETSTATUSREQUEST']._serialized_end=815
-  _globals['_GETSTATUSRESPONSE']._serialized_start=817
-  _globals['_GETSTATUSRESPONSE']._serialized_end=879
-  _globals['_STATUSSERVICE']._serialized_start=1422
-  _globals['_STATUSSERVICE']._serialized_end=1607
+  _globals['_STATUSRECORD']._serialized_end=530
+  _globals['_PUBLISHSTATUSESREQUEST']._serialized_start=532
+  _globals['_PUBLISHSTATUSESREQUEST']._serialized_end=616
+  _globals['_REJECTION']._serialized_start=618
+  _globals['_REJECTION']._serialized_end=709
+  _globals['_PUBLISHSTATUSESRESPONSE']._serialized_start=711
+  _globals['_PUBLISHSTATUSESRESPONSE']._serialized_end=804
+  _globals['_GETSTATUSREQUEST']._serialized_start=806
+  _globals['_GETSTATUSREQUEST']._serialized_end=865
+  _globals['_GETSTATUSRESPONSE']._serialized_start=867
+  _globals['_GETSTATUSRESPONSE']._serialized_end=929
+  _globals['_STATUSSERVICE']._serialized_start=1545
+  _globals['_STATUSSERVICE']._serialized_end=1730
 # @@protoc_insertion_point(module_scope)

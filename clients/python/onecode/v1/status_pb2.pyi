@@ -93,15 +93,26 @@ class _RejectionReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Rejec
     REJECTION_REASON_INVALID_SCOPE: _RejectionReason.ValueType  # 4
     """The scope is missing."""
     REJECTION_REASON_INVALID_TIME: _RejectionReason.ValueType  # 5
-    """A time is missing, out of range, or the record ends before it starts."""
+    """A time is missing or out of range, the record ends before it starts, or it takes effect more than 90 days after the
+    commit.
+    """
     REJECTION_REASON_INVALID_REVISION: _RejectionReason.ValueType  # 6
-    """A revision starts at 1."""
+    """A revision is from 1 to 2^63 - 1. The first of a publisher, subject and scope is at most 2^61, and each rises by at
+    most 2^53: no slip of a counter ends what can be published.
+    """
     REJECTION_REASON_NOT_THE_HOME: _RejectionReason.ValueType  # 7
     """A NATIONAL record comes from the subject's home region or from 000000 only."""
     REJECTION_REASON_NOT_AN_ADOPTER: _RejectionReason.ValueType  # 8
     """A LOCAL record comes from an adopter only: no code upon a code."""
     REJECTION_REASON_TOO_MANY_PENDING: _RejectionReason.ValueType  # 9
     """A publisher may have a bounded number of records waiting to take effect for one subject."""
+    REJECTION_REASON_REVISION_CONFLICT: _RejectionReason.ValueType  # 10
+    """The same revision of this publisher, subject and scope was published with other content."""
+    REJECTION_REASON_SUPERSEDED: _RejectionReason.ValueType  # 11
+    """A higher revision of this publisher, subject and scope was published before. No failure: what is known is newer,
+    and a publisher that sends again what it got no answer for may go on. (A record that is known word for word is not
+    rejected at all.)
+    """
 
 class RejectionReason(_RejectionReason, metaclass=_RejectionReasonEnumTypeWrapper):
     """Why a record was not taken."""
@@ -117,15 +128,26 @@ REJECTION_REASON_INVALID_LEVEL: RejectionReason.ValueType  # 3
 REJECTION_REASON_INVALID_SCOPE: RejectionReason.ValueType  # 4
 """The scope is missing."""
 REJECTION_REASON_INVALID_TIME: RejectionReason.ValueType  # 5
-"""A time is missing, out of range, or the record ends before it starts."""
+"""A time is missing or out of range, the record ends before it starts, or it takes effect more than 90 days after the
+commit.
+"""
 REJECTION_REASON_INVALID_REVISION: RejectionReason.ValueType  # 6
-"""A revision starts at 1."""
+"""A revision is from 1 to 2^63 - 1. The first of a publisher, subject and scope is at most 2^61, and each rises by at
+most 2^53: no slip of a counter ends what can be published.
+"""
 REJECTION_REASON_NOT_THE_HOME: RejectionReason.ValueType  # 7
 """A NATIONAL record comes from the subject's home region or from 000000 only."""
 REJECTION_REASON_NOT_AN_ADOPTER: RejectionReason.ValueType  # 8
 """A LOCAL record comes from an adopter only: no code upon a code."""
 REJECTION_REASON_TOO_MANY_PENDING: RejectionReason.ValueType  # 9
 """A publisher may have a bounded number of records waiting to take effect for one subject."""
+REJECTION_REASON_REVISION_CONFLICT: RejectionReason.ValueType  # 10
+"""The same revision of this publisher, subject and scope was published with other content."""
+REJECTION_REASON_SUPERSEDED: RejectionReason.ValueType  # 11
+"""A higher revision of this publisher, subject and scope was published before. No failure: what is known is newer,
+and a publisher that sends again what it got no answer for may go on. (A record that is known word for word is not
+rejected at all.)
+"""
 Global___RejectionReason: _TypeAlias = RejectionReason  # noqa: Y015
 
 @_typing.final
@@ -201,6 +223,7 @@ class StatusRecord(_message.Message):
     EFFECTIVE_AT_FIELD_NUMBER: _builtins.int
     EXPIRES_AT_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
+    PUBLISHED_AT_FIELD_NUMBER: _builtins.int
     publisher: _builtins.str
     """The region that says it: six digits."""
     level: Global___Level.ValueType
@@ -215,11 +238,19 @@ class StatusRecord(_message.Message):
 
     @_builtins.property
     def effective_at(self) -> _timestamp_pb2.Timestamp:
-        """From when it counts. Before that it is ignored."""
+        """From when it counts, at most 90 days from now. Before that it is ignored."""
 
     @_builtins.property
     def expires_at(self) -> _timestamp_pb2.Timestamp:
         """Until when it counts. Missing: until it is replaced."""
+
+    @_builtins.property
+    def published_at(self) -> _timestamp_pb2.Timestamp:
+        """When the platform took the record: the time of the commit. Output only; what a publisher sends here is ignored.
+
+        A record of the bearer's home makes a code's level worse if it took effect or was published after the code was
+        issued, whichever is later. It makes it better only if both were after that.
+        """
 
     def __init__(
         self,
@@ -231,10 +262,11 @@ class StatusRecord(_message.Message):
         effective_at: _timestamp_pb2.Timestamp | None = ...,
         expires_at: _timestamp_pb2.Timestamp | None = ...,
         revision: _builtins.int = ...,
+        published_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["effective_at", b"effective_at", "expires_at", b"expires_at", "subject", b"subject"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["effective_at", b"effective_at", "expires_at", b"expires_at", "published_at", b"published_at", "subject", b"subject"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["effective_at", b"effective_at", "expires_at", b"expires_at", "level", b"level", "publisher", b"publisher", "revision", b"revision", "scope", b"scope", "subject", b"subject"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["effective_at", b"effective_at", "expires_at", b"expires_at", "level", b"level", "published_at", b"published_at", "publisher", b"publisher", "revision", b"revision", "scope", b"scope", "subject", b"subject"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -352,7 +384,7 @@ Global___GetStatusRequest: _TypeAlias = GetStatusRequest  # noqa: Y015
 
 @_typing.final
 class GetStatusResponse(_message.Message):
-    """The records that the store holds for one subject."""
+    """The records of one subject that count now, or will."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -61,7 +61,7 @@ class StatusServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetStatus(self, request, context):
-        """Returns the records that the store holds for one subject.
+        """Returns the records of one subject that count now, or will.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -43,7 +43,7 @@ class StatusServiceStub:
     A record that breaks a rule is rejected by its sequence and the stream goes on.
     """
     GetStatus: _grpc.UnaryUnaryMultiCallable[_status_pb2.GetStatusRequest, _status_pb2.GetStatusResponse]
-    """Returns the records that the store holds for one subject."""
+    """Returns the records of one subject that count now, or will."""
 
 @_typing.type_check_only
 class StatusServiceAsyncStub(StatusServiceStub):
@@ -56,7 +56,7 @@ class StatusServiceAsyncStub(StatusServiceStub):
     A record that breaks a rule is rejected by its sequence and the stream goes on.
     """
     GetStatus: _aio.UnaryUnaryMultiCallable[_status_pb2.GetStatusRequest, _status_pb2.GetStatusResponse]  # type: ignore[assignment]
-    """Returns the records that the store holds for one subject."""
+    """Returns the records of one subject that count now, or will."""
 
 class StatusServiceServicer(metaclass=_abc_1.ABCMeta):
     """Shares status between regions. A region publishes what it knows; every verifier answers with it."""
@@ -78,6 +78,6 @@ class StatusServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _status_pb2.GetStatusRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_status_pb2.GetStatusResponse, _abc.Awaitable[_status_pb2.GetStatusResponse]]:
-        """Returns the records that the store holds for one subject."""
+        """Returns the records of one subject that count now, or will."""
 
 def add_StatusServiceServicer_to_server(servicer: StatusServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -1,0 +1,48 @@
+"""``onecode store``: the files in which statuses, tokens and exceptions lie."""
+
+import asyncio
+from pathlib import Path
+
+import click
+
+from onecode_server.app import open_for_migration
+from onecode_server.cli import output
+from onecode_server.cli.options import PathType
+from onecode_server.data_directory import DataDirectory
+from onecode_server.engine.migration import Copied
+from onecode_server.errors import Misconfigured
+
+
+@click.group()
+def store() -> None:
+    """Look after the store of a data directory."""
+
+
+@store.command()
+@click.option("--data-dir", required=True, type=PathType())
+def migrate(data_dir: Path) -> None:
+    """Bring the store to the layout of this version. No server may run on it meanwhile.
+
+    A binary subject in codes of a region with the format national is an identifier: what was published of it is copied
+    under its pseudonym, with revisions and times, and stays where it was. Whatever ends the command, it may be given
+    again.
+    """
+    data = DataDirectory(data_dir)
+    data.expect()
+    if not data.store.is_dir():
+        raise Misconfigured(f"{data_dir} has no store yet: there is nothing to migrate")
+    copied = asyncio.run(_migrate(data_dir))
+    if copied is None:
+        click.echo("the store has the layout of this version already")
+        return
+    for region, count in copied.items():
+        click.echo(f"{region}: {count.records:,} records of {count.subjects:,} subjects copied")
+    click.echo("the store is migrated")
+
+
+async def _migrate(data_dir: Path) -> dict[str, Copied] | None:
+    async with open_for_migration(data_dir) as engine:
+        if not engine.store.is_outdated:
+            return None
+        with output.bar(await engine.store.subject_count(), "migrating") as advance_to:
+            return await engine.migration.run(advance_to)

@@ -1,0 +1,112 @@
+"""The migration of a store from before binary subjects were identifiers.
+
+Codes of regions with the format ``national``, other than the national authority's, may carry a subject of 16 bytes. It
+was taken for a pseudonym then, and records lie under it as it is. It is an identifier today, whose text is lower-case
+hex, and its pseudonym is another one. So what was said of such a subject is copied under that pseudonym. It also stays
+where it is, since a record may have been published under a real pseudonym: nobody can tell by 16 bytes.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Final, NamedTuple
+
+from onecode_server.engine.clock import Clock
+from onecode_server.engine.trust_source import TrustSource
+from onecode_server.errors import Misconfigured
+from onecode_server.model.region import NATIONAL
+from onecode_server.model.status import Scope, StatusRecord
+from onecode_server.model.subject import pseudonym
+from onecode_server.model.trust_list import Format, TrustList
+from onecode_server.rules.publication import joined
+from onecode_server.stores.lmdb import LmdbStore
+from onecode_server.stores.protocol import Records, RecordsCopy
+
+CHUNK_SUBJECTS: Final = 1000
+"""Subjects to a commit: some milliseconds, as for a publication."""
+
+
+class Copied(NamedTuple):
+    """What a migration copied of one region: how many subjects, and how many records."""
+
+    subjects: int
+    records: int
+
+
+def regions_of(trust: TrustList) -> list[str]:
+    """Return the regions whose codes may carry binary identifiers. An adopter's residents carry the national
+    authority's codes, and with them real pseudonyms."""
+    return sorted(
+        region.code
+        for region in trust.regions.values()
+        if region.format is Format.NATIONAL and region.code != NATIONAL and not region.adopts_national
+    )
+
+
+class Migration:
+    """Brings a store to the layout of today. ``pseudonym_key`` is 32 bytes."""
+
+    def __init__(self, store: LmdbStore, trust: TrustSource, pseudonym_key: bytes, clock: Clock) -> None:
+        self._store = store
+        self._trust = trust
+        self._key = pseudonym_key
+        self._clock = clock
+
+    async def upgrade(self) -> bool:
+        """Bring a store of the layout before to that of today where nothing has to be copied, and tell whether the
+        store has it now. Its records are as they were, published when they took effect. Raises StoreUnavailable."""
+        if not self._store.is_outdated:
+            return True
+        if self._trust.is_open:
+            if regions_of(self._trust.current):
+                return False
+        elif await self._store.known_list() is not None:  # nobody knows which regions there are
+            return False
+        await self._store.end_migration("store upgraded", {})
+        return True
+
+    async def run(self, done: Callable[[int], None]) -> dict[str, Copied]:
+        """Copy what is to be copied, and return what that was, by region. ``done`` is told how many subjects are done.
+
+        It may be ended at any time, and done again from the start. Raises Misconfigured, StoreUnavailable.
+        """
+        if not self._trust.is_open:
+            raise Misconfigured("there is no trust list to say which regions' records are to be copied")
+        regions = regions_of(self._trust.current)
+        counts = dict.fromkeys(regions, Copied(0, 0))
+        after, looked_at, is_last = b"", 0, False
+        while not is_last:
+            after, subjects, is_last, copies = await self._store.copy_records(
+                after, CHUNK_SUBJECTS, partial(self._copies, regions)
+            )
+            for copy in copies:
+                so_far = counts[copy.region]
+                counts[copy.region] = Copied(so_far.subjects + 1, so_far.records + copy.records)
+            looked_at += subjects
+            done(looked_at)
+        details = {region: copied._asdict() for region, copied in counts.items()}
+        await self._store.end_migration("store migrated", details)
+        return counts
+
+    def _copies(self, regions: list[str], subject: bytes, records: Records) -> list[RecordsCopy]:
+        """Return what of a subject's records is copied, and whereto.
+
+        Beside the home's records those of the national authority and LOCAL ones count. They go along to each region
+        that has said something of the subject, and where none has, to each of them: a copy under a pseudonym that is
+        nobody's does no harm, and a RED that is missed does.
+        """
+        homes = [region for region in regions if any(record.publisher == region for record in records)]
+        copies = []
+        for region in homes or regions:
+            own = tuple(record for record in records if _counts_for(region, record))
+            if own:
+                whom = pseudonym(self._key, region, subject.hex())
+                copies.append(RecordsCopy(region, whom, len(own), partial(_join, own, self._clock())))
+        return copies
+
+
+def _counts_for(region: str, record: StatusRecord) -> bool:
+    return record.publisher in (region, NATIONAL) or record.scope is Scope.LOCAL
+
+
+def _join(copied: Records, now: int, there: Records) -> Records:
+    return joined(there, copied, now)

@@ -1,0 +1,178 @@
+"""Stores of the version before: what is upgraded by itself, what is refused, and that a migration loses no RED."""
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from onecode_server.cli import demo_regions
+from onecode_server.data_directory import DataDirectory
+from onecode_server.model.status import Level, Scope, StatusRecord
+from onecode_server.model.subject import pseudonym
+
+from tests.integration.deployment import Deployment, Server, called, command, expect
+from tests.integration.older_store import write_older_store
+
+TIME = 1_750_000_000_000_000
+AGO = "2025-06-15T15:06:40Z"
+RED = StatusRecord("370000", Scope.NATIONAL, Level.RED, TIME, None, 7)
+RAW, OTHER, TEXT, NATIONS = (bytes([number]) * 16 for number in range(1, 5))
+NATIONAL_REGIONS = [one["code"] for one in demo_regions.entries() if one.get("format") == "national"]
+
+
+def key_of(deployment: Deployment) -> bytes:
+    return DataDirectory(deployment.path).read_pseudonym_key()
+
+
+def stored(deployment: Deployment, *subject: object) -> list[dict[str, Any]]:
+    shown = expect(called("status", "get", "--data-dir", deployment.path, "--json", *subject))
+    return [json.loads(line) for line in shown.splitlines()]
+
+
+@pytest.fixture
+def older(deployment: Deployment) -> Deployment:
+    """The demo's regions, of which some have the format national, on a store of the version before."""
+    nation, local = RED._replace(publisher="000000", revision=2), RED._replace(publisher="540000", scope=Scope.LOCAL)
+    jwt = RED._replace(publisher="420000", expires_at=TIME + 10**15, revision=2**40)
+    statuses = {RAW: (RED,), OTHER: (RED._replace(level=Level.GREEN), nation, local), TEXT: (jwt,), NATIONS: (nation,)}
+    write_older_store(deployment.path / "store", statuses, TIME)
+    return deployment
+
+
+def test_a_store_with_national_regions_is_refused_in_one_line_that_names_the_command(
+    older: Deployment, serve: Callable[..., Server]
+) -> None:
+    for flags in ((), ("--workers", 2)):
+        server = serve(older, *flags, await_ready=False)
+        assert server.process.wait(60) == 1
+        last = server.log_file.read_text("utf-8").splitlines()[-1]
+        assert f"onecode store migrate --data-dir {older.path}" in last
+    for asked in (("publish", "--file", "/dev/null"), ("get", "--pseudonym", RAW.hex())):
+        ended = called("status", asked[0], "--data-dir", older.path, *asked[1:])
+        assert (ended.status, ended.err.count("\n")) == (1 if asked[0] == "get" else ended.status, 1)
+    audit = called("audit", "verify", "--data-dir", older.path)
+    assert audit.status == 0
+
+
+def test_a_red_holds_over_the_migration_under_both_keys_with_its_revision_and_times(
+    older: Deployment, serve: Callable[..., Server]
+) -> None:
+    said = expect(command("store", "migrate", "--data-dir", older.path)).splitlines()
+    counts = dict.fromkeys(NATIONAL_REGIONS, "1 records of 1 subjects") | {"370000": "5 records of 3 subjects"}
+    assert said == [*(f"{region}: {count} copied" for region, count in counts.items()), "the store is migrated"]
+    server = serve(older)
+    times = {"effective_at": AGO, "published_at": AGO}
+    red = {"publisher": "370000", "scope": "NATIONAL", "level": "RED", "revision": "7", **times}
+    for asked in (("--pseudonym", RAW.hex()), ("--region", "370000", "--id", RAW.hex())):
+        (one,) = stored(older, *asked)
+        del one["subject"]
+        assert one == red
+    beside = stored(older, "--region", "370000", "--id", OTHER.hex())
+    assert [(one["publisher"], one["level"]) for one in beside] == [
+        ("370000", "GREEN"),
+        ("000000", "RED"),
+        ("540000", "RED"),
+    ]
+    for region in NATIONAL_REGIONS:
+        (nation,) = stored(older, "--region", region, "--id", NATIONS.hex())
+        assert (nation["publisher"], nation["level"], nation["revision"]) == ("000000", "RED", "2")
+        assert stored(older, "--region", region, "--id", TEXT.hex()) == []
+    assert stored(older, "--region", "150000", "--id", RAW.hex()) == []
+    (jwt,) = stored(older, "--pseudonym", TEXT.hex())
+    assert (jwt["revision"], jwt["published_at"]) == (str(2**40), AGO)
+    assert server.end() == 0
+    entries = expect(called("audit", "show", "--data-dir", older.path, "--json")).splitlines()
+    migrated = [json.loads(entry) for entry in entries if "store migrated" in entry]
+    assert [entry["details"]["370000"] for entry in migrated] == [{"subjects": 3, "records": 5}]
+    again = expect(command("store", "migrate", "--data-dir", older.path))
+    assert again == "the store has the layout of this version already\n"
+
+
+KILLED = """
+import asyncio, os, sys
+from pathlib import Path
+from onecode_server.app import open_for_migration
+from onecode_server.engine import migration
+
+async def run(directory, steps):
+    migration.CHUNK_SUBJECTS = 1
+
+    def done(subjects):
+        if subjects == steps:
+            os.kill(os.getpid(), 9)
+
+    async with open_for_migration(directory) as engine:
+        await engine.migration.run(done)
+
+asyncio.run(run(Path(sys.argv[1]), int(sys.argv[2])))
+"""
+
+
+def test_a_migration_that_is_killed_is_done_again_and_copies_no_copy(older: Deployment) -> None:
+    for number in (1, 2, 3, 4):
+        killed = subprocess.run([sys.executable, "-c", KILLED, older.path, str(number)], check=False)
+        assert killed.returncode == -signal.SIGKILL
+        assert called("status", "get", "--data-dir", older.path, "--pseudonym", RAW.hex()).status == 1
+    said = expect(command("store", "migrate", "--data-dir", older.path))
+    assert "370000: 5 records of 3 subjects copied" in said
+    copy = pseudonym(key_of(older), "370000", RAW.hex())
+    assert len(stored(older, "--pseudonym", copy.hex())) == 1
+    assert stored(older, "--region", "370000", "--id", copy.hex()) == []
+
+
+def test_a_migration_does_not_run_beside_a_process_that_has_the_store_open(older: Deployment) -> None:
+    reader = (
+        "import sys, asyncio; from pathlib import Path; from onecode_server.stores.lmdb import LmdbStore\n"
+        "async def run():\n"
+        "    store = LmdbStore(Path(sys.argv[1])); await store.statuses([bytes(16)]); print('open', flush=True)\n"
+        "    await asyncio.to_thread(sys.stdin.read)\n"
+        "asyncio.run(run())"
+    )
+    asked = [sys.executable, "-c", reader, older.path / "store"]
+    with subprocess.Popen(asked, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        try:
+            assert other.stdout.readline() == "open\n"
+            ended = command("store", "migrate", "--data-dir", older.path)
+            assert (ended.status, ended.err.count("\n")) == (2, 1)
+            assert "another process has the store" in ended.err
+        finally:
+            other.kill()
+    expect(command("store", "migrate", "--data-dir", older.path))
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_store_without_such_a_region_is_upgraded_at_its_first_start(
+    tmp_path: Path, serve: Callable[..., Server], workers: int
+) -> None:
+    deployment = Deployment(tmp_path / "data")
+    expect(called("init", "--data-dir", deployment.path))
+    subject = pseudonym(key_of(deployment), "000000", "wang")
+    stuck = RED._replace(publisher="000000", revision=2**64 - 1, effective_at=TIME + 10**15)
+    write_older_store(deployment.path / "store", {subject: (RED._replace(publisher="000000"), stuck)}, TIME)
+    server = serve(deployment, "--workers", workers)
+    asked = ("--server", server.address, "--region", "000000", "--id", "wang", "--json")
+    shown = [json.loads(line) for line in expect(command("status", "get", *asked)).splitlines()]
+    assert [(one["level"], one["revision"], one["published_at"]) for one in shown[:1]] == [("RED", "7", AGO)]
+    members = {"publisher": "000000", "subject": {"local": {"region": "000000", "id": "wang"}}, "scope": "NATIONAL"}
+    members |= {"level": "GREEN", "effective_at": AGO, "revision": 8}
+    file = tmp_path / "records.ndjson"
+    file.write_text(json.dumps(members), "utf-8")
+    expect(command("status", "publish", "--server", server.address, "--file", file))
+    (first, *_) = expect(command("status", "get", *asked)).splitlines()
+    assert datetime.fromisoformat(json.loads(first)["published_at"]) > datetime.fromisoformat(AGO)
+    assert server.end() == 0
+    assert expect(called("audit", "show", "--data-dir", deployment.path)).count("store upgraded") == 1
+    said = expect(called("store", "migrate", "--data-dir", deployment.path))
+    assert said == "the store has the layout of this version already\n"
+
+
+def test_where_there_is_no_store_there_is_nothing_to_migrate(deployment: Deployment) -> None:
+    ended = called("store", "migrate", "--data-dir", deployment.path)
+    assert (ended.status, ended.err.count("\n")) == (2, 1)
+    assert not (deployment.path / "store").exists()
