@@ -16,6 +16,7 @@ from onecode_server.data_directory import DataDirectory
 from onecode_server.engine import follower, trust_source
 from onecode_server.engine.authenticator import Authenticator
 from onecode_server.engine.batcher import Batcher
+from onecode_server.engine.claim_faults import ClaimFaults
 from onecode_server.engine.claims_reader import ClaimsReader
 from onecode_server.engine.clock import every, wall_clock
 from onecode_server.engine.column_authenticator import ColumnAuthenticator
@@ -66,7 +67,8 @@ class Engine:
         tokens = TokenReader(self.store, pseudonym_key, metrics)
         skew, grace = round(settings.skew_s * 1e6), round(settings.trust_list_grace_s * 1e6)
         layouts = LayoutBook()
-        rows, claims = RowReader(layouts, pseudonym_key, skew), ClaimsReader(pseudonym_key)
+        rows = RowReader(layouts, pseudonym_key, skew)
+        claims = ClaimsReader(pseudonym_key, ClaimFaults(metrics))
         authenticator = Authenticator(self.backend, rows, claims, tokens, metrics, skew)
         columns = ColumnAuthenticator(self.backend, layouts, pseudonym_key, metrics, skew)
         decider = Decider(self.exceptions, grace)

@@ -9,7 +9,7 @@ from typing import Any, Final
 from onecode_server.cli import output
 from onecode_server.engine.publisher import LocalSubject, SubjectName
 from onecode_server.errors import Malformed, Misconfigured
-from onecode_server.formats import claims
+from onecode_server.formats.times import read_time
 from onecode_server.model.code import Scan
 from onecode_server.model.status import Level, Scope, StatusRecord
 
@@ -68,8 +68,8 @@ def _record(members: dict[str, Any]) -> Named:
         str(members["publisher"]),
         Scope[str(members["scope"]).removeprefix("SCOPE_")],
         Level[str(members["level"]).removeprefix("LEVEL_")],
-        claims.read_time(members["effective_at"]),
-        None if expires_at is None else claims.read_time(expires_at),
+        read_time(members["effective_at"]),
+        None if expires_at is None else read_time(expires_at),
         int(str(members["revision"])),  # a number or its text, as protobuf's JSON has it: neither 1.5 nor true
     )
     return _subject(members["subject"]), record

@@ -13,11 +13,15 @@ from onecode_server.model.code import Claims
 from onecode_server.model.region import NATIONAL
 from onecode_server.model.status import SUBJECT_BYTES, Level
 from onecode_server.model.subject import LOCAL_ID_BYTES_MAX
-from onecode_server.model.trust_list import ClaimMap, Format, IssuerKey, Role, TrustList
+from onecode_server.model.trust_list import ClaimMap, Format, IssuerKey, Role, TimeForm, TrustList
 from onecode_server.rules.columns import KeyBounds, key_bounds
 
 _WORDS: Final = (Kind.TEXT, Kind.NUMBER, Kind.LITERAL)
 """What may be a level: text, or what is its own JSON text."""
+
+
+_PLAIN_TIMES: Final = {None, TimeForm.SECONDS, TimeForm.RFC_3339}
+"""Forms in which a number is seconds, and text is RFC 3339."""
 
 
 class Terms(NamedTuple):
@@ -65,14 +69,14 @@ def claimant_of(claims: Claims, trust: TrustList) -> Claimant:
 def terms_of(key: IssuerKey, layout: Layout, trust: TrustList) -> Terms | None:
     """Return where the claims of a key's region stand in a layout, or None where one of them is of another kind."""
     where = trust.regions[key.region].claims
-    if where is None or key.role is Role.GATEWAY:
+    if where is None or key.role is Role.GATEWAY or not _is_plain(where, key):
         return None
     subject, level = layout.claims.get(where.subject), layout.claims.get(where.level)
     issued_at = layout.claims.get(where.issued_at)
     expiries = _expiries(where, layout)
     if subject is None or level is None or issued_at is None or expiries is None:
         return None
-    is_plain = _is_subject(subject, key.format) and level.kind in _WORDS and _is_time(issued_at)
+    is_plain = _is_subject(subject, key) and level.kind in _WORDS and _is_time(issued_at)
     not_before = layout.claims.get((CODECS[key.format].NOT_BEFORE,))
     if not is_plain or (not_before is not None and not _is_time(not_before)):
         return None
@@ -121,10 +125,19 @@ def _expiries(where: ClaimMap, layout: Layout) -> tuple[tuple[Field, ...], tuple
     return ends, tuple(seconds * SECOND_US for seconds in lasts if seconds is not None)
 
 
-def _is_subject(field: Field, fmt: Format) -> bool:
+def _is_plain(where: ClaimMap, key: IssuerKey) -> bool:
+    """Tell whether a region's times are numbers of seconds or RFC 3339, its issuer what its format has, and none of its
+    claims in an array: a layout has no place for those."""
+    issuer = key.region if key.format is Format.NATIONAL else None
+    steps = (*where.subject, *where.level, *where.issued_at, *(where.expiry or ()))
+    has_arrays = key.format is not Format.NATIONAL and any(isinstance(step, int) for step in steps)
+    return set(where.times[:3]) <= _PLAIN_TIMES and where.issuer == issuer and not has_arrays
+
+
+def _is_subject(field: Field, key: IssuerKey) -> bool:
     size = field.end - field.start
-    if field.kind is Kind.BYTES:
-        return fmt is Format.NATIONAL and size == SUBJECT_BYTES
+    if field.kind is Kind.BYTES:  # a pseudonym; anybody else's bytes are an identifier
+        return key.region == NATIONAL and size == SUBJECT_BYTES
     return field.kind is Kind.NUMBER or (field.kind is Kind.TEXT and 0 < size <= LOCAL_ID_BYTES_MAX)
 
 
