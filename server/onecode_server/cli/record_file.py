@@ -1,12 +1,11 @@
 """Files of status records, one JSON object a line, as ``onecode status publish`` reads them."""
 
 import base64
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from onecode_server.cli import output
+from onecode_server.cli import json_files, output
 from onecode_server.engine.publisher import LocalSubject, SubjectName
 from onecode_server.errors import Malformed, Misconfigured
 from onecode_server.formats.times import read_time
@@ -50,7 +49,7 @@ def _lines(file: Path) -> Iterator[tuple[int, Any]]:
                 if len(line) > _LINE_BYTES_MAX:
                     raise Misconfigured(f"{file}, line {number}: too long for a record")
                 try:
-                    yield number, json.loads(line)
+                    yield number, json_files.loads(line)
                 except (ValueError, RecursionError) as fault:
                     raise Misconfigured(f"{file}, line {number}: not a StatusRecord ({fault})") from None
     except OSError as fault:

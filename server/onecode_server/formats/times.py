@@ -81,7 +81,7 @@ def _read_text(text: str, form: TimeForm | None, utc_offset_s: int | None) -> da
     match = _RFC_3339.match(text) if len(text) <= _CHARACTERS_MAX else None
     is_local = match is not None and match["offset"] is None
     if match is None or (is_local and form not in LOCAL_FORMS):
-        kind = "a time without an offset" if is_local else "digits" if _DIGITS.match(text) else "other text"
+        kind = "a time without an offset" if is_local else "digits" if _DIGITS.match(text) else "text"
         raise Malformed(f"expected {name_of(form)}, found {kind}")
     try:
         time = datetime.fromisoformat(text.upper())

@@ -131,7 +131,7 @@ def test_a_fault_names_the_claim_and_the_kinds_and_no_value():
     with pytest.raises(ClaimFault) as fault:
         read(exp="a secret")
     assert (fault.value.claim, fault.value.place) == ("expiry", "exp")
-    assert str(fault.value) == "expiry at `exp`: expected seconds since 1970 or RFC 3339 text, found other text"
+    assert str(fault.value) == "expiry at `exp`: expected seconds since 1970 or RFC 3339 text, found text"
 
 
 @pytest.mark.parametrize("name", ["sub", "level", "iat", "exp"])
