@@ -16,7 +16,7 @@ from onecode_server.model.status import Level, Scope
 from onecode_server.model.subject import pseudonym
 from onecode_server.model.verdict import Decision, Reason
 
-from tests.world import HOUR, NOON, SECOND, World
+from tests.world import NOON, SECOND, World
 
 NOW_S = NOON // SECOND
 BEIJING = timezone(timedelta(hours=8))
@@ -92,6 +92,12 @@ PROFILES: dict[str, tuple[str, dict[str, Any], Said, Callable[[dict[Any, Any]], 
         {"subject": "id", "level": "level", "issued_at": "made", "expiry": "until", "time_format": "s_text"},
         lambda at, level: {"id": "id-7", "level": level, "made": str(at), "until": str(at + 7200)},
         by_pyseto,
+    ),
+    "registered claims, an issuer of its own": (
+        "jwt",
+        {"subject": "sub", "level": "level", "issued_at": "iat", "expiry": "exp", "issuer": "hubei"},
+        lambda at, level: {"iss": "hubei", "sub": "id-7", "level": level, "iat": at, "exp": at + 7200},
+        by_pyjwt,
     ),
     "nbf and RFC 3339": (
         "paseto",
@@ -199,7 +205,7 @@ async def test_an_issuer_of_its_own_must_match_byte_for_byte(world: World, name:
     said, make = await found(world, name)
     tree = said(NOW_S - 60, "green")
     label = next(one for one in (1, "iss") if one in tree)
-    others = [make(tree | {label: other}) for other in (tree[label] + " ", tree[label].upper() + "x", REGION)]
+    others = [make(tree | {label: other}) for other in (tree[label] + " ", tree[label][:-1] + "X", REGION)]
     good = make(tree)
     for batch in ([good, *others], [good, *others] * 8, [good, *others] * 8):
         verdicts = await world.verify_all(batch)
@@ -209,15 +215,39 @@ async def test_an_issuer_of_its_own_must_match_byte_for_byte(world: World, name:
     assert (await world.verify(make(tree))).reason is Reason.CLAIM_MISSING
 
 
-async def test_an_array_that_has_no_expiry_falls_back_and_one_that_has_does_not(world: World) -> None:
-    entry = {"subject": "id", "level": "level", "issued_at": "made", "expiry": ["ends", 0], "valid_for_s": 999_999}
-    name = "seconds in digits"
-    _, make = await found(world, name, **entry, time_format=...)
-    said = {"id": "id-7", "level": "green", "made": NOW_S - HOUR // SECOND}
-    ended, runs = make(said | {"ends": [NOW_S - 600]}), make(said | {"ends": []})
+async def test_an_expiry_in_an_array_counts_in_a_batch_as_it_does_alone(world: World) -> None:
+    where = {"subject": "id", "level": "level", "issued_at": "made", "expiry": ["ends", 0], "valid_for_s": 999_999}
+    _, make = await found(world, "seconds in digits", **where, time_format=...)
+    said = {"id": "id-7", "level": "green", "ends": [NOW_S + 600]}
+    batch = [make(said | {"made": NOW_S - n}) for n in range(20)]
     for _ in range(3):
-        verdicts = await world.verify_all([ended, runs] * 20)
-        assert [verdict.reason for verdict in verdicts] == [Reason.EXPIRED, Reason.GREEN] * 20
+        assert {verdict.reason for verdict in await world.verify_all(batch)} == {Reason.GREEN}
+    world.now += (600 + 61) * SECOND
+    assert {verdict.reason for verdict in await world.verify_all(batch)} == {Reason.EXPIRED}
+    assert (await world.verify(make(said | {"made": NOW_S, "ends": []}))).reason is Reason.GREEN  # by valid_for_s
+
+
+@pytest.mark.parametrize(
+    ("setting", "reason"),
+    [
+        ({"issuer": "hebei"}, Reason.ISSUER_MISMATCH),
+        ({"time_format": {"expiry": "ms"}}, Reason.CLAIMS_MALFORMED),
+        ({"time_format": "ms"}, Reason.EXPIRED),
+        ({"issued_at": ["iat", 0]}, Reason.CLAIM_MISSING),
+        ({"time_format": "s", "issuer": None}, Reason.GREEN),
+    ],
+)
+async def test_a_setting_counts_for_codes_whose_layout_is_known(
+    world: World, setting: dict[str, Any], reason: Reason
+) -> None:
+    said, make = await found(world, "registered claims, an issuer of its own", issuer=...)
+    batch = [make(said(NOW_S - n, "green")) for n in range(20)]
+    for _ in range(3):
+        assert {verdict.reason for verdict in await world.verify_all(batch)} == {Reason.GREEN}
+    world.document["regions"][-1]["claims"] |= setting
+    await world.publish_list()
+    for _ in range(3):
+        assert {verdict.reason for verdict in await world.verify_all(batch)} == {reason}
 
 
 class TestBytesAreAnIdentifier:
