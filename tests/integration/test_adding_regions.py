@@ -258,6 +258,21 @@ def test_a_name_that_stands_twice_is_refused(deployment: Deployment, file: str):
     assert (ended.status, ended.out) == (2, "")
 
 
+def test_tokens_of_an_opaque_region_are_tried_by_their_prefix_and_length(deployment: Deployment):
+    file = deployment.path / "samples"
+    asked = ("--code", CORPS, "--name", "C", "--format", "opaque", "--prefix", "CO-", "--try", file)
+    for sample, why in (
+        ("CO-short", "3. decoding: not a token"),
+        ("H31-" + "x" * 22, "2. format: opaque, by the prefix of another region"),
+        (by_pyjwt().decode(), "2. format: jwt, and the entry is of the format opaque"),
+    ):
+        file.write_text(sample)
+        ended = deployment.trust("add-region", *asked)
+        assert (ended.status, why in ended.err) == (2, True)
+    file.write_text("CO-" + "x" * 22)
+    assert "1 of 1 samples fit" in expect(deployment.trust("add-region", *asked))
+
+
 def test_an_adopter_has_nothing_to_try(deployment: Deployment):
     ended = deployment.trust("add-region", "--code", CORPS, "--name", "C", "--adopts-national", "--try", "/dev/null")
     assert (ended.status, ended.out) == (2, "")

@@ -125,13 +125,13 @@ def test_a_mistake_in_what_is_asked_is_one_line(shared: Deployment, asked: list[
     assert why in ended.err
 
 
-def test_nothing_but_the_list_and_the_pseudonym_key_is_needed(deployment: Deployment, tmp_path):
+def test_nothing_but_the_list_is_needed(deployment: Deployment, tmp_path):
     (code,) = deployment.issue("420000")
     copy = Deployment(tmp_path / "copy")
     copy.path.mkdir()
-    for name in ("trust-list.jws", "root.pub", "pseudonym.key"):
+    for name in ("trust-list.jws", "root.pub"):
         (copy.path / name).write_bytes((deployment.path / name).read_bytes())
     assert walked(copy, code)["authenticity"] == "VALID"
     opaque = expect(called("inspect", "H31-" + "x" * 22, "--data-dir", copy.path))
     assert "5. signature: not checked: token not looked up: no store" in opaque
-    assert sorted(path.name for path in copy.path.iterdir()) == ["pseudonym.key", "root.pub", "trust-list.jws"]
+    assert sorted(path.name for path in copy.path.iterdir()) == ["root.pub", "trust-list.jws"]

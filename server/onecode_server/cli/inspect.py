@@ -2,6 +2,7 @@
 
 import asyncio
 from pathlib import Path
+from typing import Final
 
 import click
 
@@ -19,6 +20,9 @@ from onecode_server.metrics import Metrics
 from onecode_server.model.trust_list import TrustList
 from onecode_server.rules.validity import SKEW_US
 from onecode_server.stores.lmdb import LmdbStore
+
+NO_PSEUDONYM_KEY: Final = bytes(32)
+"""Subjects are not shown, so that an operator without the deployment's secret can look at codes."""
 
 
 @click.command()
@@ -46,12 +50,12 @@ def inspect(code: str | None, data_dir: Path, file: Path | None, *, as_json: boo
 
 
 async def _inspect(data: DataDirectory, trust: TrustList, codes: list[bytes]) -> list[Inspection]:
-    key, now = data.read_pseudonym_key(), trust_document.now()
+    now = trust_document.now()
     is_opaque = any(codec_of(code) is None and trust.issuer_of_prefix(code) for code in codes)
     store = LmdbStore(data.store) if is_opaque and data.store.exists() else None
     try:
-        tokens = TokenReader(store, key, Metrics()) if store else None
-        inspector = Inspector(open_backend("libsodium"), ClaimsReader(key), SKEW_US, tokens)
+        tokens = TokenReader(store, data.read_pseudonym_key(), Metrics()) if store else None
+        inspector = Inspector(open_backend("libsodium"), ClaimsReader(NO_PSEUDONYM_KEY), SKEW_US, tokens)
         return [await inspector.inspect(code, trust, now) for code in codes]
     finally:
         if store:

@@ -7,9 +7,8 @@ from typing import Final
 import click
 
 from onecode_server.cli import code_files, trust_document
-from onecode_server.cli.inspect import lines_of
+from onecode_server.cli.inspect import NO_PSEUDONYM_KEY, lines_of
 from onecode_server.crypto import open_backend
-from onecode_server.data_directory import DataDirectory
 from onecode_server.engine.claims_reader import ClaimsReader
 from onecode_server.engine.inspector import Inspection, Inspector
 from onecode_server.errors import Misconfigured
@@ -26,7 +25,7 @@ _LATER: Final = (Reason.EXPIRED, Reason.KEY_RETIRED, Reason.KEY_OUTSIDE_VALIDITY
 """What an old sample may well be: it fits its entry all the same."""
 
 
-def try_on(data: DataDirectory, trust: TrustList, code: str, file: Path) -> None:
+def try_on(trust: TrustList, code: str, file: Path) -> None:
     """Show what the entry of region ``code`` makes of each code in a file.
 
     Raises Misconfigured, with a line for each code that does not fit.
@@ -35,7 +34,7 @@ def try_on(data: DataDirectory, trust: TrustList, code: str, file: Path) -> None
     if region is None:  # which the edit itself is refused for, and says why
         return
     samples = code_files.read(file)
-    inspections = asyncio.run(_inspect(data, trust, region, samples))
+    inspections = asyncio.run(_inspect(trust, region, samples))
     mistakes = []
     for number, inspection in enumerate(inspections, 1):
         click.echo(f"sample {number}")
@@ -50,8 +49,8 @@ def try_on(data: DataDirectory, trust: TrustList, code: str, file: Path) -> None
     click.echo(f"{len(samples):,} of {len(samples):,} samples fit{note}")
 
 
-async def _inspect(data: DataDirectory, trust: TrustList, region: Region, samples: list[bytes]) -> list[Inspection]:
-    inspector = Inspector(open_backend("libsodium"), ClaimsReader(data.read_pseudonym_key()), SKEW_US)
+async def _inspect(trust: TrustList, region: Region, samples: list[bytes]) -> list[Inspection]:
+    inspector = Inspector(open_backend("libsodium"), ClaimsReader(NO_PSEUDONYM_KEY), SKEW_US)
     now = trust_document.now()
     return [await inspector.inspect(code, trust, now, sample_of=region) for code in samples]
 

@@ -200,7 +200,7 @@ def _edit(
         edit(edited)
         if samples is not None:
             trust_document.expect_taken(before, edited)
-            try_on(data, trust_document.parse(trust_document.stamp(edited)), code, samples)
+            try_on(trust_document.parse(trust_document.stamp(edited)), code, samples)
         click.echo(trust_document.commit(data, before, edited, root_key))
 
 

@@ -116,9 +116,10 @@ class _Walk:
             why = f"neither a signed code nor begun by a region's prefix (known: {known})"
             raise _Failed(2, _malformed(Reason.FORMAT_UNKNOWN), why)
         fmt = next((name for name, one in CODECS.items() if one is codec), Format.OPAQUE)
-        is_ours = sample_of is None or (fmt is sample_of.format and home in (None, sample_of))
-        if sample_of is not None and not is_ours:
+        if sample_of is not None and fmt is not sample_of.format:
             raise _Failed(2, None, f"{fmt}, and the entry is of the format {sample_of.format}")
+        if sample_of is not None and home not in (None, sample_of):
+            raise _Failed(2, None, "opaque, by the prefix of another region")
         self._passed(str(fmt) if home is None else f"opaque, by the prefix of region {home.code}")
         return home
 

@@ -40,7 +40,8 @@ def read(tree: Tree, where: ClaimMap, fmt: Format, *, carries_pseudonym: bool = 
     Raises ClaimMissing, and ClaimFault for a claim of the wrong kind or range, or an expiry not after the issue.
     """
     issued_at = read_issued_at(tree, where)
-    own, registered = read_expiry(tree, where), read_registered_expiry(tree, where, fmt)
+    own = read_expiry(tree, where)
+    registered = own if where.expiry == (CODECS[fmt].EXPIRY,) else read_registered_expiry(tree, where, fmt)
     ends = [end for end in (own, registered) if end is not None]
     if own is None:
         if where.valid_for_s is None:

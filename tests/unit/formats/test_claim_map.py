@@ -1,9 +1,13 @@
 """The claims of a region's entry: each setting is taken as it is meant, and what no code can meet is refused."""
 
+import json
+import re
+from pathlib import Path
+
 import pytest
 
 from onecode_server.errors import Malformed
-from onecode_server.formats import region_entry
+from onecode_server.formats import claim_map, region_entry
 from onecode_server.model.trust_list import TimeForm, TimeForms
 
 from tests.unit.formats.samples import HUBEI, NATION
@@ -182,3 +186,19 @@ def test_an_unknown_member_is_refused_with_the_nearest(name):
 @pytest.mark.parametrize("path", ["x" * 4096, ["x" * 2000, "y" * 2100], "绿" * 1400])
 def test_a_name_that_no_code_has_room_for_is_refused(path):
     assert "longer name than any code" in refused(HUBEI, CLAIMS | {"subject": path})
+
+
+class TestTheDocumentation:
+    """docs/regions.md describes every setting, and its example is one."""
+
+    TEXT = (Path(__file__).parents[3] / "docs" / "regions.md").read_text("utf-8")
+
+    def test_its_example_is_taken(self):
+        (example,) = re.findall(r"```json\n(.*?)```", self.TEXT, re.DOTALL)
+        found = read(HUBEI, claims=json.loads(example)).claims
+        assert found.subject == ("holders", 0, "no")
+        assert found.times == TimeForms(TimeForm.MILLISECONDS, TimeForm.LOCAL, None, 8 * 3600)
+
+    def test_it_names_every_member_and_every_form(self):
+        for name in (*claim_map._MEMBERS, *TimeForm):
+            assert f"`{name}`" in self.TEXT
