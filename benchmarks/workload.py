@@ -30,7 +30,8 @@ BAD_EVERY: Final = 20
 COMMAND_TIMEOUT_S: Final = 120
 
 POOLS: Final = {
-    "national": ("110000", "120000", "370000", "500000", "540000"),
+    # Adopters: their codes carry pseudonyms, by which the peers that know no pseudonym key hold their records.
+    "national": ("540000", "630000", "640000", "820000"),
     "jwt": ("130000", "140000", "320000", "520000", "210000", "330000"),
     # One region of every style of the demo: three of CBOR, three of JWT, two of PASETO, one of opaque tokens.
     "paseto": ("340000", "350000", "430000", "440000", "450000", "510000"),
@@ -39,8 +40,8 @@ POOLS: Final = {
 EXPIRED_CODES: Final = 100
 SPOILT_CODES: Final = 600
 NATIONAL_KEYS: Final = 34
-"""As many keys sign the national codes as a country has regions: the tables of five would fit into any cache."""
-EXPIRED: Final = ("110000", "130000", "340000")
+"""As many keys sign the national codes as a country has regions: the tables of few would fit into any cache."""
+EXPIRED: Final = ("540000", "130000", "340000")
 """One region of each signed format, for the bad codes."""
 SPOILT: Final = "spoilt national"
 """A pool that is not measured: bad national codes, which the peers for that format must refuse for the same reasons."""
@@ -73,7 +74,7 @@ def make(data_dir: Path, pool_codes: int, names: Collection[str] = tuple(POOLS))
     National codes and the mix, whose codes are spoilt to make bad ones, are always among them.
     """
     init(data_dir)
-    keys = _add_keys(data_dir, NATIONAL_KEYS - len(POOLS["national"]))
+    keys = _add_keys(data_dir, NATIONAL_KEYS - len(set(map(_issuer, POOLS["national"]))))
     dice = random.Random(20)  # the same mix in every run
     with ThreadPoolExecutor() as commands:
         expired = [commands.submit(issue, data_dir, region, EXPIRED_CODES, 1) for region in EXPIRED]
@@ -144,7 +145,7 @@ def _add_keys(data_dir: Path, count: int) -> dict[str, list[tuple[bytes, Signing
 
 def _issuer(home: str) -> str:
     """Return who signs a home's national codes: an adopter's are the national authority's."""
-    return "000000" if home == "540000" else home
+    return "000000" if home in POOLS["national"] else home
 
 
 def _signed_again(code: bytes, home: str, keys: dict[str, list[tuple[bytes, SigningKey]]]) -> bytes:

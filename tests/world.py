@@ -11,6 +11,7 @@ from onecode_server.crypto.signing import Signer
 from onecode_server.engine.authenticator import Authenticator
 from onecode_server.engine.batcher import Batcher
 from onecode_server.engine.check import Check, Outcome
+from onecode_server.engine.claim_faults import ClaimFaults
 from onecode_server.engine.claims_reader import ClaimsReader
 from onecode_server.engine.column_authenticator import ColumnAuthenticator
 from onecode_server.engine.decider import Decider
@@ -112,7 +113,8 @@ class World:
         self.exceptions = ExceptionBook(self.store)
         self.statuses = StatusCache(self.store, lambda: self.monotonic_s, lambda: self.now, self.metrics)
         tokens = TokenReader(self.store, self.pseudonym_key, self.metrics)
-        reader, skew = ClaimsReader(self.pseudonym_key), 60 * SECOND
+        faults = ClaimFaults(self.metrics, lambda: self.monotonic_s)
+        reader, skew = ClaimsReader(self.pseudonym_key, faults), 60 * SECOND
         self.issuers = IssuerIndexes(skew)
         rows = RowReader(self.issuers, self.pseudonym_key)
         authenticator = Authenticator(self.backend, rows, reader, tokens, self.metrics, skew)
@@ -175,20 +177,20 @@ class World:
     ) -> dict[Any, Any]:
         """Return the claims of a code, in the region's own terms; an adopter's are the national authority's."""
         speaker = "000000" if REGIONS[region].get("adopts_national") else region
-        entry, fmt = self.entry(speaker), Format(self.entry(speaker)["format"])
+        fmt = Format(self.entry(speaker)["format"])
         where = trust_list.parse(
             json.dumps({**self.document, "issued_at": 1, "next_update": 2}).encode(), lambda _: None
         )
         issued_at = times.get("issued_at", self.now - HOUR)
         word = level if isinstance(level, str) else WORDS[speaker][level]
         named: str | bytes = subject
-        if entry["claims"]["subject"] == -65537:
+        if speaker == "000000":  # nobody else's codes carry pseudonyms
             named = pseudonym(self.pseudonym_key, region, subject)
         expires_at = times.get("expires_at", self.now + 24 * HOUR)
         tree = claims.write(claims.of(where.regions[speaker]), fmt, named, word, issued_at, expires_at)
-        if fmt is Format.NATIONAL:
-            tree |= {national.ISSUER: speaker} | ({national.REGION: region} if speaker != region else {})
-        return tree
+        issuer = claims.of(where.regions[speaker]).issuer
+        tree |= {} if issuer is None else {CODECS[fmt].ISSUER: issuer}
+        return tree | ({national.REGION: region} if speaker != region else {})
 
     def mint(self, region: str, tree: dict[Any, Any], kid: str = "k1") -> bytes:
         """Return the code over ``tree``, signed by a region's key."""

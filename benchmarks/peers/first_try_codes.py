@@ -122,8 +122,9 @@ class CodeReader:
         begins_s = seconds(claims.get(5 if is_cwt else "nbf", 0))
         self.check_window(max(issued_at_s, begins_s), min(ends_s), now_s)
         subject, word = at(claims, where["subject"]), at(claims, where["level"])
-        if not isinstance(subject, bytes):
-            subject = pseudonym(self.pseudonym_key, home, str(subject))
+        if region["code"] != NATIONAL:  # whose codes alone carry pseudonyms
+            subject = subject.hex() if isinstance(subject, bytes) else str(subject)
+            subject = pseudonym(self.pseudonym_key, home, subject)
         level = region["levels"].get(word if isinstance(word, str) else json.dumps(word), "UNSPECIFIED")
         return home, subject, Level[level], issued_at_s
 

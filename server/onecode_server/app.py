@@ -17,6 +17,7 @@ from onecode_server.data_directory import DataDirectory
 from onecode_server.engine import follower, trust_source
 from onecode_server.engine.authenticator import Authenticator
 from onecode_server.engine.batcher import Batcher
+from onecode_server.engine.claim_faults import ClaimFaults
 from onecode_server.engine.claims_reader import ClaimsReader
 from onecode_server.engine.clock import every, wall_clock
 from onecode_server.engine.column_authenticator import ColumnAuthenticator
@@ -78,7 +79,7 @@ class Engine:
         self.statuses = StatusCache(self.store, time.monotonic, wall_clock, metrics, settings.cache_entries_max)
         tokens = TokenReader(self.store, pseudonym_key, metrics)
         issuers = IssuerIndexes(skew)
-        rows, claims = RowReader(issuers, pseudonym_key), ClaimsReader(pseudonym_key)
+        rows, claims = RowReader(issuers, pseudonym_key), ClaimsReader(pseudonym_key, ClaimFaults(metrics))
         authenticator = Authenticator(self.backend, rows, claims, tokens, metrics, skew)
         columns = ColumnAuthenticator(self.backend, issuers, pseudonym_key, metrics, skew)
         decider = Decider(self.exceptions, grace, skew)

@@ -16,8 +16,34 @@ class AlgorithmNotAllowed(Malformed):
     """A code that names a signature algorithm other than Ed25519."""
 
 
-class ClaimMissing(Malformed):
+class ClaimFault(Malformed):
+    """A claim of an authentic code that is not what its region promised.
+
+    ``claim`` is a member of the region's claim map, or another name of ours; ``place`` is where it stands by the trust
+    list. ``why`` names kinds and never a value, so that it may be logged.
+    """
+
+    def __init__(self, claim: str, why: str, place: str = "") -> None:
+        super().__init__(f"{claim} at `{place}`: {why}" if place else f"{claim}: {why}")
+        self.claim = claim
+        self.place = place
+        self.why = why
+
+
+class ClaimMissing(ClaimFault):
     """A claim that the region promised in the trust list is not in its code."""
+
+
+class IssuerMismatch(ClaimFault):
+    """A code that names another issuer than its region does."""
+
+
+class ResidenceNotAdopter(ClaimFault):
+    """A code of the national authority for residents of a region that does not use the national code."""
+
+
+class SourceUnknown(ClaimFault):
+    """A translation from or for a region that is not in the trust list."""
 
 
 class InvalidRequest(OnecodeError):

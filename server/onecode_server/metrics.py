@@ -114,6 +114,11 @@ class Metrics:
             "livemax",
         )
         self.check_bugs = self._counter("onecode_check_bugs_total", "Codes refused because the check itself failed")
+        self.claim_faults = self._counter(
+            "onecode_claim_faults_total",
+            "Authentic codes refused for a claim that is not what their region promised, by region and claim",
+            ("region", "claim"),
+        )
         self.column_codes = self._counter("onecode_column_codes_total", "Codes that were read in columns")
         self.translations = self._counter(
             "onecode_translations_total", "Translations asked for, by target and outcome", ("target", "outcome")

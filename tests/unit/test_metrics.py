@@ -14,7 +14,20 @@ from onecode_server.metrics import Metrics, SupervisorMetrics, share_by_slot
 from onecode_server.workers.observed import SharedMetrics
 
 GRPC = ("grpc_type", "grpc_service", "grpc_method")
-LABELS = {"decision", "authenticity", "home", "host", "backend", "target", "outcome", "result", *GRPC, "grpc_code"}
+LABELS = {
+    "decision",
+    "authenticity",
+    "home",
+    "host",
+    "backend",
+    "target",
+    "outcome",
+    "result",
+    "region",
+    "claim",
+    *GRPC,
+    "grpc_code",
+}
 """Their values come from enums, the protos or the trust list. A new label belongs here only if its values do too."""
 UNITS = ("_seconds", "_codes", "_entries", "_version", "_fault", "_workers")
 

@@ -95,16 +95,16 @@ def _mint(data: DataDirectory, trust: TrustList, home: Region, level: Level, val
     if word is None:
         raise Misconfigured(f"region {issuer.code} has no word for {level.name}")
     pseudonym_key = data.read_pseudonym_key()
-    own_labels = {national.ISSUER: issuer.code} if fmt is Format.NATIONAL else {}
+    own: dict[Any, Any] = {} if where.issuer is None else {CODECS[fmt].ISSUER: where.issuer}
     if home.adopts_national:
-        own_labels[national.REGION] = home.code
+        own[national.REGION] = home.code
 
     def mint(local_id: str) -> bytes:
         issued_at = trust_document.now() // _SECOND_US * _SECOND_US
-        carries_pseudonym = where.subject == national.CLAIMS.subject
-        subject = pseudonym(pseudonym_key, home.code, local_id) if carries_pseudonym else local_id
+        # Nobody but the national authority knows pseudonyms.
+        subject = pseudonym(pseudonym_key, home.code, local_id) if issuer.code == NATIONAL else local_id
         tree: dict[Any, Any] = claims.write(where, fmt, subject, word, issued_at, issued_at + valid_s * _SECOND_US)
-        return CODECS[fmt].mint(tree | own_labels, key.key_id, signer.sign)
+        return CODECS[fmt].mint(tree | own, key.key_id, signer.sign)
 
     return mint
 

@@ -15,6 +15,7 @@ _COMMANDS: Final = {
     "audit": "audit",
     "exception": "exception",
     "init": "init",
+    "inspect": "inspect",
     "issue": "issue",
     "serve": "serve",
     "status": "status",

@@ -1,15 +1,14 @@
 """Files of status records, one JSON object a line, as ``onecode status publish`` reads them."""
 
 import base64
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from onecode_server.cli import output
+from onecode_server.cli import json_files, output
 from onecode_server.engine.publisher import LocalSubject, SubjectName
 from onecode_server.errors import Malformed, Misconfigured
-from onecode_server.formats import claims
+from onecode_server.formats.times import read_time
 from onecode_server.model.code import Scan
 from onecode_server.model.status import Level, Scope, StatusRecord
 
@@ -50,7 +49,7 @@ def _lines(file: Path) -> Iterator[tuple[int, Any]]:
                 if len(line) > _LINE_BYTES_MAX:
                     raise Misconfigured(f"{file}, line {number}: too long for a record")
                 try:
-                    yield number, json.loads(line)
+                    yield number, json_files.loads(line)
                 except (ValueError, RecursionError) as fault:
                     raise Misconfigured(f"{file}, line {number}: not a StatusRecord ({fault})") from None
     except OSError as fault:
@@ -71,8 +70,8 @@ def _record(members: dict[str, Any]) -> Named:
         str(members["publisher"]),
         Scope[str(members["scope"]).removeprefix("SCOPE_")],
         Level[str(members["level"]).removeprefix("LEVEL_")],
-        claims.read_time(members["effective_at"]),
-        None if expires_at is None else claims.read_time(expires_at),
+        read_time(members["effective_at"]),
+        None if expires_at is None else read_time(expires_at),
         int(str(members["revision"])),  # a number or its text, as protobuf's JSON has it: neither 1.5 nor true
     )
     return _subject(members["subject"]), record

@@ -1,6 +1,5 @@
 """``onecode trust``: the trust list, edited offline."""
 
-import json
 from collections.abc import Callable
 from copy import deepcopy
 from datetime import UTC, datetime
@@ -9,19 +8,20 @@ from typing import Any
 
 import click
 
-from onecode_server.cli import output, trust_document
+from onecode_server.cli import json_files, output, trust_document
 from onecode_server.cli.options import PathType
+from onecode_server.cli.samples import try_on
 from onecode_server.cli.trust_document import Document
 from onecode_server.data_directory import DataDirectory
 from onecode_server.errors import Misconfigured
+from onecode_server.formats import near_misses
 from onecode_server.model.trust_list import Format
 
 _data_dir = click.option("--data-dir", required=True, type=PathType(), help="The deployment.")
 _root_key = click.option("--root-key", type=PathType(), help="Default: root.key in the directory.")
 _region = click.option("--region", required=True, help="Six digits.")
 _kid = click.option("--kid", required=True, help="As the codes carry it; hex for national codes.")
-_JSON_BYTES_MAX = 1024 * 1024
-"""A thousand level words, ten times over."""
+_force = click.option("--force", is_flag=True, help="Take what is most often a mistake.")
 _FORMATS = click.Choice([str(fmt) for fmt in Format])
 
 
@@ -69,17 +69,20 @@ def show(data_dir: Path, *, as_json: bool) -> None:
 @click.option("--levels", type=PathType(), help="JSON: local word to GREEN, YELLOW or RED.")
 @click.option("--prefix", help="Of opaque codes: unique.")
 @click.option("--adopts-national", is_flag=True, help="In place of the last four: the region has no code of its own.")
-def add_region(data_dir: Path, root_key: Path | None, code: str, name: str, **how: Any) -> None:
-    """Add a region."""
+@click.option("--try", "samples", type=PathType(), help="Sample codes, one a line: all must fit, or nothing is signed.")
+def add_region(data_dir: Path, root_key: Path | None, code: str, name: str, samples: Path | None, **how: Any) -> None:
+    """Add a region. docs/regions.md describes what --claims may say."""
     if not name.isprintable():
         raise Misconfigured("--name has characters that cannot be shown")
     entry: Document = {"code": code, "name": name}
     given = {"format": how["fmt"], "prefix": how["prefix"]}
-    given |= {member: _json(how[member]) for member in ("claims", "levels") if how[member] is not None}
+    given |= {member: json_files.read(how[member]) for member in ("claims", "levels") if how[member] is not None}
     entry |= {member: value for member, value in given.items() if value is not None}
     if how["adopts_national"]:
         if len(entry) > 2:
             raise Misconfigured("--adopts-national stands in place of --format, --claims, --levels and --prefix")
+        if samples is not None:
+            raise Misconfigured("--try has nothing to try: a region that adopts the national code has none of its own")
         entry["adopts_national"] = True
     elif how["fmt"] is None:
         raise Misconfigured("--format is missing, or --adopts-national")
@@ -89,7 +92,7 @@ def add_region(data_dir: Path, root_key: Path | None, code: str, name: str, **ho
             raise Misconfigured(f"region {code} is in the trust list already")
         document["regions"].append(entry)
 
-    _edit(data_dir, root_key, edit)
+    _edit(data_dir, root_key, edit, samples=samples, code=code)
 
 
 @trust.command("add-key")
@@ -102,19 +105,34 @@ def add_region(data_dir: Path, root_key: Path | None, code: str, name: str, **ho
 @click.option("--not-after", help="RFC 3339. Default: never.")
 @click.option("--role", type=click.Choice(["issuer", "gateway"]), default="issuer", show_default=True)
 @click.option("--format", "fmt", type=_FORMATS, help="Of a gateway key.")
-def add_key(data_dir: Path, root_key: Path | None, region: str, kid: str, public_key: str, **how: Any) -> None:
+@click.option("--try", "samples", type=PathType(), help="Codes that the key signed, one a line: all must fit.")
+@_force
+def add_key(
+    data_dir: Path,
+    root_key: Path | None,
+    region: str,
+    kid: str,
+    public_key: str,
+    samples: Path | None,
+    *,
+    force: bool,
+    **how: Any,
+) -> None:
     """Add a region's key."""
     entry = {"kid": kid, "public_key": public_key.lower()}
-    entry |= {name: how[name] for name in ("not_before", "not_after") if how[name]}
+    entry |= {name: how[name] for name in ("not_before", "not_after") if how[name] is not None}
     if (how["role"] == "gateway") != (how["fmt"] is not None):
         raise Misconfigured("--format is for gateway keys, which need one")
     if how["role"] == "gateway":
         entry |= {"role": "gateway", "format": how["fmt"]}
 
     def edit(document: Document) -> None:
-        trust_document.keys_of(document, region).append(entry)
+        keys = trust_document.keys_of(document, region)
+        entry["kid"] = trust_document.kid_to_write(document, region, entry)
+        _doubt(force, _doubts_of_key(entry))
+        keys.append(entry)
 
-    _edit(data_dir, root_key, edit)
+    _edit(data_dir, root_key, edit, samples=samples, code=region)
 
 
 @trust.command("retire-key")
@@ -123,9 +141,12 @@ def add_key(data_dir: Path, root_key: Path | None, region: str, kid: str, public
 @_region
 @_kid
 @click.option("--at", help="RFC 3339. Default: now.")
-def retire_key(data_dir: Path, root_key: Path | None, region: str, kid: str, at: str | None) -> None:
+@_force
+def retire_key(data_dir: Path, root_key: Path | None, region: str, kid: str, at: str | None, *, force: bool) -> None:
     """Retire a key: it verifies what was issued before, and nothing issued since."""
-    retired_at = at or datetime.now(UTC).isoformat()
+    retired_at = datetime.now(UTC).isoformat() if at is None else at
+    if trust_document.time_of("--at", retired_at) > trust_document.now():
+        _doubt(force, [f"--at {at} is in the future: until then the key would vouch for new codes"])
 
     def edit(document: Document) -> None:
         key = trust_document.find_key(document, region, kid)
@@ -162,19 +183,37 @@ def sign(data_dir: Path, root_key: Path | None) -> None:
     _edit(data_dir, root_key, lambda document: None)
 
 
-def _edit(data_dir: Path, root_key: Path | None, edit: Callable[[Document], None]) -> None:
+def _edit(
+    data_dir: Path,
+    root_key: Path | None,
+    edit: Callable[[Document], None],
+    *,
+    samples: Path | None = None,
+    code: str = "",
+) -> None:
+    """Make and sign the next version. ``samples`` are codes that region ``code`` must be able to read then."""
     data = DataDirectory(data_dir)
     with trust_document.locked(data):
         document = trust_document.draft_or_list(data)
         before = trust_document.parse(trust_document.read(data))
         edited = deepcopy(document)
         edit(edited)
+        if samples is not None:
+            trust_document.expect_taken(before, edited)
+            try_on(trust_document.parse(trust_document.stamp(edited)), code, samples)
         click.echo(trust_document.commit(data, before, edited, root_key))
 
 
-def _json(file: Path) -> Any:
-    content = trust_document.read_bounded(file, _JSON_BYTES_MAX)
-    try:
-        return json.loads(content)
-    except (ValueError, RecursionError):
-        raise Misconfigured(f"{file} is not JSON") from None
+def _doubts_of_key(entry: Document) -> list[str]:
+    """Return what is most often a mistake in a key that is to be added, and may be meant all the same."""
+    doubts = []
+    if why := near_misses.oddity(entry["kid"]):
+        doubts.append(f"--kid {entry['kid']!a}: {why}")
+    if "not_after" in entry and trust_document.time_of("--not-after", entry["not_after"]) <= trust_document.now():
+        doubts.append(f"--not-after {entry['not_after']} is in the past: the key would vouch for nothing")
+    return doubts
+
+
+def _doubt(force: bool, doubts: list[str]) -> None:
+    if doubts and not force:
+        raise Misconfigured(*(f"{doubt}; with --force it is taken" for doubt in doubts))

@@ -12,13 +12,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+from onecode_server.cli import json_files
 from onecode_server.crypto import open_backend
 from onecode_server.crypto.signing import Signer, public_key_fault, read_secret
 from onecode_server.data_directory import DataDirectory
 from onecode_server.engine.clock import wall_clock
-from onecode_server.errors import Misconfigured, TrustListRefused
-from onecode_server.formats import trust_list
-from onecode_server.model.trust_list import TrustList
+from onecode_server.errors import Malformed, Misconfigured, TrustListRefused
+from onecode_server.formats import near_misses, trust_list
+from onecode_server.formats.times import read_time
+from onecode_server.model.trust_list import Format, TrustList
 
 NEXT_UPDATE_US: Final = 30 * 86_400 * 1_000_000
 """A month: long enough for holidays, short enough that a lost publication is noticed."""
@@ -60,7 +62,7 @@ def read(data: DataDirectory) -> Document:
     """Return the list as it was last signed. Raises Misconfigured, TrustListRefused where it is not the root's."""
     data.expect()
     try:
-        signed = trust_list.take_apart(read_bounded(data.trust_list, trust_list.FILE_BYTES_MAX))
+        signed = trust_list.take_apart(json_files.read_bounded(data.trust_list, trust_list.FILE_BYTES_MAX))
     except TrustListRefused as fault:
         raise TrustListRefused(f"{data.trust_list}: {fault}") from None
     root = data.read_root_public_key()
@@ -78,25 +80,15 @@ def draft_or_list(data: DataDirectory) -> Document:
     if not data.draft.exists():
         return read(data)
     try:
-        document = json.loads(read_bounded(data.draft, trust_list.FILE_BYTES_MAX))
+        document = json_files.loads(json_files.read_bounded(data.draft, trust_list.FILE_BYTES_MAX))
         parse(stamp(document))
         json.dumps(document, ensure_ascii=False).encode()
+    except json_files.DuplicateName as fault:
+        raise Misconfigured(f"{data.draft}: {fault}") from None
     except (ValueError, KeyError, TypeError, RecursionError, TrustListRefused):
         raise Misconfigured(f"{data.draft} is not a draft of a trust list") from None
     draft: Document = document
     return draft
-
-
-def read_bounded(file: Path, bytes_max: int) -> bytes:
-    """Return what a file holds. Raises Misconfigured where it cannot be read, or holds more."""
-    try:
-        with file.open("rb") as opened:
-            content = opened.read(bytes_max + 1)
-    except OSError as fault:
-        raise Misconfigured(f"cannot read {file}: {fault.strerror}") from None
-    if len(content) > bytes_max:
-        raise Misconfigured(f"{file} is larger than {bytes_max:,} bytes")
-    return content
 
 
 def parse(document: Document) -> TrustList:
@@ -106,11 +98,12 @@ def parse(document: Document) -> TrustList:
 
 def find_region(document: Document, code: str) -> Document:
     """Return a region's entry. Raises Misconfigured."""
-    for entry in document["regions"]:
-        if isinstance(entry, dict) and entry.get("code") == code:
-            found: Document = entry
-            return found
-    raise Misconfigured(f"region {code} is not in the trust list")
+    entries = [entry for entry in document["regions"] if isinstance(entry, dict)]
+    for entry in entries:
+        if entry.get("code") == code:
+            return entry
+    near = near_misses.told(code, [str(entry.get("code")) for entry in entries])
+    raise Misconfigured(f"region {code} is not in the trust list{near}")
 
 
 def keys_of(document: Document, region: str) -> list[Any]:
@@ -122,12 +115,51 @@ def keys_of(document: Document, region: str) -> list[Any]:
 
 
 def find_key(document: Document, region: str, kid: str) -> Document:
-    """Return a key's entry. Raises Misconfigured."""
-    for entry in keys_of(document, region):
-        if isinstance(entry, dict) and entry.get("kid") == kid:
-            found: Document = entry
-            return found
-    raise Misconfigured(f"region {region} has no key with the id {kid}")
+    """Return a key's entry by its id as ``trust show`` prints it; hex may be written in capitals, there and here.
+
+    Raises Misconfigured. An id of text that only looks like another is named, and never taken.
+    """
+    entry = find_region(document, region)
+    keys = [key for key in keys_of(document, region) if isinstance(key, dict)]
+    same = [key for key in keys if key.get("kid") == kid]
+    same = same or [key for key in keys if _is_hex(key, entry) and _shown(key, entry) == _in_small_letters(kid)]
+    if len(same) == 1:
+        return same[0]
+    if same:
+        raise Misconfigured(f"region {region} has {len(same)} keys with the id {kid}")
+    near = near_misses.told(kid, [_shown(key, entry) for key in keys])
+    raise Misconfigured(f"region {region} has no key with the id {kid}{near}")
+
+
+def kid_to_write(document: Document, region: str, key: Document) -> str:
+    """Return the id of a key that is to be added, as it is written and shown from then on."""
+    return _shown(key, find_region(document, region))
+
+
+def _shown(key: Document, region: Document) -> str:
+    kid = key.get("kid")
+    return _in_small_letters(str(kid)) if _is_hex(key, region) else str(kid)
+
+
+def _is_hex(key: Document, region: Document) -> bool:
+    """Tell whether a key's id is hex, as those of national codes are; a gateway key says which format it is for."""
+    return bool(key.get("format", region.get("format")) == Format.NATIONAL)
+
+
+def _in_small_letters(kid: str) -> str:
+    """Return hex in small letters and without spaces; what is no hex as it is."""
+    try:
+        return bytes.fromhex(kid).hex()
+    except ValueError:
+        return kid
+
+
+def time_of(option: str, text: str) -> int:
+    """Return an option's time in Unix microseconds. Raises Misconfigured."""
+    try:
+        return read_time(text)
+    except Malformed as fault:
+        raise Misconfigured(f"{option} {text!a}: {fault}") from None
 
 
 def commit(data: DataDirectory, before: TrustList, document: Document, root_key: Path | None) -> str:
@@ -136,16 +168,20 @@ def commit(data: DataDirectory, before: TrustList, document: Document, root_key:
     Raises Misconfigured where a server would skip what it does not skip in the list as it is: nothing is written then.
     """
     document = document | {"version": read(data)["version"] + 1}
-    stamped = stamp(document)
-    fresh = [f"{where}: {why}" for where, why in parse(stamped).skipped if (where, why) not in before.skipped]
-    if fresh:
-        raise Misconfigured(*dict.fromkeys(fresh))  # a key that stands twice is skipped twice, for one mistake
+    expect_taken(before, document)
     signer = root_signer(data, root_key)
     if signer is None:
         _replace(data.draft, json.dumps(document, ensure_ascii=False, indent=2).encode() + b"\n")
         return f"draft of version {document['version']} in {data.draft}: 'onecode trust sign' it where the root key is"
     write(data, document, signer)
     return f"trust list version {document['version']} signed"
+
+
+def expect_taken(before: TrustList, document: Document) -> None:
+    """Raise Misconfigured where a server would skip what it does not skip in the list as it is."""
+    skipped = parse(stamp(document)).skipped
+    if fresh := [f"{where}: {why}" for where, why in skipped if (where, why) not in before.skipped]:
+        raise Misconfigured(*dict.fromkeys(fresh))  # a key that stands twice is skipped twice, for one mistake
 
 
 def root_signer(data: DataDirectory, root_key: Path | None) -> Signer | None:

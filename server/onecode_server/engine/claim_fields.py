@@ -7,12 +7,14 @@ is no answer here, and the general path is asked, which alone knows what is wron
 from typing import Final, NamedTuple
 
 from onecode_server.formats import CODECS, national
+from onecode_server.formats.claim_values import IDENTIFIER_BYTES_MAX
 from onecode_server.formats.columns import SECOND_US, Field, Kind, Layout
+from onecode_server.formats.times import MILLISECOND_FORMS
 from onecode_server.model.code import Claims
 from onecode_server.model.region import NATIONAL
 from onecode_server.model.status import SUBJECT_BYTES, Level
 from onecode_server.model.subject import LOCAL_ID_BYTES_MAX, pseudonym
-from onecode_server.model.trust_list import ClaimMap, Format, IssuerKey, Role, TrustList
+from onecode_server.model.trust_list import ClaimMap, IssuerKey, Path, Role, TimeForm, TrustList
 
 WORDS_BYTES_MAX: Final = 512
 """Of the fields that tell whose word a code is, all together: a level word of 128 characters, and two region codes. So
@@ -70,25 +72,25 @@ def claim_fields(key: IssuerKey, layout: Layout, trust: TrustList) -> ClaimField
     if where is None or key.role is Role.GATEWAY or key.format is not layout.format:
         return None
     subject, level = layout.claims.get(where.subject), layout.claims.get(where.level)
-    issued_at = layout.claims.get(where.issued_at)
-    expiries = _expiries(where, layout)
-    if subject is None or level is None or issued_at is None or expiries is None:
+    times = _times(where, layout)
+    if subject is None or level is None or times is None:
         return None
-    is_plain = _is_subject(subject, key) and level.kind in _LEVELS and layout.is_time(issued_at)
-    not_before = layout.claims.get((CODECS[key.format].NOT_BEFORE,))
-    if not is_plain or (not_before is not None and not layout.is_time(not_before)):
+    if not _is_subject(subject, key) or level.kind not in _LEVELS:
         return None
     issuer = residence = None
-    if key.format is Format.NATIONAL:
-        issuer = layout.claims.get((national.ISSUER,))
-        residence = layout.claims.get((national.REGION,)) if key.region == NATIONAL else None
-        if issuer is None or any(field.kind is not Kind.TEXT for field in (issuer, residence) if field is not None):
+    if where.issuer is not None:
+        issuer = layout.claims.get((CODECS[key.format].ISSUER,))
+        if issuer is None or issuer.kind is not Kind.TEXT:
+            return None
+    if key.region == NATIONAL:
+        residence = layout.claims.get((national.REGION,))
+        if residence is not None and residence.kind is not Kind.TEXT:
             return None
     words = tuple(field for field in (level, issuer, residence) if field is not None)
     if sum(field.end - field.start for field in words) > WORDS_BYTES_MAX:
         return None
-    is_pseudonym = subject.kind is Kind.BYTES
-    return ClaimFields(subject, is_pseudonym, level, issued_at, *expiries, not_before, issuer, residence, words)
+    is_pseudonym = subject.kind is Kind.BYTES and key.region == NATIONAL
+    return ClaimFields(subject, is_pseudonym, level, *times, issuer, residence, words)
 
 
 def read_words(key: IssuerKey, fields: ClaimFields, words: bytes, layout: Layout, trust: TrustList) -> ReadWords | None:
@@ -101,8 +103,8 @@ def read_words(key: IssuerKey, fields: ClaimFields, words: bytes, layout: Layout
         end = at + field.end - field.start
         texts.append(layout.text(field, words[at:end]))
         at = end
-    word, home = texts.pop(0), key.region
-    if fields.issuer is not None and texts.pop(0) != key.region:
+    word, home, where = texts.pop(0), key.region, trust.regions[key.region].claims
+    if fields.issuer is not None and (where is None or texts.pop(0) != where.issuer):
         return None
     if fields.residence is not None:
         home = texts.pop(0)
@@ -116,26 +118,46 @@ def read_subject(fields: ClaimFields, octets: bytes, home: str, layout: Layout, 
     """Return the pseudonym (16 bytes) of a code's subject, which stands there as ``octets``."""
     if fields.is_pseudonym:
         return octets
-    return pseudonym(pseudonym_key, home, layout.text(fields.subject, octets))
+    is_bytes = fields.subject.kind is Kind.BYTES
+    return pseudonym(pseudonym_key, home, octets.hex() if is_bytes else layout.text(fields.subject, octets))
 
 
-def _expiries(where: ClaimMap, layout: Layout) -> tuple[tuple[Field, ...], tuple[int, ...]] | None:
-    """Return what may end a code: see ``formats.claims.read``, whose rules these are."""
-    own = None if where.expiry is None else layout.claims.get(where.expiry)
-    registered = layout.claims.get((CODECS[layout.format].EXPIRY,))
-    ends = tuple({field for field in (own, registered) if field is not None})
-    lasts = [where.code_age_max_s]
-    if own is None:
-        if where.valid_for_s is None:
-            return None
-        lasts.append(where.valid_for_s)
-    if not all(map(layout.is_time, ends)):
+_Times = tuple[Field, tuple[Field, ...], tuple[int, ...], Field | None]
+
+
+def _times(where: ClaimMap, layout: Layout) -> _Times | None:
+    """Return where a code's times stand: its issue, what ends it, and its registered beginning.
+
+    See ``formats.claims.read``, whose rules these are. None where a time is missing, or of a form that is not plain.
+    """
+    codec, forms = CODECS[layout.format], where.times
+    # A registered claim that the region maps has the form that the region gives it.
+    form_of: dict[Path, TimeForm | None] = dict.fromkeys(((codec.EXPIRY,), (codec.NOT_BEFORE,)), forms.registered)
+    if where.expiry is not None:
+        form_of[where.expiry] = forms.expiry
+    form_of[where.issued_at] = forms.issued_at
+    found: dict[Path, Field] = {}
+    for path, form in form_of.items():
+        if (field := layout.claims.get(path)) is not None:
+            if not _is_time(field, form, layout):
+                return None
+            found[path] = field
+    own = found.get(where.expiry) if where.expiry is not None else None
+    if where.issued_at not in found or (own is None and where.valid_for_s is None):
         return None
-    return ends, tuple(seconds * SECOND_US for seconds in lasts if seconds is not None)
+    ends = tuple({field for field in (own, found.get((codec.EXPIRY,))) if field is not None})
+    lasts = (where.code_age_max_s, where.valid_for_s if own is None else None)
+    lasts_us = tuple(seconds * SECOND_US for seconds in lasts if seconds is not None)
+    return found[where.issued_at], ends, lasts_us, found.get((codec.NOT_BEFORE,))
+
+
+def _is_time(field: Field, form: TimeForm | None, layout: Layout) -> bool:
+    """Tell whether the layout reads a time as the region's form is read: numbers of milliseconds it does not."""
+    return layout.is_time(field) and (field.kind is Kind.TIME or form not in MILLISECOND_FORMS)
 
 
 def _is_subject(field: Field, key: IssuerKey) -> bool:
     size = field.end - field.start
-    if field.kind is Kind.BYTES:
-        return key.format is Format.NATIONAL and size == SUBJECT_BYTES
+    if field.kind is Kind.BYTES:  # the national authority's are a pseudonym, anybody else's an identifier
+        return size == SUBJECT_BYTES if key.region == NATIONAL else 0 < size <= IDENTIFIER_BYTES_MAX
     return field.kind is Kind.NUMBER or (field.kind is Kind.TEXT and 0 < size <= LOCAL_ID_BYTES_MAX)

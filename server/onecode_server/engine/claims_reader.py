@@ -1,62 +1,84 @@
 """Step 6 of the check: what an authentic code says, who vouches for it, and of whom."""
 
-from onecode_server.errors import ClaimMissing, Malformed
-from onecode_server.formats import CODECS, claims, national, source
+from typing import Final
+
+from onecode_server.engine.claim_faults import ClaimFaults
+from onecode_server.errors import (
+    ClaimFault,
+    ClaimMissing,
+    IssuerMismatch,
+    Malformed,
+    ResidenceNotAdopter,
+    SourceUnknown,
+)
+from onecode_server.formats import CODECS, claim_values, claims, national, source
 from onecode_server.model.code import Claims
 from onecode_server.model.region import NATIONAL
 from onecode_server.model.subject import pseudonym
 from onecode_server.model.trust_list import Format, IssuerKey, Role, TrustList
 from onecode_server.model.verdict import Authenticity, Finding, Reason
 
-_MALFORMED = Finding(Authenticity.MALFORMED, Reason.CLAIMS_MALFORMED)
-_MISSING = Finding(Authenticity.MALFORMED, Reason.CLAIM_MISSING)
-_ISSUER_MISMATCH = Finding(Authenticity.UNKNOWN_ISSUER, Reason.ISSUER_MISMATCH)
-_NOT_ADOPTER = Finding(Authenticity.UNKNOWN_ISSUER, Reason.RESIDENCE_NOT_ADOPTER)
-_SOURCE_UNKNOWN = Finding(Authenticity.KEY_NOT_VALID, Reason.SOURCE_KEY_NOT_VALID)
+_MALFORMED: Final = Finding(Authenticity.MALFORMED, Reason.CLAIMS_MALFORMED)
+_FINDINGS: Final[dict[type[ClaimFault], Finding]] = {
+    ClaimMissing: Finding(Authenticity.MALFORMED, Reason.CLAIM_MISSING),
+    IssuerMismatch: Finding(Authenticity.UNKNOWN_ISSUER, Reason.ISSUER_MISMATCH),
+    ResidenceNotAdopter: Finding(Authenticity.UNKNOWN_ISSUER, Reason.RESIDENCE_NOT_ADOPTER),
+    SourceUnknown: Finding(Authenticity.KEY_NOT_VALID, Reason.SOURCE_KEY_NOT_VALID),
+}
 
 
 class ClaimsReader:
     """Reads the claims of codes whose signature was checked. ``pseudonym_key`` is 32 bytes."""
 
-    def __init__(self, pseudonym_key: bytes) -> None:
+    def __init__(self, pseudonym_key: bytes, faults: ClaimFaults | None = None) -> None:
+        """``faults`` is told what cannot be taken."""
         self._key = pseudonym_key
+        self._faults = faults
 
     def read(self, key: IssuerKey, payload: bytes, trust: TrustList) -> Claims | Finding:
         """Return the claims of a code that ``key`` signed, or why they cannot be taken."""
         try:
-            tree = CODECS[key.format].read_claims(payload)
-            if key.format is Format.NATIONAL and claims.required(tree, (national.ISSUER,)) != key.region:
-                return _ISSUER_MISMATCH
-            if key.role is Role.GATEWAY:
-                return self._translated(key, tree, trust)
-            return self._issued(key, tree, trust)
-        except ClaimMissing:
-            return _MISSING
-        except Malformed:
-            return _MALFORMED
+            return self.interpret(key, payload, trust)
+        except ClaimFault as fault:
+            if self._faults is not None:
+                self._faults.note(key.region, fault)
+            return finding_of(fault)
 
-    def _issued(self, key: IssuerKey, tree: claims.Tree, trust: TrustList) -> Claims | Finding:
+    def interpret(self, key: IssuerKey, payload: bytes, trust: TrustList) -> Claims:
+        """Return the claims of a code that ``key`` signed. Raises ClaimFault, which names the claim at fault."""
+        try:
+            tree = CODECS[key.format].read_claims(payload)
+        except Malformed as fault:
+            raise ClaimFault("claims", str(fault)) from None
+        if key.role is Role.GATEWAY:
+            return self._translated(key, tree, trust)
+        return self._issued(key, tree, trust)
+
+    def _issued(self, key: IssuerKey, tree: claims.Tree, trust: TrustList) -> Claims:
         region = trust.regions[key.region]
-        local = claims.read(tree, claims.of(region), key.format)
+        where = claims.of(region)
+        _expect_issuer(tree, where.issuer, key.format)
+        local = claims.read(tree, where, key.format, carries_pseudonym=key.region == NATIONAL)
         home = region.code
         if home == NATIONAL and national.REGION in tree:
             # The national authority speaks for residents of its adopters: where there is a local code, that one counts.
-            home = claims.read_region(tree[national.REGION])
+            home = read_residence(tree)
             residence = trust.region(home)
             if residence is None or not residence.adopts_national:
-                return _NOT_ADOPTER
+                raise ResidenceNotAdopter("residence", "the region of residence does not use the national code")
         subject = local.subject if isinstance(local.subject, bytes) else pseudonym(self._key, home, local.subject)
         return Claims(home, subject, local.level_word, region.code, local.issued_at, local.expires_at, local.not_before)
 
-    def _translated(self, key: IssuerKey, tree: claims.Tree, trust: TrustList) -> Claims | Finding:
+    def _translated(self, key: IssuerKey, tree: claims.Tree, trust: TrustList) -> Claims:
         """Only a gateway key's word is taken for a source; the terms are those of the translation's target."""
+        _expect_issuer(tree, key.region if key.format is Format.NATIONAL else None, key.format)
         named = source.read(tree, key.format)
         target = trust.region(named.target)
         if target is None or named.region not in trust.regions:
-            return _SOURCE_UNKNOWN
+            raise SourceUnknown("source", "the source or the target is not in the trust list")
         if target.format is not key.format:
-            return _MALFORMED
-        local = claims.read(tree, claims.of(target), key.format)
+            raise ClaimFault("source", "the target has codes of another format")
+        local = claims.read(tree, claims.of(target), key.format, carries_pseudonym=True)
         subject = source.read_subject(local.subject)
         return Claims(
             named.region,
@@ -68,3 +90,18 @@ class ClaimsReader:
             local.not_before,
             named,
         )
+
+
+def finding_of(fault: ClaimFault) -> Finding:
+    """Return what a fault makes of a code."""
+    return _FINDINGS.get(type(fault), _MALFORMED)
+
+
+def read_residence(tree: claims.Tree) -> str:
+    """Return the region of residence that a code of the national authority names. Raises ClaimFault."""
+    return claims.read_claim("residence", (national.REGION,), claim_values.read_region, tree[national.REGION])
+
+
+def _expect_issuer(tree: claims.Tree, issuer: str | None, fmt: Format) -> None:
+    if issuer is not None and claims.required(tree, (CODECS[fmt].ISSUER,), "issuer") != issuer:
+        raise IssuerMismatch("issuer", "another issuer than the trust list names", str(CODECS[fmt].ISSUER))

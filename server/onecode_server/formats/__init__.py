@@ -13,11 +13,14 @@ from onecode_server.model.trust_list import Format
 
 
 class Codec(Protocol):
-    """What each signed format offers. ``EXPIRY`` and ``NOT_BEFORE`` are its registered claim names;
-    ``TIMES_ARE_TEXT`` tells whether those hold RFC 3339 text or seconds since 1970."""
+    """What each signed format offers. ``ISSUER``, ``EXPIRY`` and ``NOT_BEFORE`` are its registered claim names;
+    ``TIMES_ARE_TEXT`` tells whether those that are times hold RFC 3339 text or seconds since 1970."""
 
     @property
     def PREFIX(self) -> bytes: ...  # noqa: N802, D102
+
+    @property
+    def ISSUER(self) -> str | int: ...  # noqa: N802, D102
 
     @property
     def EXPIRY(self) -> str | int: ...  # noqa: N802, D102

@@ -3,31 +3,20 @@
 The claim names, the level words and the kinds of time are the region's own and stay as they are.
 """
 
-import json
-import re
-from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
-from typing import Any, Final, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, Final, NamedTuple, ParamSpec, TypeVar
 
-from onecode_server.errors import ClaimMissing, Malformed
-from onecode_server.formats import CODECS
-from onecode_server.model.region import is_region_code
-from onecode_server.model.status import SUBJECT_BYTES
-from onecode_server.model.subject import LOCAL_ID_BYTES_MAX
+from onecode_server.errors import ClaimFault, ClaimMissing, Malformed
+from onecode_server.formats import CODECS, claim_values, times
+from onecode_server.formats.kinds import expected
 from onecode_server.model.trust_list import ClaimMap, Format, Path, Region
-
-MICROSECONDS: Final = 1_000_000
-TIME_MAX: Final = 253_402_300_800 * MICROSECONDS
-"""The end of the year 9999, where RFC 3339 and protobuf's Timestamp end too."""
 
 Tree = Mapping[Any, Any]
 """Decoded claims: names or CBOR labels to values."""
 
-LEVEL_CHARACTERS_MAX: Final = 128
-"""Of the JSON text of a level that is not a string. No region's word is longer."""
-
-_TIME_CHARACTERS_MAX: Final = 64
 _MISSING: Final = object()
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
 
 
 class LocalClaims(NamedTuple):
@@ -41,33 +30,29 @@ class LocalClaims(NamedTuple):
     not_before: int | None
 
 
-def read(tree: Tree, where: ClaimMap, fmt: Format) -> LocalClaims:
+def read(tree: Tree, where: ClaimMap, fmt: Format, *, carries_pseudonym: bool = False) -> LocalClaims:
     """Return the claims that stand in ``tree`` at the places that ``where`` names.
 
     The earliest of these ends a code: its ``expiry`` claim, or ``valid_for_s`` after its issue where it has none; the
     format's registered expiry (RFC 7519, section 4.1.4: MUST be processed); ``code_age_max_s`` after its issue.
+    ``carries_pseudonym`` is for what the national authority signs.
 
-    Raises ClaimMissing, and Malformed for a claim of the wrong type or range, or an expiry that is not after the issue.
+    Raises ClaimMissing, and ClaimFault for a claim of the wrong kind or range, or an expiry not after the issue.
     """
-    codec = CODECS[fmt]
-    issued_at = read_time(required(tree, where.issued_at))
-    ends = [read_time(end) for end in (at(tree, where.expiry), tree.get(codec.EXPIRY, _MISSING)) if end is not _MISSING]
-    if at(tree, where.expiry) is _MISSING:
+    issued_at = read_issued_at(tree, where)
+    own = read_expiry(tree, where)
+    registered = own if where.expiry == (CODECS[fmt].EXPIRY,) else read_registered_expiry(tree, where, fmt)
+    ends = [end for end in (own, registered) if end is not None]
+    if own is None:
         if where.valid_for_s is None:
-            raise ClaimMissing("expiry is missing")
-        ends.append(issued_at + where.valid_for_s * MICROSECONDS)
+            raise _missing(tree, where.expiry or (), "expiry")
+        ends.append(issued_at + where.valid_for_s * times.MICROSECONDS)
     if where.code_age_max_s is not None:
-        ends.append(issued_at + where.code_age_max_s * MICROSECONDS)
+        ends.append(issued_at + where.code_age_max_s * times.MICROSECONDS)
     if min(ends) <= issued_at:
-        raise Malformed("expires before it is issued")
-    not_before = tree.get(codec.NOT_BEFORE, _MISSING)
-    return LocalClaims(
-        read_subject(required(tree, where.subject), fmt),
-        read_level(required(tree, where.level)),
-        issued_at,
-        min(ends),
-        None if not_before is _MISSING else read_time(not_before),
-    )
+        raise ClaimFault("expiry", "the code expires before it is issued")
+    subject = read_subject(tree, where, carries_pseudonym=carries_pseudonym)
+    return LocalClaims(subject, read_level(tree, where), issued_at, min(ends), read_not_before(tree, where, fmt))
 
 
 def write(
@@ -75,35 +60,58 @@ def write(
 ) -> dict[Any, Any]:
     """Return the tree in which these claims stand at the places that ``where`` names: what ``read`` reads back.
 
-    A region that carries no expiry of its own gets the format's registered one.
+    A region that carries no expiry of its own gets the format's registered one. In JSON an integer step makes an array,
+    padded with null up to it; in CBOR it is a map's label.
     """
+    codec, forms = CODECS[fmt], where.times
+    expiry_form = forms.expiry if where.expiry else forms.registered
+
+    def text_of(time: int, form: Any) -> Any:
+        return times.write_time(time, form, forms.utc_offset_s, as_text=codec.TIMES_ARE_TEXT)
+
     tree: dict[Any, Any] = {}
     places = (
         (where.subject, subject),
         (where.level, word),
-        (where.issued_at, write_time(issued_at, fmt)),
-        (where.expiry or (CODECS[fmt].EXPIRY,), write_time(expires_at, fmt)),
+        (where.issued_at, text_of(issued_at, forms.issued_at)),
+        (where.expiry or (codec.EXPIRY,), text_of(expires_at, expiry_form)),
     )
     for path, value in places:
-        _put(tree, path, value)
+        _put(tree, path, value, has_arrays=fmt is not Format.NATIONAL)
     return tree
 
 
 def at(tree: Any, path: Path | None) -> Any:
-    """Return what stands at ``path``, or a sentinel that is nothing else's value."""
+    """Return what stands at ``path``, or a sentinel that is nothing else's value.
+
+    An integer is a label where a map stands, and an index where an array does.
+    """
     for step in path or (_MISSING,):
-        if not isinstance(tree, dict) or step not in tree:
+        if isinstance(tree, dict):
+            if step not in tree:
+                return _MISSING
+        elif not isinstance(tree, list) or not isinstance(step, int) or not 0 <= step < len(tree):
             return _MISSING
         tree = tree[step]
     return tree
 
 
-def required(tree: Any, path: Path) -> Any:
-    """Return what stands at ``path``. Raises ClaimMissing where nothing does."""
+def required(tree: Any, path: Path, claim: str) -> Any:
+    """Return what stands at ``path``. Raises ClaimMissing, which names ``claim``, where nothing does."""
     value = at(tree, path)
     if value is _MISSING:
-        raise ClaimMissing(f"{'/'.join(map(str, path))} is missing")
+        raise _missing(tree, path, claim)
     return value
+
+
+def stands_at(tree: Any, path: Path | None) -> bool:
+    """Tell whether something stands at ``path``."""
+    return at(tree, path) is not _MISSING
+
+
+def place_of(path: Path) -> str:
+    """Return how a path is shown to people."""
+    return "/".join(map(str, path))
 
 
 def of(region: Region) -> ClaimMap:
@@ -113,103 +121,80 @@ def of(region: Region) -> ClaimMap:
     return region.claims
 
 
-def read_region(value: Any) -> str:
-    """Return a claim that names a region. Raises Malformed."""
-    if not isinstance(value, str) or not is_region_code(value):
-        raise Malformed("region has the wrong type")
-    return value
+def read_issued_at(tree: Tree, where: ClaimMap) -> int:
+    """Return when a code was issued, in Unix microseconds. Raises ClaimFault."""
+    value, forms = required(tree, where.issued_at, "issued_at"), where.times
+    return read_claim("issued_at", where.issued_at, times.read_time, value, forms.issued_at, forms.utc_offset_s)
 
 
-def read_time(value: Any) -> int:
-    """Return a claim's time in Unix microseconds: seconds since 1970 (whole or not), or RFC 3339 text.
-
-    One liberty more is taken with text than RFC 3339 takes: an offset without its colon (``+0800``), as many regions'
-    libraries write it. A leap second is refused, since Unix time has none. Raises Malformed for anything else, and for
-    times before 1970 or after 9999.
-    """
-    if isinstance(value, str):
-        if len(value) > _TIME_CHARACTERS_MAX or not _RFC_3339.match(value):
-            raise Malformed("time is not RFC 3339")
-        try:
-            value = datetime.fromisoformat(value.upper())
-        except ValueError:  # no such day, hour or offset
-            raise Malformed("time is not RFC 3339") from None
-    if isinstance(value, datetime):
-        if value.tzinfo is None:
-            raise Malformed("time has no offset")
-        time = (value - _EPOCH) // _MICROSECOND  # a float of seconds is not exact so far out
-        if not 0 <= time < TIME_MAX:
-            raise Malformed("time is out of range")
-        return time
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise Malformed("time has the wrong type")
-    # Compared before it is multiplied: neither an infinity nor an integer of a thousand digits gets further.
-    if not 0 <= value < TIME_MAX // MICROSECONDS:
-        raise Malformed("time is out of range")
-    return round(value * MICROSECONDS)
+def read_expiry(tree: Tree, where: ClaimMap) -> int | None:
+    """Return the region's own expiry in Unix microseconds, or None where it is not there. Raises ClaimFault."""
+    value, path, forms = at(tree, where.expiry), where.expiry, where.times
+    if path is None or value is _MISSING:
+        return None
+    return read_claim("expiry", path, times.read_time, value, forms.expiry, forms.utc_offset_s)
 
 
-def write_time(time: int, fmt: Format) -> int | float | str:
-    """Return ``time`` (Unix microseconds) as the format's registered claims write it."""
-    if CODECS[fmt].TIMES_ARE_TEXT:  # RFC 3339
-        return datetime.fromtimestamp(time / MICROSECONDS, UTC).isoformat()
-    whole, rest = divmod(time, MICROSECONDS)
-    return time / MICROSECONDS if rest else whole
+def read_registered_expiry(tree: Tree, where: ClaimMap, fmt: Format) -> int | None:
+    """Return the format's registered expiry in Unix microseconds, or None where there is none. Raises ClaimFault."""
+    return _read_registered("expiry", CODECS[fmt].EXPIRY, tree, where)
 
 
-def read_subject(value: Any, fmt: Format) -> str | bytes:
-    """Return a region's local identifier, or the pseudonym (16 bytes) that a national code carries.
+def read_not_before(tree: Tree, where: ClaimMap, fmt: Format) -> int | None:
+    """Return the format's registered beginning in Unix microseconds, or None where there is none. Raises ClaimFault."""
+    return _read_registered("not_before", CODECS[fmt].NOT_BEFORE, tree, where)
 
-    A number counts as its decimal text. Raises Malformed.
-    """
-    if isinstance(value, bytes) and fmt is Format.NATIONAL and len(value) == SUBJECT_BYTES:
-        return value
-    if isinstance(value, int) and not isinstance(value, bool) and -(2**63) <= value < 2**64:
-        value = str(value)
-    if not isinstance(value, str):
-        raise Malformed("subject has the wrong type")
+
+def read_subject(tree: Tree, where: ClaimMap, *, carries_pseudonym: bool) -> str | bytes:
+    """Return whom a code speaks of: see ``claim_values.read_subject``. Raises ClaimFault."""
+    value = required(tree, where.subject, "subject")
+    reader = claim_values.read_subject
+    return read_claim("subject", where.subject, reader, value, carries_pseudonym=carries_pseudonym)
+
+
+def read_level(tree: Tree, where: ClaimMap) -> str:
+    """Return a region's level word: see ``claim_values.read_level``. Raises ClaimFault."""
+    return read_claim("level", where.level, claim_values.read_level, required(tree, where.level, "level"))
+
+
+def read_claim(claim: str, path: Path, reader: Callable[_P, _T], *args: _P.args, **how: _P.kwargs) -> _T:
+    """Return what ``reader`` makes of a claim's value. Raises ClaimFault, which says which claim it is."""
     try:
-        if not value or len(value[: LOCAL_ID_BYTES_MAX + 1].encode()) > LOCAL_ID_BYTES_MAX:
-            raise Malformed("subject has the wrong length")
-    except UnicodeEncodeError:  # a lone surrogate, which JSON can spell
-        raise Malformed("subject is not text") from None
-    return value
+        return reader(*args, **how)
+    except Malformed as fault:
+        raise ClaimFault(claim, str(fault), place_of(path)) from None
 
 
-def read_level(value: Any) -> str:
-    """Return a region's level word: text as it is, anything else by its JSON text. Raises Malformed."""
-    if isinstance(value, str):
-        return value
-    if _characters(value) > LEVEL_CHARACTERS_MAX:
-        raise Malformed("level is too long")
-    try:
-        return _JSON.encode(value)
-    except (TypeError, ValueError):  # bytes, a date, an infinity
-        raise Malformed("level has the wrong type") from None
+def _read_registered(claim: str, name: str | int, tree: Tree, where: ClaimMap) -> int | None:
+    """Return one of the format's registered times; where a claim of the region stands there, in that claim's form."""
+    value, forms = tree.get(name, _MISSING), where.times
+    if value is _MISSING:
+        return None
+    mapped = {where.expiry: forms.expiry, where.issued_at: forms.issued_at}
+    form = mapped.get((name,), forms.registered)
+    return read_claim(claim, (name,), times.read_time, value, form, forms.utc_offset_s)
 
 
-def _characters(value: Any) -> int:
-    """Return, from above, how long the JSON text of ``value`` is, without making it."""
-    if isinstance(value, dict):
-        return 2 + sum(2 + _characters(name) + _characters(member) for name, member in value.items())
-    if isinstance(value, list):
-        return 2 + sum(1 + _characters(member) for member in value)
-    if isinstance(value, str):
-        return 2 + 6 * len(value)
-    return 2 + value.bit_length() // 3 if isinstance(value, int) else 24
+def _missing(tree: Any, path: Path, claim: str) -> ClaimMissing:
+    """Say where the way to a claim ends: its names are the trust list's, and of the code a kind is shown."""
+    for length in range(1, len(path)):
+        inner = at(tree, path[:length])
+        if inner is _MISSING:
+            return ClaimMissing(claim, f"`{place_of(path[:length])}` is missing", place_of(path))
+        if not isinstance(inner, dict | list):
+            why = f"`{place_of(path[:length])}`: {expected('an object or an array', inner)}"
+            return ClaimMissing(claim, why, place_of(path))
+    return ClaimMissing(claim, "is missing", place_of(path))
 
 
-def _put(tree: dict[Any, Any], path: Path, value: Any) -> None:
-    for step in path[:-1]:
-        tree = tree.setdefault(step, {})
-    tree[path[-1]] = value
-
-
-_JSON: Final = json.JSONEncoder(separators=(",", ":"), allow_nan=False, check_circular=False)
-_EPOCH: Final = datetime.fromtimestamp(0, UTC)
-_MICROSECOND: Final = timedelta(microseconds=1)
-# Section 5.6, with the hours, which Python's versions do not agree upon; days of months are fromisoformat's to know.
-_RFC_3339: Final = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ]([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]+)?"
-    r"([Zz]|[+-]([01][0-9]|2[0-3]):?[0-5][0-9])\Z"
-)
+def _put(tree: Any, path: Path, value: Any, *, has_arrays: bool) -> None:
+    step = path[0]
+    if isinstance(tree, list) and isinstance(step, int):
+        tree.extend([None] * (step + 1 - len(tree)))
+    if len(path) == 1:
+        tree[step] = value
+        return
+    inner = at(tree, (step,))
+    if inner is _MISSING or inner is None:
+        inner = tree[step] = [] if has_arrays and isinstance(path[1], int) else {}
+    _put(inner, path[1:], value, has_arrays=has_arrays)

@@ -11,6 +11,7 @@ from onecode_server.model.trust_list import Format
 PREFIX: Final = b"eyJ"
 """Base64url of ``{"``, with which every JOSE header starts."""
 
+ISSUER: Final = "iss"
 EXPIRY: Final = "exp"
 NOT_BEFORE: Final = "nbf"
 TIMES_ARE_TEXT: Final = False

@@ -10,6 +10,7 @@ from onecode_server.model.trust_list import Format
 
 PREFIX: Final = b"v4.public."
 
+ISSUER: Final = "iss"
 EXPIRY: Final = "exp"
 NOT_BEFORE: Final = "nbf"
 TIMES_ARE_TEXT: Final = True

@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from onecode_server.errors import Malformed
-from onecode_server.formats import claims
 from onecode_server.formats.columns import SECOND_US, Bytes, Flags, Times
+from onecode_server.formats.times import read_time
 
-# Fractions are Python's to cut off after six digits. Small letters, and a space for the T, are left to ``claims``.
+# Fractions are Python's to cut off after six digits. Small letters, and a space for the T, are left to ``times``.
 _TEXT: Final = re.compile(
     rb"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.([0-9]{1,6}))?(?:Z|[+-][0-9]{2}:?[0-9]{2})"
 )
@@ -42,7 +42,7 @@ class TimeText:
         row = np.zeros((1, start + len(text)), np.uint8)
         row[0, start:] = np.frombuffer(text, np.uint8)
         try:
-            time = claims.read_time(text.decode())
+            time = read_time(text.decode())
         except Malformed:
             raise ValueError("not a time") from None
         if not self.fits(row)[0]:

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from onecode_server.errors import ClaimMissing, Malformed
-from onecode_server.formats import base64url, claims, national
-from onecode_server.formats.region_entry import TRANSLATION
+from onecode_server.errors import ClaimFault, ClaimMissing, Malformed
+from onecode_server.formats import base64url, claims, national, times
+from onecode_server.formats.claim_map import TRANSLATION
 from onecode_server.model.code import Source
 from onecode_server.model.region import is_region_code
 from onecode_server.model.status import SUBJECT_BYTES
@@ -24,7 +24,7 @@ _LABELS: Final = {
 def write(source: Source, fmt: Format) -> dict[Any, Any]:
     """Return the claims that name ``source``, to be joined with a translation's others."""
     members = {name: getattr(source, name) for name in _LABELS}
-    members["issued_at"] = claims.write_time(source.issued_at, Format.NATIONAL)
+    members["issued_at"] = times.write_time(source.issued_at, None)
     if fmt is Format.NATIONAL:
         return {_LABELS[name]: value for name, value in members.items()}
     for name in ("key_id", "digest"):
@@ -33,13 +33,22 @@ def write(source: Source, fmt: Format) -> dict[Any, Any]:
 
 
 def read(tree: Mapping[Any, Any], fmt: Format) -> Source:
-    """Return the source that a translation names. Raises ClaimMissing, Malformed."""
+    """Return the source that a translation names. Raises ClaimMissing, ClaimFault."""
+    try:
+        return _read(tree, fmt)
+    except ClaimFault:
+        raise
+    except Malformed as fault:
+        raise ClaimFault("source", str(fault)) from None
+
+
+def _read(tree: Mapping[Any, Any], fmt: Format) -> Source:
     if fmt is Format.NATIONAL:
-        members = {name: claims.required(tree, (label,)) for name, label in _LABELS.items()}
+        members = {name: claims.required(tree, (label,), "source") for name, label in _LABELS.items()}
     else:
-        named = claims.required(tree, (TRANSLATION,))
+        named = claims.required(tree, (TRANSLATION,), "source")
         if not isinstance(named, dict) or not named.keys() >= _LABELS.keys():
-            raise ClaimMissing("the source of a translation is missing")
+            raise ClaimMissing("source", "a member is missing", TRANSLATION)
         members = {name: named[name] for name in _LABELS}
         for name in ("key_id", "digest"):
             members[name] = _bytes(members[name])
@@ -48,7 +57,7 @@ def read(tree: Mapping[Any, Any], fmt: Format) -> Source:
         raise Malformed("the source or target of a translation is not a region")
     if not isinstance(key_id, bytes) or not isinstance(digest, bytes) or len(digest) != _DIGEST_BYTES:
         raise Malformed("the key or digest of a translation's source is wrong")
-    return Source(region, key_id, digest, claims.read_time(members["issued_at"]), target)
+    return Source(region, key_id, digest, times.read_time(members["issued_at"]), target)
 
 
 def write_subject(subject: bytes, fmt: Format) -> str | bytes:
@@ -57,10 +66,13 @@ def write_subject(subject: bytes, fmt: Format) -> str | bytes:
 
 
 def read_subject(value: str | bytes) -> bytes:
-    """Return the pseudonym (16 bytes) that a translation carries. Raises Malformed."""
-    subject = value if isinstance(value, bytes) else _bytes(value)
+    """Return the pseudonym (16 bytes) that a translation carries. Raises ClaimFault."""
+    try:
+        subject = value if isinstance(value, bytes) else _bytes(value)
+    except Malformed as fault:
+        raise ClaimFault("subject", str(fault)) from None
     if len(subject) != SUBJECT_BYTES:
-        raise Malformed("the subject of a translation is not a pseudonym")
+        raise ClaimFault("subject", "the subject of a translation is not a pseudonym")
     return subject
 
 

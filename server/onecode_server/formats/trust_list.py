@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
 from onecode_server.errors import Malformed, TrustListRefused
-from onecode_server.formats import CODECS, base64url, claims, region_entry
+from onecode_server.formats import CODECS, base64url, region_entry, times
 from onecode_server.model.region import NATIONAL
 from onecode_server.model.trust_list import CANDIDATES_MAX, Format, IssuerKey, Region, Skipped, TrustList
 
@@ -66,8 +66,8 @@ def parse(payload: bytes, key_fault: Callable[[bytes], str | None]) -> TrustList
     try:
         document = json.loads(payload)
         version, entries = document["version"], document["regions"]
-        issued_at = claims.read_time(document["issued_at"])
-        next_update = claims.read_time(document["next_update"])
+        issued_at = times.read_time(document["issued_at"])
+        next_update = times.read_time(document["next_update"])
         if isinstance(version, bool) or not isinstance(version, int) or not 0 < version < 2**63:
             raise TrustListRefused("the trust list's version is not a positive integer")
         if not isinstance(entries, list):
@@ -92,7 +92,7 @@ def parse(payload: bytes, key_fault: Callable[[bytes], str | None]) -> TrustList
 
 def rfc3339(time: int) -> str:
     """Return ``time`` (Unix microseconds) as RFC 3339 text in whole seconds, as the document writes it."""
-    return datetime.fromtimestamp(time // claims.MICROSECONDS, UTC).isoformat().replace("+00:00", "Z")
+    return datetime.fromtimestamp(time // times.MICROSECONDS, UTC).isoformat().replace("+00:00", "Z")
 
 
 def _regions(entries: list[Any], key_fault: Callable[[bytes], str | None], skipped: list[Skipped]) -> dict[str, Region]:

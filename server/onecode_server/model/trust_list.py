@@ -11,7 +11,7 @@ CANDIDATES_MAX: Final = 8
 """Keys that may share a format and key id, all tried for each code: a bound on the signature checks a code can cost."""
 
 Path = tuple[str | int, ...]
-"""Where a claim stands: names of JSON members, or integer labels of CBOR maps, from the outside in."""
+"""Where a claim stands, from the outside in: names of members, integer labels of CBOR maps, or indexes of arrays."""
 
 
 class Format(StrEnum):
@@ -53,10 +53,39 @@ class IssuerKey:
     retired_at: int | None = None
 
 
+class TimeForm(StrEnum):
+    """How a region writes a time. The local ones have no offset: the region's ``utc_offset`` is theirs."""
+
+    SECONDS = "s"
+    MILLISECONDS = "ms"
+    SECONDS_TEXT = "s_text"
+    MILLISECONDS_TEXT = "ms_text"
+    RFC_3339 = "rfc3339"
+    LOCAL = "local"
+    LOCAL_T = "local_t"
+
+
+class TimeForms(NamedTuple):
+    """The form of each time in a region's codes, None for the format's own: seconds since 1970, RFC 3339 in PASETO.
+
+    ``registered`` is that of the format's registered times where no claim is mapped to them. ``utc_offset_s`` (seconds
+    east of UTC) goes with the local forms.
+    """
+
+    issued_at: TimeForm | None = None
+    expiry: TimeForm | None = None
+    registered: TimeForm | None = None
+    utc_offset_s: int | None = None
+
+
+_PLAIN: Final = TimeForms()
+
+
 @dataclass(frozen=True, slots=True)
 class ClaimMap:
     """Where a region's claims stand. ``valid_for_s`` (seconds) stands in for a missing ``expiry``;
-    ``code_age_max_s`` (seconds) bounds a code's age whatever its expiry."""
+    ``code_age_max_s`` (seconds) bounds a code's age whatever its expiry. ``issuer`` is what the format's issuer claim
+    must be, None where nobody looks at it."""
 
     subject: Path
     level: Path
@@ -64,6 +93,8 @@ class ClaimMap:
     expiry: Path | None = None
     valid_for_s: int | None = None
     code_age_max_s: int | None = None
+    issuer: str | None = None
+    times: TimeForms = _PLAIN
 
 
 @dataclass(frozen=True, slots=True)

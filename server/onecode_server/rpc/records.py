@@ -6,7 +6,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from onecode.v1 import status_pb2 as pb
 from onecode_server.engine.publisher import LocalSubject, SubjectName
-from onecode_server.formats.claims import MICROSECONDS, TIME_MAX
+from onecode_server.formats.times import MICROSECONDS, TIME_MAX
 from onecode_server.model.code import Scan
 from onecode_server.model.status import UNPUBLISHED, Level, Scope, StatusRecord
 from onecode_server.rpc.convert import timestamp

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from onecode_server.errors import Malformed
-from onecode_server.formats import base45, bounded_cbor, claims, national
+from onecode_server.formats import base45, bounded_cbor, claim_values, claims, national
 from onecode_server.formats.columns import SECOND_US, Kind, octets
 from onecode_server.formats.national_layout import NationalLayout, decode, learn, shape
 
@@ -54,7 +54,7 @@ def agrees(layout: NationalLayout, code: bytes) -> bool:
         if field.kind is Kind.BYTES:
             assert value == claim
         elif field.kind is not Kind.OTHER:
-            assert layout.text(field, value) == claims.read_level(claim)
+            assert layout.text(field, value) == claim_values.read_level(claim)
     return True
 
 

@@ -1,4 +1,4 @@
-"""Columns of RFC 3339 times are read as ``claims.read_time`` reads each, or left alone."""
+"""Columns of RFC 3339 times are read as ``times.read_time`` reads each, or left alone."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from onecode_server.errors import Malformed
-from onecode_server.formats import claims
+from onecode_server.formats import times
 from onecode_server.formats.rfc3339_columns import TimeText
 
 SAMPLES = [
@@ -31,7 +31,7 @@ def read(sample: bytes, *others: bytes) -> list[int | None]:
 
 def alone(text: bytes) -> int | None:
     try:
-        return claims.read_time(text.decode())
+        return times.read_time(text.decode())
     except Malformed:
         return None
 

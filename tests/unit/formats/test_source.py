@@ -5,8 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from onecode_server.errors import ClaimMissing, Malformed
-from onecode_server.formats import CODECS, claims, national, source
-from onecode_server.formats.region_entry import TRANSLATION
+from onecode_server.formats import CODECS, national, source, times
+from onecode_server.formats.claim_map import TRANSLATION
 from onecode_server.model.code import Source
 from onecode_server.model.trust_list import Format
 
@@ -35,7 +35,7 @@ def changed(fmt: Format, **members: object) -> dict[object, object]:
     region=st.from_regex(r"[0-9]{6}", fullmatch=True),
     key_id=st.binary(max_size=40),
     digest=st.binary(min_size=32, max_size=32),
-    issued_at=st.integers(0, 2**32 * claims.MICROSECONDS),
+    issued_at=st.integers(0, 2**32 * times.MICROSECONDS),
 )
 @steadily
 def test_a_source_comes_back_through_a_whole_code(fmt, region, key_id, digest, issued_at, sign):

@@ -1,0 +1,70 @@
+"""Sample codes, tried on an entry of the trust list before it is signed."""
+
+import asyncio
+from pathlib import Path
+from typing import Final
+
+import click
+
+from onecode_server.cli import code_files, trust_document
+from onecode_server.cli.inspect import NO_PSEUDONYM_KEY, lines_of
+from onecode_server.crypto import open_backend
+from onecode_server.engine.claims_reader import ClaimsReader
+from onecode_server.engine.inspector import Inspection, Inspector
+from onecode_server.errors import Misconfigured
+from onecode_server.formats import near_misses
+from onecode_server.formats.trust_list import rfc3339
+from onecode_server.model.trust_list import Region, TrustList
+from onecode_server.model.verdict import Reason
+from onecode_server.rules.validity import SKEW_US
+
+YEAR_2000_US: Final = 946_684_800 * 1_000_000
+"""No health code is older: an earlier time of issue is one that was read in the wrong unit."""
+
+_LATER: Final = (Reason.EXPIRED, Reason.KEY_RETIRED, Reason.KEY_OUTSIDE_VALIDITY)
+"""What an old sample may well be: it fits its entry all the same."""
+
+
+def try_on(trust: TrustList, code: str, file: Path) -> None:
+    """Show what the entry of region ``code`` makes of each code in a file.
+
+    Raises Misconfigured, with a line for each code that does not fit.
+    """
+    region = trust.region(code)
+    if region is None:  # which the edit itself is refused for, and says why
+        return
+    samples = code_files.read(file)
+    inspections = asyncio.run(_inspect(trust, region, samples))
+    mistakes = []
+    for number, inspection in enumerate(inspections, 1):
+        click.echo(f"sample {number}")
+        for line in lines_of(inspection):
+            click.echo(line)
+        if why := _unfit(inspection, region):
+            mistakes.append(f"sample {number} does not fit: {why}")
+    if mistakes:
+        raise Misconfigured(*mistakes, f"{len(mistakes):,} of {len(samples):,} samples do not fit: nothing was signed")
+    is_checked = all(step.passed is not None for inspection in inspections for step in inspection.steps)
+    note = "" if is_checked else "; signatures were not checked, since there is no key yet"
+    click.echo(f"{len(samples):,} of {len(samples):,} samples fit{note}")
+
+
+async def _inspect(trust: TrustList, region: Region, samples: list[bytes]) -> list[Inspection]:
+    inspector = Inspector(open_backend("libsodium"), ClaimsReader(NO_PSEUDONYM_KEY), SKEW_US)
+    now = trust_document.now()
+    return [await inspector.inspect(code, trust, now, sample_of=region) for code in samples]
+
+
+def _unfit(inspection: Inspection, region: Region) -> str | None:
+    """Say why a sample does not fit its region's entry, or None."""
+    failed, finding, said = inspection.failed, inspection.finding, inspection.claims
+    if failed is not None and (finding is None or finding.reason not in _LATER):
+        return f"{failed.number}. {failed.name}: {failed.lines[0]}"
+    if said is None or said.level_word is None:
+        return None
+    if said.issued_at < YEAR_2000_US:
+        return f"6. claims: issued {rfc3339(said.issued_at)}, before the year 2000: is time_format the wrong unit?"
+    if said.level_word not in region.levels:
+        near = near_misses.told(said.level_word, region.levels)
+        return f"6. claims: the level {said.level_word!a} is none of the entry's words{near}"
+    return None

@@ -1,0 +1,250 @@
+"""Steps 1 to 7 of the check, walked for an operator: what each of them found, and where a code fails.
+
+The parts are those of ``authenticator``, and a test holds the two to the same findings. Here there is one code, nobody
+waits, and what is found is put into words; identifiers are never shown.
+"""
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from onecode_server.crypto.backend import SignatureBackend
+from onecode_server.engine.check import Check
+from onecode_server.engine.claims_reader import ClaimsReader, finding_of
+from onecode_server.engine.token_reader import TokenReader
+from onecode_server.errors import AlgorithmNotAllowed, ClaimFault, Malformed
+from onecode_server.formats import CODECS, claim_report, codec_of, near_misses, opaque, source
+from onecode_server.formats.region_entry import key_id_text
+from onecode_server.formats.trust_list import rfc3339
+from onecode_server.model.code import CODE_BYTES_MAX, Claims, Scan, SignedCode
+from onecode_server.model.region import NATIONAL
+from onecode_server.model.trust_list import Format, IssuerKey, KeyState, Region, Role, TrustList
+from onecode_server.model.verdict import Authenticity, Finding, Reason
+from onecode_server.rules import validity
+
+STEPS: Final = ("size", "format", "decoding", "key", "signature", "claims", "validity")
+
+
+class Step(NamedTuple):
+    """What one step found, a line for each thing. ``passed`` is None where it could not be made."""
+
+    number: int
+    name: str
+    passed: bool | None
+    lines: tuple[str, ...]
+
+
+class Inspection(NamedTuple):
+    """The steps that were made, up to the first that failed, and what that makes of the code."""
+
+    steps: tuple[Step, ...]
+    finding: Finding | None
+    claims: Claims | None
+
+    @property
+    def failed(self) -> Step | None:
+        """The first step that failed, or None."""
+        return next((step for step in self.steps if step.passed is False), None)
+
+
+class _Failed(Exception):
+    """A step that failed: which (from 1), as what, and why."""
+
+    def __init__(self, number: int, finding: Finding | None, *lines: str) -> None:
+        super().__init__(number)
+        self.step = Step(number, STEPS[number - 1], passed=False, lines=lines)
+        self.finding = finding
+
+
+class Inspector:
+    """Walks codes. ``skew`` is microseconds; without ``tokens`` an opaque code is not looked up."""
+
+    def __init__(
+        self, backend: SignatureBackend, claims: ClaimsReader, skew: int, tokens: TokenReader | None = None
+    ) -> None:
+        self.backend, self.claims, self.skew, self.tokens = backend, claims, skew, tokens
+
+    async def inspect(self, code: bytes, trust: TrustList, now: int, sample_of: Region | None = None) -> Inspection:
+        """Return the walk of a code under a trust list.
+
+        ``sample_of`` is a region whose entry is tried: the code must be one of its, and its signature is not checked
+        where the region has no key with the code's id yet.
+        """
+        walk = _Walk(self, trust, now)
+        finding = None
+        try:
+            await walk.all(code, sample_of)
+        except _Failed as failed:
+            walk.steps.append(failed.step)
+            finding = failed.finding
+        return Inspection(tuple(walk.steps), finding, walk.claims)
+
+
+class _Walk:
+    def __init__(self, parts: Inspector, trust: TrustList, now: int) -> None:
+        self._backend, self._reader, self._tokens, self._skew = parts.backend, parts.claims, parts.tokens, parts.skew
+        self._trust, self._now = trust, now
+        self.steps: list[Step] = []
+        self.claims: Claims | None = None
+
+    def _passed(self, *lines: str, passed: bool | None = True) -> None:
+        number = len(self.steps) + 1
+        self.steps.append(Step(number, STEPS[number - 1], passed, lines))
+
+    async def all(self, code: bytes, sample_of: Region | None) -> None:
+        self._size(code)
+        home = self._format(code, sample_of)
+        if home is not None:
+            return await self._opaque(code, home)
+        signed = self._decode(code)
+        key = self._key(signed, sample_of)
+        self._read_claims(key, signed)
+        return self._validity(key)
+
+    def _size(self, code: bytes) -> None:
+        if not code:
+            raise _Failed(1, _malformed(Reason.CODE_EMPTY), "the code is empty")
+        if len(code) > CODE_BYTES_MAX:
+            raise _Failed(1, _malformed(Reason.CODE_TOO_LARGE), f"{len(code):,} bytes, at most {CODE_BYTES_MAX:,}")
+        self._passed(f"{len(code):,} bytes")
+
+    def _format(self, code: bytes, sample_of: Region | None) -> Region | None:
+        """Tell the format; return the home of an opaque code."""
+        codec = codec_of(code)
+        home = None if codec is not None else self._trust.issuer_of_prefix(code)
+        if codec is None and home is None:
+            known = ", ".join(prefix.decode() for prefix, _ in self._trust.prefixes) or "none"
+            why = f"neither a signed code nor begun by a region's prefix (known: {known})"
+            raise _Failed(2, _malformed(Reason.FORMAT_UNKNOWN), why)
+        fmt = next((name for name, one in CODECS.items() if one is codec), Format.OPAQUE)
+        if sample_of is not None and fmt is not sample_of.format:
+            raise _Failed(2, None, f"{fmt}, and the entry is of the format {sample_of.format}")
+        if sample_of is not None and home not in (None, sample_of):
+            raise _Failed(2, None, "opaque, by the prefix of another region")
+        self._passed(str(fmt) if home is None else f"opaque, by the prefix of region {home.code}")
+        return home
+
+    def _decode(self, code: bytes) -> SignedCode:
+        codec = codec_of(code)
+        try:
+            if codec is None:
+                raise Malformed("no signed format")
+            signed = codec.decode(code)
+        except AlgorithmNotAllowed as fault:
+            raise _Failed(3, _malformed(Reason.ALGORITHM_NOT_ALLOWED), str(fault)) from None
+        except Malformed as fault:
+            raise _Failed(3, _malformed(Reason.CODE_MALFORMED), str(fault)) from None
+        self._passed(f"key id {_shown(signed)}, {len(signed.payload):,} bytes of claims")
+        return signed
+
+    def _key(self, signed: SignedCode, sample_of: Region | None) -> IssuerKey:
+        """Steps 4 and 5: return the key that made the signature, or for a sample one that stands for it."""
+        candidates = self._trust.keys_for(signed.format, signed.key_id)
+        ours = [key for key in candidates if sample_of is None or key.region == sample_of.code]
+        if not ours and sample_of is not None:
+            self._passed(f"region {sample_of.code} has no key with this id yet", passed=None)
+            self._passed("signature not checked: no key yet", passed=None)
+            return IssuerKey(sample_of.code, signed.format, signed.key_id, b"")
+        if not ours:
+            near = near_misses.told(_shown(signed), _key_ids(self._trust, signed.format))
+            why = f"no key for {signed.format} codes has the id {_shown(signed)!a}{near}"
+            raise _Failed(4, Finding(Authenticity.UNKNOWN_ISSUER, Reason.KEY_UNKNOWN), why)
+        self._passed(*(f"region {key.region}, {key.role}, {key.state}" for key in ours))
+        results = self._backend.verify_batch(
+            [key.public_key for key in ours], [signed.signature] * len(ours), [signed.message] * len(ours)
+        )
+        key = next((key for key, is_signed in zip(ours, results, strict=True) if is_signed), None)
+        if key is None:
+            why = f"not made by any of the {len(ours)} keys with this id, or the code was changed"
+            raise _Failed(5, Finding(Authenticity.BAD_SIGNATURE, Reason.SIGNATURE_INVALID), why)
+        self._passed(f"good, by the key of region {key.region}")
+        return key
+
+    def _read_claims(self, key: IssuerKey, signed: SignedCode) -> None:
+        if key.state is KeyState.REVOKED:
+            finding = Finding(Authenticity.KEY_NOT_VALID, Reason.KEY_REVOKED)
+            raise _Failed(6, finding, "not read: the key is revoked")
+        lines = self._claim_lines(key, signed.payload)
+        try:
+            self.claims = self._reader.interpret(key, signed.payload, self._trust)
+        except ClaimFault as fault:
+            raise _Failed(6, finding_of(fault), str(fault), *lines) from None
+        ends = "no end" if self.claims.expires_at is None else rfc3339(self.claims.expires_at)
+        said = f"home {self.claims.home}, issued {rfc3339(self.claims.issued_at)}, ends {ends}"
+        self._passed(*lines, said)
+
+    def _claim_lines(self, key: IssuerKey, payload: bytes) -> list[str]:
+        """Return what can be said of each claim, whether or not they can be taken together."""
+        try:
+            tree = CODECS[key.format].read_claims(payload)
+            is_translation = key.role is Role.GATEWAY
+            speaker = source.read(tree, key.format).target if is_translation else key.region
+        except Malformed:
+            return []
+        region = self._trust.region(speaker)
+        if region is None or region.claims is None:
+            return []
+        is_national = is_translation or key.region == NATIONAL
+        seen = claim_report.report(tree, region, key.format, carries_pseudonym=is_national)
+        return [f"{claim} at `{place}`: {text}" for claim, place, text, _ in seen]
+
+    def _validity(self, key: IssuerKey) -> None:
+        said, now = self.claims, self._now
+        if said is None:
+            raise AssertionError("claims are read before they are held to their window")
+        fault = (
+            validity.key_fault(key, said.issued_at, now, self._skew)
+            or validity.source_fault(said, self._trust, now, self._skew)
+            or validity.window_fault(said, now, self._skew)
+        )
+        if fault is not None:
+            raise _Failed(7, fault, *_why(fault, key, said, now))
+        self._passed("the key and the code are in their time")
+
+    async def _opaque(self, code: bytes, home: Region) -> None:
+        try:
+            opaque.check(code, home.prefix)
+        except Malformed as fault:
+            raise _Failed(3, _malformed(Reason.CODE_MALFORMED), str(fault)) from None
+        self._passed(f"a token of {len(code) - len(home.prefix)} characters")
+        self._passed("opaque codes have none")
+        if self._tokens is None:
+            self._passed("token not looked up: no store", passed=None)
+            return
+        check = Check(Scan(code, ""))
+        check.opaque_home = home
+        await self._tokens.look_up([check])
+        if check.finding is not None:
+            why = (
+                "the store does not answer"
+                if check.finding.reason is Reason.TOKEN_UNVERIFIABLE
+                else "nobody published it"
+            )
+            raise _Failed(5, check.finding, why)
+        self._passed("the token was published")
+        self.claims = self._tokens.claims(check)
+        self._passed("none: the level is what the store's records say")
+        self._validity(IssuerKey(home.code, Format.OPAQUE, b"", b""))
+
+
+def _malformed(reason: Reason) -> Finding:
+    return Finding(Authenticity.MALFORMED, reason)
+
+
+def _shown(signed: SignedCode) -> str:
+    return key_id_text(signed.key_id, signed.format) or "(none)"
+
+
+def _key_ids(trust: TrustList, fmt: Format) -> Sequence[str]:
+    return [key_id_text(key_id, fmt) for known, key_id in trust.candidates if known is fmt]
+
+
+def _why(fault: Finding, key: IssuerKey, said: Claims, now: int) -> list[str]:
+    begins = said.issued_at if said.not_before is None else max(said.issued_at, said.not_before)
+    ends = "-" if said.expires_at is None else rfc3339(said.expires_at)
+    bounds = [
+        f"{name} {rfc3339(time)}"
+        for name, time in (("not before", key.not_before), ("not after", key.not_after), ("retired", key.retired_at))
+        if time is not None
+    ]
+    shown = [f"{fault.reason.name}: the code counts from {rfc3339(begins)} to {ends}; now is {rfc3339(now)}"]
+    return shown + ([f"the key: {', '.join(bounds)}"] if bounds else [])
