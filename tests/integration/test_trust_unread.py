@@ -118,14 +118,16 @@ def test_connections_leave_descriptors_for_a_revocation(deployment: Deployment, 
 
 
 @contextmanager
-def files_left(server: Server, limit: int) -> Iterator[None]:
-    """Let a running server have no more files than ``limit``, and then as many as before."""
-    before = resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE)
-    resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, (limit, before[1]))
+def files_left(limit: int, *running: int) -> Iterator[None]:
+    """Let processes that run have no more files than ``limit``, and then as many as before."""
+    before = {pid: resource.prlimit(pid, resource.RLIMIT_NOFILE) for pid in running}
+    for pid, (_, hard) in before.items():
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (limit, hard))
     try:
         yield
     finally:
-        resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, before)
+        for pid, limits in before.items():
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, limits)
 
 
 def first_free(server: Server) -> int:
@@ -138,22 +140,27 @@ def test_where_no_descriptor_is_left_the_list_is_read_with_the_one_that_is_kept_
     server = serve(deployment)
     gate = Gate(server, deployment.issue("420000")[0])
     assert gate.told() == ADMITTED
-    with files_left(server, first_free(server)):
+    with files_left(first_free(server), server.process.pid):
         revoke(deployment)
         eventually(lambda: gate.told() == REVOKED, TAKEN_S)
 
 
+@pytest.mark.parametrize("workers", [1, 2])
 def test_a_revocation_that_comes_when_nothing_at_all_can_be_opened_counts_as_soon_as_it_can(
-    deployment: Deployment, serve
+    deployment: Deployment, serve, workers: int
 ):
-    server = serve(deployment, *UNREAD)
-    gate = Gate(server, deployment.issue("420000")[0])
-    assert gate.told() == ADMITTED
-    with files_left(server, 3):
+    server = serve(deployment, "--workers", workers, *UNREAD)
+    gates = [Gate(server, deployment.issue("420000")[0]) for _ in range(6)]
+    assert [gate.told() for gate in gates] == [ADMITTED] * 6
+    before = [*pids(server).values()] if workers > 1 else []
+    with files_left(3, server.process.pid, *before):
         revoke(deployment)
-        eventually(lambda: gate.told() == HELD_UP, 1 + TAKEN_S)
-    eventually(lambda: gate.told() == REVOKED, TAKEN_S)
-    assert server.healthz()[1]["trust_list"]["fault"] is None
+        for gate in gates:
+            eventually(lambda gate=gate: gate.told() == HELD_UP, 1 + TAKEN_S)
+    for gate in gates:
+        eventually(lambda gate=gate: gate.told() == REVOKED, TAKEN_S)
+    eventually(lambda: not any(one["fault"] for one in reports(server)), TAKEN_S)
+    assert not before or [*pids(server).values()] == before  # nobody ended of it
     assert server.end() == 0
 
 
