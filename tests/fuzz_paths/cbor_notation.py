@@ -126,6 +126,11 @@ class Cbor:
             return b"\xbf" + b"".join(pieces) + b"\xff"
         return head(5, len(pieces), 1 if style == "wide" else 0) + b"".join(pieces)
 
+    def respelt(self, piece: bytes) -> bytes:
+        """Return a pair whose label has a longer head than it needs."""
+        major, argument = piece[0] & 0xE0, piece[0] & 31
+        return bytes((major | 24, argument)) + piece[1:] if argument < 24 else piece
+
     def twisted(self, payload: bytes, chance: random.Random) -> bytes:
         """Return claims of which the whole, not one value, is out of the plain."""
         return chance.choice(

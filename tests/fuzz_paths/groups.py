@@ -115,12 +115,15 @@ class Group:
             self.values[role] = value
 
     def _add_extras(self) -> None:
-        for number in range(self.chance.choice((0, 0, 1, 1, 2, 3))):
+        # Rarely more claims than a layout has fields.
+        for number in range(self.chance.choices((0, 1, 2, 3, 17), (10, 10, 6, 6, 1))[0]):
             path = (-80_001 - number if self.notation.format is Format.NATIONAL else "more" + "x" * number,)
             self._put(f"more {number}", path, self._extra())
 
     def _extra(self) -> bytes:
         chance, notation = self.chance, self.notation
+        if chance.random() < 0.02:  # about as long as a code may be, in its text and in memory
+            return notation.text(chance.choice((b"x", b"x,", "é".encode())) * chance.randrange(100, 1000), self.style)
         match chance.randrange(4):
             case 0:
                 return notation.text(chance.choice(ASCII), self.style)

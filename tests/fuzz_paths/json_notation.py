@@ -118,6 +118,10 @@ class Json:
         """Return the object of these members."""
         return b"{" + _COMMA[style].join(pieces) + b"}"
 
+    def respelt(self, piece: bytes) -> bytes:
+        """Return a member whose name begins with an escape."""
+        return b'"\\u%04x' % piece[1] + piece[2:] if 0x20 < piece[1] < 0x7F else piece
+
     def twisted(self, payload: bytes, chance: random.Random) -> bytes:
         """Return claims of which the whole, not one value, is out of the plain."""
         return chance.choice(

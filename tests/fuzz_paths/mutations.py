@@ -104,7 +104,7 @@ def _structure(group: Group, now: int) -> Mutant:
     chance, values, order = group.chance, group.spoken(now), [*group.order]
     pieces = [group.slots[role].before + values[role] + group.slots[role].behind for role in order]
     place = chance.randrange(len(pieces))
-    how = chance.choice(("dropped", "twice", "moved", "more", "other name", "other style", "whole"))
+    how = chance.choice(("dropped", "twice", "moved", "more", "other name", "other style", "escaped name", "whole"))
     match how:
         case "dropped":
             del pieces[place]
@@ -117,6 +117,8 @@ def _structure(group: Group, now: int) -> Mutant:
             pieces.append(slot[0] + chance.choice(group.notation.odd))
         case "other name":
             pieces[place] = pieces[place].replace(group.slots[order[place]].before, _other_name(group), 1)
+        case "escaped name":  # the same name in JSON, spelt otherwise; the same label in CBOR, in a longer head
+            pieces[place] = group.notation.respelt(pieces[place])
         case "other style":
             return Mutant(group.seal(group.notation.join(pieces, chance.choice(group.notation.styles))), how)
         case _:

@@ -180,7 +180,7 @@ def _base45(data: bytes) -> bytes:
     pairs = np.frombuffer(data[: len(data) & ~1], ">u2").astype(np.int64)
     high, low = np.divmod(pairs, 45 * 45)
     second, first = np.divmod(low, 45)
-    text = _CHARACTERS[np.stack((first, second, high), axis=1)].tobytes()
+    text: bytes = _CHARACTERS[np.stack((first, second, high), axis=1)].tobytes()
     if len(data) % 2:
         text += bytes((ALPHABET[data[-1] % 45], ALPHABET[data[-1] // 45]))
     return text
