@@ -41,8 +41,8 @@ class Group:
         self.kid = kid
         fmt = Format(entry["format"])
         self.notation: Cbor | Json = Cbor() if fmt is Format.NATIONAL else Json(fmt)
-        # Two thirds are built as encoders build them, so that there are layouts of them; the others in any way.
-        self.is_regular = chance.random() < 0.67
+        # Most are built as encoders build them, so that there are layouts of them; the others in any way.
+        self.is_regular = chance.random() < 0.75
         self.style = "plain" if self.is_regular else chance.choice(self.notation.styles)
         self.form = self.notation.regular if self.is_regular else chance.choice(self.notation.forms)
         self._sign(world, fmt)
@@ -116,7 +116,7 @@ class Group:
 
     def _add_extras(self) -> None:
         # Rarely more claims than a layout has fields.
-        for number in range(self.chance.choices((0, 1, 2, 3, 17), (10, 10, 6, 6, 1))[0]):
+        for number in range(self.chance.choices((0, 1, 2, 3, 17), (6, 10, 8, 6, 1))[0]):
             path = (-80_001 - number if self.notation.format is Format.NATIONAL else "more" + "x" * number,)
             self._put(f"more {number}", path, self._extra())
 
@@ -124,12 +124,12 @@ class Group:
         chance, notation = self.chance, self.notation
         if chance.random() < 0.02:  # about as long as a code may be, in its text and in memory
             return notation.text(chance.choice((b"x", b"x,", "é".encode())) * chance.randrange(100, 1000), self.style)
-        match chance.randrange(4):
+        match chance.randrange(5):
             case 0:
                 return notation.text(chance.choice(ASCII), self.style)
-            case 1:
+            case 1 | 2:
                 return notation.text(chance.choice(NOT_ASCII), self.style)
-            case 2:
+            case 3:
                 return notation.number(chance.choice((0, 7, 23, 2**31)))
             case _:
                 return notation.text(b"plain", self.style) if self.is_regular else chance.choice(notation.sound)

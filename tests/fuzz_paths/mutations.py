@@ -50,7 +50,7 @@ def _word(group: Group, now: int) -> Mutant:
 def _inside(group: Group, now: int) -> Mutant:
     """Other bytes in a value, of the same length: text stays text or does not."""
     chance, values = group.chance, group.spoken(now)
-    role = chance.choice(group.order)
+    role = chance.choice([*group.order, *(role for role in group.order if role.startswith("more"))])
     value = bytearray(values[role])
     if not value:
         return group.plain(now)

@@ -6,10 +6,11 @@ nothing learned. Whatever the way, the answer must be the general one's.
 
 import types
 from collections.abc import Callable, Coroutine, Generator, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any, TypeVar
 from unittest.mock import patch
 
+from onecode_server.engine import layout_book, row_reader, speakers, verifier
 from onecode_server.engine.check import Answers, Check
 from onecode_server.engine.row_reader import RowReader
 from onecode_server.errors import StoreUnavailable
@@ -63,6 +64,22 @@ def read_list(world: World) -> TrustList:
 def put_in_force(world: World, trust: TrustList) -> None:
     """Swap the list in force: one assignment, as it is between two turns of the event loop."""
     world.trust._list = trust
+
+
+@contextmanager
+def small_bounds() -> Iterator[None]:
+    """Make the bounds of what is learned and kept so small that they are always reached, and slices short."""
+    bounds = (
+        (layout_book, {"SHAPES_MAX": 6, "LAYOUTS_MAX": 2, "LEARNED_MAX": 8}),
+        (speakers, {"KEPT_MAX": 3}),
+        (row_reader, {"VOICES_MAX": 1}),
+        (verifier, {"SHARED_CODES": 80, "TOGETHER_CODES": 120, "SLICE_CODES": 24, "SHARED_TURNS": 2}),
+    )
+    with ExitStack() as stack:
+        for module, values in bounds:
+            smaller: dict[str, Any] = dict(values)
+            stack.enter_context(patch.multiple(module, **smaller))
+        yield
 
 
 def cut_slices(world: World, items: int) -> None:

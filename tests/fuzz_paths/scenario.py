@@ -2,7 +2,7 @@
 
 import random
 import tempfile
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from typing import Any, Final
 from unittest.mock import patch
@@ -50,6 +50,9 @@ class Scenario:
             self.world = World(Path(self._directory.name))
             self.base = country.founded(self.world)
         paths.cut_slices(self.world, chance.choice((3, 7, 16, 128)))
+        self._bounds = ExitStack()
+        if chance.random() < 0.2:
+            self._bounds.enter_context(paths.small_bounds())
         self._version = 1
         self.kind_of_list = "base"
 
@@ -66,7 +69,8 @@ class Scenario:
         self.groups = [self._group(number) for number in range(GROUPS)]
 
     async def end(self) -> None:
-        """Close the store and remove the world's files."""
+        """Close the store, and let go of the world's bounds and files."""
+        self._bounds.close()
         await self.world.store.close()
         self._directory.cleanup()
 
@@ -129,6 +133,8 @@ class Scenario:
         groups = chance.sample(self.groups, chance.choice((1, 5, 5, 5, 9)))
         codes = [mutant(group, self.world.now) for group in groups for _ in range(GROUP_CODES)]
         codes += [self._stray() for _ in range(STRAYS * len(groups) // 5)]
+        if chance.random() < 0.2:
+            codes += chance.choices(codes, k=20)
         if chance.random() < 0.7:
             chance.shuffle(codes)
         if chance.random() < 0.05:  # how codes are built changes as time goes on
