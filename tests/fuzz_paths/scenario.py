@@ -25,7 +25,7 @@ KIDS: Final = (*("own",) * 12, *("k1",) * 5, "绿", "window", "window", "retired
 """The keys of a world's groups, each its own: all kinds, and mostly good ones."""
 SPEAKERS: Final = (*SIGNED, "000000", "420000", "440000", "120000")
 """The regions of a world's groups, in turn: all of them, and again those whose codes are mostly read in columns."""
-GROUP_CODES: Final = 34
+GROUP_CODES: Final = 40
 """More than twice ROWS_MIN, since not all mutants of a group keep its shape."""
 STRAYS: Final = 14
 
@@ -130,12 +130,12 @@ class Scenario:
     def batch(self) -> list[Mutant]:
         """Return mutants of some groups, so many of each that they are read in columns, and others beside them."""
         chance = self.chance
-        groups = chance.sample(self.groups, chance.choice((1, 5, 5, 5, 9)))
+        groups = chance.sample(self.groups, chance.choice((1, 4, 4, 4, 7)))
         codes = [mutant(group, self.world.now) for group in groups for _ in range(GROUP_CODES)]
-        codes += [self._stray() for _ in range(STRAYS * len(groups) // 5)]
+        codes += [self._stray() for _ in range(STRAYS * len(groups) // 4)]
         if chance.random() < 0.2:
             codes += chance.choices(codes, k=20)
-        if chance.random() < 0.7:
+        if chance.random() < 0.4:
             chance.shuffle(codes)
         if chance.random() < 0.05:  # how codes are built changes as time goes on
             number = chance.randrange(GROUPS)
