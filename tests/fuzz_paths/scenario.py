@@ -23,7 +23,7 @@ from tests.world import HOUR, NOON, SECOND, World
 GROUPS: Final = 24
 KIDS: Final = (*("own",) * 12, *("k1",) * 5, "绿", "window", "window", "retired", "retired", "future", "revoked")
 """The keys of a world's groups, each its own: all kinds, and mostly good ones."""
-SPEAKERS: Final = (*SIGNED, "000000", "420000", "440000", "120000")
+SPEAKERS: Final = (*SIGNED, "000000", "420000", "440000", "130000")
 """The regions of a world's groups, in turn: all of them, and again those whose codes are mostly read in columns."""
 GROUP_CODES: Final = 40
 """More than twice ROWS_MIN, since not all mutants of a group keep its shape."""

@@ -13,7 +13,7 @@ from tests.fuzz_paths.population import ISSUED_AT, SUBJECTS, name_of
 from tests.fuzz_paths.sealing import plain, secret_of
 from tests.world import SECOND, World
 
-_SOURCE_KEYS: Final = ("own", "own", "own", "own", "k1", "k1", "window", "retired", "revoked", "past", "none")
+_SOURCE_KEYS: Final = ("own", "own", "own", "k1", "window", "retired", "revoked", "past", "none")
 
 
 class Translations(Group):
