@@ -7,10 +7,10 @@ STUBS  := clients/python
 PIN    := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test fuzz fuzz-ci check coverage protos stubs-fresh breaking lint types imports bench bench-gate bench-peers spread soak bench-kernel bench-store go-client constraints clean
+.PHONY: help demo test fuzz fuzz-ci fuzz-paths fuzz-paths-ci check coverage protos stubs-fresh breaking lint types imports bench bench-gate bench-peers spread soak bench-kernel bench-store go-client constraints clean
 
 help: ## show this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 $(STAMP): pyproject.toml setup.py constraints.txt $(wildcard server/onecode_server/*/kernel/*)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "onecode needs Python 3.11 or later; set PYTHON="; exit 2; }
@@ -31,6 +31,13 @@ fuzz: $(STAMP) ## compare the kernel with PyNaCl's libsodium on made signatures,
 
 fuzz-ci: $(STAMP) ## the same for under a minute, memory and arithmetic watched, always the same inputs
 	$(BIN)/python -m tests.fuzz --sanitized --seed 1 --runs 3000
+
+FUZZ_PATHS_S ?= 600
+fuzz-paths: $(STAMP) ## compare single, row and column checks with the general path on signed mutants, FUZZ_PATHS_S seconds
+	$(BIN)/python -m tests.fuzz_paths --seconds $(FUZZ_PATHS_S)
+
+fuzz-paths-ci: $(STAMP) ## the same for under a minute, always the same mutants
+	$(BIN)/python -m tests.fuzz_paths --seed 1 --runs 30000
 
 coverage: $(STAMP) ## after `make test TEST_FLAGS=--cov`: hold rules, formats and engine to 95 % of lines and branches
 	@for room in rules formats engine; do \

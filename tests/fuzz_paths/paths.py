@@ -1,0 +1,116 @@
+"""The ways by which a code can be answered, and all that the fuzzer knows of the engine's insides.
+
+Columns: many codes built alike, read together. Rows: one code, by a layout where one is known. General: parsed, with
+nothing learned. Whatever the way, the answer must be the general one's.
+"""
+
+import types
+from collections.abc import Callable, Coroutine, Generator, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any, TypeVar
+from unittest.mock import patch
+
+from onecode_server.engine import column_authenticator, template_cache, templates, verifier
+from onecode_server.engine.check import Answers, Check
+from onecode_server.engine.row_reader import RowReader
+from onecode_server.errors import StoreUnavailable
+from onecode_server.model.code import Scan
+from onecode_server.model.trust_list import TrustList
+
+from tests.world import World
+
+_T = TypeVar("_T")
+_FAILS = ("statuses", "tokens", "changes", "exceptions")
+
+
+async def by_columns(world: World, codes: Sequence[bytes], host: str, *, alone: bool = False) -> Answers:
+    """Return the verdicts on a batch; ``alone``: with no single calls beside it, so in longer slices."""
+    return await world.verifier.verify(codes, host, (lambda: False) if alone else (lambda: True))
+
+
+async def by_rows(world: World, codes: Sequence[bytes], host: str) -> list[Check]:
+    """Return checks that are made one by one, by layouts where they are known."""
+    return (await world.verifier.check([Scan(code, host) for code in codes])).checks
+
+
+async def by_parsing(world: World, codes: Sequence[bytes], host: str) -> list[Check]:
+    """Return checks by the general path alone."""
+    with patch.object(RowReader, "decode", lambda *_: None):
+        return await by_rows(world, codes, host)
+
+
+def is_row(check: Check) -> bool:
+    """Tell whether a check was read by a layout."""
+    return check.row is not None
+
+
+def codes_in_columns(world: World) -> int:
+    """Return how many codes were read in columns until now."""
+    return int(world.metrics.column_codes._added)  # the registry's own way to a value takes a millisecond
+
+
+def faults(world: World) -> tuple[float, float]:
+    """Return how often the store has failed, and how many bugs the engine has caught, until now."""
+    return world.metrics.store_failures._added, world.metrics.check_bugs._added
+
+
+def read_list(world: World) -> TrustList:
+    """Return the list that stands in the world's file, its keys made ready, without putting it in force."""
+    found = world.trust._believe(world.file.read_bytes())
+    world.backend.prepare(found.public_keys)
+    return found
+
+
+def put_in_force(world: World, trust: TrustList) -> None:
+    """Swap the list in force: one assignment, as it is between two turns of the event loop."""
+    world.trust._list = trust
+
+
+@contextmanager
+def small_bounds() -> Iterator[None]:
+    """Make the bounds of what is learned and kept so small that they are always reached, and slices short."""
+    bounds = (
+        (template_cache, {"TEMPLATES_MAX": 3, "SPELLINGS_MAX": 1, "MISSES_MAX": 2, "TOUCH_READS": 1}),
+        (column_authenticator, {"LEARNED_MAX": 8}),
+        (templates, {"WORDS_MAX": 2}),
+        (verifier, {"SHARED_CODES": 80, "TOGETHER_CODES": 120, "SLICE_CODES": 24, "SHARED_TURNS": 2}),
+    )
+    with ExitStack() as stack:
+        for module, values in bounds:
+            smaller: dict[str, Any] = dict(values)
+            stack.enter_context(patch.multiple(module, **smaller))
+        yield
+
+
+def cut_slices(world: World, items: int) -> None:
+    """Have the event loop given away after so many signatures, so that more can happen in the middle of a batch."""
+    world.backend.slice_items = items  # type: ignore[misc]
+
+
+@contextmanager
+def store_that_fails(world: World) -> Iterator[None]:
+    """Have the store not answer."""
+
+    async def fail(*_: object) -> Any:
+        raise StoreUnavailable("a test")
+
+    failing: dict[str, Any] = dict.fromkeys(_FAILS, fail)
+    with patch.multiple(world.store, **failing):
+        yield
+
+
+@types.coroutine
+def stepwise(work: Coroutine[Any, Any, _T], at_step: Callable[[int], None]) -> Generator[Any, Any, _T]:
+    """Run ``work``, and call ``at_step`` each time that it gives the event loop away, with the count of these times."""
+    steps, thrown = 0, None
+    while True:
+        try:
+            waits_for = work.send(None) if thrown is None else work.throw(thrown)
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]
+        thrown, steps = None, steps + 1
+        at_step(steps)
+        try:
+            yield waits_for
+        except BaseException as fault:
+            thrown = fault
