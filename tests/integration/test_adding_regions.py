@@ -16,7 +16,7 @@ from cwt import COSE, COSEKey
 from onecode.v1 import recognition_pb2 as pb
 from onecode.v1 import status_pb2
 from onecode_client import OnecodeClient
-from onecode_server.formats import base45
+from onecode_server.formats import base45, national
 
 from tests.integration.deployment import TAKEN_S, Deployment, Ended, command, eventually, expect, record
 
@@ -271,6 +271,24 @@ def test_tokens_of_an_opaque_region_are_tried_by_their_prefix_and_length(deploym
         assert (ended.status, why in ended.err) == (2, True)
     file.write_text("CO-" + "x" * 22)
     assert "1 of 1 samples fit" in expect(deployment.trust("add-region", *asked))
+
+
+@pytest.mark.parametrize("region", ["110000", "150000", "420000", "440000", "540000"])
+def test_a_status_under_the_regions_own_identifier_counts_for_its_codes(deployment: Deployment, serve, region: str):
+    (code,) = deployment.issue(region, id="wang")
+    publisher = "000000" if region == "540000" else region
+    expect(deployment.publish(record(publisher, "RED", "wang", subject={"local": {"region": region, "id": "wang"}})))
+    assert serve(deployment).verify(code, "430000").verdict.level == RED
+
+
+def test_only_the_national_authority_issues_pseudonyms(deployment: Deployment):
+    subjects = {}
+    for region in ("110000", "540000", "000000"):
+        (code,) = deployment.issue(region, id="wang")
+        subjects[region] = national.read_claims(national.decode(code).payload)[national.SUBJECT]
+    assert subjects["110000"] == "wang"
+    assert len(subjects["540000"]) == len(subjects["000000"]) == 16
+    assert subjects["540000"] != subjects["000000"]
 
 
 def test_an_adopter_has_nothing_to_try(deployment: Deployment):

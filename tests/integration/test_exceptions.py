@@ -44,6 +44,13 @@ def test_a_report_has_no_effect_until_it_is_acknowledged_and_ends_when_it_is_wit
     assert running.verify(code, "440000").verdict.decision == pb.DECISION_ADMIT
 
 
+@pytest.mark.parametrize("written", [str.upper, str.lower])
+def test_a_report_is_found_however_the_hex_of_its_id_is_written(running: Server, written: Any) -> None:
+    filed = report(running)
+    assert exception(running, "acknowledge", written(filed["id"]))["id"] == filed["id"]
+    assert exception(running, "withdraw", written(filed["id"]))["state"] == "EXCEPTION_STATE_WITHDRAWN"
+
+
 def test_an_exception_ends_by_itself(running: Server, deployment: Deployment) -> None:
     code = deployment.issue("420000")[0]
     exception(running, "acknowledge", report(running, ends="+3s")["id"])

@@ -2,7 +2,7 @@
 
 import re
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 import click
 
@@ -24,7 +24,16 @@ _COLUMNS = {
 """Headings that leave room in a terminal of 80 columns; ``--json`` has the fields' own names, and the microseconds."""
 _STATES = ("REPORTED", "ACKNOWLEDGED", "EFFECTIVE", "ENDED", "WITHDRAWN")
 _LATER = re.compile(r"\+([0-9]{1,6})([smhd])\Z")
+_ID: Final = re.compile("[Rr][Ee]-[0-9A-Fa-f]+")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+def _as_shown(context: click.Context, parameter: click.Parameter, text: str) -> str:
+    """Return a report's id as ``list`` shows it: its hex may be given in capitals."""
+    return f"RE-{text[3:].lower()}" if _ID.fullmatch(text) else text
+
+
+_identifier = click.argument("identifier", metavar="ID", callback=_as_shown)
 
 
 @click.group()
@@ -58,7 +67,7 @@ def report(
 
 @exception.command()
 @server_option
-@click.argument("identifier", metavar="ID")
+@_identifier
 @json_option
 def acknowledge(server: str, identifier: str, *, as_json: bool) -> None:
     """Let a report take effect: from its beginning, or from now where that is past."""
@@ -68,7 +77,7 @@ def acknowledge(server: str, identifier: str, *, as_json: bool) -> None:
 
 @exception.command()
 @server_option
-@click.argument("identifier", metavar="ID")
+@_identifier
 @json_option
 def withdraw(server: str, identifier: str, *, as_json: bool) -> None:
     """End a report before its time."""
