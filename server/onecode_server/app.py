@@ -155,8 +155,8 @@ async def _open(settings: Settings, metrics: Metrics, *, migrates: bool = False)
         await engine.trust.refresh()
         if not migrates and not await engine.migration.upgrade():
             raise StoreUnavailable(
-                f"the store in {settings.data_dir} has records under binary subjects of regions with the format "
-                f"national, which are identifiers now: run 'onecode store migrate --data-dir {settings.data_dir}'"
+                f"the store in {settings.data_dir} is of an older version, and may hold records of binary subjects of "
+                f"regions with the format national: run 'onecode store migrate --data-dir {settings.data_dir}' first"
             )
         await engine.follower.catch_up()
         yield engine

@@ -4,6 +4,7 @@ import json
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from onecode_client import OperatorClient, status_record
 from onecode_server.cli import demo_regions
 from onecode_server.data_directory import DataDirectory
 from onecode_server.model.status import Level, Scope, StatusRecord
@@ -176,3 +178,22 @@ def test_where_there_is_no_store_there_is_nothing_to_migrate(deployment: Deploym
     ended = called("store", "migrate", "--data-dir", deployment.path)
     assert (ended.status, ended.err.count("\n")) == (2, 1)
     assert not (deployment.path / "store").exists()
+
+
+def test_a_clock_behind_the_newest_stored_time_is_logged_and_shown(
+    tmp_path: Path, serve: Callable[..., Server]
+) -> None:
+    deployment = Deployment(tmp_path / "data")
+    expect(called("init", "--data-dir", deployment.path))
+    ahead = time.time_ns() // 1000 + 10**9
+    write_older_store(deployment.path / "store", {RAW: (RED._replace(publisher="000000"),)}, ahead)
+    server = serve(deployment)
+    assert server.healthz()[1]["store"]["clock_behind_s"] == 0
+    with OperatorClient(server.address) as client:
+        said = {"publisher": "000000", "subject": {"local": {"region": "000000", "id": "wang"}}, "scope": "NATIONAL"}
+        (answer,) = client.publish([status_record(said | {"level": "RED", "effective_at": AGO, "revision": 1})])
+        assert not answer.rejections
+        (record,) = client.get_status(region="000000", local_id="wang")
+    assert record.published_at.ToMicroseconds() == ahead
+    assert 900 < server.healthz()[1]["store"]["clock_behind_s"] <= 1000
+    assert [line["level"] for line in server.log() if "behind the newest stored time" in line["message"]] == ["error"]

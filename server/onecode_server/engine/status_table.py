@@ -41,7 +41,7 @@ _ENTRY: Final = np.dtype(
         ("has_older", "?"),  # whether there are records that may count until that one takes effect
     ]
 )
-"""49 bytes."""
+"""47 bytes."""
 Entries = npt.NDArray[np.void]
 
 

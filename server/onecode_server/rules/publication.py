@@ -127,8 +127,10 @@ def set_back(records: Records, publisher: str, scope: Scope, to: int) -> Records
 def joined(records: Records, copies: Records, now: int) -> Records:
     """Return a subject's records and those of another that turned out to be the same subject, under merge's bounds.
 
-    Of two under one revision the more severe stays.
+    Of two under one revision the more severe stays. Where there are none yet, all copies are kept.
     """
+    if not records:
+        return copies
     result: Records = ()
     by_place: dict[tuple[str, Scope, int], StatusRecord] = {}
     for record in (*records, *copies):

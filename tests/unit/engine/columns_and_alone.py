@@ -81,6 +81,20 @@ class Loop:
         await world.start()
         self.batch = codes(world)
         now = world.now
+        for home in SIGNED:
+            world.now = now - 3 * HOUR
+            await world.say(home, Level.RED, "id-009", effective_at=world.now)
+            await world.say(home, Level.GREEN, "id-010", effective_at=now - HOUR - 10 * SECOND)
+            await world.say(home, Level.GREEN, "id-011", effective_at=now - HOUR // 2)
+            await world.say(home, Level.RED, "id-012", effective_at=now - HOUR // 2)
+            await world.say(home, Level.RED, "id-013", effective_at=world.now)
+            world.now = now - HOUR
+            await world.say(home, Level.YELLOW, "id-014", effective_at=now - 2 * HOUR)
+        world.now = now
+        for home in SIGNED:
+            await world.say(home, Level.GREEN, "id-013", effective_at=now + HOUR, revision=2)
+            await world.say(home, Level.RED, "id-015", effective_at=now - HOUR // 3)
+            await world.say(home, Level.GREEN, "id-015", effective_at=now, revision=2)
         windows = {0: (now, None), 1: (now - HOUR, None), 2: (now - 3 * HOUR, None), 3: (now - HOUR // 2, now + HOUR)}
         windows |= {4: (now - HOUR // 2, now - 1), 5: (now + HOUR, None), 6: (now - HOUR - 6 * SECOND, None)}
         for home in SIGNED:

@@ -10,6 +10,7 @@ from onecode_server.engine.status_cache import StatusCache
 from onecode_server.metrics import Metrics
 from onecode_server.model.status import Level, Scope, Status, StatusRecord
 from onecode_server.stores import lmdb as store_module
+from onecode_server.stores import lmdb_tables
 from onecode_server.stores.protocol import Publication, Records, Snapshot
 
 from tests.world import NOON, World
@@ -85,7 +86,7 @@ async def test_that_there_is_nothing_is_asked_for_again_after_half_a_minute(worl
 async def test_a_hole_in_the_feed_forgets_everything(
     world: World, cache: StatusCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store_module, "CHANGES_KEPT", 3)
+    monkeypatch.setattr(lmdb_tables, "CHANGES_KEPT", 3)
     await publish(world, ANNE, Level.GREEN)
     await cache.catch_up()
     await cache.lookup([ANNE])

@@ -20,6 +20,7 @@ from onecode_server.rules.publication import (
     Rejection,
     Replay,
     alive,
+    joined,
     merge,
     rejection,
     set_back,
@@ -200,6 +201,16 @@ def test_what_is_set_back_keeps_levels_times_and_order():
     assert isinstance(merge(lower, at(NOW, 2, published_at=NOW), NOW), tuple)
     assert merge(lower, at(NOW, 1, published_at=NOW, level=Level.RED), NOW) is Rejection.REVISION_CONFLICT
     assert set_back((green,), HOME, Scope.NATIONAL, 0) == (green._replace(revision=0),)
+
+
+def test_records_of_one_subject_under_two_names_are_joined_and_the_highest_revision_is_the_newest():
+    red, green = at(NOW, 3, level=Level.RED), at(NOW - LAG_US, 2)
+    assert joined((), (green, red), NOW + 2 * LAG_US) == (green, red)
+    assert joined((green,), (red,), NOW) == (green, red) == joined((red,), (green,), NOW)
+    assert joined((red,), (at(NOW, 3),), NOW) == (red,) == joined((at(NOW, 3),), (red,), NOW)
+    assert joined((red,), (at(NOW, 9, publisher=OTHER),), NOW) == (red, at(NOW, 9, publisher=OTHER))
+    assert joined((green,), (red,), NOW + LAG_US) == (red,)
+    assert joined((green, red), (green, red), NOW) == (green, red)
 
 
 @pytest.mark.parametrize(

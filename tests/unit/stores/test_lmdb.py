@@ -8,7 +8,7 @@ from onecode_server.errors import StoreUnavailable
 from onecode_server.model.exception import RecognitionException
 from onecode_server.model.status import Level, Scope, StatusRecord, Token
 from onecode_server.stores.lmdb import LmdbStore
-from onecode_server.stores.protocol import KnownList, Publication, TokenKey
+from onecode_server.stores.protocol import KnownList, Publication, RecordsChange, TokenKey
 
 from tests.world import filed
 
@@ -77,6 +77,43 @@ async def test_a_token_has_the_window_of_the_record_that_published_it(store, exp
     await store.publish([Publication(ANNA, RECORD._replace(expires_at=expires_at), TOKEN)], append)
     elsewhere = TOKEN._replace(region="320000")
     assert await store.tokens([elsewhere, TOKEN]) == [None, Token(ANNA, 100, expires_at)]
+
+
+async def test_the_store_says_when_a_record_was_published_and_keeps_what_it_said(directory):
+    times = [1000, 1000, 500, 2000]
+    store = LmdbStore(directory, lambda: times[0], skew_us=400)
+    await store.publish([Publication(ANNA, RECORD._replace(published_at=7))], append)
+    assert await store.publish([Publication(ANNA, RECORD)], append) == [False]
+    times.pop(0)
+    times.pop(0)
+    await store.publish([Publication(ANNA, RECORD._replace(revision=2))], append)
+    assert store.clock_behind_us == 500
+    await store.close()
+    store = LmdbStore(directory, lambda: 601, skew_us=400)  # another process, whose clock is behind by less
+    await store.publish([Publication(ANNA, RECORD._replace(revision=3))], append)
+    assert store.clock_behind_us == 0
+    await store.close()
+    store = LmdbStore(directory, lambda: 2000)
+    await store.publish([Publication(ANNA, RECORD._replace(revision=4))], append)
+    assert [record.published_at for record in (await store.statuses([ANNA])).records[0]] == [1000, 1000, 1000, 2000]
+    await store.close()
+
+
+async def test_what_is_amended_is_told_and_audited_and_what_fails_changes_nothing(store):
+    await store.publish([Publication(ANNA, RECORD)], append)
+    position = (await store.changes(0)).position
+
+    def change(known):
+        return RecordsChange((known[0]._replace(revision=9),), "done", {"why": 1})
+
+    assert await store.amend(ANNA, change) == (RECORD._replace(revision=9),)
+    assert (await store.statuses([ANNA])).records == [(RECORD._replace(revision=9),)]
+    assert (await store.changes(position)).subjects == [ANNA]
+    (entry,) = await store.audit(0)
+    assert (entry.event, entry.subject, entry.details) == ("done", ANNA.hex(), {"why": 1})
+    with pytest.raises(IndexError):
+        await store.amend(BELA, change)
+    assert len(await store.audit(0)) == 1
 
 
 async def test_a_token_whose_record_was_not_taken_is_not_known(store):

@@ -116,7 +116,9 @@ class _StatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Status.ValueTy
     STATUS_UNAVAILABLE: _Status.ValueType  # 3
     """The store does not answer and nothing recent enough is known."""
     STATUS_NONE: _Status.ValueType  # 4
-    """The store answered that it has no record: the code's own claim stands."""
+    """The store answered that it has no record that could count: the code's own claim stands. Where there is one, status
+    is CURRENT, whether it changed the level or not.
+    """
 
 class Status(_Status, metaclass=_StatusEnumTypeWrapper):
     """How fresh the status is on which the answer rests."""
@@ -130,7 +132,9 @@ STATUS_STALE: Status.ValueType  # 2
 STATUS_UNAVAILABLE: Status.ValueType  # 3
 """The store does not answer and nothing recent enough is known."""
 STATUS_NONE: Status.ValueType  # 4
-"""The store answered that it has no record: the code's own claim stands."""
+"""The store answered that it has no record that could count: the code's own claim stands. Where there is one, status
+is CURRENT, whether it changed the level or not.
+"""
 Global___Status: _TypeAlias = Status  # noqa: Y015
 
 class _Recognition:

@@ -1,0 +1,80 @@
+"""The tables of the store on LMDB, and what every commit to them has in common: its time, what it tells other
+processes, and its place in the audit record."""
+
+import logging
+import time as wall_time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, Final
+
+from onecode_server.model import audit
+from onecode_server.stores import layout
+from onecode_server.stores.lmdb_environment import LmdbEnvironment
+
+CHANGES_KEPT: Final = 100_000
+"""The newest changes, 40 bytes each: what other processes missed while they were busy for some seconds."""
+SKEW_US: Final = 60_000_000
+"""By how much clocks may disagree, where nobody says otherwise."""
+
+_log = logging.getLogger(__name__)
+_TABLES: Final = ("statuses", "tokens", "changes", "exceptions", "audit", "meta")
+
+
+def _wall_clock() -> int:
+    return wall_time.time_ns() // 1000
+
+
+class LmdbTables:
+    """The open environment, and its tables."""
+
+    def __init__(self, directory: Path, clock: Callable[[], int] = _wall_clock, skew_us: int = SKEW_US) -> None:
+        """Open the store in ``directory``, made if it is missing. Raises StoreUnavailable.
+
+        ``clock`` returns Unix microseconds. A commit more than ``skew_us`` behind the newest stored time is logged.
+        """
+        self._clock, self._skew_us = clock, skew_us
+        self._clock_behind_us = 0
+        self._env = LmdbEnvironment(directory, _TABLES, layout.SCHEMA, layout.SCHEMA_BEFORE)
+        tables = self._env.tables
+        self._statuses, self._tokens, self._changes = tables["statuses"], tables["tokens"], tables["changes"]
+        self._exceptions, self._audit, self._meta = tables["exceptions"], tables["audit"], tables["meta"]
+
+    @property
+    def clock_behind_us(self) -> int:
+        """By how many microseconds the clock was behind the newest stored time at the last commit here; 0 where by no
+        more than the skew."""
+        return self._clock_behind_us
+
+    def _commit_time(self, txn: Any, now: int) -> int:
+        """Return the time of the commit that runs: ``now``, or the newest stored time where the clock is behind that.
+
+        The newest stored time is that of the newest change: each commit of records makes one.
+        """
+        data = self._last(txn, self._changes)[1]
+        newest = layout.unpack_change(data)[1] if data else now
+        behind = newest - now if newest - now > self._skew_us else 0
+        if behind and not self._clock_behind_us:
+            _log.error("the clock is behind the newest stored time", extra={"behind_s": round(behind / 1e6, 1)})
+        elif self._clock_behind_us and not behind:
+            _log.info("the clock is no longer behind the newest stored time")
+        self._clock_behind_us = behind
+        return max(now, newest)
+
+    def _tell(self, txn: Any, subjects: Iterable[bytes], time: int) -> None:
+        """Add to the change feed, and let go of what is older than it keeps. ``time`` is that of the commit."""
+        first = last = self._last(txn, self._changes)[0]
+        for last, subject in enumerate(subjects, first + 1):
+            txn.put(layout.number(last), layout.pack_change(subject, time), db=self._changes, append=True)
+        for old in range(max(first - CHANGES_KEPT, 0), last - CHANGES_KEPT + 1):
+            txn.delete(layout.number(old), db=self._changes)
+
+    def _record(self, txn: Any, time: int, event: str, subject: str, details: dict[str, Any]) -> None:
+        """Add to the audit record, bound to what stands there."""
+        data = self._last(txn, self._audit)[1]
+        entry = audit.chain(audit.unpack(data) if data else None, time, event, subject, details)
+        txn.put(layout.number(entry.number), audit.pack(entry), db=self._audit, append=True)
+
+    def _last(self, txn: Any, db: Any) -> tuple[int, bytes]:
+        """Return the highest number of a numbered table and what stands there; 0 and nothing where it is empty."""
+        cursor = txn.cursor(db=db)
+        return (layout.read_number(cursor.key()), cursor.value()) if cursor.last() else (0, b"")
