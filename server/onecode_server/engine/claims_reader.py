@@ -48,11 +48,13 @@ class ClaimsReader:
         """Return the claims of a code that ``key`` signed. Raises ClaimFault, which names the claim at fault."""
         try:
             tree = CODECS[key.format].read_claims(payload)
-        except Malformed as fault:
+            if key.role is Role.GATEWAY:
+                return self._translated(key, tree, trust)
+            return self._issued(key, tree, trust)
+        except ClaimFault:
+            raise
+        except Malformed as fault:  # of the claims as a whole, of a source, or of a target that has none of its own
             raise ClaimFault("claims", str(fault)) from None
-        if key.role is Role.GATEWAY:
-            return self._translated(key, tree, trust)
-        return self._issued(key, tree, trust)
 
     def _issued(self, key: IssuerKey, tree: claims.Tree, trust: TrustList) -> Claims:
         region = trust.regions[key.region]

@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from onecode_server.engine.translator import MINUTE_US, Obstacle, Translation
 from onecode_server.errors import PreconditionFailed
 from onecode_server.formats import national
+from onecode_server.model.code import Scan
 from onecode_server.model.status import Level, Scope
 from onecode_server.model.verdict import Authenticity, Decision, Reason, Recognition
 
@@ -173,3 +174,20 @@ async def test_without_a_valid_gateway_key_for_the_format_nothing_is_translated(
     await world.publish_list()
     with pytest.raises(PreconditionFailed, match="gateway key"):
         await world.translate(world.code("440000"), "420000")
+
+
+async def test_a_translation_dies_with_its_targets_own_code(world: World) -> None:
+    made = await world.translate(world.code("440000"), "110000")
+    world.document["regions"].remove(world.entry("110000"))
+    world.document["regions"].append({"code": "110000", "name": "now an adopter", "adopts_national": True})
+    await world.publish_list()
+    verdict = await world.verify(made.code, "440000")
+    assert (verdict.authenticity, verdict.reason) == (Authenticity.MALFORMED, Reason.CLAIMS_MALFORMED)
+    assert not world.metrics.registry.get_sample_value("onecode_check_bugs_total")
+
+
+async def test_a_target_is_asked_of_the_list_that_the_code_was_checked_by(world: World) -> None:
+    check, outcome = await world.batcher.verify(Scan(world.code("440000"), "310000", travels=True))
+    with pytest.raises(PreconditionFailed) as refused:
+        world.translator.translate(check, outcome)
+    assert refused.value.reason == "TARGET_OPAQUE"
