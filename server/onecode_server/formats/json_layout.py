@@ -19,8 +19,7 @@ from onecode_server.model.trust_list import Path
 _PLAIN, _DIGIT, _NONZERO = 1, 2, 4
 _CLASSES: Final = np.zeros(256, np.uint8)
 _CLASSES[0x20:0x7F] = _PLAIN
-# Besides what ends a string or escapes: what ``bounded_json`` counts, in strings too: more may be past its bounds.
-_CLASSES[np.frombuffer(b'"\\{}[],', np.uint8)] = 0
+_CLASSES[np.frombuffer(b'"\\', np.uint8)] = 0  # what ends a string, or escapes
 _CLASSES[ord("0") : ord("9") + 1] |= _DIGIT
 _CLASSES[ord("1") : ord("9") + 1] |= _NONZERO
 
