@@ -6,14 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from onecode_server.cli import output
+from onecode_server.cli import lines, output
 from onecode_server.engine.publisher import LocalSubject, SubjectName
 from onecode_server.errors import Malformed, Misconfigured
 from onecode_server.formats import claims
 from onecode_server.model.code import Scan
 from onecode_server.model.status import Level, Scope, StatusRecord
 
-_LINE_BYTES_MAX: Final = 64 * 1024
 _SHOWN_EVERY: Final = 1000
 """Records to a step of the bar, which costs about as much as reading one."""
 _MEMBERS: Final = frozenset(("publisher", "subject", *StatusRecord._fields))
@@ -27,7 +26,7 @@ def check(file: Path) -> int:
         raise Misconfigured(f"{file} is a pipe or a directory: it is read twice, so that a mistake publishes nothing")
     total = 0
     with output.bar(None, "checking") as advance_to:
-        for total, _ in read(file):
+        for total, _ in enumerate(read(file), 1):
             if total % _SHOWN_EVERY == 0:
                 advance_to(total)
     return total
@@ -44,17 +43,11 @@ def read(file: Path) -> Iterator[tuple[int, Named]]:
 
 def _lines(file: Path) -> Iterator[tuple[int, Any]]:
     """Yield the JSON of each line with its number. Raises Misconfigured."""
-    try:
-        with file.open("rb") as lines:
-            for number, line in enumerate(iter(lambda: lines.readline(_LINE_BYTES_MAX + 1), b""), 1):
-                if len(line) > _LINE_BYTES_MAX:
-                    raise Misconfigured(f"{file}, line {number}: too long for a record")
-                try:
-                    yield number, json.loads(line)
-                except (ValueError, RecursionError) as fault:
-                    raise Misconfigured(f"{file}, line {number}: not a StatusRecord ({fault})") from None
-    except OSError as fault:
-        raise Misconfigured(f"cannot read {file}: {fault.strerror}") from None
+    for number, line in lines.read(file, "too long for a record"):
+        try:
+            yield number, json.loads(line)
+        except (ValueError, RecursionError) as fault:
+            raise Misconfigured(f"{file}, line {number}: not a StatusRecord ({fault})") from None
 
 
 def _record(members: dict[str, Any]) -> Named:

@@ -1,7 +1,9 @@
 """``onecode status``: publish and look up status records, over gRPC or directly in a data directory."""
 
 import asyncio
+from array import array
 from collections import Counter
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
@@ -86,19 +88,26 @@ def _instead_of(server: str | None, data_dir: Path | None) -> Path | None:
 
 
 def _publish_to(server: str, file: Path, total: int) -> list[_Rejected]:
-    """Publish over one stream. A record's sequence is its line's number."""
+    """Publish over one stream. A record's sequence counts the lines that are not blank: ``lines`` has their numbers."""
     rejected: list[_Rejected] = []
-    through = 0
+    lines, through = array("Q"), 0
 
     def tell(fault: ServerError) -> None:
-        click.echo(f"{server} went away after line {through:,} ({fault}); going on when it is back", err=True)
+        line = lines[through - 1] if through else 0
+        click.echo(f"{server} went away after line {line:,} ({fault}); going on when it is back", err=True)
 
-    messages = (write_record(*named) for _, named in record_file.read(file))
+    def messages() -> Iterator[Any]:
+        for line, named in record_file.read(file):
+            lines.append(line)
+            yield write_record(*named)
+
     with connected(OperatorClient(server)) as client, output.bar(total, "publishing") as advance_to:
-        for answer in client.publish(messages, interrupted=tell):
+        for answer in client.publish(messages(), interrupted=tell):
             through = answer.durable_through
             advance_to(through)
-            rejected += ((one.sequence, output.word(one, "reason"), one.message) for one in answer.rejections)
+            rejected += (
+                (lines[one.sequence - 1], output.word(one, "reason"), one.message) for one in answer.rejections
+            )
     return rejected
 
 

@@ -14,6 +14,7 @@ from onecode_server.cli.options import PathType
 from onecode_server.cli.trust_document import Document
 from onecode_server.data_directory import DataDirectory
 from onecode_server.errors import Misconfigured
+from onecode_server.formats import opaque
 from onecode_server.model.trust_list import Format
 
 _data_dir = click.option("--data-dir", required=True, type=PathType(), help="The deployment.")
@@ -73,6 +74,8 @@ def add_region(data_dir: Path, root_key: Path | None, code: str, name: str, **ho
     """Add a region."""
     if not name.isprintable():
         raise Misconfigured("--name has characters that cannot be shown")
+    if fault := opaque.prefix_fault(how["prefix"] or ""):
+        raise Misconfigured(f"--prefix {how['prefix']} {fault}")
     entry: Document = {"code": code, "name": name}
     given = {"format": how["fmt"], "prefix": how["prefix"]}
     given |= {member: _json(how[member]) for member in ("claims", "levels") if how[member] is not None}

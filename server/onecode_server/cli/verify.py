@@ -8,19 +8,19 @@ from typing import Any, Final
 import click
 
 from onecode_client import OnecodeClient
-from onecode_server.cli import output
+from onecode_server.cli import lines, output
 from onecode_server.cli.connected import connected
 from onecode_server.cli.options import PathType, json_option, server_option
 from onecode_server.errors import Misconfigured
+from onecode_server.model.scanned import bare
 
 ROWS_MAX: Final = 50
 """Longer tables help nobody: beyond this, verdicts are counted."""
-LINE_BYTES_MAX: Final = 64 * 1024
 FILE_BYTES_MAX: Final = 1024**3
 """Three million codes: they and their verdicts are held in memory, and answered within some minutes."""
 
 _code = click.argument("code", required=False)
-_file = click.option("--file", type=PathType(), help="One code a line.")
+_file = click.option("--file", type=PathType(), help="One code a line; - for standard input.")
 
 
 @click.command()
@@ -72,25 +72,21 @@ def _codes(code: str | None, file: Path | None) -> list[bytes]:
         raise Misconfigured("give either a CODE or --file")
     if file is None:
         return [str(code).encode(errors="surrogateescape")]
-    try:
-        codes = list(_lines(file))
-    except OSError as fault:
-        raise Misconfigured(f"cannot read {file}: {fault.strerror}") from None
+    codes = list(_lines(file))
     if not codes:
         raise Misconfigured(f"{file} has no codes")
     return codes
 
 
 def _lines(file: Path) -> Iterator[bytes]:
+    """Yield the code of each line, without what its scanner added. A line of nothing else is blank."""
     size = 0
-    with file.open("rb") as lines:
-        for number, line in enumerate(iter(lambda: lines.readline(LINE_BYTES_MAX + 1), b""), 1):
-            size += len(line)
-            if len(line) > LINE_BYTES_MAX:
-                raise Misconfigured(f"{file}, line {number}: more than {LINE_BYTES_MAX:,} bytes are no code")
-            if size > FILE_BYTES_MAX:
-                raise Misconfigured(f"{file}: more than {FILE_BYTES_MAX:,} bytes; ask for its parts")
-            yield line.rstrip(b"\r\n")
+    for _, line in lines.read(file, f"more than {lines.LINE_BYTES_MAX:,} bytes are no code"):
+        size += len(line)
+        if size > FILE_BYTES_MAX:
+            raise Misconfigured(f"{file}: more than {FILE_BYTES_MAX:,} bytes; ask for its parts")
+        if code := bare(line):
+            yield code
 
 
 def _members(translation: Any) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Steps 1 to 7 of the check: is the code genuine and in its time, who vouches for it, and of whom does it speak?
 
- 1. Size: a code of 1 to 4,096 bytes.
- 2. Format: told by its first bytes; opaque prefixes are the trust list's.
+ 1. Size: a code of 1 to 4,096 bytes, without what its scanner added.
+ 2. Format: told by its structure; opaque prefixes are the trust list's.
  3. Decoding, bounded: to the signed message, the signature, the key id and the claims' bytes.
  4. Candidate keys: those of this format and key id.
  5. Signatures, in batches; opaque tokens, the whole slice in one lookup.
@@ -23,7 +23,7 @@ from onecode_server.engine.claims_reader import ClaimsReader
 from onecode_server.engine.row_reader import Row, RowReader
 from onecode_server.engine.token_reader import TokenReader
 from onecode_server.errors import AlgorithmNotAllowed, Malformed
-from onecode_server.formats import Codec, codec_of
+from onecode_server.formats import Codec, codec_of, opaque_home
 from onecode_server.metrics import Metrics
 from onecode_server.model.code import CODE_BYTES_MAX, Claims, SignedCode
 from onecode_server.model.trust_list import KeyState, TrustList
@@ -99,7 +99,7 @@ class Authenticator:
         elif codec is not None:  # 2
             self._decode_signed(check, codec, trust)
         else:
-            check.opaque_home = trust.issuer_of_prefix(code)
+            check.opaque_home = opaque_home(code, trust)
             if check.opaque_home is None:
                 check.refuse(Authenticity.MALFORMED, Reason.FORMAT_UNKNOWN)
 

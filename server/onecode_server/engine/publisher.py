@@ -8,9 +8,11 @@ from onecode_server.engine.clock import Clock
 from onecode_server.engine.token_reader import TokenReader
 from onecode_server.engine.trust_source import TrustSource
 from onecode_server.engine.verifier import Verifier
+from onecode_server.formats import opaque_home
 from onecode_server.metrics import Metrics
 from onecode_server.model.code import Scan
 from onecode_server.model.region import is_region_code
+from onecode_server.model.scanned import bare
 from onecode_server.model.status import SUBJECT_BYTES, Scope, StatusRecord
 from onecode_server.model.subject import LOCAL_ID_BYTES_MAX, pseudonym, token_subject
 from onecode_server.rules.publication import Rejection, merge, rejection
@@ -123,9 +125,10 @@ class Publisher:
         return Resolved(pseudonym(self._key, name.region, name.id), name.region)
 
     async def _bearer(self, scan: Scan) -> Resolved | None:
-        region = self._trust.current.issuer_of_prefix(scan.code)
+        code = bare(scan.code)
+        region = opaque_home(code, self._trust.current)
         if region is not None:
-            key = self._tokens.key_of(region.code, scan.code)
+            key = self._tokens.key_of(region.code, code)
             return Resolved(token_subject(key.digest), region.code, key)
         check = await self._verifier.authenticate(scan)
         if check.finding is not None or check.claims is None:

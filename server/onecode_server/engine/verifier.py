@@ -11,7 +11,7 @@ The steps run on the event loop, in slices; only store lookups leave it.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -28,12 +28,15 @@ from onecode_server.engine.status_cache import StatusCache
 from onecode_server.engine.trust_source import TrustSource
 from onecode_server.metrics import UNKNOWN_REGION, Metrics
 from onecode_server.model.code import Scan
+from onecode_server.model.scanned import all_bare, bare
 from onecode_server.model.trust_list import TrustList
 from onecode_server.model.verdict import Finding, Verdict
 from onecode_server.rules import admission
 
 SLICE_CODES: Final = 64
 """How many codes that are read one by one hold the event loop in one go: about 2 ms, after which others have a turn."""
+SLICE_BYTES: Final = 64 * 1024
+"""How many bytes of them do: the longest codes, full of small values, take up to a millisecond each."""
 TOGETHER_CODES: Final = 512
 """How many do that are read in columns."""
 SHARED_CODES: Final = 192
@@ -42,6 +45,26 @@ more each costs."""
 SHARED_TURNS: Final = 12
 """Turns of the loop between two slices then. A call is accepted in one, read in another and answered in a third, and
 each waits for a thread of gRPC's; a turn that nobody wants costs some ten microseconds."""
+
+
+def _bare(scan: Scan) -> Scan:
+    """Return a scan of the code itself: every check, digest and token is of that."""
+    code = bare(scan.code)
+    return scan if code is scan.code else scan._replace(code=code)
+
+
+def _slices(checks: Sequence[Check]) -> Iterator[list[Check]]:
+    """Yield the checks in parts of SLICE_CODES and, where that is more than one, SLICE_BYTES at most."""
+    part: list[Check] = []
+    size = 0
+    for check in checks:
+        size += len(check.scan.code)
+        if part and (len(part) == SLICE_CODES or size > SLICE_BYTES):
+            yield part
+            part, size = [], len(check.scan.code)
+        part.append(check)
+    if part:
+        yield part
 
 
 def _always() -> bool:
@@ -75,11 +98,10 @@ class Verifier:
         """Check scans one by one, and return the checks in order. Raises NotServing while there is no trust list."""
         await self._follower.follow()
         trust, now = self._trust.current, self._clock()
-        checks = [Check(scan) for scan in scans]
-        for start in range(0, len(checks), SLICE_CODES):
-            if start:
+        checks = [Check(_bare(scan)) for scan in scans]
+        for number, part in enumerate(_slices(checks)):
+            if number:
                 await asyncio.sleep(0)
-            part = checks[start : start + SLICE_CODES]
             await self._authenticator.authenticate(part, trust, now)
             await self._look_up_status(part)  # 8
             for check in part:
@@ -99,7 +121,7 @@ class Verifier:
         are single calls beside it.
         """
         await self._follower.follow()
-        trust = self._trust.current
+        trust, codes = self._trust.current, all_bare(codes)
         at = Hosted(host, trust, self._clock())
         distinct: list[Verdict] = []
         which = np.empty(len(codes), np.int64)
@@ -120,7 +142,7 @@ class Verifier:
 
     async def authenticate(self, scan: Scan) -> Check:
         """Check whose code this is, without asking whether its bearer may pass: steps 1 to 7."""
-        check = Check(scan)
+        check = Check(_bare(scan))
         await self._authenticator.authenticate([check], self._trust.current, self._clock())
         return check
 
@@ -128,14 +150,14 @@ class Verifier:
         """Return verdicts, and which of them each code has."""
         said = await self._columns.authenticate(codes, at.trust, at.now)  # 1 to 7
         is_left = np.ones(len(codes), bool)
-        for part in said:
-            is_left[part.places] = False
+        for testified in said:
+            is_left[testified.places] = False
         places = np.flatnonzero(is_left).tolist()
         checks = [Check(Scan(codes[place], at.host)) for place in places]
-        for start in range(0, len(checks), SLICE_CODES):
-            if start:
+        for number, part in enumerate(_slices(checks)):
+            if number:
                 await asyncio.sleep(0)
-            await self._authenticator.authenticate(checks[start : start + SLICE_CODES], at.trust, at.now)
+            await self._authenticator.authenticate(part, at.trust, at.now)
         which = np.empty(len(codes), np.int64)
         verdicts: list[Verdict] = []
         if spoken := [

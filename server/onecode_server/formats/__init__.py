@@ -9,7 +9,7 @@ from typing import Any, Final, Protocol
 
 from onecode_server.formats import jwt, national, paseto
 from onecode_server.model.code import SignedCode
-from onecode_server.model.trust_list import Format
+from onecode_server.model.trust_list import Format, Region, TrustList
 
 
 class Codec(Protocol):
@@ -17,7 +17,9 @@ class Codec(Protocol):
     ``TIMES_ARE_TEXT`` tells whether those hold RFC 3339 text or seconds since 1970."""
 
     @property
-    def PREFIX(self) -> bytes: ...  # noqa: N802, D102
+    def PREFIX(self) -> bytes:  # noqa: N802
+        """How (nearly) all of its codes begin, and no other format's: see ``codec_of``."""
+        ...
 
     @property
     def EXPIRY(self) -> str | int: ...  # noqa: N802, D102
@@ -46,5 +48,18 @@ CODECS: Final[Mapping[Format, Codec]] = {Format.NATIONAL: national, Format.JWT: 
 
 
 def codec_of(code: bytes) -> Codec | None:
-    """Return the codec whose prefix starts ``code``, or None."""
-    return next((codec for codec in CODECS.values() if code.startswith(codec.PREFIX)), None)
+    """Return the codec of the signed format that ``code`` is built like, or None.
+
+    National codes and PASETOs say what they are; a JWT is told by its structure. A region's opaque codes come after
+    these: what is a JWT through and through is nobody's random token.
+    """
+    for codec in CODECS.values():
+        if code.startswith(codec.PREFIX):
+            return codec
+    return jwt if jwt.is_jwt(code) else None
+
+
+def opaque_home(code: bytes, trust: TrustList) -> Region | None:
+    """Return the region whose opaque code this is, or None."""
+    region = trust.issuer_of_prefix(code)
+    return region if region is not None and codec_of(code) is None else None

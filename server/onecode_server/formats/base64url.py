@@ -10,6 +10,7 @@ from typing import Final
 
 from onecode_server.errors import Malformed
 
+ALPHABET: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 _TO_STANDARD: Final = bytes.maketrans(b"-_+/=", b"+/!!!")  # "!" is in neither alphabet
 
 

@@ -1,6 +1,8 @@
 """JSON (RFC 8259) from strangers: bounded before it is decoded, and strict where the standard library is not.
 
-The bound is on what decoding allocates, reckoned from above: a code stays under 16 KiB, and a test measures it.
+What is bounded is counted outside strings: names, strings, arrays and objects, and levels. Nothing inside a string
+counts, since all of a code's text together takes 30 KiB at most. A weight is what a thing takes once it is built, in
+units of some 20 bytes, measured with CPython 3.11; numbers weigh nothing, since 4 KiB hold only so many.
 """
 
 import json
@@ -11,36 +13,44 @@ from typing import Any, Final
 from onecode_server.errors import Malformed
 from onecode_server.model.code import CODE_BYTES_MAX
 
-DEPTH_MAX: Final = 8
-COST_BYTES_MAX: Final = 14_848
-"""What is left of 16 KiB beside a key id, a signature and what Python needs itself."""
+DEPTH_MAX: Final = 32
+"""Levels of arrays and objects. Documents about vaccination have some twelve."""
+WEIGHT_MAX: Final = 2540
+"""So that a code takes at most 64 KiB. It has room for 310 members with numbers, 190 with strings, 410 strings, 220
+arrays and objects, and all the numbers that 4 KiB hold."""
+NAME_WEIGHT, AGAIN_WEIGHT, STRING_WEIGHT, CONTAINER_WEIGHT, COMMA_WEIGHT = 7, 2, 5, 10, 1
+"""AGAIN_WEIGHT is that of a name which stands in another object already. The last stands for a number, and for the
+place of any value."""
+
 HEADER_CHARACTERS_MAX: Final = 1536
-"""Of a JWT's header or a PASETO's footer, in base64url: a certificate fits. They stay, in the signed message."""
+"""Of a JWT's header or a PASETO's footer, in base64url, that is read in columns, where it is kept. Longer ones, with
+certificates in them, are read one by one."""
 KEY_ID_BYTES_MAX: Final = 255
 """No key id of a trust list is longer."""
 
-_VALUE_BYTES: Final = 256  # a member of an object: measured, with CPython 3.11
-_ASTRAL: Final = re.compile(rb"[\xf0-\xff]")  # characters above U+FFFF, in UTF-8
+_STRING: Final = re.compile(r'"[^"]*"?')  # one that never ends too: once, and not again from each place in it
+_NAME: Final = re.compile(rf"({_STRING.pattern})([ \t\n\r]*:)?")
+_CONTAINERS: Final = frozenset((dict, list))
 
 
 def loads(data: bytes) -> dict[str, Any]:
     """Return the JSON object in ``data``.
 
-    Raises Malformed for anything else: not UTF-8, not an object, duplicate names, NaN, too large, deep or rich.
+    Raises Malformed for anything else: not UTF-8, not an object, duplicate names, NaN, too many values or levels.
     """
-    containers = data.count(b"{") + data.count(b"[")
-    values = containers + data.count(b",")
-    message_bytes = min(CODE_BYTES_MAX, HEADER_CHARACTERS_MAX + 4 * len(data) // 3)
-    if message_bytes + _string_bytes(data) + _VALUE_BYTES * values > COST_BYTES_MAX:
-        raise Malformed("JSON is too large")
-    if containers > DEPTH_MAX and _depth(data) > DEPTH_MAX:
-        raise Malformed("JSON is too deep")
+    if len(data) > CODE_BYTES_MAX:
+        raise Malformed("JSON is longer than a code")
+    names = _bound(data)
     try:
         value = _DECODER.decode(data.decode())
     except (ValueError, RecursionError):
         raise Malformed("not JSON") from None
     if not isinstance(value, dict):
         raise Malformed("not a JSON object")
+    # Fewer members than colons: a name stands twice, of which Python keeps the last, or there are colons in strings.
+    kept = _members(value)
+    if kept != names and kept != _outside(data).count(":"):
+        raise Malformed("duplicate JSON name")
     return value
 
 
@@ -55,46 +65,79 @@ def key_id(header: Mapping[str, Any]) -> bytes:
     if not isinstance(kid, str):
         raise Malformed("key id is not text")
     # A lone surrogate can be written in JSON and in no key id of the trust list.
-    name = kid.encode(errors="replace")
-    if len(name) > KEY_ID_BYTES_MAX:
-        raise Malformed("key id is too long")
-    return name
+    return kid.encode(errors="replace")
 
 
-def _string_bytes(data: bytes) -> int:
-    """Return what ``data``, its text and the strings in it take together, from above.
+def _bound(data: bytes) -> int:
+    """Return how many colons ``data`` has, at least one for each name. Raises Malformed past the bounds."""
+    containers = data.count(b"[") + data.count(b"{")
+    names, strings, commas = data.count(b":"), data.count(b'"') // 2, data.count(b",")
+    if containers > DEPTH_MAX or _weight(names, strings, containers, commas) > WEIGHT_MAX // 2:
+        # Perhaps only inside strings, where nothing counts.
+        outside = _outside(data)
+        containers = outside.count("[") + outside.count("{")
+        names, strings, commas = outside.count(":"), outside.count('"') // 2, outside.count(",")
+        weight = _weight(names, strings, containers, commas)
+        if weight > WEIGHT_MAX:  # a name that stands in many objects is in memory once
+            weight -= (NAME_WEIGHT - AGAIN_WEIGHT) * (names - _distinct_names(data))
+        if weight > WEIGHT_MAX:
+            raise Malformed("JSON has too many values")
+        if containers > DEPTH_MAX and _depth(outside) > DEPTH_MAX:
+            raise Malformed("JSON has too many levels")
+    return names
 
-    One character above U+00FF makes Python hold a whole string in two bytes a character, one above U+FFFF in four. A
-    string with escapes is built piece by piece, and moved where it becomes wider.
-    """
-    text = strings = 1 if data.isascii() else 4 if _ASTRAL.search(data) else 2
-    if b"\\" in data:
-        escaped = 1 if b"\\u" not in data else 4 if b"\\ud" in data.lower() else 2
-        strings = 2 * max(text, escaped)
-    return len(data) * (1 + text + strings)
+
+def _weight(names: int, strings: int, containers: int, commas: int) -> int:
+    """Return what values weigh; ``strings`` counts the names too."""
+    values = STRING_WEIGHT * max(strings - names, 0) + CONTAINER_WEIGHT * containers
+    return NAME_WEIGHT * names + values + COMMA_WEIGHT * commas
 
 
-def _depth(data: bytes) -> int:
-    """Return an upper bound of the nesting: brackets inside strings count too, which only errs to the safe side."""
+def _distinct_names(data: bytes) -> int:
+    """Return how many different spellings of names there are, counted no further than the bound."""
+    names: dict[str, None] = {}
+    for match in _NAME.finditer(_without_escapes(data)):
+        if match[2] is not None:
+            names[match[1]] = None
+            if NAME_WEIGHT * len(names) > WEIGHT_MAX:
+                break
+    return len(names)
+
+
+def _outside(data: bytes) -> str:
+    """Return ``data`` with empty strings in place of its strings."""
+    return _STRING.sub('""', _without_escapes(data))
+
+
+def _without_escapes(data: bytes) -> str:
+    """Return ``data`` with control characters, which JSON has none of, for escaped backslashes and quotes."""
+    # As text of one byte a character: joining so many bytes objects would take 80 bytes for each of them. A pattern
+    # that knew escapes would take a hundred for each.
+    return data.decode("latin-1").replace(r"\\", "\0").replace(r"\"", "\1")
+
+
+def _depth(outside: str) -> int:
     deepest = depth = 0
-    for byte in data:
-        if byte in b"{[":
+    for bracket in outside:
+        if bracket in "[{":
             depth += 1
             deepest = max(deepest, depth)
-        elif byte in b"}]":
+        elif bracket in "]}":
             depth -= 1
     return deepest
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        raise ValueError("duplicate name")
-    return members
+def _members(value: Any) -> int:
+    """Count the members of all objects; a duplicate name has swallowed one."""
+    count, items = (len(value), value.values()) if type(value) is dict else (0, value)
+    for item in items:
+        if type(item) in _CONTAINERS:
+            count += _members(item)
+    return count
 
 
 def _refuse(constant: str) -> None:
     raise ValueError(constant)  # NaN and Infinity, which Python takes and RFC 8259 does not know
 
 
-_DECODER: Final = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_refuse)
+_DECODER: Final = json.JSONDecoder(parse_constant=_refuse)

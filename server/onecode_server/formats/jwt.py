@@ -5,11 +5,11 @@ from typing import Any, Final
 
 from onecode_server.errors import AlgorithmNotAllowed, Malformed
 from onecode_server.formats import base64url, bounded_json
-from onecode_server.model.code import SignedCode
+from onecode_server.model.code import CODE_BYTES_MAX, SignedCode
 from onecode_server.model.trust_list import Format
 
 PREFIX: Final = b"eyJ"
-"""Base64url of ``{"``, with which every JOSE header starts."""
+"""Base64url of ``{"``, with which nearly every JOSE header starts; ``is_jwt`` tells the others."""
 
 EXPIRY: Final = "exp"
 NOT_BEFORE: Final = "nbf"
@@ -17,13 +17,55 @@ TIMES_ARE_TEXT: Final = False
 
 _ALGORITHMS: Final = ("EdDSA", "Ed25519")
 SIGNATURE_BYTES: Final = 64
+_SPACE: Final = b" \t\n\r"  # RFC 8259, section 2
+_BEGINNINGS: Final = (b"I", b"C", b"D", b"e")
+"""Of base64url of white space (a space; a tab or line feed; a carriage return) or ``{``."""
+
+
+def is_jwt(code: bytes) -> bool:
+    """Tell a JWT by its structure: three parts, the first a JOSE header (RFC 7515, section 7.1), a JSON object.
+
+    Its text may begin with white space, with any name, in any spelling.
+    """
+    if code.startswith(PREFIX):
+        return True
+    if not code.startswith(_BEGINNINGS) or code.count(b".") != 2 or len(code) > CODE_BYTES_MAX:
+        return False
+    try:
+        bounded_json.loads(base64url.decode(code[: code.find(b".")]))
+    except Malformed:
+        return False
+    return True
+
+
+def may_begin(prefix: bytes) -> bool:
+    """Tell whether some JWT begins with ``prefix``: whether a JOSE header in base64url can."""
+    header, dot, _ = prefix.partition(b".")
+    if dot:  # the whole header is known
+        return is_jwt(header + b"..")
+    number = 0
+    for character in header:
+        if character not in base64url.ALPHABET:
+            return False
+        number = number << 6 | base64url.ALPHABET.index(character)
+    size, bits = divmod(6 * len(header), 8)
+    expected = _SPACE + b"{"
+    for byte in (number >> bits).to_bytes(size):
+        if byte not in expected:
+            return False
+        if byte == ord("{"):
+            expected = _SPACE + b'"}'
+        elif byte not in _SPACE:
+            return True
+    # Of the next byte only the first bits are known.
+    return any(byte >> 8 - bits == number & (1 << bits) - 1 for byte in expected)
 
 
 def decode(code: bytes) -> SignedCode:
     """Return the envelope of a JWT. Raises Malformed, AlgorithmNotAllowed."""
     first, last = code.find(b"."), code.rfind(b".")  # not split: the parts would be in memory once more
-    if code.count(b".") != 2 or first > bounded_json.HEADER_CHARACTERS_MAX:
-        raise Malformed("not three parts, or too large a header")
+    if code.count(b".") != 2:
+        raise Malformed("not three parts")
     key_id, signature = read_header(code[:first]), base64url.decode(code[last + 1 :])
     if len(signature) != SIGNATURE_BYTES:
         raise Malformed("signature has the wrong length")

@@ -1,7 +1,8 @@
 """The national code: ``NC1:`` + base45 (RFC 9285) of a COSE_Sign1 (RFC 9052) over CWT claims (RFC 8392).
 
 Ours are deterministic CBOR with the key id in the protected header. Any other valid CWT is read too: untagged or with
-tag 18 or 61, the key id in either header. The labels below -65,536 are for private use (RFC 8392, section 9.1.1).
+tags 61 and 18, self-described (55799), in any spelling of CBOR, the key id in either header. The labels below -65,536
+are for private use (RFC 8392, section 9.1.1).
 """
 
 from collections.abc import Callable, Mapping
@@ -37,13 +38,19 @@ CLAIMS: Final = ClaimMap(subject=(SUBJECT,), level=(LEVEL,), issued_at=(ISSUED_A
 
 _ALG, _CRIT, _KID = 1, 2, 4
 _ED25519: Final = (-8, -19)  # EdDSA (RFC 9053, section 2.2) and Ed25519 (RFC 9864)
-_CWT_TAG, _SIGN1_TAG = b"\xd8\x3d", b"\xd2"
+_CWT_TAG, _SIGN1_TAG = 61, 18
+_ENVELOPES: Final = ((_SIGN1_TAG,), (), (_CWT_TAG, _SIGN1_TAG), (_CWT_TAG,))
+"""The tags around a COSE_Sign1, from the outside in. RFC 8392, section 6, has no tag 61 alone; some write it."""
+_SIGN1_HEAD: Final = b"\xd2"
 SIGNATURE1: Final = b"\x84\x6aSignature1"  # an array of four, and its first item
 _SIGNATURE_BYTES: Final = 64
 
 _ABSENT: Final = object()
 HEADERS_KEPT: Final = 1024
 """An issuer's codes have one protected header for each of its keys: there are few, and the newest stay."""
+HEADER_KEPT_BYTES_MAX: Final = 512
+"""Of one that is kept: so all of them, which strangers choose, take 2 MiB at most. One with certificates is read each
+time."""
 
 
 def decode(code: bytes) -> SignedCode:
@@ -66,23 +73,26 @@ def mint(claims: Mapping[Any, Any], key_id: bytes, sign: Callable[[bytes], bytes
     protected = bounded_cbor.dumps({_ALG: _ED25519[0], _KID: key_id})
     payload = bounded_cbor.dumps(dict(claims))
     signature = sign(_to_be_signed(protected, payload))
-    return PREFIX + base45.encode(_SIGN1_TAG + bounded_cbor.dumps([protected, {}, payload, signature]))
+    return PREFIX + base45.encode(_SIGN1_HEAD + bounded_cbor.dumps([protected, {}, payload, signature]))
 
 
 def _sign1(data: bytes) -> tuple[bytes, Any, bytes, bytes]:
     """Return the protected header, the key id of the other one, the payload and the signature of a COSE_Sign1."""
-    # The tags are only labels here: cut off, so that cbor2 has no tag to build.
-    data = data.removeprefix(_CWT_TAG).removeprefix(_SIGN1_TAG)
-    match bounded_cbor.loads(data):
+    item, tags = bounded_cbor.loads(data), []
+    while isinstance(item, bounded_cbor.Tagged):
+        tags.append(item.tag)
+        item = item.value
+    match item:
         case [bytes(protected), dict(unprotected), bytes(payload), bytes(signature)] if (
-            len(signature) == _SIGNATURE_BYTES
+            len(signature) == _SIGNATURE_BYTES and tuple(tags) in _ENVELOPES
         ):
             return protected, unprotected.get(_KID, b""), payload, signature
     raise Malformed("not a COSE_Sign1")
 
 
 def _key_id(protected: bytes, otherwise: Any) -> bytes:
-    key_id = _protected_key_id(protected)
+    is_kept = len(protected) <= HEADER_KEPT_BYTES_MAX
+    key_id = _protected_key_id(protected) if is_kept else _protected_key_id.__wrapped__(protected)
     if key_id is _ABSENT:
         key_id = otherwise
     if not isinstance(key_id, bytes):

@@ -166,6 +166,7 @@ def _levels(entry: Any) -> Mapping[str, Level]:
 def _prefix(value: Any) -> bytes:
     fits = isinstance(value, str) and value.isascii() and value.isprintable() and " " not in value
     _expect(fits and 0 < len(value) <= _PREFIX_BYTES_MAX, "prefix is not 1 to 32 printable characters")
+    _expect(not value.startswith("]"), "prefix begins with ], as what scanners add does")
     return bytes(value, "ascii")
 
 

@@ -1,5 +1,7 @@
 """CBOR from strangers: only what a CWT is made of, walked and weighed before it is built."""
 
+from uuid import UUID
+
 import cbor2
 import pytest
 from hypothesis import given, settings
@@ -119,36 +121,108 @@ def test_a_key_that_stands_twice_is_refused_however_it_is_encoded(data):
 
 
 @pytest.mark.parametrize(
-    "key", ["80", "a0", "c1 00", "d2 00", "f4", "f6", "f9 3c00", "fb 3ff0000000000000", "c2 41 01"]
+    "key",
+    [
+        "80",
+        "a0",
+        "81 01",
+        "a1 01 a0",
+        "c1 00",
+        "d2 00",
+        "f4",
+        "f6",
+        "f7",
+        "f0",
+        "f8 20",
+        "f9 3c00",
+        "fb 7ff8000000000001",
+        "c2 41 01",
+        "a1 f4 81 f5",
+    ],
 )
-def test_a_key_that_is_neither_integer_nor_string_is_refused(key):
-    with pytest.raises(Malformed):
-        bounded_cbor.loads(cbor(f"a1 {key} 00"))
+def test_a_key_of_any_other_type_stands_beside_those_that_are_read_and_not_twice(key):
+    value = bounded_cbor.loads(cbor(f"a4 00 02 01 03 20 04 {key} 05"))
+    assert len(value) == 4
+    assert (value[0], value[1], value[-1]) == (2, 3, 4)
+    with pytest.raises(Malformed, match="duplicate"):
+        bounded_cbor.loads(cbor(f"a2 {key} 00 {key} 00"))
+
+
+def test_keys_that_python_takes_for_the_same_are_not():
+    value = bounded_cbor.loads(cbor("a5 01 02 f5 03 f9 3c00 04 00 05 f4 06"))
+    assert len(value) == 5
+    assert (value[1], value[0]) == (2, 5)
 
 
 @pytest.mark.parametrize(
     "tag",
-    [2, 3, 4, 5, 16, 17, 21, 24, 25, 28, 29, 30, 35, 36, 37, 96, 98, 100, 256, 258, 260, 1004, 43000, 55799, 2**32],
+    [
+        2,
+        3,
+        4,
+        5,
+        16,
+        17,
+        18,
+        21,
+        24,
+        25,
+        28,
+        29,
+        30,
+        32,
+        35,
+        36,
+        37,
+        61,
+        96,
+        98,
+        100,
+        256,
+        258,
+        260,
+        1004,
+        43000,
+        2**32,
+    ],
 )
-def test_a_tag_that_no_cwt_has_is_refused_whatever_it_holds(tag):
-    for content in (b"\x01" * 8, 1, [1, 2], "2013-03-21", []):
-        with pytest.raises(Malformed, match="tag"):
-            bounded_cbor.loads(cbor2.dumps({1: cbor2.CBORTag(tag, content)}))
-
-
-def test_a_huge_integer_is_refused():
-    with pytest.raises(Malformed):
-        bounded_cbor.loads(cbor2.dumps({1: 2**64}))
-    with pytest.raises(Malformed):
-        bounded_cbor.loads(cbor2.dumps({1: -(10**4000)}))
+def test_a_tag_without_a_meaning_for_claims_stays_beside_its_value(tag):
+    for content in (b"\x01" * 8, 1, [1, 2], "2013-03-21", [], "("):
+        data = cbor2.dumps({1: cbor2.CBORTag(tag, content), 2: 3})
+        assert bounded_cbor.loads(data) == {1: bounded_cbor.Tagged(tag, content), 2: 3}
 
 
 @pytest.mark.parametrize(
-    "data", ["c0 00", "c0 61 61", "c1 61 31", "c1 f6", "c1 f97e00", "c1 f97c00", "c1 1bffffffffffffffff"]
+    ("data", "value"),
+    [
+        ("c0 64 32303230", "2020"),
+        ("c1 1a 60000000", 0x60000000),
+        ("c1 f9 3c00", 1.0),
+        ("d9 d9f7 05", 5),
+        ("da 0000d9f7 d9 d9f7 a1 01 02", {1: 2}),
+        ("d8 25 50 000102030405060708090a0b0c0d0e0f", UUID(int=0x000102030405060708090A0B0C0D0E0F)),
+        ("c0 05", bounded_cbor.Tagged(0, 5)),
+        ("c1 61 35", bounded_cbor.Tagged(1, "5")),
+        ("c1 f5", bounded_cbor.Tagged(1, True)),
+        ("c1 c2 41 01", bounded_cbor.Tagged(1, bounded_cbor.Tagged(2, b"\1"))),
+        ("d8 25 41 00", bounded_cbor.Tagged(37, b"\0")),
+        ("d8 00 61 35", "5"),
+        ("db 0000000000000001 05", 5),
+    ],
 )
-def test_a_date_that_is_none_is_refused(data):
+def test_times_uuids_and_self_described_items_are_what_they_stand_for(data, value):
+    read = bounded_cbor.loads(cbor(data))
+    assert (type(read), read) == (type(value), value)
+
+
+@pytest.mark.parametrize("data", ["f8 00", "f8 14", "f8 18", "f8 1f"])
+def test_a_simple_value_in_two_bytes_where_one_would_do_is_refused(data):
     with pytest.raises(Malformed):
         bounded_cbor.loads(cbor(data))
+
+
+def test_simple_values_are_nobodys():
+    assert bounded_cbor.loads(cbor("83 f7 e0 f8ff")) == [bounded_cbor.Simple(n) for n in (23, 0, 255)]
 
 
 @pytest.mark.parametrize("raw", ["ff", "80", "c3", "c080", "eda080", "f4908080"])
@@ -159,7 +233,7 @@ def test_text_that_is_not_utf_8_is_refused(raw):
 
 @pytest.mark.parametrize("level", [b"\x81", b"\xa1\x00", b"\x9f", b"\xd2", b"\xd8\x3d"])
 def test_nesting_is_refused_above_the_bound_and_not_climbed(level):
-    endings = b"\xff" * 8 if level == b"\x9f" else b""
+    endings = b"\xff" * bounded_cbor.DEPTH_MAX if level == b"\x9f" else b""
     bounded_cbor.loads(level * bounded_cbor.DEPTH_MAX + b"\0" + endings)
     for count in (bounded_cbor.DEPTH_MAX + 1, 500, 100_000):
         with pytest.raises(Malformed):
@@ -182,27 +256,31 @@ def test_a_length_that_the_bytes_do_not_keep_is_refused_before_anything_is_built
 
 
 @pytest.mark.parametrize(
-    "value",
+    ("value", "more"),
     [
-        [0] * 200,
-        [[]] * 200,
-        dict.fromkeys(range(100)),
-        ["😀"] * 200,
-        ["x" * 9] * 200,
-        "x" * 9000,
-        "码" * 600,
-        b"x" * 9000,
+        ([1000] * 1150, [1000] * 1200),
+        (["ab"] * 570, ["ab"] * 600),
+        ([[]] * 490, [[]] * 510),
+        ([{}] * 690, [{}] * 710),
+        ({1000 + n: 1000 for n in range(570)}, {1000 + n: 1000 for n in range(620)}),
+        ({f"k{n}": f"v{n}" for n in range(280)}, {f"k{n}": f"v{n}" for n in range(320)}),
+        ([cbor2.CBORTag(6, 0)] * 380, [cbor2.CBORTag(6, 0)] * 400),
     ],
-    ids=["integers", "lists", "pairs", "emoji", "strings", "text", "Chinese text", "bytes"],
+    ids=["numbers", "texts", "arrays", "maps", "pairs of numbers", "pairs of texts", "tags"],
 )
-def test_too_many_items_or_too_long_strings_are_refused(value):
-    with pytest.raises(Malformed, match="too many"):
-        bounded_cbor.loads(cbor2.dumps(value))
+def test_items_are_read_up_to_the_bound_and_refused_above_it(value, more):
+    assert bounded_cbor.loads(cbor2.dumps(value))
+    with pytest.raises(Malformed, match="too many items"):
+        bounded_cbor.loads(cbor2.dumps(more))
 
 
-def test_a_string_in_many_chunks_is_refused():
-    with pytest.raises(Malformed):
-        bounded_cbor.loads(b"\x5f" + b"\x40" * 200 + b"\xff")
+@pytest.mark.parametrize("value", [[0] * 2700, "x" * 4000, "码" * 1300, "😀" * 1000, b"x" * 4000])
+def test_what_is_small_or_long_is_read_as_far_as_a_code_goes(value):
+    assert bounded_cbor.loads(cbor2.dumps(value)) == value
+
+
+def test_a_string_in_many_chunks_is_one():
+    assert bounded_cbor.loads(b"\x5f" + b"\x41x" * 2000 + b"\xff") == b"x" * 2000
 
 
 @given(VALUES)
@@ -228,4 +306,33 @@ def test_any_bytes_are_one_item_or_malformed(data):
         value = bounded_cbor.loads(data)
     except Malformed:
         return
-    assert repr(value) == repr(cbor2.loads(data))
+    try:
+        theirs = cbor2.loads(data)
+    except Exception:  # tags that cbor2 gives a meaning, and cannot
+        return
+    if not any(word in repr(value) for word in ("Tagged", "Simple", "<class")):
+        assert repr(value) == repr(theirs)
+
+
+TAGGED = st.builds(
+    cbor2.CBORTag, st.integers(6, 23) | st.integers(200, 255) | st.just(55799), st.integers(0, 9) | st.text(max_size=3)
+)
+RICH = st.recursive(
+    SCALARS | st.floats(allow_nan=False) | TAGGED,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(KEYS, inner, max_size=4),
+    max_leaves=30,
+)
+
+
+@given(RICH, st.booleans())
+@steadily
+def test_what_cbor2_writes_is_read_as_it_was(value, canonical):
+    assert bounded_cbor.loads(cbor2.dumps(value, canonical=canonical)) == _ours(value)
+
+
+def _ours(value):
+    if isinstance(value, cbor2.CBORTag):
+        return _ours(value.value) if value.tag == 55799 else bounded_cbor.Tagged(value.tag, _ours(value.value))
+    if isinstance(value, list):
+        return [_ours(item) for item in value]
+    return {key: _ours(item) for key, item in value.items()} if isinstance(value, dict) else value

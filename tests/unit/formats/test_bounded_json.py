@@ -121,30 +121,67 @@ def test_a_tower_of_brackets_is_refused_and_not_climbed(opening, count):
         bounded_json.loads(opening * count)
 
 
-@pytest.mark.parametrize("digits", [4000, 4301, 1_000_000])
+@pytest.mark.parametrize("digits", [4301, 1_000_000])
 @pytest.mark.parametrize("pattern", [b'{"a":%b}', b'{"a":-%b}', b'{"a":1e%b}', b'{"a":0.%b}'])
-def test_a_number_of_thousands_of_digits_is_refused(digits, pattern):
+def test_a_number_longer_than_a_code_is_refused(digits, pattern):
     with pytest.raises(Malformed):
         bounded_json.loads(pattern % (b"9" * digits))
 
 
-@pytest.mark.parametrize("member", [b'"k%d":1', b'"k%d":{}', b'"k%d":[[]]'])
-def test_many_values_are_refused(member):
+@pytest.mark.parametrize("pattern", ['{"a":%s}', '{"a":-%s}', '{"a":0.%s}', '{"a":1e%s}'])
+def test_a_number_as_long_as_a_code_may_be_is_read(pattern):
+    data = pattern % ("9" * 4000)
+    assert bounded_json.loads(data.encode()) == json.loads(data)
+
+
+@pytest.mark.parametrize(
+    ("value", "more"),
+    [
+        ({f"k{n}": n for n in range(312)}, {f"k{n}": n for n in range(330)}),
+        ({f"k{n}": f"v{n}" for n in range(190)}, {f"k{n}": f"v{n}" for n in range(210)}),
+        ([f"v{n}" for n in range(410)], [f"v{n}" for n in range(450)]),
+        ([[] for _ in range(225)], [[] for _ in range(250)]),
+        ([{} for _ in range(225)], [{} for _ in range(250)]),
+    ],
+    ids=["members", "members with text", "texts", "arrays", "objects"],
+)
+def test_values_are_read_up_to_the_bound_and_refused_above_it(value, more):
+    assert bounded_json.loads(bounded_json.dumps({"a": value})) == {"a": value}
+    with pytest.raises(Malformed, match="too many values"):
+        bounded_json.loads(bounded_json.dumps({"a": more}))
+
+
+@pytest.mark.parametrize("numbers", [[1] * 1900, [-9] * 1300, [999] * 1000, [1.5] * 1000])
+def test_all_numbers_that_a_code_holds_are_read(numbers):
+    assert bounded_json.loads(bounded_json.dumps({"a": numbers})) == {"a": numbers}
+
+
+@pytest.mark.parametrize(
+    "text", ["[" * 3000, "{" * 3000, ",:" * 1500, '"' * 1500, "\\" * 1500, '\\"[' * 750, "😀" * 700]
+)
+def test_nothing_inside_a_string_counts(text):
+    assert bounded_json.loads(bounded_json.dumps({"a": text})) == {"a": text}
+    assert bounded_json.loads(bounded_json.dumps({text[:500]: [{}]})) == {text[:500]: [{}]}
+
+
+@pytest.mark.parametrize(
+    "data", [b'{"a":1,"b":":","a":2}', b'{"a":1,"a":":"}', b'{":":1,":":2}', b'{"a":{"b":":\\":"},"a":1}']
+)
+def test_a_colon_inside_a_string_hides_no_name_that_stands_twice(data):
+    with pytest.raises(Malformed, match="duplicate"):
+        bounded_json.loads(data)
+
+
+@pytest.mark.parametrize("data", [b'"' * 4000, b'\\"' * 2000, b'"\\' * 2000, b"[" * 4000, b'{"' * 2000, b":" * 4000])
+def test_text_that_is_no_json_is_refused_in_time_that_grows_with_its_length_alone(data):
     with pytest.raises(Malformed):
-        bounded_json.loads(b"{" + b",".join(member % n for n in range(60)) + b"}")
+        bounded_json.loads(data)
 
 
 @pytest.mark.parametrize("count", [20, 40])
 def test_as_many_claims_as_a_region_may_want_are_read(count):
     claims = {f"claim_{n}": 10_000 + n for n in range(count)}
     assert bounded_json.loads(bounded_json.dumps(claims)) == claims
-
-
-def test_escapes_are_weighed_as_what_python_makes_of_them():
-    plain = b'{"a":"%b"}' % (b"x" * 1200)
-    assert bounded_json.loads(plain)
-    with pytest.raises(Malformed):
-        bounded_json.loads(plain.replace(b"xxxxxxxxxxxx", rb"\ud83d\ude00"))
 
 
 @given(
@@ -175,12 +212,8 @@ def test_a_key_id_that_is_not_text_is_refused(header):
         bounded_json.key_id(header)
 
 
-def test_a_key_id_longer_than_any_of_a_trust_list_is_refused():
-    assert bounded_json.key_id({"kid": "k" * 255}) == b"k" * 255
-    with pytest.raises(Malformed):
-        bounded_json.key_id({"kid": "k" * 256})
-    with pytest.raises(Malformed):
-        bounded_json.key_id({"kid": "码" * 86})
+def test_a_key_id_longer_than_any_of_a_trust_list_is_only_nobodys():
+    assert bounded_json.key_id({"kid": "k" * 300}) == b"k" * 300
 
 
 def test_a_lone_surrogate_in_a_key_id_harms_nobody():

@@ -103,8 +103,8 @@ def test_a_token_with_critical_parameters_is_refused(critical):
         jwt.decode(token(HEADER | {"crit": critical, "b64": False}))
 
 
-@pytest.mark.parametrize("kid", [1, None, True, ["key-1"], {"kid": "key-1"}, 1.5, "k" * 256])
-def test_a_key_id_that_is_no_short_text_is_refused(kid):
+@pytest.mark.parametrize("kid", [1, None, True, ["key-1"], {"kid": "key-1"}, 1.5])
+def test_a_key_id_that_is_no_text_is_refused(kid):
     with pytest.raises(Malformed):
         jwt.decode(token(HEADER | {"kid": kid}))
 
@@ -132,10 +132,9 @@ def test_a_signature_of_another_length_is_refused(size):
         b'{"alg":"EdDSA"}{"alg":"none"}',
         b'{"alg":"EdDSA","x":' + b"[" * 300 + b"]" * 300 + b"}",
         b'{"alg":"EdDSA","x":' + b"9" * 1100 + b"}" * 2,
-        b'{"alg":"EdDSA","x":"' + b"x" * 1500 + b'"}',
     ],
 )
-def test_a_header_that_is_no_small_strict_json_object_is_refused(header):
+def test_a_header_that_is_no_strict_json_object_is_refused(header):
     with pytest.raises(Malformed):
         jwt.decode(token(header))
 

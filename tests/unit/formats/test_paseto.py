@@ -91,16 +91,15 @@ def test_a_token_of_another_version_or_purpose_has_another_prefix(version):
         b'{"kid":NaN}',
         b'{"kid":"a"}{}',
         b'{"x":' + b"[" * 300 + b"]" * 300 + b"}",
-        b'{"kid":"a","x":"' + b"x" * 1500 + b'"}',
     ],
 )
-def test_a_footer_that_is_no_small_strict_json_object_is_refused(footer):
+def test_a_footer_that_is_no_strict_json_object_is_refused(footer):
     with pytest.raises(Malformed):
         paseto.decode(token(footer))
 
 
-@pytest.mark.parametrize("kid", [1, None, True, ["key-1"], {}, 1.5, "k" * 256])
-def test_a_key_id_that_is_no_short_text_is_refused(kid):
+@pytest.mark.parametrize("kid", [1, None, True, ["key-1"], {}, 1.5])
+def test_a_key_id_that_is_no_text_is_refused(kid):
     with pytest.raises(Malformed):
         paseto.decode(token({"kid": kid}))
 

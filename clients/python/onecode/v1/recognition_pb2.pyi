@@ -388,7 +388,9 @@ class VerifyRequest(_message.Message):
     CODE_FIELD_NUMBER: _builtins.int
     HOST_REGION_FIELD_NUMBER: _builtins.int
     code: _builtins.bytes
-    """The text of the QR code as scanned, at most 4 KiB."""
+    """The text of the QR code as scanned, at most 4 KiB. White space, control characters, a byte-order mark and an AIM
+    symbology identifier around it are taken off, at most 256 bytes on each side.
+    """
     host_region: _builtins.str
     """Where it was scanned: six digits of GB/T 2260."""
     def __init__(

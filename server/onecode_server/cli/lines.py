@@ -1,0 +1,47 @@
+"""Files of one thing a line, as programs and people write them: a byte-order mark, blank lines and any line ends."""
+
+import io
+import sys
+from collections.abc import Iterator
+from contextlib import nullcontext
+from pathlib import Path
+from typing import IO, Any, Final
+
+from onecode_server.errors import Misconfigured
+from onecode_server.model.scanned import without_mark
+
+LINE_BYTES_MAX: Final = 64 * 1024
+"""Sixteen times the longest code, or a record with such a one."""
+STANDARD_INPUT: Final = Path("-")
+_UTF_16: Final = (b"\xff\xfe", b"\xfe\xff")  # what PowerShell writes
+
+
+def read(file: Path, too_long: str) -> Iterator[tuple[int, bytes]]:
+    """Yield the lines of a file, or of standard input for ``-``, that are not blank: each with its number, in UTF-8,
+    without a byte-order mark and without what ends it.
+
+    Raises Misconfigured where the file cannot be read, or a line has more than LINE_BYTES_MAX: that is ``too_long``.
+    """
+    try:
+        is_input = file == STANDARD_INPUT
+        with nullcontext(sys.stdin.buffer) if is_input else file.open("rb") as stream:
+            for number, line in enumerate(_lines(stream), 1):
+                if len(line) > LINE_BYTES_MAX:
+                    raise Misconfigured(f"{file}, line {number}: {too_long}")
+                content = without_mark(line).rstrip(b"\r\n")
+                if content and not content.isspace():
+                    yield number, content
+    except UnicodeError:
+        raise Misconfigured(f"{file} begins as UTF-16, and is not") from None
+    except OSError as fault:
+        raise Misconfigured(f"cannot read {file}: {fault.strerror}") from None
+
+
+def _lines(stream: IO[Any]) -> Iterator[bytes]:
+    """Yield lines, of one that is too long no more than shows it."""
+    buffered = stream if isinstance(stream, io.BufferedReader) else io.BufferedReader(stream)  # type: ignore[type-var]
+    if buffered.peek(2)[:2] not in _UTF_16:
+        yield from iter(lambda: buffered.readline(LINE_BYTES_MAX + 1), b"")
+        return
+    text = io.TextIOWrapper(buffered, encoding="utf-16", newline="\n")
+    yield from (line.encode() for line in iter(lambda: text.readline(LINE_BYTES_MAX + 1), ""))
