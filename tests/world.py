@@ -101,6 +101,7 @@ class World:
         self.metrics = Metrics()
         self.store = LmdbStore(self.path / "store", lambda: self.now)
         self.backend = open_backend()
+        self.issuers = IssuerIndexes(60 * SECOND)
         self.trust = TrustSource(
             self.file,
             self.root.public_key,
@@ -109,13 +110,13 @@ class World:
             self.metrics,
             lambda: self.now,
             lambda: self.looking_s,
+            prepare=self.issuers.prepare,
         )
         self.exceptions = ExceptionBook(self.store)
         self.statuses = StatusCache(self.store, lambda: self.monotonic_s, lambda: self.now, self.metrics)
         tokens = TokenReader(self.store, self.pseudonym_key, self.metrics)
         faults = ClaimFaults(self.metrics, lambda: self.monotonic_s)
         reader, skew = ClaimsReader(self.pseudonym_key, faults), 60 * SECOND
-        self.issuers = IssuerIndexes(skew)
         rows = RowReader(self.issuers, self.pseudonym_key)
         authenticator = Authenticator(self.backend, rows, reader, tokens, self.metrics, skew)
         columns = ColumnAuthenticator(self.backend, self.issuers, self.pseudonym_key, self.metrics, skew)

@@ -65,6 +65,7 @@ class Engine:
         skew, grace = round(settings.skew_s * 1e6), round(settings.trust_list_grace_s * 1e6)
         self.translator = Translator(data.signers(NATIONAL, Role.GATEWAY), metrics)
         self.store = LmdbStore(data.store, wall_clock, skew)
+        issuers = IssuerIndexes(skew)
         self.trust = TrustSource(
             data.trust_list,
             root,
@@ -74,11 +75,11 @@ class Engine:
             wall_clock,
             time.monotonic,
             settings.trust_list_unread_max_s,
+            issuers.prepare,
         )
         self.exceptions = ExceptionBook(self.store)
         self.statuses = StatusCache(self.store, time.monotonic, wall_clock, metrics, settings.cache_entries_max)
         tokens = TokenReader(self.store, pseudonym_key, metrics)
-        issuers = IssuerIndexes(skew)
         rows, claims = RowReader(issuers, pseudonym_key), ClaimsReader(pseudonym_key, ClaimFaults(metrics))
         authenticator = Authenticator(self.backend, rows, claims, tokens, metrics, skew)
         columns = ColumnAuthenticator(self.backend, issuers, pseudonym_key, metrics, skew)

@@ -158,7 +158,7 @@ class Authenticator:
             if check.key.state is KeyState.REVOKED:  # a revoked key is not even listened to
                 check.refuse(Authenticity.KEY_NOT_VALID, Reason.KEY_REVOKED)
                 return
-            plain = self._rows.claims(check.row, check.key, trust) if check.row is not None else None
+            plain = self._rows.claims(check.row, check.key) if check.row is not None else None
             said = plain or self._claims.read(check.key, check.signed.payload, trust)
             if isinstance(said, Claims):
                 check.claims = said

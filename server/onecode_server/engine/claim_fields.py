@@ -115,9 +115,7 @@ def read_words(key: IssuerKey, fields: ClaimFields, words: bytes, layout: Layout
 
 
 def read_subject(fields: ClaimFields, octets: bytes, home: str, layout: Layout, pseudonym_key: bytes) -> bytes:
-    """Return the pseudonym (16 bytes) of a code's subject, which stands there as ``octets``."""
-    if fields.is_pseudonym:
-        return octets
+    """Return the pseudonym (16 bytes) of a code's subject, an identifier that stands there as ``octets``."""
     is_bytes = fields.subject.kind is Kind.BYTES
     return pseudonym(pseudonym_key, home, octets.hex() if is_bytes else layout.text(fields.subject, octets))
 

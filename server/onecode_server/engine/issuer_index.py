@@ -29,9 +29,11 @@ class IssuerIndex:
     within those of a revoked key. ``templates`` are what codes of these keys have taught under this list.
     """
 
-    def __init__(self, trust: TrustList, skew: int, before: TemplateCache) -> None:
-        """Derive from ``trust``; ``skew`` is microseconds. ``before`` is what was taught under another list."""
+    def __init__(self, trust: TrustList, skew: int) -> None:
+        """Derive from ``trust``; ``skew`` is microseconds. Takes a second for the longest list."""
         self.trust = trust
+        self.templates = TemplateCache()
+        self.is_in_use = False
         self.keys: list[IssuerKey] = [key for keys in trust.candidates.values() for key in keys]
         self.public_keys = [key.public_key for key in self.keys]
         self.place_of = {public_key: place for place, public_key in enumerate(self.public_keys)}
@@ -41,8 +43,16 @@ class IssuerIndex:
         for row, ((fmt, key_id), keys) in enumerate(trust.candidates.items()):
             self._rows[fmt][key_id] = row
             self.candidates[row, : len(keys)] = [self.place_of[key.public_key] for key in keys]
-        trusted = (key for key in self.keys if key.state is not KeyState.REVOKED)
-        self.templates = before.of_keys({key.public_key: (self.place_of[key.public_key], key) for key in trusted})
+
+    def begin_with(self, taught: TemplateCache) -> None:
+        """Begin with what codes have taught under another list of those keys that this one trusts too."""
+        trusted = {
+            public_key: (place, self.keys[place])
+            for public_key in taught.public_keys
+            if (place := self.place_of.get(public_key)) is not None and self.keys[place].state is not KeyState.REVOKED
+        }
+        self.templates = taught.of_keys(trusted)
+        self.is_in_use = True
 
     def candidates_of(self, fmt: Format, fields: Sequence[bytes]) -> Places:
         """Return the row of ``candidates`` that each code's key id names: int64[n], NO_KEY where none does.
@@ -55,11 +65,15 @@ class IssuerIndex:
 
 
 class IssuerIndexes:
-    """Finds the index of a trust list, and makes it where there is none yet. ``skew`` is microseconds."""
+    """Finds the index of a trust list. ``skew`` is microseconds."""
 
     def __init__(self, skew: int) -> None:
         self._skew = skew
         self._taught = TemplateCache()
+
+    def prepare(self, trust: TrustList) -> None:
+        """Make the index of a list that is not in force yet. May run on any thread: a long list takes its time."""
+        trust.derived[IssuerIndex] = IssuerIndex(trust, self._skew)
 
     def of(self, trust: TrustList) -> IssuerIndex:
         """Return what is derived from ``trust``.
@@ -70,6 +84,9 @@ class IssuerIndexes:
         """
         index = trust.derived.get(IssuerIndex)
         if not isinstance(index, IssuerIndex):
-            index = trust.derived[IssuerIndex] = IssuerIndex(trust, self._skew, self._taught)
+            self.prepare(trust)
+            return self.of(trust)
+        if not index.is_in_use:
+            index.begin_with(self._taught)
             self._taught = index.templates
         return index

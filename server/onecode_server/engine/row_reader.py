@@ -7,7 +7,7 @@ the plain kinds, is left to it. A property test holds the two to the same answer
 from typing import NamedTuple
 
 from onecode_server.engine.claim_fields import read_subject
-from onecode_server.engine.issuer_index import IssuerIndexes
+from onecode_server.engine.issuer_index import IssuerIndex, IssuerIndexes
 from onecode_server.engine.templates import NO_CLAIMANT, Template
 from onecode_server.formats import base45, national
 from onecode_server.formats.columns import SECOND_US, Field
@@ -17,8 +17,9 @@ from onecode_server.model.trust_list import Format, IssuerKey, TrustList
 
 
 class Row(NamedTuple):
-    """One code that a template fits: its CBOR, and its envelope."""
+    """One code that a template fits: what is derived from its trust list, its CBOR, and its envelope."""
 
+    issuers: IssuerIndex
     template: Template
     cbor: bytes
     signed: SignedCode
@@ -35,14 +36,15 @@ class RowReader:
         """Return a code that a template fits, or None. Raises Malformed."""
         if not code.startswith(national.PREFIX):
             return None
-        templates = self._issuers.of(trust).templates.templates(Format.NATIONAL, (len(code),))
+        index = self._issuers.of(trust)
+        templates = index.templates.templates(Format.NATIONAL, (len(code),))
         if not templates:
             return None
         cbor = base45.decode(code[len(national.PREFIX) :])
         for template in templates:
             layout = template.layout
             if isinstance(layout, NationalLayout) and layout.fits_one(cbor):
-                return Row(template, cbor, layout.signed(cbor))
+                return Row(index, template, cbor, layout.signed(cbor))
         return None
 
     def learn(self, code: bytes, key: IssuerKey, trust: TrustList) -> None:
@@ -51,15 +53,15 @@ class RowReader:
             index = self._issuers.of(trust)
             index.templates.learn(code, index.place_of[key.public_key], key)
 
-    def claims(self, row: Row, key: IssuerKey, trust: TrustList) -> Claims | None:
+    def claims(self, row: Row, key: IssuerKey) -> Claims | None:
         """Return what a code says that ``key`` signed, or None where the general path is to be asked."""
-        cbor, template, index = row.cbor, row.template, self._issuers.of(trust)
+        index, template, cbor, _ = row
         place = index.place_of[key.public_key]
-        fields = template.fields_of(place, key, trust)
+        fields = template.fields_of(place, key, index.trust)
         if fields is None:
             return None
         words = b"".join([cbor[field.start : field.end] for field in fields.words])
-        found = template.claimant_of(place, key, words, trust)
+        found = template.claimant_of(place, key, words, index.trust)
         if found == NO_CLAIMANT:
             return None
         issued_at = _time(cbor, fields.issued_at)
@@ -67,11 +69,11 @@ class RowReader:
         if expires_at <= issued_at:
             return None
         index.templates.use(template, (place,), index.keys)
-        home, level = template.claimants[found].home, fields.level
+        layout, home, level = template.layout, template.claimants[found].home, fields.level
         octets = cbor[fields.subject.start : fields.subject.end]
-        subject = read_subject(fields, octets, home, template.layout, self._key)
+        subject = octets if fields.is_pseudonym else read_subject(fields, octets, home, layout, self._key)
         not_before = None if fields.not_before is None else _time(cbor, fields.not_before)
-        level_word = template.layout.text(level, cbor[level.start : level.end])
+        level_word = layout.text(level, cbor[level.start : level.end])
         return Claims(home, subject, level_word, key.region, issued_at, expires_at, not_before)
 
 

@@ -72,6 +72,11 @@ class TemplateCache:
         self._by_shape: dict[Format, dict[Shape, list[Template]]] = {fmt: {} for fmt in LAYOUTS}
         self._spellings: dict[Format, dict[bytes, bytes]] = {Format.JWT: {}, Format.PASETO: {}}
 
+    @property
+    def public_keys(self) -> list[bytes]:
+        """The keys whose codes have taught anything."""
+        return [share.key.public_key for share in self._shares.values()]
+
     def spellings(self, fmt: Format) -> Mapping[bytes, bytes] | None:
         """Return key ids by how authentic codes of a format spelled them; None where codes carry them as they are."""
         return self._spellings.get(fmt)

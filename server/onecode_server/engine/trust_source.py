@@ -58,6 +58,7 @@ class TrustSource:
     """Holds the trust list in force. ``root_public_key`` is 32 bytes; the root's secret key is never here.
 
     ``monotonic`` returns seconds that never run backwards; after ``unread_max_s`` of them ``is_read`` no longer holds.
+    ``prepare`` is called with a list before it is in force, on a thread, and makes what takes time of it.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class TrustSource:
         clock: Clock,
         monotonic: Callable[[], float] = time.monotonic,
         unread_max_s: float = 30.0,
+        prepare: Callable[[TrustList], None] = lambda _: None,
     ) -> None:
         self._watched = WatchedFile(file, trust_list_file.FILE_BYTES_MAX, monotonic)
         self._root = root_public_key
@@ -79,6 +81,7 @@ class TrustSource:
         self._clock = clock
         self._monotonic = monotonic
         self._unread_max_s = unread_max_s
+        self._prepare = prepare
         self._looking = asyncio.Lock()
         self._found = _TAKEN  # of the content that the watched file keeps, once it does
         self._read_at_s = monotonic()
@@ -201,6 +204,7 @@ class TrustSource:
             return  # what was made ready for it stays with it
         # Before the list is in force, so that its first codes find their keys ready; on a thread, since it takes time.
         await asyncio.to_thread(self._backend.prepare, found.public_keys)
+        await asyncio.to_thread(self._prepare, found)
         changed = self._list is None or self._list.version != found.version
         self._list, self.file = found, file.strip()
         self._metrics.list_version.set(found.version)
