@@ -133,6 +133,8 @@ def test_a_record_that_breaks_a_rule_is_named_by_its_line_and_the_rest_is_publis
         json.dumps(record("420000", "RED", "x", scope="EVERYWHERE")),
         json.dumps(record("420000", "RED", "x", revision=1.5)),
         json.dumps(record("420000", "RED", "x", revision=True)),
+        json.dumps(record("420000", "RED", "x", revision=2**64)),
+        json.dumps(record("420000", "RED", "x", revision=-1)),
         json.dumps(record("420000", "RED", "x", revision=float("inf"))),
         json.dumps(record("420000", "RED", "x", effective_at="yesterday")),
         json.dumps(record("420000", "RED", "x", effective_at="2026-01-01T00:00:00")),

@@ -59,13 +59,16 @@ def _record(members: dict[str, Any]) -> Named:
     if unknown := members.keys() - _MEMBERS:
         raise ValueError(f"unknown member {min(unknown)}")
     expires_at = members.get("expires_at")
+    revision = int(str(members["revision"]))  # a number or its text, as protobuf's JSON has it: neither 1.5 nor true
+    if not 0 <= revision < 2**64:
+        raise ValueError("revision is not in the range of uint64")
     record = StatusRecord(
         str(members["publisher"]),
         Scope[str(members["scope"]).removeprefix("SCOPE_")],
         Level[str(members["level"]).removeprefix("LEVEL_")],
         read_time(members["effective_at"]),
         None if expires_at is None else read_time(expires_at),
-        int(str(members["revision"])),  # a number or its text, as protobuf's JSON has it: neither 1.5 nor true
+        revision,
     )
     return _subject(members["subject"]), record
 
