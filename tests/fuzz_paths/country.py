@@ -37,10 +37,14 @@ MORE_REGIONS: Final[dict[str, dict[str, Any]]] = {
 }
 TWINS: Final = {"140000": "130000", "340000": "420000", "350000": "440000"}
 """Regions whose codes are built as another's, and mean something else: their levels are the other's, turned round."""
-for twin, other in TWINS.items():
-    its = MORE_REGIONS.get(other) or REGIONS[other]
-    turned = dict(zip(its["levels"], reversed(its["levels"].values()), strict=True))
-    MORE_REGIONS[twin] = {**its, "levels": turned}
+
+
+def _turned(entry: dict[str, Any]) -> dict[str, Any]:
+    levels = entry["levels"]
+    return {**entry, "levels": dict(zip(levels, reversed(levels.values()), strict=True))}
+
+
+MORE_REGIONS.update({twin: _turned(MORE_REGIONS.get(other) or REGIONS[other]) for twin, other in TWINS.items()})
 KEYS: Final[dict[str, dict[str, Any]]] = {
     "own": {},
     "retired": {"state": "retired", "retired_at": (NOON - 2 * HOUR) / SECOND},

@@ -165,9 +165,8 @@ def _damaged(group: Group, now: int) -> Mutant:
         case _:
             payload = bytearray(group.payload(group.spoken(now)))
             payload[chance.randrange(len(payload))] ^= 1
-            secret, group.secret = group.secret, group.secret[:31] + bytes((group.secret[31] ^ 1,)) + group.secret[32:]
-            code = bytearray(group.seal(bytes(payload)))
-            group.secret = secret
+            wrong = bytes((group.secret[0] ^ 1,)) + group.secret[1:]
+            return Mutant(sealed(group.envelope, bytes(payload), wrong), "signed with a wrong secret")
     return Mutant(bytes(code), "not signed again")
 
 
