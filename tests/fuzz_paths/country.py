@@ -75,6 +75,11 @@ def founded(world: World) -> Document:
     return copy.deepcopy(document)
 
 
+def format_of(region: str) -> Format:
+    """Return the format of a region's codes, in the list with which a world begins."""
+    return Format((MORE_REGIONS.get(region) or REGIONS[region])["format"])
+
+
 def kid_of(region: str, kid: str) -> str:
     """Return how a region's key is named in its codes."""
     return kid if kid == "k1" or kid.startswith("gateway") else f"{kid}-{region[:2]}"

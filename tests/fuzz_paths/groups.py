@@ -8,7 +8,7 @@ from onecode_server.model.subject import pseudonym
 from onecode_server.model.trust_list import Format, Path
 
 from tests.fuzz_paths.cbor_notation import Cbor
-from tests.fuzz_paths.country import ADOPTERS, KEYS, SIGNED, TWINS, kid_of
+from tests.fuzz_paths.country import ADOPTERS, KEYS, SIGNED, TWINS, format_of, kid_of
 from tests.fuzz_paths.json_notation import Json
 from tests.fuzz_paths.population import ISSUED_AT, SUBJECTS, name_of
 from tests.fuzz_paths.sealing import Envelope, plain, sealed, secret_of, varied
@@ -67,7 +67,7 @@ class Group:
         self.neighbours = [
             (region, kid_of(region, kid).encode(), secret_of(signer))
             for (region, kid), signer in world.signers.items()
-            if region in (*SIGNED, *TWINS) and kid in _NEIGHBOURLY and world.entry(region)["format"] == fmt
+            if region in (*SIGNED, *TWINS) and kid in _NEIGHBOURLY and format_of(region) is fmt
         ]
         self.other_kids = [kid_of(other, kid).encode() for other in SIGNED for kid in ("k1", *KEYS)] + [b"gateway-jwt"]
 
