@@ -68,7 +68,7 @@ class Comparison:
         if failed > failures and not is_down:
             raise StoreFailed
         if caught > bugs:
-            fault = f"{caught - bugs:.0f} bugs caught, see the log"
+            fault = f"{caught - bugs:.0f} bugs caught"
             raise Disagreement("the engine", 0, self._mutants[0], fault, "no bug")
 
     async def _under_one_list(self) -> None:

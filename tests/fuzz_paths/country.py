@@ -9,7 +9,7 @@ from typing import Any, Final
 from onecode_server.crypto.signing import Signer
 from onecode_server.model.trust_list import Format
 
-from tests.world import HOUR, NOON, SECOND, World
+from tests.world import HOUR, NOON, REGIONS, SECOND, World
 
 Document = dict[str, Any]
 
@@ -35,6 +35,16 @@ MORE_REGIONS: Final[dict[str, dict[str, Any]]] = {
         "levels": {"绿": "GREEN", "GREEN": "GREEN", "7": "YELLOW", "红": "RED"},
     },
 }
+TWINS: Final = {"140000": "130000", "340000": "420000", "350000": "440000"}
+"""Regions whose codes are built as another's, and mean something else: their levels are the other's, turned round."""
+
+
+def _turned(entry: dict[str, Any]) -> dict[str, Any]:
+    levels = entry["levels"]
+    return {**entry, "levels": dict(zip(levels, reversed(levels.values()), strict=True))}
+
+
+MORE_REGIONS.update({twin: _turned(MORE_REGIONS.get(other) or REGIONS[other]) for twin, other in TWINS.items()})
 KEYS: Final[dict[str, dict[str, Any]]] = {
     "own": {},
     "retired": {"state": "retired", "retired_at": (NOON - 2 * HOUR) / SECOND},
@@ -46,6 +56,8 @@ KEYS: Final[dict[str, dict[str, Any]]] = {
 }
 """Keys that each region has besides ``k1``, whose id all regions share: what their names say."""
 SIGNED: Final = ("000000", "110000", "120000", "130000", "420000", "430000", "320000", "440000", "330000")
+SPEAKERS: Final = (*SIGNED, "000000", "420000", "440000", "130000")
+"""Whose codes are made: each region's, and again of those whose codes are mostly read in columns."""
 ADOPTERS: Final = ("540000", "630000")
 HOSTS: Final = ("420000", "440000", "000000", "540000", "630000", "310000", "999999")
 SUSPENDED: Final = (("440000", "420000"), ("440000", "000000"), ("540000", "110000"), ("420000", "440000"))
@@ -56,11 +68,16 @@ def founded(world: World) -> Document:
     """Add the other regions and keys to a world's document, and return a copy of it."""
     document: Document = world.document
     document["regions"] += [{"code": code, "name": code, "keys": [], **entry} for code, entry in MORE_REGIONS.items()]
-    for code in SIGNED:
+    for code in (*SIGNED, *TWINS):
         entry = world.entry(code)
         kids = KEYS if code not in MORE_REGIONS else {"k1": {}, **KEYS}
         entry["keys"] += [_key(world, code, kid, Format(entry["format"]), state) for kid, state in kids.items()]
     return copy.deepcopy(document)
+
+
+def format_of(region: str) -> Format:
+    """Return the format of a region's codes, in the list with which a world begins."""
+    return Format((MORE_REGIONS.get(region) or REGIONS[region])["format"])
 
 
 def kid_of(region: str, kid: str) -> str:

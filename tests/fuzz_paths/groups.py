@@ -2,19 +2,20 @@
 
 import random
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from onecode_server.model.subject import pseudonym
 from onecode_server.model.trust_list import Format, Path
 
 from tests.fuzz_paths.cbor_notation import Cbor
-from tests.fuzz_paths.country import ADOPTERS, KEYS, SIGNED, kid_of
+from tests.fuzz_paths.country import ADOPTERS, KEYS, SIGNED, TWINS, format_of, kid_of
 from tests.fuzz_paths.json_notation import Json
 from tests.fuzz_paths.population import ISSUED_AT, SUBJECTS, name_of
 from tests.fuzz_paths.sealing import Envelope, plain, sealed, secret_of, varied
 from tests.fuzz_paths.texts import ASCII, NOT_ASCII
 from tests.world import SECOND, World
 
+_NEIGHBOURLY: Final = ("own", "k1", "retired")
 Encoded = dict[str, bytes]
 
 
@@ -63,6 +64,11 @@ class Group:
         self.secret, self.public_key = secret_of(signer), signer.public_key
         self.kid_bytes = kid_of(self.region, self.kid).encode()
         self.envelope = plain(fmt, self.kid_bytes) if self.is_regular else varied(fmt, self.kid_bytes, self.chance)
+        self.neighbours = [
+            (region, kid_of(region, kid).encode(), secret_of(signer))
+            for (region, kid), signer in world.signers.items()
+            if region in (*SIGNED, *TWINS) and kid in _NEIGHBOURLY and format_of(region) is fmt
+        ]
         self.other_kids = [kid_of(other, kid).encode() for other in SIGNED for kid in ("k1", *KEYS)] + [b"gateway-jwt"]
 
     def _name_subjects(self, world: World, fmt: Format) -> None:

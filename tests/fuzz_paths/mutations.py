@@ -6,7 +6,7 @@ from typing import Final
 from onecode_server.model.trust_list import Format
 
 from tests.fuzz_paths.groups import Group, Mutant
-from tests.fuzz_paths.sealing import spoilt
+from tests.fuzz_paths.sealing import plain, sealed, spoilt
 from tests.fuzz_paths.texts import ASCII, BYTES, NOT_ASCII, NOT_TEXT
 from tests.world import HOUR, NOON, SECOND
 
@@ -99,6 +99,16 @@ def _region(group: Group, now: int) -> Mutant:
     return Mutant(group.seal(group.payload(values)), f"other {role}")
 
 
+def _neighbour(group: Group, now: int) -> Mutant:
+    """The same claims, in another region's name and signed with its key: a twin's mean something else."""
+    chance, values = group.chance, group.spoken(now)
+    region, kid, secret = chance.choice(group.neighbours)
+    if "iss" in values and chance.random() < 0.9:
+        values["iss"] = group.notation.text(region.encode(), group.style)
+    envelope = plain(group.notation.format, kid)
+    return Mutant(sealed(envelope, group.payload(values), secret), f"signed by {region}")
+
+
 def _structure(group: Group, now: int) -> Mutant:
     """Claims that are missing, stand twice, in another order, or among others."""
     chance, values, order = group.chance, group.spoken(now), [*group.order]
@@ -155,9 +165,8 @@ def _damaged(group: Group, now: int) -> Mutant:
         case _:
             payload = bytearray(group.payload(group.spoken(now)))
             payload[chance.randrange(len(payload))] ^= 1
-            secret, group.secret = group.secret, group.secret[:31] + bytes((group.secret[31] ^ 1,)) + group.secret[32:]
-            code = bytearray(group.seal(bytes(payload)))
-            group.secret = secret
+            wrong = bytes((group.secret[0] ^ 1,)) + group.secret[1:]
+            return Mutant(sealed(group.envelope, bytes(payload), wrong), "signed with a wrong secret")
     return Mutant(bytes(code), "not signed again")
 
 
@@ -170,6 +179,7 @@ _WEIGHED: Final[tuple[tuple[Callable[[Group, int], Mutant], int], ...]] = (
     (_odd, 4),
     (_text, 3),
     (_region, 3),
+    (_neighbour, 5),
     (_structure, 4),
     (_header, 4),
     (_damaged, 3),

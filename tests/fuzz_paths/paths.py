@@ -4,13 +4,15 @@ Columns: many codes built alike, read together. Rows: one code, by a layout wher
 nothing learned. Whatever the way, the answer must be the general one's.
 """
 
+import logging
 import types
+from collections import deque
 from collections.abc import Callable, Coroutine, Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any, TypeVar
 from unittest.mock import patch
 
-from onecode_server.engine import column_authenticator, template_cache, templates, verifier
+from onecode_server.engine import authenticator, column_authenticator, template_cache, templates, verifier
 from onecode_server.engine.check import Answers, Check
 from onecode_server.engine.row_reader import RowReader
 from onecode_server.errors import StoreUnavailable
@@ -80,6 +82,35 @@ def small_bounds() -> Iterator[None]:
             smaller: dict[str, Any] = dict(values)
             stack.enter_context(patch.multiple(module, **smaller))
         yield
+
+
+class _Caught(logging.Handler):
+    """Keeps what the engine says of a bug that it has caught, and nothing else: it says only which error, and where."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.told: deque[str] = deque(maxlen=3)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.told.append(record.getMessage())
+
+
+@contextmanager
+def log_of_bugs() -> Iterator[Sequence[str]]:
+    """Silence the server's log, and yield the last errors that its authenticators told."""
+    server, caught, nowhere = logging.getLogger("onecode_server"), _Caught(), logging.NullHandler()
+    authenticators = [logging.getLogger(module.__name__) for module in (authenticator, column_authenticator)]
+    server.addHandler(nowhere)
+    propagated, server.propagate = server.propagate, False
+    for log in authenticators:
+        log.addHandler(caught)
+    try:
+        yield caught.told
+    finally:
+        server.propagate = propagated
+        server.removeHandler(nowhere)
+        for log in authenticators:
+            log.removeHandler(caught)
 
 
 def cut_slices(world: World, items: int) -> None:

@@ -8,7 +8,7 @@ from onecode_server.model.exception import RecognitionException
 from onecode_server.model.status import Level, Scope, StatusRecord
 from onecode_server.model.subject import pseudonym
 
-from tests.fuzz_paths.country import ADOPTERS, SIGNED, SUSPENDED
+from tests.fuzz_paths.country import ADOPTERS, SIGNED, SUSPENDED, TWINS
 from tests.world import HOUR, NOON, SECOND, World, filed
 
 SUBJECTS: Final = 48
@@ -95,7 +95,7 @@ async def populate(world: World) -> list[bytes]:
 
 def _records(world: World) -> list[tuple[bytes, StatusRecord]]:
     made = []
-    for home in (*SIGNED, *ADOPTERS):
+    for home in (*SIGNED, *TWINS, *ADOPTERS):
         for form in ("text", "wide", "number", "octets"):
             for number, said in enumerate(RECORDS):
                 subject = pseudonym(world.pseudonym_key, home, name_of(form, number))

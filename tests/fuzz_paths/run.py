@@ -1,10 +1,10 @@
 """One process's run: world after world, each from its own seed, until it is told to end or two paths disagree."""
 
-import logging
 from collections.abc import AsyncGenerator
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from tests.fuzz_paths import paths
 from tests.fuzz_paths.comparison import Comparison, Disagreement, StoreFailed
 from tests.fuzz_paths.scenario import Scenario
 from tests.fuzz_paths.tally import Tally
@@ -44,7 +44,6 @@ class Run:
 
     async def batches(self, tally: Tally) -> AsyncGenerator[Case | None, None]:
         """Compare one batch after the other, and yield after each: a case where the paths disagreed, else None."""
-        logging.getLogger("onecode_server").setLevel(logging.CRITICAL)  # refused codes and caught bugs are counted
         number = self.world
         while True:
             scenario = Scenario(f"{self.seed}/{number}")
@@ -52,7 +51,11 @@ class Run:
                 await scenario.start()
                 tally.worlds += 1
                 for batch in range(BATCHES if self.last is None else self.last + 1):
-                    yield await self._batch(scenario, tally, number, batch)
+                    with paths.log_of_bugs() as told:
+                        case = await self._batch(scenario, tally, number, batch)
+                    if case is not None and case.path == "the engine":
+                        case.got = f"{case.got}: {'; '.join(told)}"
+                    yield case
             finally:
                 await scenario.end()
             if self.last is not None:

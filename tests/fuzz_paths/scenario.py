@@ -13,7 +13,7 @@ from onecode_server.model.trust_list import TrustList
 
 from tests import world as worlds
 from tests.fuzz_paths import country, paths
-from tests.fuzz_paths.country import HOSTS, SIGNED
+from tests.fuzz_paths.country import HOSTS, SIGNED, SPEAKERS
 from tests.fuzz_paths.groups import Group, Mutant
 from tests.fuzz_paths.mutations import mutant
 from tests.fuzz_paths.population import populate
@@ -23,8 +23,6 @@ from tests.world import HOUR, NOON, SECOND, World
 GROUPS: Final = 24
 KIDS: Final = (*("own",) * 12, *("k1",) * 5, "绿", "window", "window", "retired", "retired", "future", "revoked")
 """The keys of a world's groups, each its own: all kinds, and mostly good ones."""
-SPEAKERS: Final = (*SIGNED, "000000", "420000", "440000", "130000")
-"""The regions of a world's groups, in turn: all of them, and again those whose codes are mostly read in columns."""
 GROUP_CODES: Final = 40
 """More than twice ROWS_MIN, since not all mutants of a group keep its shape."""
 STRAYS: Final = 14

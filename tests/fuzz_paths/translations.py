@@ -24,6 +24,7 @@ class Translations(Group):
         signer = world.signers["000000", self.kid]
         self.secret, self.public_key = secret_of(signer), signer.public_key
         self.kid_bytes = self.kid.encode()
+        self.neighbours = [("000000", self.kid_bytes, self.secret)]
         self.envelope = plain(fmt, self.kid_bytes)
         self.other_kids = [kid_of(other, kid).encode() for other in SIGNED for kid in ("k1", *KEYS)]
         self.source = self.chance.choice((*SIGNED, "540000", "310000", "999999"))
