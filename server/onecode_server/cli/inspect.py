@@ -15,8 +15,9 @@ from onecode_server.engine.claims_reader import ClaimsReader
 from onecode_server.engine.inspector import Inspection, Inspector
 from onecode_server.engine.token_reader import TokenReader
 from onecode_server.errors import Misconfigured
-from onecode_server.formats import codec_of
+from onecode_server.formats import opaque_home
 from onecode_server.metrics import Metrics
+from onecode_server.model.scanned import bare
 from onecode_server.model.trust_list import TrustList
 from onecode_server.rules.validity import SKEW_US
 from onecode_server.stores.lmdb import LmdbStore
@@ -51,7 +52,7 @@ def inspect(code: str | None, data_dir: Path, file: Path | None, *, as_json: boo
 
 async def _inspect(data: DataDirectory, trust: TrustList, codes: list[bytes]) -> list[Inspection]:
     now = trust_document.now()
-    is_opaque = any(codec_of(code) is None and trust.issuer_of_prefix(code) for code in codes)
+    is_opaque = any(opaque_home(bare(code), trust) for code in codes)
     store = LmdbStore(data.store) if is_opaque and data.store.exists() else None
     try:
         tokens = TokenReader(store, data.read_pseudonym_key(), Metrics()) if store else None

@@ -13,7 +13,7 @@ from onecode_server.formats.times import MILLISECOND_FORMS
 from onecode_server.model.code import Claims
 from onecode_server.model.region import NATIONAL
 from onecode_server.model.status import SUBJECT_BYTES, Level
-from onecode_server.model.subject import LOCAL_ID_BYTES_MAX, pseudonym
+from onecode_server.model.subject import LOCAL_ID_BYTES_MAX
 from onecode_server.model.trust_list import ClaimMap, IssuerKey, Path, Role, TimeForm, TrustList
 
 WORDS_BYTES_MAX: Final = 512
@@ -114,10 +114,15 @@ def read_words(key: IssuerKey, fields: ClaimFields, words: bytes, layout: Layout
     return ReadWords(Claimant(home, trust.regions[key.region].levels.get(word, Level.UNSPECIFIED)), word)
 
 
-def read_subject(fields: ClaimFields, octets: bytes, home: str, layout: Layout, pseudonym_key: bytes) -> bytes:
-    """Return the pseudonym (16 bytes) of a code's subject, an identifier that stands there as ``octets``."""
-    is_bytes = fields.subject.kind is Kind.BYTES
-    return pseudonym(pseudonym_key, home, octets.hex() if is_bytes else layout.text(fields.subject, octets))
+def local_id(fields: ClaimFields, octets: bytes, layout: Layout) -> bytes:
+    """Return a region's identifier of a code's subject, in UTF-8; ``octets`` are what stands in the code.
+
+    It is text as it stands, bytes as lower-case hex, a number as its decimal digits: see ``claim_values.read_subject``.
+    """
+    kind = fields.subject.kind
+    if kind is Kind.TEXT:
+        return octets
+    return octets.hex().encode() if kind is Kind.BYTES else layout.text(fields.subject, octets).encode()
 
 
 _Times = tuple[Field, tuple[Field, ...], tuple[int, ...], Field | None]

@@ -15,12 +15,13 @@ import numpy as np
 import numpy.typing as npt
 
 from onecode_server.crypto.backend import SignatureBackend
-from onecode_server.engine.claim_fields import ClaimFields, read_subject
+from onecode_server.engine.claim_fields import ClaimFields, local_id
 from onecode_server.engine.issuer_index import NO_KEY, IssuerIndex, IssuerIndexes
+from onecode_server.engine.pseudonyms import Pseudonyms
 from onecode_server.engine.template_cache import ROWS_MIN, Rows
 from onecode_server.engine.templates import NO_CLAIMANT, Places, Template
 from onecode_server.engine.testimony import Testimony
-from onecode_server.formats.columns import Bytes, Layout, octets
+from onecode_server.formats.columns import Bytes, Kind, Layout, octets
 from onecode_server.metrics import Metrics
 from onecode_server.model.trust_list import IssuerKey, TrustList
 from onecode_server.rules import columns
@@ -41,7 +42,7 @@ class ColumnAuthenticator:
     ) -> None:
         self._backend = backend
         self._issuers = issuers
-        self._key = pseudonym_key
+        self._pseudonyms = Pseudonyms(pseudonym_key)
         self._metrics = metrics
         self._skew = skew
 
@@ -146,9 +147,10 @@ class ColumnAuthenticator:
         claimants = list(template.claimants)
         subjects = octets(rows.data, fields.subject)
         if not fields.is_pseudonym:
-            homes = (claimants[place].home for place in rows.by.tolist())
-            named = zip(subjects, homes, strict=True)
-            subjects = [read_subject(fields, subject, home, layout, self._key) for subject, home in named]
+            if fields.subject.kind is not Kind.TEXT:
+                subjects = [local_id(fields, subject, layout) for subject in subjects]
+            homes = [claimant.home for claimant in claimants]
+            subjects = self._pseudonyms.of_all((homes[place] for place in rows.by.tolist()), subjects)
         self._metrics.column_codes.inc(len(subjects))
         return [Testimony(rows.places, claimants, rows.by, subjects, issued_at[is_good])]
 

@@ -17,6 +17,7 @@ from onecode_server.formats.region_entry import key_id_text
 from onecode_server.formats.trust_list import rfc3339
 from onecode_server.model.code import CODE_BYTES_MAX, Claims, Scan, SignedCode
 from onecode_server.model.region import NATIONAL
+from onecode_server.model.scanned import bare
 from onecode_server.model.trust_list import Format, IssuerKey, KeyState, Region, Role, TrustList
 from onecode_server.model.verdict import Authenticity, Finding, Reason
 from onecode_server.rules import validity
@@ -72,7 +73,7 @@ class Inspector:
         walk = _Walk(self, trust, now)
         finding = None
         try:
-            await walk.all(code, sample_of)
+            await walk.all(bare(code), sample_of)
         except _Failed as failed:
             walk.steps.append(failed.step)
             finding = failed.finding

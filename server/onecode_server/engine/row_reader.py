@@ -6,8 +6,9 @@ the plain kinds, is left to it. A property test holds the two to the same answer
 
 from typing import NamedTuple
 
-from onecode_server.engine.claim_fields import read_subject
+from onecode_server.engine.claim_fields import local_id
 from onecode_server.engine.issuer_index import IssuerIndex, IssuerIndexes
+from onecode_server.engine.pseudonyms import Pseudonyms
 from onecode_server.engine.templates import NO_CLAIMANT, Template
 from onecode_server.formats import base45, national
 from onecode_server.formats.columns import SECOND_US, Field
@@ -30,7 +31,7 @@ class RowReader:
 
     def __init__(self, issuers: IssuerIndexes, pseudonym_key: bytes) -> None:
         self._issuers = issuers
-        self._key = pseudonym_key
+        self._pseudonyms = Pseudonyms(pseudonym_key)
 
     def decode(self, code: bytes, trust: TrustList) -> Row | None:
         """Return a code that a template fits, or None. Raises Malformed."""
@@ -71,7 +72,7 @@ class RowReader:
         index.templates.use(template, (place,), index.keys)
         layout, home, level = template.layout, template.claimants[found].home, fields.level
         octets = cbor[fields.subject.start : fields.subject.end]
-        subject = octets if fields.is_pseudonym else read_subject(fields, octets, home, layout, self._key)
+        subject = octets if fields.is_pseudonym else self._pseudonyms.of(home, local_id(fields, octets, layout))
         not_before = None if fields.not_before is None else _time(cbor, fields.not_before)
         level_word = layout.text(level, cbor[level.start : level.end])
         return Claims(home, subject, level_word, key.region, issued_at, expires_at, not_before)

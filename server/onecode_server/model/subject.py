@@ -23,8 +23,14 @@ def pseudonym(key: bytes, region: str, local_id: str) -> bytes:
 
     Raises UnicodeEncodeError where ``local_id`` is not text (lone surrogates).
     """
-    named = region.encode() + b"\0" + local_id.encode()
-    return blake2b(named, digest_size=SUBJECT_BYTES, key=key, person=_SUBJECT).digest()
+    state = pseudonym_state(key, region)
+    state.update(local_id.encode())
+    return state.digest()
+
+
+def pseudonym_state(key: bytes, region: str) -> blake2b:
+    """Return the state of the hash before a region's identifier: to be copied, and updated with that in UTF-8."""
+    return blake2b(region.encode() + b"\0", digest_size=SUBJECT_BYTES, key=key, person=_SUBJECT)
 
 
 def token_digest(key: bytes, region: str, token: bytes) -> bytes:
