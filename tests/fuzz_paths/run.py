@@ -1,5 +1,6 @@
 """One process's run: world after world, each from its own seed, until it is told to end or two paths disagree."""
 
+import gc
 from collections.abc import AsyncGenerator
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -58,6 +59,8 @@ class Run:
                     yield case
             finally:
                 await scenario.end()
+                del scenario
+                gc.collect()  # a world's parts know each other, and its keys' tables take 35 MB
             if self.last is not None:
                 return
             number += 1
