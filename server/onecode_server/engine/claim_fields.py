@@ -146,12 +146,17 @@ def _times(where: ClaimMap, layout: Layout) -> _Times | None:
                 return None
             found[path] = field
     own = found.get(where.expiry) if where.expiry is not None else None
-    if where.issued_at not in found or (own is None and where.valid_for_s is None):
+    if where.issued_at not in found or (own is None and (where.valid_for_s is None or _may_hide(where.expiry, layout))):
         return None
     ends = tuple({field for field in (own, found.get((codec.EXPIRY,))) if field is not None})
     lasts = (where.code_age_max_s, where.valid_for_s if own is None else None)
     lasts_us = tuple(seconds * SECOND_US for seconds in lasts if seconds is not None)
     return found[where.issued_at], ends, lasts_us, found.get((codec.NOT_BEFORE,))
+
+
+def _may_hide(path: Path | None, layout: Layout) -> bool:
+    """Tell whether a claim that a layout has no place for may be there all the same: in an array, which has none."""
+    return path is not None and len(path) > 1 and path[:1] in layout.claims
 
 
 def _is_time(field: Field, form: TimeForm | None, layout: Layout) -> bool:

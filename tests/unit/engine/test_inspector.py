@@ -49,7 +49,7 @@ FAULTS = {
     "nothing": lambda world: b"",
     "too much": lambda world: b"x" * 4097,
     "nobody's": lambda world: b"hello",
-    "white space around": lambda world: b" \r\n" + world.code("420000") + b" ",
+    "white space around what is no code": lambda world: b" \r\n hello ",
     "no signature": lambda world: world.code("420000").rpartition(b".")[0] + b".AAAA",
     "another algorithm": lambda world: b"eyJhbGciOiJIUzI1NiJ9." + world.code("420000").split(b".", 1)[1],
     "an unknown key": lambda world: world.code("420000").replace(b"eyJ", b"eyJ", 1).replace(b"ImsxI", b"ImsyI"),
@@ -64,6 +64,12 @@ FAULTS = {
     "expired": lambda world: world.code("420000", issued_at=world.now - 3 * HOUR, expires_at=world.now - HOUR),
     "early": lambda world: world.code("440000", issued_at=world.now + HOUR, expires_at=world.now + 2 * HOUR),
 }
+
+
+async def test_what_a_scanner_adds_around_a_code_is_taken_off(world: World) -> None:
+    code = b"\xef\xbb\xbf]Q1" + world.code("420000") + b"\r\n"
+    inspection = await inspect(world, code)
+    assert (inspection.failed, inspection.finding) == (None, None)
 
 
 @pytest.mark.parametrize("name", FAULTS)

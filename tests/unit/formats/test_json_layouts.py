@@ -152,10 +152,7 @@ def test_white_space_stands_where_it_stood(fmt):
 @BOTH
 @pytest.mark.parametrize(
     ("value", "other"),
-    [
-        (b'"abc"', change)
-        for change in (b'"a,c"', b'"a{c"', b'"a]c"', b'"a\\"c', b'"a\\nb', b'"ab\x7f"', '"é"a'.encode())
-    ]
+    [(b'"abc"', change) for change in (b'"a\\"c', b'"a\\nb', b'"ab\x7f"', '"é"a'.encode())]
     + [(b'"abc"', change) for change in ('"aé"'.encode(), b'"a\x1fb"', b'"a\xffb"', b'"ab",', b'["a"]', b'{"a":')]
     + [
         (b"12345", change)
@@ -199,12 +196,10 @@ def test_what_is_no_code_has_no_layout(fmt, text):
 
 
 @BOTH
-def test_more_brackets_in_a_string_are_for_the_bounds_of_json_to_judge(fmt):
-    for character in "{}[],":
-        layout = learn(fmt, {"a": "x" * 9, "b": character})
-        assert not agrees(fmt, layout, code_of(fmt, {"a": character * 9, "b": character}))
-        assert not agrees(fmt, layout, code_of(fmt, {"a": "x" * 9, "b": "x"}))
-        assert agrees(fmt, layout, code_of(fmt, {"a": "y" * 9, "b": character}))
+@pytest.mark.parametrize("character", "{}[],:")
+def test_what_structures_json_is_a_character_like_any_other_in_a_string(fmt, character):
+    layout = learn(fmt, {"a": "x" * 9, "b": character})
+    assert agrees(fmt, layout, code_of(fmt, {"a": character * 9, "b": "x"}))
 
 
 def test_shapes_tell_apart_what_is_not_decoded_together():

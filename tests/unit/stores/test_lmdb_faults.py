@@ -120,7 +120,7 @@ async def test_the_threads_of_a_store_run_before_its_first_call(directory, monke
     with pytest.raises(StoreUnavailable, match="can't start new thread"):
         LmdbStore(directory)
     monkeypatch.undo()
-    store = LmdbStore(directory)
+    store = LmdbStore(directory, lambda: 1000)
     monkeypatch.setattr(threading.Thread, "start", no_thread)
     assert await publish(store) == [True]
     assert (await store.statuses([ANNA])).records == [(RECORD,)]
