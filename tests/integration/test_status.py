@@ -118,7 +118,6 @@ def test_a_record_that_breaks_a_rule_is_named_by_its_line_and_the_rest_is_publis
 @pytest.mark.parametrize(
     "line",
     [
-        "",
         "{",
         "[]",
         "null",
