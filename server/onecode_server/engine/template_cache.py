@@ -35,8 +35,8 @@ LAYOUTS: Final[Mapping[Format, Layouts]] = {
     Format.JWT: jwt_layout,
     Format.PASETO: paseto_layout,
 }
-_PREFIXES: Final = tuple((CODECS[fmt].PREFIX, fmt) for fmt in (Format.NATIONAL, Format.PASETO))
-"""How codes begin that say what they are. A JWT is told by its structure."""
+_PREFIXES: Final = (*((CODECS[fmt].PREFIX, fmt) for fmt in (Format.NATIONAL, Format.PASETO)), (b"", Format.JWT))
+"""How codes begin that say what they are, in the order in which they are told. A JWT is told by its structure."""
 _SPELLING_BYTES: Final = 400
 
 
@@ -106,17 +106,22 @@ class TemplateCache:
 
     def read(self, codes: Sequence[bytes]) -> list[Rows]:
         """Return those codes that a template fits, where there are enough of a shape."""
-        places_of: dict[tuple[Format, Shape], list[int]] = {}
-        for place, code in enumerate(codes):
-            fmt = next((fmt for prefix, fmt in _PREFIXES if code.startswith(prefix)), Format.JWT)
-            shape = LAYOUTS[fmt].shape(code)
-            if shape is not None and shape in self._by_shape[fmt]:
-                places_of.setdefault((fmt, shape), []).append(place)
         found: list[Rows] = []
-        for (fmt, shape), places in places_of.items():
-            if len(places) >= ROWS_MIN:
-                rows = [codes[place] for place in places]
-                found += _rows(rows, places, LAYOUTS[fmt], shape, self._by_shape[fmt][shape])
+        left: Iterable[int] = range(len(codes))
+        for prefix, fmt in _PREFIXES:
+            by_shape, layouts = self._by_shape[fmt], LAYOUTS[fmt]
+            shape_of, others = layouts.shape, []
+            places_of: dict[Shape | None, list[int]] = {}
+            for place in left:
+                code = codes[place]
+                if code.startswith(prefix):
+                    places_of.setdefault(shape_of(code), []).append(place)
+                else:
+                    others.append(place)
+            left = others
+            for shape, places in places_of.items():
+                if shape in by_shape and len(places) >= ROWS_MIN:
+                    found += _rows([codes[place] for place in places], places, layouts, shape, by_shape[shape])
         return found
 
     def learn(self, code: bytes, place: int, key: IssuerKey) -> None:
