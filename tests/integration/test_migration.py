@@ -12,11 +12,14 @@ from typing import Any
 
 import pytest
 
+from onecode.v1 import status_pb2 as pb
 from onecode_client import OperatorClient, status_record
 from onecode_server.cli import demo_regions
 from onecode_server.data_directory import DataDirectory
+from onecode_server.formats import national
 from onecode_server.model.status import Level, Scope, StatusRecord
 from onecode_server.model.subject import pseudonym
+from onecode_server.model.trust_list import Role
 
 from tests.integration.deployment import Deployment, Server, called, command, expect
 from tests.integration.older_store import write_older_store
@@ -86,6 +89,8 @@ def test_a_red_holds_over_the_migration_under_both_keys_with_its_revision_and_ti
         assert (nation["publisher"], nation["level"], nation["revision"]) == ("000000", "RED", "2")
         assert stored(older, "--region", region, "--id", TEXT.hex()) == []
     assert stored(older, "--region", "150000", "--id", RAW.hex()) == []
+    for bearer, level in ((RAW, pb.LEVEL_RED), (OTHER, pb.LEVEL_RED), (bytes(16), pb.LEVEL_GREEN)):
+        assert server.verify(carrying(older, bearer), "110000").verdict.level == level
     (jwt,) = stored(older, "--pseudonym", TEXT.hex())
     assert (jwt["revision"], jwt["published_at"]) == (str(2**40), AGO)
     assert server.end() == 0
@@ -94,6 +99,16 @@ def test_a_red_holds_over_the_migration_under_both_keys_with_its_revision_and_ti
     assert [entry["details"]["370000"] for entry in migrated] == [{"subjects": 3, "records": 5}]
     again = expect(command("store", "migrate", "--data-dir", older.path))
     assert again == "the store has the layout of this version already\n"
+
+
+def carrying(deployment: Deployment, identifier: bytes) -> bytes:
+    """Return a code of 370000, issued an hour before the records, whose bearer is these bytes."""
+    (code,) = deployment.issue("370000")
+    signed = national.decode(code)
+    (signer,) = DataDirectory(deployment.path).signers("370000", Role.ISSUER).values()
+    times = {national.ISSUED_AT: TIME // 10**6 - 3600}
+    claims = dict(national.read_claims(signed.payload)) | {national.SUBJECT: identifier, **times}
+    return national.mint(claims, signed.key_id, signer.sign)
 
 
 KILLED = """
