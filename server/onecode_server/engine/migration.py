@@ -90,13 +90,12 @@ class Migration:
     def _copies(self, regions: list[str], subject: bytes, records: Records) -> list[RecordsCopy]:
         """Return what of a subject's records is copied, and whereto.
 
-        Beside the home's records those of the national authority and LOCAL ones count. They go along to each region
-        that has said something of the subject, and where none has, to each of them: a copy under a pseudonym that is
-        nobody's does no harm, and a RED that is missed does.
+        Beside the home's records those of the national authority and LOCAL ones count. They go along to every region,
+        also where another one has said something of the subject: bearers of several regions may have had the same 16
+        bytes. A copy under a pseudonym that is nobody's does no harm, and a RED that is missed does.
         """
-        homes = [region for region in regions if any(record.publisher == region for record in records)]
         copies = []
-        for region in homes or regions:
+        for region in regions:
             own = tuple(record for record in records if _counts_for(region, record))
             if own:
                 whom = pseudonym(self._key, region, subject.hex())
