@@ -14,7 +14,7 @@ from onecode_server.engine.template_cache import ROWS_MIN, SPELLINGS_MAX, TEMPLA
 from onecode_server.formats import CODECS, base45, base64url, bounded_cbor, national
 from onecode_server.model.status import Level
 from onecode_server.model.trust_list import Format, IssuerKey
-from onecode_server.model.verdict import Decision
+from onecode_server.model.verdict import Decision, Reason
 
 from tests.unit.engine.columns_and_alone import alone, by_columns, in_columns
 from tests.world import World
@@ -212,6 +212,23 @@ async def test_strangers_spellings_of_key_ids_are_not_kept(world: World) -> None
     await flood_of_spellings(world)
     cache = world.issuers.of(world.trust.current).templates
     assert len(cache.spellings(Format.JWT) or ()) == 1
+    check_accounts(cache)
+
+
+async def test_a_revoked_key_is_kept_nowhere_although_its_codes_are_built_like_anothers(world: World) -> None:
+    region = world.entry("110000")
+    region["keys"].append(world.key_entry("110000", "k2"))
+    await world.publish_list()
+    tree = world.tree("110000")
+    good, bad = ([world.mint("110000", tree, kid)] * ROWS_MIN for kid in ("k1", "k2"))
+    await by_columns(world, good + bad, HOST)
+    region["keys"][1]["state"] = "revoked"
+    await world.publish_list()
+    found = await by_columns(world, good + bad, HOST)
+    assert [one.reason for one in found] == [Reason.GREEN] * ROWS_MIN + [Reason.KEY_REVOKED] * ROWS_MIN
+    assert found == await alone(world, good + bad, HOST)
+    cache = world.issuers.of(world.trust.current).templates
+    assert cache.public_keys == [world.signers["110000", "k1"].public_key]
     check_accounts(cache)
 
 
