@@ -34,12 +34,14 @@ class Copied(NamedTuple):
 
 def regions_of(trust: TrustList) -> list[str]:
     """Return the regions whose codes may carry binary identifiers. An adopter's residents carry the national
-    authority's codes, and with them real pseudonyms."""
-    return sorted(
+    authority's codes, and with them real pseudonyms. A region whose entry was skipped may be one of them: its codes are
+    read once its entry is mended, and what was said of them must be there then."""
+    read = {
         region.code
         for region in trust.regions.values()
-        if region.format is Format.NATIONAL and region.code != NATIONAL and not region.adopts_national
-    )
+        if region.format is Format.NATIONAL and not region.adopts_national
+    }
+    return sorted((read | trust.skipped_regions) - {NATIONAL})
 
 
 class Migration:
