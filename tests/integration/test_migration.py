@@ -69,7 +69,7 @@ def test_a_red_holds_over_the_migration_under_both_keys_with_its_revision_and_ti
     older: Deployment, serve: Callable[..., Server]
 ) -> None:
     said = expect(command("store", "migrate", "--data-dir", older.path)).splitlines()
-    counts = dict.fromkeys(NATIONAL_REGIONS, "1 records of 1 subjects") | {"370000": "5 records of 3 subjects"}
+    counts = dict.fromkeys(NATIONAL_REGIONS, "3 records of 2 subjects") | {"370000": "5 records of 3 subjects"}
     assert said == [*(f"{region}: {count} copied" for region, count in counts.items()), "the store is migrated"]
     server = serve(older)
     times = {"effective_at": AGO, "published_at": AGO}
@@ -84,6 +84,8 @@ def test_a_red_holds_over_the_migration_under_both_keys_with_its_revision_and_ti
         ("000000", "RED"),
         ("540000", "RED"),
     ]
+    others = stored(older, "--region", "150000", "--id", OTHER.hex())  # whose bearers may have the same bytes
+    assert [(one["publisher"], one["level"]) for one in others] == [("000000", "RED"), ("540000", "RED")]
     for region in NATIONAL_REGIONS:
         (nation,) = stored(older, "--region", region, "--id", NATIONS.hex())
         assert (nation["publisher"], nation["level"], nation["revision"]) == ("000000", "RED", "2")

@@ -83,6 +83,7 @@ class ColumnAuthenticator:
         candidates = index.candidates_of(layout.format, octets(table.data, layout.key_id))  # 4
         rows = _Rows(table.data, np.array(table.places, np.int64), candidates).kept(candidates != NO_KEY)
         keys = await self._find_keys(layout, rows, index)  # 5
+        keys[index.is_revoked[keys]] = NO_KEY  # a revoked key is not even listened to, and nothing is kept of it
         rows = _Rows(rows.data, rows.places, keys).kept(keys != NO_KEY)
         if not rows.by.size:
             return []

@@ -26,7 +26,8 @@ class IssuerIndex:
 
     ``candidates``, int64[m, CANDIDATES_MAX], has the places of the keys of one format and key id, in the order in which
     they are tried, NO_KEY where there are fewer. ``bounds``, int64[k, 4], are the fields of ``KeyBounds``; nothing is
-    within those of a revoked key. ``templates`` are what codes of these keys have taught under this list.
+    within those of a revoked key, which ``is_revoked``, bool[k], names. ``templates`` are what codes of these keys have
+    taught under this list.
     """
 
     def __init__(self, trust: TrustList, skew: int) -> None:
@@ -37,6 +38,7 @@ class IssuerIndex:
         self.keys: list[IssuerKey] = [key for keys in trust.candidates.values() for key in keys]
         self.public_keys = [key.public_key for key in self.keys]
         self.place_of = {public_key: place for place, public_key in enumerate(self.public_keys)}
+        self.is_revoked = np.array([key.state is KeyState.REVOKED for key in self.keys], bool)
         self.bounds = np.array([key_bounds(key, skew) or NEVER for key in self.keys], np.int64).reshape(-1, 4)
         self.candidates = np.full((len(trust.candidates), CANDIDATES_MAX), NO_KEY, np.int64)
         self._rows: Mapping[Format, dict[bytes, int]] = {fmt: {} for fmt in Format}

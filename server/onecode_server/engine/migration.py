@@ -34,12 +34,14 @@ class Copied(NamedTuple):
 
 def regions_of(trust: TrustList) -> list[str]:
     """Return the regions whose codes may carry binary identifiers. An adopter's residents carry the national
-    authority's codes, and with them real pseudonyms."""
-    return sorted(
+    authority's codes, and with them real pseudonyms. A region whose entry was skipped may be one of them: its codes are
+    read once its entry is mended, and what was said of them must be there then."""
+    read = {
         region.code
         for region in trust.regions.values()
-        if region.format is Format.NATIONAL and region.code != NATIONAL and not region.adopts_national
-    )
+        if region.format is Format.NATIONAL and not region.adopts_national
+    }
+    return sorted((read | trust.skipped_regions) - {NATIONAL})
 
 
 class Migration:
@@ -90,13 +92,12 @@ class Migration:
     def _copies(self, regions: list[str], subject: bytes, records: Records) -> list[RecordsCopy]:
         """Return what of a subject's records is copied, and whereto.
 
-        Beside the home's records those of the national authority and LOCAL ones count. They go along to each region
-        that has said something of the subject, and where none has, to each of them: a copy under a pseudonym that is
-        nobody's does no harm, and a RED that is missed does.
+        Beside the home's records those of the national authority and LOCAL ones count. They go along to every region,
+        also where another one has said something of the subject: bearers of several regions may have had the same 16
+        bytes. A copy under a pseudonym that is nobody's does no harm, and a RED that is missed does.
         """
-        homes = [region for region in regions if any(record.publisher == region for record in records)]
         copies = []
-        for region in homes or regions:
+        for region in regions:
             own = tuple(record for record in records if _counts_for(region, record))
             if own:
                 whom = pseudonym(self._key, region, subject.hex())

@@ -8,14 +8,16 @@ from onecode_server.engine.clock import Clock
 from onecode_server.engine.token_reader import TokenReader
 from onecode_server.engine.trust_source import TrustSource
 from onecode_server.engine.verifier import Verifier
-from onecode_server.formats import opaque_home
+from onecode_server.errors import Malformed
+from onecode_server.formats import opaque, opaque_home
 from onecode_server.metrics import Metrics
-from onecode_server.model.code import Scan
+from onecode_server.model.code import CODE_BYTES_MAX, Scan
 from onecode_server.model.region import is_region_code
 from onecode_server.model.scanned import bare
 from onecode_server.model.status import SUBJECT_BYTES, Scope, StatusRecord
 from onecode_server.model.subject import LOCAL_ID_BYTES_MAX, pseudonym, token_subject
-from onecode_server.rules.publication import Rejection, alive, merge, rejection, set_back
+from onecode_server.model.trust_list import Region
+from onecode_server.rules.publication import Rejection, Replay, alive, merge, rejection, set_back
 from onecode_server.stores.protocol import Publication, Records, RecordsChange, Store, TokenKey
 
 SLICE_RECORDS: Final = 200
@@ -89,7 +91,8 @@ class Publisher:
             index, joined = next(order), merge(known, record, self._clock())
             if isinstance(joined, Rejection):
                 results[index] = joined
-            return joined if isinstance(joined, tuple) else None
+                return None
+            return known if joined is Replay.KNOWN else joined
 
         taken = await self._store.publish([item for _, item in allowed], join) if allowed else []
         self._count(results, sum(taken))
@@ -155,9 +158,19 @@ class Publisher:
         code = bare(scan.code)
         region = opaque_home(code, self._trust.current)
         if region is not None:
+            if not _is_token(code, region):  # which no check would ever take
+                return None
             key = self._tokens.key_of(region.code, code)
             return Resolved(token_subject(key.digest), region.code, key)
         check = await self._verifier.authenticate(scan)
         if check.finding is not None or check.claims is None:
             return None
         return Resolved(check.claims.subject, check.claims.home)
+
+
+def _is_token(code: bytes, region: Region) -> bool:
+    try:
+        opaque.check(code, region.prefix)
+    except Malformed:
+        return False
+    return len(code) <= CODE_BYTES_MAX

@@ -5,7 +5,7 @@ what it teaches past that takes the place of what it used least itself, and neve
 together are bounded in bytes, and the largest one makes room.
 """
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
@@ -71,6 +71,7 @@ class TemplateCache:
         self._shares: dict[int, _Share] = {}
         self._by_shape: dict[Format, dict[Shape, list[Template]]] = {fmt: {} for fmt in LAYOUTS}
         self._spellings: dict[Format, dict[bytes, bytes]] = {Format.JWT: {}, Format.PASETO: {}}
+        self._spellers: Counter[tuple[Format, bytes]] = Counter()  # how many keys' shares have a spelling
 
     @property
     def public_keys(self) -> list[bytes]:
@@ -177,6 +178,7 @@ class TemplateCache:
             return share.spellings.move_to_end(field)
         share.spellings[field] = None
         self._spellings[key.format][field] = key.key_id
+        self._spellers[key.format, field] += 1
         self._grow(share, _SPELLING_BYTES + len(field))
         if len(share.spellings) > SPELLINGS_MAX:
             self._unspell(share)
@@ -206,8 +208,10 @@ class TemplateCache:
 
     def _unspell(self, share: _Share) -> None:
         field, _ = share.spellings.popitem(last=False)
-        # Another key of the same id may have the spelling too: then that one learns it anew.
-        self._spellings[share.key.format].pop(field, None)
+        fmt = share.key.format
+        self._spellers[fmt, field] -= 1
+        if not self._spellers[fmt, field]:  # other keys of the same id, of any region, may have the spelling too
+            del self._spellers[fmt, field], self._spellings[fmt][field]
         self._grow(share, -_SPELLING_BYTES - len(field))
 
     def _grow(self, share: _Share, size_bytes: int) -> None:

@@ -12,9 +12,10 @@ from onecode_server.formats import CODECS, claims, national, source
 from onecode_server.metrics import UNKNOWN_REGION, Metrics
 from onecode_server.model.code import Claims, Source
 from onecode_server.model.region import NATIONAL
-from onecode_server.model.status import Level, Status
+from onecode_server.model.status import Level, Scope, Status
 from onecode_server.model.trust_list import Format, IssuerKey, Region, Role, TrustList
 from onecode_server.model.verdict import Reason, Recognition, Verdict
+from onecode_server.rules import levels
 from onecode_server.rules.validity import key_fault
 
 LIFETIME_US: Final = 15 * 60_000_000
@@ -87,10 +88,8 @@ class Translator:
             return Translation(verdict, obstacle=Obstacle.LEVEL_WITHOUT_WORD)
         # The minute, not the instant: the same source and verdict give the same bytes to every gate that asks.
         issued_at = outcome.checked_at - outcome.checked_at % MINUTE_US
-        expires_at = issued_at + LIFETIME_US
-        if said.expires_at is not None and said.expires_at < expires_at:
-            expires_at = said.expires_at
-            issued_at = min(issued_at, expires_at - MINUTE_US)  # a source in its last minute, or in the skew after it
+        expires_at = min([issued_at + LIFETIME_US, *_ends(check, said, outcome.checked_at)])
+        issued_at = min(issued_at, expires_at - MINUTE_US)  # a source in its last minute, or in the skew after it
         code = self._issue(check, said, target, word, (issued_at, expires_at), outcome)
         return Translation(verdict, code, target.format, expires_at)
 
@@ -119,6 +118,15 @@ class Translator:
             if ours and key_fault(key, issued_at, outcome.checked_at) is None:
                 return key
         raise PreconditionFailed("GATEWAY_KEY_MISSING", f"this server has no valid gateway key for {fmt} codes")
+
+
+def _ends(check: Check, said: Claims, now: int) -> list[int]:
+    """Return when the source ends, and when the records end that made its level what it is: a level that one of them
+    lifted is lifted no longer."""
+    records = check.view.records if check.view is not None else ()
+    counted = (levels.newest(records, publisher, Scope.NATIONAL, now) for publisher in (said.home, NATIONAL))
+    ends = [said.expires_at, *(record.expires_at for record in counted if record is not None)]
+    return [end for end in ends if end is not None]
 
 
 def _speaker(target: str, trust: TrustList) -> Region | None:

@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 
 from onecode_server.errors import Malformed, TrustListRefused
 from onecode_server.formats import CODECS, base64url, region_entry, times
-from onecode_server.model.region import NATIONAL
+from onecode_server.model.region import NATIONAL, is_region_code
 from onecode_server.model.trust_list import CANDIDATES_MAX, Format, IssuerKey, Region, Skipped, TrustList
 
 FILE_BYTES_MAX: Final = 16 * 1024 * 1024
@@ -87,6 +87,7 @@ def parse(payload: bytes, key_fault: Callable[[bytes], str | None]) -> TrustList
         tuple(skipped),
         candidates,
         tuple((region.prefix, region) for region in regions.values() if region.prefix),
+        frozenset(_codes(entries) - regions.keys()),
     )
 
 
@@ -150,6 +151,11 @@ def _overlapping(prefixes: list[bytes]) -> set[bytes]:
         for prefix in times
         if times[prefix] > 1 or prefix in starts or not times.keys().isdisjoint(stems[prefix])
     }
+
+
+def _codes(entries: list[Any]) -> set[str]:
+    named = (entry.get("code") for entry in entries if isinstance(entry, dict))
+    return {code for code in named if isinstance(code, str) and is_region_code(code)}
 
 
 def _name(entry: Any) -> str:

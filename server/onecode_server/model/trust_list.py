@@ -126,6 +126,7 @@ class Skipped(NamedTuple):
 class TrustList:
     """A list that was read and checked. Times are Unix microseconds; ``digest`` is SHA-256 of the signed content.
 
+    ``skipped_regions`` are the codes of those regions of which nothing was taken.
     ``derived`` has, by its type, what others made of this list alone: reached from the list, so that it can never be
     taken for what another list says.
     """
@@ -138,6 +139,7 @@ class TrustList:
     skipped: tuple[Skipped, ...]
     candidates: Mapping[tuple[Format, bytes], tuple[IssuerKey, ...]]
     prefixes: tuple[tuple[bytes, Region], ...]
+    skipped_regions: frozenset[str] = frozenset()
     derived: dict[type, object] = field(default_factory=dict, compare=False, repr=False)
 
     @property

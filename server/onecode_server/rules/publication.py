@@ -1,6 +1,6 @@
 """Who may publish which status record, and how a new record joins the ones before it."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from enum import Enum, StrEnum
 from typing import Final
 
@@ -127,7 +127,9 @@ def set_back(records: Records, publisher: str, scope: Scope, to: int) -> Records
 def joined(records: Records, copies: Records, now: int) -> Records:
     """Return a subject's records and those of another that turned out to be the same subject, under merge's bounds.
 
-    Of two under one revision the more severe stays. Where there are none yet, all copies are kept.
+    Of two under one revision the more severe stays. The two were counted apart: what took effect last is the last word,
+    whatever its revision, so that the revisions are dealt out anew in that order. Where there are none yet, all copies
+    are kept.
     """
     if not records:
         return copies
@@ -138,11 +140,30 @@ def joined(records: Records, copies: Records, now: int) -> Records:
         known = by_place.get(place)
         if known is None or record.level > known.level:
             by_place[place] = record
+    stays = set(by_place.values())
     for publisher, scope in dict.fromkeys((publisher, scope) for publisher, scope, _ in by_place):
-        mine = _own(tuple(by_place.values()), publisher, scope)
+        either = {
+            record
+            for part in (records, copies)
+            for record in _not_overtaken(_own([r for r in part if r in stays], publisher, scope))
+        }
+        mine = _in_order_of_effect(either)
         past = [r.revision for r in mine if r.effective_at <= now - LAG_US]
         result += tuple(_bounded([r for r in mine if not past or r.revision >= past[-1]], now))
     return result
+
+
+def _not_overtaken(mine: Sequence[StatusRecord]) -> list[StatusRecord]:
+    """Return records, ordered by revision, without those that no clock finds: a later one took effect no later."""
+    return [r for at, r in enumerate(mine) if all(later.effective_at > r.effective_at for later in mine[at + 1 :])]
+
+
+def _in_order_of_effect(records: Collection[StatusRecord]) -> list[StatusRecord]:
+    """Return records as they take effect, the most severe last of those that do so together, with the revisions that
+    they have between them in that order."""
+    mine = sorted(records, key=lambda r: (r.effective_at, r.level, r.revision))
+    revisions = sorted(r.revision for r in mine)
+    return [r._replace(revision=revision) for r, revision in zip(mine, revisions, strict=True)]
 
 
 def _own(records: Sequence[StatusRecord], publisher: str, scope: Scope) -> list[StatusRecord]:

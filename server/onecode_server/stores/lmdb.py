@@ -150,19 +150,20 @@ class LmdbStore(MigratingTables):
 
     def _publish(self, txn: Any, item: Publication, merge: Merge, time: int) -> bool:
         data = txn.get(item.subject, db=self._statuses)
-        record = item.record._replace(published_at=time)
-        merged = merge(() if data is None else layout.unpack_records(data), record)
+        known = () if data is None else layout.unpack_records(data)
+        merged = merge(known, item.record._replace(published_at=time))
         if merged is None:
             return False
-        txn.put(item.subject, layout.pack_records(merged), db=self._statuses)
-        if item.token is not None:
+        is_new = merged is not known
+        if is_new:
+            txn.put(item.subject, layout.pack_records(merged), db=self._statuses)
+        if item.token is not None and (is_new or txn.get(layout.token_key(item.token), db=self._tokens) is None):
             # From the first record that is kept, until the end of the last word: what is announced ends nothing today.
-            own = (
-                r.effective_at for r in merged if (r.publisher, r.scope) == (item.record.publisher, item.record.scope)
-            )
-            token = Token(item.subject, min(own), item.record.expires_at)
+            own = [r for r in merged if (r.publisher, r.scope) == (item.record.publisher, item.record.scope)]
+            last = max(own, key=lambda r: r.revision)
+            token = Token(item.subject, min(r.effective_at for r in own), last.expires_at)
             txn.put(layout.token_key(item.token), layout.pack_token(token), db=self._tokens)
-        return True
+        return is_new
 
     def _reports(self, txn: Any) -> list[RecognitionException]:
         return [layout.unpack_exception(data) for _, data in txn.cursor(db=self._exceptions)]

@@ -11,8 +11,8 @@ from onecode_server.model.status import StatusRecord, Token
 Records = tuple[StatusRecord, ...]
 
 Merge = Callable[[Records, StatusRecord], Records | None]
-"""Joins a subject's records with a new one, whose ``published_at`` is the time of the commit; None where the new one is
-not to be taken. Called inside a transaction."""
+"""Joins a subject's records with a new one, whose ``published_at`` is the time of the commit. Returns the very same
+records where the new one is among them, None where it is not to be taken. Called inside a transaction."""
 
 
 class TokenKey(NamedTuple):
@@ -118,6 +118,8 @@ class Store(Protocol):
 
     async def publish(self, publications: Sequence[Publication], merge: Merge) -> list[bool]:
         """Write in one commit, on disk when this returns; tell for each whether it was taken.
+
+        A token that was never published is known from then on, also where its record was known before.
 
         A record that is taken gets the time of the commit as its ``published_at``, whatever it had. That time never
         runs backwards in a store.

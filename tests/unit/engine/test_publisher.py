@@ -6,7 +6,7 @@ from onecode_server.engine.publisher import LocalSubject, SubjectName
 from onecode_server.model.code import Scan
 from onecode_server.model.status import Level, Scope, StatusRecord
 from onecode_server.model.subject import pseudonym
-from onecode_server.model.verdict import Reason
+from onecode_server.model.verdict import Decision, Reason
 from onecode_server.rules.publication import Rejection
 from onecode_server.stores.protocol import Publication
 
@@ -154,3 +154,26 @@ async def test_whoever_else_reports_on_the_bearer_of_an_opaque_code_does_not_mak
     said = [record("540000", Scope.LOCAL), record("000000")]
     assert await world.publisher.publish([(Scan(code, ""), one) for one in said]) == [None, None]
     assert (await world.verify(code)).reason is Reason.TOKEN_UNKNOWN
+
+
+async def test_a_record_that_is_known_by_its_pseudonym_makes_the_token_known_that_names_it_later(world: World) -> None:
+    code = b"SH-0123456789012345678901"
+    whom = await world.publisher.resolve(Scan(code, ""))
+    assert whom is not None
+    first, last = (
+        record("310000", level=Level.YELLOW, revision=n)._replace(expires_at=NOON + n * HOUR) for n in (1, 2)
+    )
+    assert await world.publisher.publish([(whom.subject, first), (whom.subject, last)]) == [None, None]
+    assert (await world.verify(code)).reason is Reason.TOKEN_UNKNOWN
+    for one in (first, last):
+        assert await world.publisher.publish([(Scan(code, ""), one)]) == [None]
+    world.now += HOUR + SECOND
+    world.monotonic_s += 6
+    assert (await world.verify(code)).reason is Reason.YELLOW
+    assert world.metrics.registry.get_sample_value("onecode_published_records_total", {"outcome": "known"}) == 2
+
+
+@pytest.mark.parametrize("token", [b"", b"short", b"x" * 5000, b"x" * 21 + bytes([0xFF]) + b"x"])
+async def test_a_token_that_no_check_would_take_is_rejected(world: World, token: bytes) -> None:
+    assert (await world.verify(b"SH-" + token)).decision is Decision.REFUSE
+    assert await world.publisher.publish([(Scan(b"SH-" + token, ""), record("310000"))]) == [Rejection.INVALID_SUBJECT]

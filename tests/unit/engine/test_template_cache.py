@@ -1,6 +1,7 @@
 """What codes teach is bounded, and no key teaches at another's cost."""
 
 import tracemalloc
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -13,7 +14,7 @@ from onecode_server.engine.template_cache import ROWS_MIN, SPELLINGS_MAX, TEMPLA
 from onecode_server.formats import CODECS, base45, base64url, bounded_cbor, national
 from onecode_server.model.status import Level
 from onecode_server.model.trust_list import Format, IssuerKey
-from onecode_server.model.verdict import Decision
+from onecode_server.model.verdict import Decision, Reason
 
 from tests.unit.engine.columns_and_alone import alone, by_columns, in_columns
 from tests.world import World
@@ -35,6 +36,9 @@ def check_accounts(cache: TemplateCache) -> None:
     """Hold a cache's sums to what is in it."""
     shares = cache._shares.values()
     assert cache.size_bytes == sum(share.bytes for share in shares)
+    spelled = Counter((share.key.format, field) for share in shares for field in share.spellings)
+    assert cache._spellers == spelled
+    assert {(fmt, field) for fmt, fields in cache._spellings.items() for field in fields} == spelled.keys()
     held = {template for share in shares for template in share.templates}
     listed = [one for by_shape in cache._by_shape.values() for listed in by_shape.values() for one in listed]
     assert set(listed) == held
@@ -189,10 +193,42 @@ async def test_no_flood_takes_the_columns_from_others(world: World, flood: Calla
     assert in_columns(world) - before == len(codes)
 
 
+async def test_no_key_takes_a_spelling_from_another_regions_key_of_the_same_id(world: World) -> None:
+    codes = [world.code("430000", subject=f"id-{n:03d}") for n in range(ROWS_MIN)]
+    await by_columns(world, codes, HOST)
+    header, payload, _ = world.code("420000").split(b".")
+    others = [base64url.encode(b'{"alg":"EdDSA","kid":"k1","n":%d}' % n) for n in range(SPELLINGS_MAX)]
+    for one in (header, *others):  # the first is that of the other region, too
+        message = one + b"." + payload
+        code = message + b"." + base64url.encode(world.signers["420000", "k1"].sign(message))
+        assert [verdict.decision for verdict in await world.verify_all([code], HOST)] == [Decision.ADMIT]
+    before = in_columns(world)
+    await world.verify_all(codes, HOST)
+    assert in_columns(world) - before == len(codes)
+    check_accounts(world.issuers.of(world.trust.current).templates)
+
+
 async def test_strangers_spellings_of_key_ids_are_not_kept(world: World) -> None:
     await flood_of_spellings(world)
     cache = world.issuers.of(world.trust.current).templates
     assert len(cache.spellings(Format.JWT) or ()) == 1
+    check_accounts(cache)
+
+
+async def test_a_revoked_key_is_kept_nowhere_although_its_codes_are_built_like_anothers(world: World) -> None:
+    region = world.entry("110000")
+    region["keys"].append(world.key_entry("110000", "k2"))
+    await world.publish_list()
+    tree = world.tree("110000")
+    good, bad = ([world.mint("110000", tree, kid)] * ROWS_MIN for kid in ("k1", "k2"))
+    await by_columns(world, good + bad, HOST)
+    region["keys"][1]["state"] = "revoked"
+    await world.publish_list()
+    found = await by_columns(world, good + bad, HOST)
+    assert [one.reason for one in found] == [Reason.GREEN] * ROWS_MIN + [Reason.KEY_REVOKED] * ROWS_MIN
+    assert found == await alone(world, good + bad, HOST)
+    cache = world.issuers.of(world.trust.current).templates
+    assert cache.public_keys == [world.signers["110000", "k1"].public_key]
     check_accounts(cache)
 
 

@@ -113,6 +113,19 @@ async def test_a_translation_expires_after_15_minutes_or_with_its_source(world: 
     assert (await world.verify(short.code)).authenticity is Authenticity.EXPIRED
 
 
+@pytest.mark.parametrize(("level", "said"), [(Level.RED, Level.GREEN), (Level.GREEN, Level.YELLOW)])
+async def test_a_translation_ends_with_the_record_that_made_its_level(world: World, level: Level, said: Level) -> None:
+    code = world.code("440000", level, issued_at=NOON - HOUR)
+    await world.say("440000", said, expires_at=NOON + 120 * SECOND)
+    made = await world.translate(code, "420000")
+    assert (made.verdict.level, made.expires_at) == (said, NOON + 120 * SECOND)
+    assert (await world.verify(made.code, "110000")).level is said
+    world.now = NOON + 180 * SECOND
+    world.monotonic_s += 6
+    assert (await world.verify(code, "110000")).level is level
+    assert (await world.verify(made.code, "110000")).authenticity is Authenticity.EXPIRED
+
+
 async def test_a_source_in_the_skew_after_its_end_is_translated_and_ends_with_it(world: World) -> None:
     made = await world.translate(world.code("440000", expires_at=NOON - 30 * SECOND), "420000")
     assert (await world.verify(made.code)).decision is Decision.ADMIT

@@ -213,6 +213,19 @@ def test_records_of_one_subject_under_two_names_are_joined_and_the_highest_revis
     assert joined((green, red), (green, red), NOW) == (green, red)
 
 
+def test_of_two_that_were_counted_apart_what_took_effect_last_is_the_last_word():
+    green, red, now = at(NOW, 50), at(NOW + 2, 1, level=Level.RED), NOW + 3 * LAG_US
+    for one, other in (((green,), (red,)), ((red,), (green,))):
+        assert joined(one, other, now) == (red._replace(revision=50),)
+        assert joined(one, other, NOW + 3) == (green._replace(revision=1), red._replace(revision=50))
+        assert merge(joined(one, other, now), at(now, 51), now) == (red._replace(revision=50), at(now, 51))
+    announced, called_off = at(now + LAG_US, 51), at(NOW + 1, 52)
+    assert joined((red,), (green, announced, called_off), now) == (red._replace(revision=52),)
+    assert joined((red,), (green, announced), now) == (red._replace(revision=50), announced)
+    together = red._replace(effective_at=NOW)
+    assert joined((green,), (together,), now) == (together._replace(revision=50),)
+
+
 @pytest.mark.parametrize(
     ("known", "to", "reason"),
     [
@@ -295,6 +308,21 @@ def test_what_is_kept_is_bounded_whatever_is_published(history):
     known = known_after(history)
     for who in {(r.publisher, r.scope) for r in known}:
         assert len([r for r in known if (r.publisher, r.scope) == who]) <= 1 + RECENT_MAX + PENDING_MAX
+
+
+@modest
+@given(st.lists(of_one, min_size=1, max_size=10), st.lists(of_one, min_size=1, max_size=10))
+def test_joining_loses_no_red_that_is_the_last_word_and_gives_no_revision_twice(one, other):
+    now, who = 20 * TICK, (HOME, Scope.NATIONAL)
+    parts = known_after(one), known_after(other)
+    together = joined(*parts, now)
+    revisions = [r.revision for r in together]
+    assert revisions == sorted(set(revisions))
+    assert revisions[0] >= 1
+    for word in [newest(part, *who, now) for part in parts]:
+        is_last = word is not None and word.effective_at == max(r.effective_at for r in together)
+        if is_last and word.level is Level.RED and word.expires_at is None:
+            assert newest(together, *who, now).level is Level.RED
 
 
 @modest
