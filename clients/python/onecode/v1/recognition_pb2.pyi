@@ -627,7 +627,9 @@ class TranslateResponse(_message.Message):
 
     @_builtins.property
     def expires_at(self) -> _timestamp_pb2.Timestamp:
-        """When the translation expires: with its source, or after 15 minutes, whichever is first."""
+        """When the translation expires: after 15 minutes, with its source, or with the status record that made its level,
+        whichever is first. It ends sooner still where codes of the target may not be as old.
+        """
 
     def __init__(
         self,
