@@ -21,14 +21,28 @@ Named = tuple[SubjectName, StatusRecord]
 
 def check(file: Path) -> int:
     """Read a file to its end, and return how many records it has. Raises Misconfigured."""
-    if file.exists() and not file.is_file():
-        raise Misconfigured(f"{file} is a pipe or a directory: it is read twice, so that a mistake publishes nothing")
+    if file == lines.STANDARD_INPUT or (file.exists() and not file.is_file()):
+        what = "standard input" if file == lines.STANDARD_INPUT else "a pipe or a directory"
+        raise Misconfigured(f"{file} is {what}: records are read twice, so that a mistake publishes nothing")
     total = 0
     with output.bar(None, "checking") as advance_to:
         for total, _ in enumerate(read(file), 1):
             if total % _SHOWN_EVERY == 0:
                 advance_to(total)
     return total
+
+
+def read_again(file: Path, total: int) -> Iterator[tuple[int, Named]]:
+    """Yield each record of a file that was checked and had ``total``, so that no more are told of than were read.
+
+    Raises Misconfigured.
+    """
+    found = 0
+    for named in read(file):
+        found += 1
+        yield named
+    if found != total:
+        raise Misconfigured(f"{file} was changed while it was published: it had {total:,} records, then {found:,}")
 
 
 def read(file: Path) -> Iterator[tuple[int, Named]]:
