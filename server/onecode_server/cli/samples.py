@@ -10,7 +10,7 @@ from onecode_server.cli import code_files, trust_document
 from onecode_server.cli.inspect import NO_PSEUDONYM_KEY, lines_of
 from onecode_server.crypto import open_backend
 from onecode_server.engine.claims_reader import ClaimsReader
-from onecode_server.engine.inspector import Inspection, Inspector
+from onecode_server.engine.inspector import Inspection, Inspector, Sample
 from onecode_server.errors import Misconfigured
 from onecode_server.formats import near_misses
 from onecode_server.formats.trust_list import rfc3339
@@ -25,16 +25,19 @@ _LATER: Final = (Reason.EXPIRED, Reason.KEY_RETIRED, Reason.KEY_OUTSIDE_VALIDITY
 """What an old sample may well be: it fits its entry all the same."""
 
 
-def try_on(trust: TrustList, code: str, file: Path) -> None:
+def try_on(trust: TrustList, code: str, file: Path, public_key: str | None = None) -> None:
     """Show what the entry of region ``code`` makes of each code in a file.
+
+    With ``public_key`` (hex) they must be by that key of the region.
 
     Raises Misconfigured, with a line for each code that does not fit.
     """
     region = trust.region(code)
     if region is None:  # which the edit itself is refused for, and says why
         return
+    key = next((key for key in region.keys if key.public_key.hex() == public_key), None)
     samples = code_files.read(file)
-    inspections = asyncio.run(_inspect(trust, region, samples))
+    inspections = asyncio.run(_inspect(trust, Sample(region, key), samples))
     mistakes = []
     for number, inspection in enumerate(inspections, 1):
         click.echo(f"sample {number}")
@@ -49,10 +52,10 @@ def try_on(trust: TrustList, code: str, file: Path) -> None:
     click.echo(f"{len(samples):,} of {len(samples):,} samples fit{note}")
 
 
-async def _inspect(trust: TrustList, region: Region, samples: list[bytes]) -> list[Inspection]:
+async def _inspect(trust: TrustList, sample_of: Sample, samples: list[bytes]) -> list[Inspection]:
     inspector = Inspector(open_backend("libsodium"), ClaimsReader(NO_PSEUDONYM_KEY), SKEW_US)
     now = trust_document.now()
-    return [await inspector.inspect(code, trust, now, sample_of=region) for code in samples]
+    return [await inspector.inspect(code, trust, now, sample_of) for code in samples]
 
 
 def _unfit(inspection: Inspection, region: Region) -> str | None:
