@@ -132,6 +132,18 @@ async def test_a_translation_lasts_no_longer_than_the_targets_own_codes_and_says
         assert (await world.translate(source, "430000")).code == made.code
 
 
+async def test_a_translation_into_arrays_is_no_longer_than_a_code_may_be(world: World) -> None:
+    world.entry("440000")["claims"] = {
+        "subject": ["a", 64],
+        "level": ["b", 64],
+        "issued_at": ["c", 64],
+        "expiry": ["d", 63],
+    }
+    await world.publish_list()
+    made = await world.translate(world.code("420000"), "440000")
+    assert (await world.verify(made.code)).reason is Reason.GREEN
+
+
 async def test_a_source_in_the_skew_after_its_end_is_translated_and_ends_with_it(world: World) -> None:
     made = await world.translate(world.code("440000", expires_at=NOON - 30 * SECOND), "420000")
     assert (await world.verify(made.code)).decision is Decision.ADMIT
