@@ -10,7 +10,8 @@ from onecode_server.cli import code_files, trust_document
 from onecode_server.cli.inspect import NO_PSEUDONYM_KEY, lines_of
 from onecode_server.crypto import open_backend
 from onecode_server.engine.claims_reader import ClaimsReader
-from onecode_server.engine.inspector import Inspection, Inspector, Sample
+from onecode_server.engine.inspection import Inspection, Sample
+from onecode_server.engine.inspector import Inspector
 from onecode_server.errors import Misconfigured
 from onecode_server.formats import near_misses
 from onecode_server.formats.trust_list import rfc3339

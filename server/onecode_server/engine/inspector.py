@@ -5,11 +5,12 @@ waits, and what is found is put into words; identifiers are never shown.
 """
 
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 from onecode_server.crypto.backend import SignatureBackend
 from onecode_server.engine.check import Check
 from onecode_server.engine.claims_reader import ClaimsReader, finding_of
+from onecode_server.engine.inspection import Inspection, Sample, Step
 from onecode_server.engine.token_reader import TokenReader
 from onecode_server.errors import AlgorithmNotAllowed, ClaimFault, Malformed
 from onecode_server.formats import CODECS, claim_report, codec_of, near_misses, opaque, source
@@ -23,35 +24,6 @@ from onecode_server.model.verdict import Authenticity, Finding, Reason
 from onecode_server.rules import validity
 
 STEPS: Final = ("size", "format", "decoding", "key", "signature", "claims", "validity")
-
-
-class Step(NamedTuple):
-    """What one step found, a line for each thing. ``passed`` is None where it could not be made."""
-
-    number: int
-    name: str
-    passed: bool | None
-    lines: tuple[str, ...]
-
-
-class Inspection(NamedTuple):
-    """The steps that were made, up to the first that failed, and what that makes of the code."""
-
-    steps: tuple[Step, ...]
-    finding: Finding | None
-    claims: Claims | None
-
-    @property
-    def failed(self) -> Step | None:
-        """The first step that failed, or None."""
-        return next((step for step in self.steps if step.passed is False), None)
-
-
-class Sample(NamedTuple):
-    """What a code is tried on before it is signed: the entry of a region, and the key that is to be added, if any."""
-
-    region: Region
-    key: IssuerKey | None = None
 
 
 class _Failed(Exception):
