@@ -228,6 +228,15 @@ def test_a_key_whose_id_is_not_that_of_the_samples_is_not_added(deployment: Depl
     assert deployment.list_file.read_bytes() == before
 
 
+def test_a_sample_of_a_time_to_come_does_not_fit_a_key_of_a_time_to_come(deployment: Deployment):
+    entry = Entry(deployment)
+    expect(entry.add())
+    ahead = {"nbf": int((time.time() + 8 * 3600) * 1000), "until": local(time.time() + 9 * 3600)}
+    samples = entry.file("samples", by_pyjwt(**ahead))
+    ended = entry.add_key("--not-before", "2099-01-01T00:00:00Z", "--try", samples)
+    assert (ended.status, "does not fit: 7. validity: issued" in ended.err) == (2, True)
+
+
 @pytest.mark.parametrize("region", [CORPS, "440000"])
 def test_a_sample_by_another_key_does_not_speak_for_the_one_to_be_added(deployment: Deployment, region: str):
     entry = Entry(deployment)

@@ -1,6 +1,7 @@
 """Files of status records, one JSON object a line, as ``onecode status publish`` reads them."""
 
 import base64
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -14,6 +15,7 @@ from onecode_server.model.status import Level, Scope, StatusRecord
 
 _SHOWN_EVERY: Final = 1000
 """Records to a step of the bar, which costs about as much as reading one."""
+_DIGITS: Final = re.compile(r"[0-9]{1,20}")
 _MEMBERS: Final = frozenset(("publisher", "subject", *StatusRecord._fields))
 
 Named = tuple[SubjectName, StatusRecord]
@@ -73,8 +75,9 @@ def _record(members: dict[str, Any]) -> Named:
     if unknown := members.keys() - _MEMBERS:
         raise ValueError(f"unknown member {min(unknown)}")
     expires_at = members.get("expires_at")
-    revision = int(str(members["revision"]))  # a number or its text, as protobuf's JSON has it: neither 1.5 nor true
-    if not 0 <= revision < 2**64:
+    if not _DIGITS.fullmatch(digits := str(members["revision"])):  # a number or its text, as protobuf's JSON has it
+        raise ValueError("revision is no whole number, or its digits as text")
+    if (revision := int(digits)) >= 2**64:
         raise ValueError("revision is not in the range of uint64")
     record = StatusRecord(
         str(members["publisher"]),
