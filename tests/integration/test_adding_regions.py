@@ -216,6 +216,46 @@ def test_a_key_that_did_not_sign_the_samples_is_not_added(deployment: Deployment
     assert "5. signature: not made by any of the 1 keys with this id" in ended.err
 
 
+@pytest.mark.parametrize("kid", ["corps-1", "Corps-2"])
+def test_a_key_whose_id_is_not_that_of_the_samples_is_not_added(deployment: Deployment, kid: str):
+    entry = Entry(deployment)
+    expect(entry.add())
+    before = deployment.list_file.read_bytes()
+    ended = entry.add_key("--kid", kid, "--try", entry.file("samples", by_pyjwt()))
+    assert ended.status == 2
+    assert f"4. key: the code's key id is 'Corps-1', that of the key to be added is '{kid}'" in ended.err
+    assert ("; 'corps-1' is there and differs in case" in ended.err) == (kid == "corps-1")
+    assert deployment.list_file.read_bytes() == before
+
+
+def test_a_sample_of_a_time_to_come_does_not_fit_a_key_of_a_time_to_come(deployment: Deployment):
+    entry = Entry(deployment)
+    expect(entry.add())
+    ahead = {"nbf": int((time.time() + 8 * 3600) * 1000), "until": local(time.time() + 9 * 3600)}
+    samples = entry.file("samples", by_pyjwt(**ahead))
+    ended = entry.add_key("--not-before", "2099-01-01T00:00:00Z", "--try", samples)
+    assert (ended.status, "does not fit: 7. validity: issued" in ended.err) == (2, True)
+
+
+@pytest.mark.parametrize("region", [CORPS, "440000"])
+def test_a_sample_by_another_key_does_not_speak_for_the_one_to_be_added(deployment: Deployment, region: str):
+    entry = Entry(deployment)
+    expect(entry.add())
+    expect(entry.add_key())
+    sample = entry.file("samples", by_pyjwt())
+    other = Ed25519PrivateKey.from_private_bytes(bytes([8] * 32)).public_key().public_bytes_raw().hex()
+    ended = deployment.trust("add-key", "--region", region, "--kid", "k-2", "--public-key", other, "--try", sample)
+    assert (ended.status, "does not fit" in ended.err) == (2, True)
+
+
+def test_a_sample_that_names_no_key_is_none_that_any_key_could_be_found_for(deployment: Deployment):
+    said = jwt.decode(by_pyjwt(), options={"verify_signature": False})
+    for headers in ({}, {"kid": ""}, {"kid": "k" * 256}):
+        ended = Entry(deployment).add(jwt.encode(said, KEY, algorithm="EdDSA", headers=headers).encode())
+        assert ended.status == 2
+        assert "sample 1 does not fit: 4. key: no key can ever be found for the id" in ended.err
+
+
 @pytest.mark.parametrize(
     ("changes", "why"),
     [

@@ -12,6 +12,7 @@ import pytest
 
 from onecode.v1 import status_pb2
 from onecode_client import OperatorClient, ServerError
+from onecode_server.cli import record_file
 
 from benchmarks import soak
 from tests.integration.deployment import ONECODE, Deployment, Server, eventually, free_port, record
@@ -106,3 +107,31 @@ def test_a_pipe_is_refused_because_it_cannot_be_read_twice(restart: Callable[...
     ended = subprocess.run(asked, input=b"{}", capture_output=True, timeout=100, check=False)
     assert (ended.returncode, ended.stderr.count(b"\n")) == (2, 1)
     assert b"/dev/stdin is a pipe or a directory" in ended.stderr
+
+
+@pytest.mark.parametrize("where", ["--server", "--data-dir"])
+def test_standard_input_is_refused_and_never_told_of_as_published(
+    deployment: Deployment, restart: Callable[..., Server], where: str
+) -> None:
+    whose = deployment.path if where == "--data-dir" else restart().address
+    asked = [ONECODE, "status", "publish", where, str(whose), "--file", "-"]
+    red = json.dumps(record("420000", "RED", "wang")).encode()
+    ended = subprocess.run(asked, input=red, capture_output=True, timeout=100, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr.count(b"\n")) == (2, b"", 1)
+    assert b"- is standard input" in ended.stderr
+
+
+def test_a_file_that_is_cut_while_it_is_published_is_not_told_of_as_published(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check = record_file.check
+
+    def cut(file: Path) -> int:
+        total = check(file)
+        file.write_bytes(file.read_bytes().splitlines(keepends=True)[0])
+        return total
+
+    monkeypatch.setattr(record_file, "check", cut)
+    ended = deployment.publish(record("420000", "RED", "wang"), record("420000", "RED", "li"))
+    assert (ended.status, ended.out, ended.err.count("\n")) == (2, "", 1)
+    assert "was changed while it was published: it had 2 records, then 1" in ended.err

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from onecode.v1 import recognition_pb2 as pb
+from onecode_server.crypto.signing import Signer
 from onecode_server.data_directory import DataDirectory
 from onecode_server.formats import jwt
 from onecode_server.model.code import CODE_BYTES_MAX
@@ -28,7 +29,7 @@ def codes(shared: Deployment) -> list[bytes]:
     return [code for region in ("000000", "420000", "440000") for code in shared.issue(region)]
 
 
-@pytest.mark.parametrize("ends", [b"\n", b"\r\n", b"\r\n\r\n \n"])
+@pytest.mark.parametrize("ends", [b"\n", b"\r\n", b"\r", b"\r\n\r\n \n"])
 def test_a_file_with_a_byte_order_mark_and_blank_lines_has_the_codes_that_are_in_it(server, codes, ends, tmp_path):
     file = tmp_path / "codes"
     file.write_bytes(MARK + b"\n" + ends.join([b"]Q1" + codes[0], b" " + codes[1], b"x", codes[2]]) + ends)
@@ -39,6 +40,17 @@ def test_a_file_with_a_byte_order_mark_and_blank_lines_has_the_codes_that_are_in
     assert verified(server, file) == expected
     shown = expect(called("translate", "--server", server.address, "--to", "000000", "--file", file, "--json"))
     assert len(shown.splitlines()) == len(expected)
+
+
+def test_inspect_and_samples_pass_over_the_lines_that_verify_passes_over(deployment, tmp_path):
+    code, file = deployment.issue("420000")[0], tmp_path / "codes"
+    file.write_bytes(b"\r]Q1\r" + code + b"\r\x1a\r\xc2\xa0\r" + MARK + b"\r")
+    shown = expect(called("inspect", "--data-dir", deployment.path, "--file", file, "--json"))
+    assert [json.loads(line)["authenticity"] for line in shown.splitlines()] == ["VALID"]
+    asked = ("--region", "420000", "--kid", "k-2", "--public-key", Signer(bytes(32)).public_key.hex(), "--try", file)
+    assert "of 1 samples do not fit" in deployment.trust("add-key", *asked).err
+    file.write_bytes(b"\x1a\r\n" + MARK)
+    assert "codes has no codes" in called("inspect", "--data-dir", deployment.path, "--file", file).err
 
 
 def test_every_call_takes_off_what_a_scanner_added(server, codes):
@@ -86,6 +98,7 @@ def test_a_file_of_records_may_have_a_byte_order_mark_and_blank_lines(deployment
     for encoded in (
         MARK + b"\r\n\r\n" + json.dumps(record).encode() + b"\r\n \r\n",
         ("\r\n" + json.dumps(record) + "\r\n").encode("utf-16"),
+        b"\r" + json.dumps(record, ensure_ascii=False).encode() + b"\r",
     ):
         file.write_bytes(encoded)
         said = expect(called("status", "publish", "--data-dir", deployment.path, "--file", file))

@@ -12,7 +12,8 @@ from onecode_server.cli.printable import printable
 from onecode_server.crypto import open_backend
 from onecode_server.data_directory import DataDirectory
 from onecode_server.engine.claims_reader import ClaimsReader
-from onecode_server.engine.inspector import Inspection, Inspector
+from onecode_server.engine.inspection import Inspection
+from onecode_server.engine.inspector import Inspector
 from onecode_server.engine.token_reader import TokenReader
 from onecode_server.errors import Misconfigured
 from onecode_server.formats import opaque_home

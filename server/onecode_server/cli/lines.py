@@ -28,7 +28,7 @@ def read(file: Path, too_long: str) -> Iterator[tuple[int, bytes]]:
             for number, line in enumerate(_lines(stream), 1):
                 if len(line) > LINE_BYTES_MAX:
                     raise Misconfigured(f"{file}, line {number}: {too_long}")
-                content = without_mark(line).rstrip(b"\r\n")
+                content = without_mark(line).rstrip(b"\n")
                 if content and not content.isspace():
                     yield number, content
     except UnicodeError:
@@ -38,10 +38,12 @@ def read(file: Path, too_long: str) -> Iterator[tuple[int, bytes]]:
 
 
 def _lines(stream: IO[Any]) -> Iterator[bytes]:
-    """Yield lines, of one that is too long no more than shows it."""
+    """Yield lines, of one that is too long no more than shows it. A CR alone ends a line too, as many scanners send."""
     buffered = stream if isinstance(stream, io.BufferedReader) else io.BufferedReader(stream)  # type: ignore[type-var]
-    if buffered.peek(2)[:2] not in _UTF_16:
-        yield from iter(lambda: buffered.readline(LINE_BYTES_MAX + 1), b"")
-        return
-    text = io.TextIOWrapper(buffered, encoding="utf-16", newline="\n")
-    yield from (line.encode() for line in iter(lambda: text.readline(LINE_BYTES_MAX + 1), ""))
+    # Latin-1 has one character for each byte: only line ends are looked at.
+    encoding, back = ("utf-16", "utf-8") if buffered.peek(2)[:2] in _UTF_16 else ("latin-1", "latin-1")
+    text = io.TextIOWrapper(buffered, encoding)
+    try:
+        yield from (line.encode(back) for line in iter(lambda: text.readline(LINE_BYTES_MAX + 1), ""))
+    finally:
+        text.detach()

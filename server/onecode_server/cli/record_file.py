@@ -1,6 +1,7 @@
 """Files of status records, one JSON object a line, as ``onecode status publish`` reads them."""
 
 import base64
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -14,6 +15,7 @@ from onecode_server.model.status import Level, Scope, StatusRecord
 
 _SHOWN_EVERY: Final = 1000
 """Records to a step of the bar, which costs about as much as reading one."""
+_DIGITS: Final = re.compile(r"[0-9]{1,20}")
 _MEMBERS: Final = frozenset(("publisher", "subject", *StatusRecord._fields))
 
 Named = tuple[SubjectName, StatusRecord]
@@ -21,14 +23,28 @@ Named = tuple[SubjectName, StatusRecord]
 
 def check(file: Path) -> int:
     """Read a file to its end, and return how many records it has. Raises Misconfigured."""
-    if file.exists() and not file.is_file():
-        raise Misconfigured(f"{file} is a pipe or a directory: it is read twice, so that a mistake publishes nothing")
+    if file == lines.STANDARD_INPUT or (file.exists() and not file.is_file()):
+        what = "standard input" if file == lines.STANDARD_INPUT else "a pipe or a directory"
+        raise Misconfigured(f"{file} is {what}: records are read twice, so that a mistake publishes nothing")
     total = 0
     with output.bar(None, "checking") as advance_to:
         for total, _ in enumerate(read(file), 1):
             if total % _SHOWN_EVERY == 0:
                 advance_to(total)
     return total
+
+
+def read_again(file: Path, total: int) -> Iterator[tuple[int, Named]]:
+    """Yield each record of a file that was checked and had ``total``, so that no more are told of than were read.
+
+    Raises Misconfigured.
+    """
+    found = 0
+    for named in read(file):
+        found += 1
+        yield named
+    if found != total:
+        raise Misconfigured(f"{file} was changed while it was published: it had {total:,} records, then {found:,}")
 
 
 def read(file: Path) -> Iterator[tuple[int, Named]]:
@@ -59,8 +75,9 @@ def _record(members: dict[str, Any]) -> Named:
     if unknown := members.keys() - _MEMBERS:
         raise ValueError(f"unknown member {min(unknown)}")
     expires_at = members.get("expires_at")
-    revision = int(str(members["revision"]))  # a number or its text, as protobuf's JSON has it: neither 1.5 nor true
-    if not 0 <= revision < 2**64:
+    if not _DIGITS.fullmatch(digits := str(members["revision"])):  # a number or its text, as protobuf's JSON has it
+        raise ValueError("revision is no whole number, or its digits as text")
+    if (revision := int(digits)) >= 2**64:
         raise ValueError("revision is not in the range of uint64")
     record = StatusRecord(
         str(members["publisher"]),

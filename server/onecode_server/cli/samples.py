@@ -10,7 +10,8 @@ from onecode_server.cli import code_files, trust_document
 from onecode_server.cli.inspect import NO_PSEUDONYM_KEY, lines_of
 from onecode_server.crypto import open_backend
 from onecode_server.engine.claims_reader import ClaimsReader
-from onecode_server.engine.inspector import Inspection, Inspector
+from onecode_server.engine.inspection import Inspection, Sample
+from onecode_server.engine.inspector import Inspector
 from onecode_server.errors import Misconfigured
 from onecode_server.formats import near_misses
 from onecode_server.formats.trust_list import rfc3339
@@ -25,22 +26,25 @@ _LATER: Final = (Reason.EXPIRED, Reason.KEY_RETIRED, Reason.KEY_OUTSIDE_VALIDITY
 """What an old sample may well be: it fits its entry all the same."""
 
 
-def try_on(trust: TrustList, code: str, file: Path) -> None:
+def try_on(trust: TrustList, code: str, file: Path, public_key: str | None = None) -> None:
     """Show what the entry of region ``code`` makes of each code in a file.
+
+    With ``public_key`` (hex) they must be by that key of the region.
 
     Raises Misconfigured, with a line for each code that does not fit.
     """
     region = trust.region(code)
     if region is None:  # which the edit itself is refused for, and says why
         return
-    samples = code_files.read(file)
-    inspections = asyncio.run(_inspect(trust, region, samples))
+    key = next((key for key in region.keys if key.public_key.hex() == public_key), None)
+    samples, now = code_files.read(file), trust_document.now()
+    inspections = asyncio.run(_inspect(trust, Sample(region, key), samples, now))
     mistakes = []
     for number, inspection in enumerate(inspections, 1):
         click.echo(f"sample {number}")
         for line in lines_of(inspection):
             click.echo(line)
-        if why := _unfit(inspection, region):
+        if why := _unfit(inspection, region, now):
             mistakes.append(f"sample {number} does not fit: {why}")
     if mistakes:
         raise Misconfigured(*mistakes, f"{len(mistakes):,} of {len(samples):,} samples do not fit: nothing was signed")
@@ -49,13 +53,12 @@ def try_on(trust: TrustList, code: str, file: Path) -> None:
     click.echo(f"{len(samples):,} of {len(samples):,} samples fit{note}")
 
 
-async def _inspect(trust: TrustList, region: Region, samples: list[bytes]) -> list[Inspection]:
+async def _inspect(trust: TrustList, sample_of: Sample, samples: list[bytes], now: int) -> list[Inspection]:
     inspector = Inspector(open_backend("libsodium"), ClaimsReader(NO_PSEUDONYM_KEY), SKEW_US)
-    now = trust_document.now()
-    return [await inspector.inspect(code, trust, now, sample_of=region) for code in samples]
+    return [await inspector.inspect(code, trust, now, sample_of) for code in samples]
 
 
-def _unfit(inspection: Inspection, region: Region) -> str | None:
+def _unfit(inspection: Inspection, region: Region, now: int) -> str | None:
     """Say why a sample does not fit its region's entry, or None."""
     failed, finding, said = inspection.failed, inspection.finding, inspection.claims
     if failed is not None and (finding is None or finding.reason not in _LATER):
@@ -64,6 +67,8 @@ def _unfit(inspection: Inspection, region: Region) -> str | None:
         return None
     if said.issued_at < YEAR_2000_US:
         return f"6. claims: issued {rfc3339(said.issued_at)}, before the year 2000: is time_format the wrong unit?"
+    if said.issued_at > now + SKEW_US:  # which a key out of its time hides in the walk
+        return f"7. validity: issued {rfc3339(said.issued_at)}, and now is {rfc3339(now)}"
     if said.level_word not in region.levels:
         near = near_misses.told(said.level_word, region.levels)
         return f"6. claims: the level {said.level_word!a} is none of the entry's words{near}"

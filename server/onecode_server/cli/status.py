@@ -146,7 +146,7 @@ def _publish_to(server: str, file: Path, total: int) -> list[_Rejected]:
         click.echo(f"{server} went away after line {line:,} ({fault}); going on when it is back", err=True)
 
     def messages() -> Iterator[Any]:
-        for line, named in record_file.read(file):
+        for line, named in record_file.read_again(file, total):
             lines.append(line)
             yield write_record(*named)
 
@@ -174,7 +174,7 @@ def _shown(record: Any) -> dict[str, Any]:
 
 async def _publish(data_dir: Path, file: Path, total: int) -> list[_Rejected]:
     rejected: list[_Rejected] = []
-    numbered = iter(output.progress(record_file.read(file), total, "publishing"))
+    numbered = iter(output.progress(record_file.read_again(file, total), total, "publishing"))
     async with open_engine(data_dir) as engine:
         while chunk := list(islice(numbered, _CHUNK)):
             results = await engine.publisher.publish([named for _, named in chunk])

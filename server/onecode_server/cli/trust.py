@@ -134,7 +134,7 @@ def add_key(
         _doubt(force, _doubts_of_key(entry))
         keys.append(entry)
 
-    _edit(data_dir, root_key, edit, samples=samples, code=region)
+    _edit(data_dir, root_key, edit, samples=samples, code=region, public_key=entry["public_key"])
 
 
 @trust.command("retire-key")
@@ -192,8 +192,10 @@ def _edit(
     *,
     samples: Path | None = None,
     code: str = "",
+    public_key: str | None = None,
 ) -> None:
-    """Make and sign the next version. ``samples`` are codes that region ``code`` must be able to read then."""
+    """Make and sign the next version. ``samples`` are codes that region ``code`` must be able to read then, by its key
+    ``public_key`` where one is added."""
     data = DataDirectory(data_dir)
     with trust_document.locked(data):
         document = trust_document.draft_or_list(data)
@@ -202,7 +204,7 @@ def _edit(
         edit(edited)
         if samples is not None:
             trust_document.expect_taken(before, edited)
-            try_on(trust_document.parse(trust_document.stamp(edited)), code, samples)
+            try_on(trust_document.parse(trust_document.stamp(edited)), code, samples, public_key)
         click.echo(trust_document.commit(data, before, edited, root_key))
 
 

@@ -5,15 +5,16 @@ waits, and what is found is put into words; identifiers are never shown.
 """
 
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 from onecode_server.crypto.backend import SignatureBackend
 from onecode_server.engine.check import Check
 from onecode_server.engine.claims_reader import ClaimsReader, finding_of
+from onecode_server.engine.inspection import Inspection, Sample, Step
 from onecode_server.engine.token_reader import TokenReader
 from onecode_server.errors import AlgorithmNotAllowed, ClaimFault, Malformed
 from onecode_server.formats import CODECS, claim_report, codec_of, near_misses, opaque, source
-from onecode_server.formats.region_entry import key_id_text
+from onecode_server.formats.region_entry import key_id_bytes, key_id_text
 from onecode_server.formats.trust_list import rfc3339
 from onecode_server.model.code import CODE_BYTES_MAX, Claims, Scan, SignedCode
 from onecode_server.model.region import NATIONAL
@@ -23,28 +24,6 @@ from onecode_server.model.verdict import Authenticity, Finding, Reason
 from onecode_server.rules import validity
 
 STEPS: Final = ("size", "format", "decoding", "key", "signature", "claims", "validity")
-
-
-class Step(NamedTuple):
-    """What one step found, a line for each thing. ``passed`` is None where it could not be made."""
-
-    number: int
-    name: str
-    passed: bool | None
-    lines: tuple[str, ...]
-
-
-class Inspection(NamedTuple):
-    """The steps that were made, up to the first that failed, and what that makes of the code."""
-
-    steps: tuple[Step, ...]
-    finding: Finding | None
-    claims: Claims | None
-
-    @property
-    def failed(self) -> Step | None:
-        """The first step that failed, or None."""
-        return next((step for step in self.steps if step.passed is False), None)
 
 
 class _Failed(Exception):
@@ -64,11 +43,11 @@ class Inspector:
     ) -> None:
         self.backend, self.claims, self.skew, self.tokens = backend, claims, skew, tokens
 
-    async def inspect(self, code: bytes, trust: TrustList, now: int, sample_of: Region | None = None) -> Inspection:
+    async def inspect(self, code: bytes, trust: TrustList, now: int, sample_of: Sample | None = None) -> Inspection:
         """Return the walk of a code under a trust list.
 
-        ``sample_of`` is a region whose entry is tried: the code must be one of its, and its signature is not checked
-        where the region has no key with the code's id yet.
+        With ``sample_of`` an entry is tried: the code must be one of its region's, made by its key. Where it names no
+        key and the region has none with the code's id yet, the signature is not checked.
         """
         walk = _Walk(self, trust, now)
         finding = None
@@ -91,7 +70,7 @@ class _Walk:
         number = len(self.steps) + 1
         self.steps.append(Step(number, STEPS[number - 1], passed, lines))
 
-    async def all(self, code: bytes, sample_of: Region | None) -> None:
+    async def all(self, code: bytes, sample_of: Sample | None) -> None:
         self._size(code)
         home = self._format(code, sample_of)
         if home is not None:
@@ -108,7 +87,7 @@ class _Walk:
             raise _Failed(1, _malformed(Reason.CODE_TOO_LARGE), f"{len(code):,} bytes, at most {CODE_BYTES_MAX:,}")
         self._passed(f"{len(code):,} bytes")
 
-    def _format(self, code: bytes, sample_of: Region | None) -> Region | None:
+    def _format(self, code: bytes, sample_of: Sample | None) -> Region | None:
         """Tell the format; return the home of an opaque code."""
         codec = codec_of(code)
         home = None if codec is not None else self._trust.issuer_of_prefix(code)
@@ -117,9 +96,9 @@ class _Walk:
             why = f"neither a signed code nor begun by a region's prefix (known: {known})"
             raise _Failed(2, _malformed(Reason.FORMAT_UNKNOWN), why)
         fmt = next((name for name, one in CODECS.items() if one is codec), Format.OPAQUE)
-        if sample_of is not None and fmt is not sample_of.format:
-            raise _Failed(2, None, f"{fmt}, and the entry is of the format {sample_of.format}")
-        if sample_of is not None and home not in (None, sample_of):
+        if sample_of is not None and fmt is not sample_of.region.format:
+            raise _Failed(2, None, f"{fmt}, and the entry is of the format {sample_of.region.format}")
+        if sample_of is not None and home not in (None, sample_of.region):
             raise _Failed(2, None, "opaque, by the prefix of another region")
         self._passed(str(fmt) if home is None else f"opaque, by the prefix of region {home.code}")
         return home
@@ -137,14 +116,12 @@ class _Walk:
         self._passed(f"key id {_shown(signed)}, {len(signed.payload):,} bytes of claims")
         return signed
 
-    def _key(self, signed: SignedCode, sample_of: Region | None) -> IssuerKey:
+    def _key(self, signed: SignedCode, sample_of: Sample | None) -> IssuerKey:
         """Steps 4 and 5: return the key that made the signature, or for a sample one that stands for it."""
         candidates = self._trust.keys_for(signed.format, signed.key_id)
-        ours = [key for key in candidates if sample_of is None or key.region == sample_of.code]
+        ours = [key for key in candidates if sample_of is None or _may_have_made(sample_of, key)]
         if not ours and sample_of is not None:
-            self._passed(f"region {sample_of.code} has no key with this id yet", passed=None)
-            self._passed("signature not checked: no key yet", passed=None)
-            return IssuerKey(sample_of.code, signed.format, signed.key_id, b"")
+            return self._key_to_come(signed, sample_of)
         if not ours:
             near = near_misses.told(_shown(signed), _key_ids(self._trust, signed.format))
             why = f"no key for {signed.format} codes has the id {_shown(signed)!a}{near}"
@@ -159,6 +136,22 @@ class _Walk:
             raise _Failed(5, Finding(Authenticity.BAD_SIGNATURE, Reason.SIGNATURE_INVALID), why)
         self._passed(f"good, by the key of region {key.region}")
         return key
+
+    def _key_to_come(self, signed: SignedCode, sample_of: Sample) -> IssuerKey:
+        """Return what stands for the key of a sample while its region has none with its id."""
+        code, key, shown = sample_of.region.code, sample_of.key, _shown(signed)
+        if key is not None:
+            added = key_id_text(key.key_id, key.format)
+            near = near_misses.told(shown, [added])
+            raise _Failed(4, None, f"the code's key id is {shown!a}, that of the key to be added is {added!a}{near}")
+        try:
+            key_id_bytes(key_id_text(signed.key_id, signed.format), signed.format)
+        except Malformed as fault:
+            why = f"no key can ever be found for the id {shown!a}: {fault}"
+            raise _Failed(4, Finding(Authenticity.UNKNOWN_ISSUER, Reason.KEY_UNKNOWN), why) from None
+        self._passed(f"region {code} has no key with this id yet", passed=None)
+        self._passed("signature not checked: no key yet", passed=None)
+        return IssuerKey(code, signed.format, signed.key_id, b"")
 
     def _read_claims(self, key: IssuerKey, signed: SignedCode) -> None:
         if key.state is KeyState.REVOKED:
@@ -233,6 +226,11 @@ def _malformed(reason: Reason) -> Finding:
 
 def _shown(signed: SignedCode) -> str:
     return key_id_text(signed.key_id, signed.format) or "(none)"
+
+
+def _may_have_made(sample_of: Sample, key: IssuerKey) -> bool:
+    """Tell whether a sample may be by ``key``: a key that is to be added must have made it itself."""
+    return key == sample_of.key if sample_of.key is not None else key.region == sample_of.region.code
 
 
 def _key_ids(trust: TrustList, fmt: Format) -> Sequence[str]:

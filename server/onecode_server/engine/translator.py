@@ -21,6 +21,7 @@ from onecode_server.rules.validity import key_fault
 LIFETIME_US: Final = 15 * 60_000_000
 """A translation is for the gate that the bearer stands before; soon after it, the source is scanned again."""
 MINUTE_US: Final = 60_000_000
+SECOND_US: Final = 1_000_000
 
 
 class Obstacle(IntEnum):
@@ -87,9 +88,12 @@ class Translator:
         if word is None:
             return Translation(verdict, obstacle=Obstacle.LEVEL_WITHOUT_WORD)
         # The minute, not the instant: the same source and verdict give the same bytes to every gate that asks.
-        issued_at = outcome.checked_at - outcome.checked_at % MINUTE_US
-        expires_at = min([issued_at + LIFETIME_US, *_ends(check, said, outcome.checked_at)])
-        issued_at = min(issued_at, expires_at - MINUTE_US)  # a source in its last minute, or in the skew after it
+        # Where the target's codes last for two minutes at most, half of what they last, so that there is time left.
+        lasts = min(LIFETIME_US, claims.lasts_at_most(claims.of(target)) or LIFETIME_US)
+        step = min(MINUTE_US, max(lasts // 2 // SECOND_US, 1) * SECOND_US)
+        issued_at = outcome.checked_at - outcome.checked_at % step
+        expires_at = min([issued_at + lasts, *_ends(check, said, outcome.checked_at)])
+        issued_at = min(issued_at, expires_at - step)  # a source in its last minute, or in the skew after it
         code = self._issue(check, said, target, word, (issued_at, expires_at), outcome)
         return Translation(verdict, code, target.format, expires_at)
 

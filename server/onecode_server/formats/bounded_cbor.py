@@ -29,7 +29,10 @@ ITEM_WEIGHT is that of each place in an array, FROZEN_WEIGHT of each item of a k
 _GROWTH: Final[dict[int, int]] = {1: 11, 6: 8, 11: 17, 22: 34, 43: 69, 86: 150, 171: 320, 342: 576, 683: 2304}
 """What a map's table grows by with so many pairs; the last time it is in memory twice while it grows."""
 
-_DATE_TEXT, _EPOCH_TIME, _UUID, _SELF_DESCRIBED = 0, 1, 37, 55799
+_DATE_TEXT, _EPOCH_TIME, _UUID = 0, 1, 37
+_TRANSPARENT: Final = (28, 55799)
+"""Tags of values that are themselves: shareable ones, as cbor2's ``value_sharing`` writes all arrays and maps (a
+reference to one, tag 29, stays Tagged), and self-described items."""
 _UUID_BYTES: Final = 16
 _BYTES, _TEXT, _ARRAY, _MAP, _TAG, _SIMPLE = 2, 3, 4, 5, 6, 7
 _INDEFINITE: Final = -1
@@ -63,8 +66,9 @@ def loads(data: bytes) -> Any:
     """Return the one CBOR item that ``data`` is.
 
     Integers, bytes, text, lists, dicts, floats, False, True and None are themselves; a time (tags 0 and 1) is its text
-    or its number, tag 37 over 16 bytes a UUID, a self-described item (55799) itself; whatever else has a tag is Tagged.
-    A map's keys are integers, bytes and text; keys of other types, which no claim has, are tuples.
+    or its number, tag 37 over 16 bytes a UUID; an item that is self-described (55799) or shareable (28) is itself, and
+    whatever else has a tag is Tagged. A map's keys are integers, bytes and text; keys of other types, which no claim
+    has, are tuples.
 
     Raises Malformed for anything else: truncated, trailing bytes, duplicate keys, text that is not UTF-8, too many
     items or levels.
@@ -200,11 +204,7 @@ class _Reader:
             raise Malformed("a CBOR tag has no indefinite length")
         value = self.item(depth)
         kind = type(value)
-        if (
-            tag == _SELF_DESCRIBED
-            or (tag == _DATE_TEXT and kind is str)
-            or (tag == _EPOCH_TIME and kind in (int, float))
-        ):
+        if tag in _TRANSPARENT or (tag == _DATE_TEXT and kind is str) or (tag == _EPOCH_TIME and kind in (int, float)):
             return value
         self._weigh(TAG_WEIGHT)
         if tag == _UUID and kind is bytes and len(value) == _UUID_BYTES:

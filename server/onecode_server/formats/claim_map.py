@@ -19,7 +19,8 @@ TRANSLATION: Final = "onecode"
 """The member in which JWT and PASETO translations say what they are. No region may map a claim of its own to it."""
 ISSUER_CHARACTERS_MAX: Final = 256
 INDEX_MAX: Final = 255
-"""Of an array. A translation pads its arrays with null, and a code of 4 KiB has room for little more."""
+"""Of an array, and of different ones together. A translation pads its arrays with null, and a code of 4 KiB has room
+for little more."""
 
 _PLACES: Final = ("subject", "level", "issued_at", "expiry")
 _MEMBERS: Final = (*_PLACES, "valid_for_s", "code_age_max_s", "time_format", "utc_offset", "issuer")
@@ -39,6 +40,7 @@ def read(entry: Any, fmt: Format, code: str) -> ClaimMap:
     expect(expiry is not None or valid_for_s is not None, "claims has neither expiry nor valid_for_s")
     paths = required | ({"expiry": expiry} if expiry else {})
     _expect_places_apart(paths, fmt)
+    _expect_room(paths, fmt)
     issuer = _issuer(entry, fmt, code)
     named = issuer is not None and [name for name, path in paths.items() if path[0] == CODECS[fmt].ISSUER]
     expect(not named, f"claim {named and named[0]} stands where the issuer does")
@@ -81,6 +83,19 @@ def _expect_places_apart(paths: Mapping[str, Path], fmt: Format) -> None:
         differ = shared is not None and isinstance(one[shared], int) != isinstance(other[shared], int)
         clash = fmt is not Format.NATIONAL and differ
         expect(not clash, f"the same place would be an object for one claim and an array for another: {which}")
+
+
+def _expect_room(paths: Mapping[str, Path], fmt: Format) -> None:
+    """Raise Malformed where the arrays of a translation, padded with null, could take more than a code has room for."""
+    last: dict[Path, int] = {}
+    for path in paths.values() if fmt is not Format.NATIONAL else ():
+        for at, step in enumerate(path):
+            if isinstance(step, int):
+                last[path[:at]] = max(step, last.get(path[:at], 0))
+    fits = sum(last.values()) <= INDEX_MAX
+    expect(
+        fits, f"the indexes of claims in different arrays are above {INDEX_MAX} together, for which no code has room"
+    )
 
 
 def _times(entry: Mapping[str, Any], *, has_expiry: bool) -> TimeForms:

@@ -81,6 +81,12 @@ def write(
     return tree
 
 
+def lasts_at_most(where: ClaimMap) -> int | None:
+    """Return after how many microseconds a code ends that ``write`` makes, whatever its expiry says, or None."""
+    bounds = (where.code_age_max_s, where.valid_for_s if where.expiry is None else None)
+    return min((bound * times.MICROSECONDS for bound in bounds if bound is not None), default=None)
+
+
 def at(tree: Any, path: Path | None) -> Any:
     """Return what stands at ``path``, or a sentinel that is nothing else's value.
 

@@ -4,7 +4,8 @@ import pytest
 
 from onecode_server.crypto import open_backend
 from onecode_server.engine.claims_reader import ClaimsReader
-from onecode_server.engine.inspector import Inspection, Inspector
+from onecode_server.engine.inspection import Inspection
+from onecode_server.engine.inspector import Inspector
 from onecode_server.engine.token_reader import TokenReader
 from onecode_server.model.verdict import Authenticity, Reason
 

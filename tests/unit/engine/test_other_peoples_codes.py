@@ -164,6 +164,15 @@ async def test_times_may_have_their_tags_and_claims_be_self_described(world, mak
     assert (await world.verify(make(Format.NATIONAL, b"\xd9\xd9\xf7" + cbor2.dumps(tree)))).reason is Reason.GREEN
 
 
+async def test_claims_may_be_shareable_and_a_reference_is_not_followed(world, make):
+    tree = world.tree("000000") | {9: [{}]}
+    shared = cbor2.dumps(tree, value_sharing=True)
+    assert shared.startswith(b"\xd8\x1c")
+    assert (await world.verify(make(Format.NATIONAL, shared))).reason is Reason.GREEN
+    tree[-65538] = cbor2.CBORTag(29, 0)
+    assert (await world.verify(make(Format.NATIONAL, tree))).reason is Reason.CLAIMS_MALFORMED
+
+
 SELF = ["d9d9f7", "da0000d9f7", "db000000000000d9f7"]
 CWT, SIGN1 = ["d83d", "d9003d", "da0000003d", "db000000000000003d"], ["d2", "d812", "d90012", "da00000012"]
 

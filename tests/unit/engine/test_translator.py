@@ -126,6 +126,37 @@ async def test_a_translation_ends_with_the_record_that_made_its_level(world: Wor
     assert (await world.verify(made.code, "110000")).authenticity is Authenticity.EXPIRED
 
 
+@pytest.mark.parametrize("lasts_s", [1, 30, 60, 120, 300])
+@pytest.mark.parametrize("setting", ["code_age_max_s", "valid_for_s"])
+async def test_a_translation_lasts_no_longer_than_the_targets_own_codes_and_says_so(
+    world: World, setting: str, lasts_s: int
+) -> None:
+    where = {"subject": "sub", "level": "ok", "issued_at": "iat", setting: lasts_s}
+    world.entry("430000")["claims"] = where if setting == "valid_for_s" else where | {"expiry": "exp"}
+    await world.publish_list()
+    for second in (0, 29, 59):
+        world.now = NOON + second * SECOND
+        source = world.code("420000", issued_at=NOON - HOUR, expires_at=NOON + HOUR)
+        made = await world.translate(source, "430000")
+        there = await world.check(made.code, "440000")
+        assert there.claims is not None
+        assert there.claims.expires_at == made.expires_at
+        assert world.now < made.expires_at <= world.now + lasts_s * SECOND
+        assert (await world.translate(source, "430000")).code == made.code
+
+
+async def test_a_translation_into_arrays_is_no_longer_than_a_code_may_be(world: World) -> None:
+    world.entry("440000")["claims"] = {
+        "subject": ["a", 64],
+        "level": ["b", 64],
+        "issued_at": ["c", 64],
+        "expiry": ["d", 63],
+    }
+    await world.publish_list()
+    made = await world.translate(world.code("420000"), "440000")
+    assert (await world.verify(made.code)).reason is Reason.GREEN
+
+
 async def test_a_source_in_the_skew_after_its_end_is_translated_and_ends_with_it(world: World) -> None:
     made = await world.translate(world.code("440000", expires_at=NOON - 30 * SECOND), "420000")
     assert (await world.verify(made.code)).decision is Decision.ADMIT

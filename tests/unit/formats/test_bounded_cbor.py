@@ -167,7 +167,6 @@ def test_keys_that_python_takes_for_the_same_are_not():
         21,
         24,
         25,
-        28,
         29,
         30,
         32,

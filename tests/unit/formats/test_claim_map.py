@@ -51,6 +51,17 @@ def test_a_label_that_cbor_writes_as_a_bignum_is_refused(label):
     assert read(NATION, claims=LABELS | {"subject": 2**64 - 1}).claims.subject == (2**64 - 1,)
 
 
+@pytest.mark.parametrize(("other", "is_taken"), [(["a", 254], True), (["b", 1], True), (["b", 2], False)])
+def test_arrays_for_which_no_translation_has_room_are_refused(other, is_taken):
+    claims = CLAIMS | {"subject": ["a", 253, "x"], "level": ["a", 253, "y", 1], "expiry": other}
+    if is_taken:
+        assert read(HUBEI, claims=claims).claims.expiry == tuple(other)
+    else:
+        assert "for which no code has room" in refused(HUBEI, claims)
+    labels = LABELS | {"subject": ["a", 2**32], "level": ["b", 2**32]}
+    assert read(NATION, claims=labels).claims.subject == ("a", 2**32)
+
+
 @pytest.mark.parametrize("place", ["onecode", ["onecode", "region"]])
 @pytest.mark.parametrize("claim", ["subject", "level", "issued_at", "expiry"])
 def test_no_claim_may_stand_where_translations_name_their_source(claim, place):
