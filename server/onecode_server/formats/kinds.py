@@ -1,6 +1,5 @@
 """What kind of thing a decoded value is, in words that may be shown and logged: never the value itself."""
 
-from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -13,7 +12,6 @@ _KINDS: Final[dict[type, str]] = {
     bytes: "bytes",
     list: "an array",
     dict: "an object",
-    datetime: "a tagged time",
     UUID: "a tagged UUID",
 }
 

@@ -36,10 +36,6 @@ def read_time(value: Any, form: TimeForm | None = None, utc_offset_s: int | None
         if form in DIGIT_FORMS and (digits := _DIGITS.match(value)):
             return _in_range(int(digits[1]) * unit_us + int((digits[2] or "")[:6].ljust(6, "0")) * unit_us // 10**6)
         return _in_range(_microseconds(_read_text(value, form, utc_offset_s)))
-    if isinstance(value, datetime):
-        if value.tzinfo is None:
-            raise Malformed("time has no offset")
-        return _in_range(_microseconds(value))
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise Malformed(expected(name_of(form), value))
     # Compared before it is multiplied: neither an infinity nor an integer of a thousand digits gets further.
