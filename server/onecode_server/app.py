@@ -45,6 +45,7 @@ from onecode_server.rpc.observation import ObservationPage
 from onecode_server.rpc.recognition import RecognitionServicer
 from onecode_server.rpc.status import StatusServicer
 from onecode_server.rpc.trust_list import TrustListServicer
+from onecode_server.signals import stop_event
 from onecode_server.stores.lmdb import LmdbStore
 from onecode_server.stores.lmdb_environment import is_open_elsewhere
 
@@ -171,30 +172,27 @@ async def serve(settings: Settings, announce: Callable[[str], None]) -> None:
 
     Raises Misconfigured, StoreUnavailable where it cannot start, OnecodeError where it ended by itself.
     """
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
     metrics = Metrics()
-    async with _open(settings, metrics) as engine:
-        page = ObservationPage(metrics.registry, engine.report)
-        try:
-            shown = settings.metrics._replace(port=page.start(*settings.metrics))
+    with stop_event(signal.SIGTERM, signal.SIGINT) as stop:
+        async with _open(settings, metrics) as engine:
+            page = ObservationPage(metrics.registry, engine.report)
+            try:
+                shown = settings.metrics._replace(port=page.start(*settings.metrics))
 
-            def ready(port: int) -> None:
-                announce(f"ready grpc={settings.listen._replace(port=port)} metrics={shown}")
+                def ready(port: int) -> None:
+                    announce(f"ready grpc={settings.listen._replace(port=port)} metrics={shown}")
 
-            await _serve(engine, metrics, settings, stop, ready)
-        finally:
-            page.stop()
-    _log.info("ended")
+                await _serve(engine, metrics, settings, stop, ready)
+            finally:
+                page.stop()
+        _log.info("ended")
 
 
 async def serve_in_slot(settings: Settings, stop: asyncio.Event, tell: Callable[[dict[str, Any]], None]) -> None:
-    """Serve as one of several workers until SIGTERM or ``stop``, then drain.
+    """Serve as one of several workers until ``stop``, then drain.
 
     ``tell`` is given a ``report`` each second, and ``serves`` once it does. Raises as ``serve`` does.
     """
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     async with _open(settings, metrics := Metrics()) as engine:
 
         async def report() -> None:

@@ -114,6 +114,18 @@ def test_a_server_that_is_told_to_end_while_it_cannot_serve_ends_well(deployment
     assert server.end(signal.SIGINT) == 0
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_server_that_is_told_to_end_again_and_again_until_it_is_gone_ends_well(
+    deployment: Deployment, serve, number: signal.Signals, workers: int
+):
+    server = serve(deployment, "--workers", workers)
+    while server.process.poll() is None:
+        server.process.send_signal(number)
+        time.sleep(0.0002)
+    assert server.process.returncode == 0
+
+
 def test_a_killed_server_leaves_a_store_that_opens_and_answers(deployment: Deployment, serve):
     code = deployment.issue("420000", id="traveller")[0]
     server = serve(deployment)

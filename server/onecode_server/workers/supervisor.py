@@ -20,6 +20,7 @@ from onecode_server.data_directory import DataDirectory
 from onecode_server.errors import Misconfigured
 from onecode_server.metrics import SupervisorMetrics
 from onecode_server.rpc.observation import ObservationPage
+from onecode_server.signals import stop_event
 from onecode_server.workers.observed import registry_of, report_of
 from onecode_server.workers.reservation import reserved
 from onecode_server.workers.slot import Slot
@@ -36,11 +37,12 @@ async def supervise(settings: Settings, announce: Callable[[str], None]) -> None
     ``announce`` is given the line that says where, once all of them serve. Raises Misconfigured, or OnecodeError where
     none ever did.
     """
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
     DataDirectory(settings.data_dir).expect()
-    with _metrics_directory() as directory, reserved(*settings.listen) as port:
+    with (
+        stop_event(signal.SIGTERM, signal.SIGINT) as stop,
+        _metrics_directory() as directory,
+        reserved(*settings.listen) as port,
+    ):
         listen = settings.listen._replace(port=port)
         given = _as_text(replace(settings, listen=listen))
         metrics, ever_served = SupervisorMetrics(), asyncio.Event()

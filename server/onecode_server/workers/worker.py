@@ -20,6 +20,7 @@ import uvloop
 from onecode_server import app, logs, metrics
 from onecode_server.config import Settings
 from onecode_server.errors import Misconfigured, OnecodeError
+from onecode_server.signals import stop_event
 
 SKIPPED_MAX: Final = 20
 """Entries of the trust list that a report names: a list where all are wrong must not make a line of megabytes."""
@@ -64,10 +65,10 @@ def _encoded(message: dict[str, Any]) -> bytes:
 
 
 async def _work(settings: Settings) -> None:
-    stop = asyncio.Event()
-    line = _Line(stop)
-    await line.open()
-    await app.serve_in_slot(settings, stop, line.tell)
+    with stop_event(signal.SIGTERM) as stop:
+        line = _Line(stop)
+        await line.open()
+        await app.serve_in_slot(settings, stop, line.tell)
 
 
 def main(slot: str, metrics_dir: str, *given: str) -> int:

@@ -43,8 +43,14 @@ async def assert_unavailable(store):
 @contextmanager
 def stuck(executor):
     """A thread of the store that waits for a disk which does not answer."""
-    gate = threading.Event()
-    waits = executor.submit(gate.wait)
+    gate, holds = threading.Event(), threading.Event()
+
+    def hold():
+        holds.set()
+        gate.wait()
+
+    waits = executor.submit(hold)
+    holds.wait()  # a call that has not begun would be cancelled where the store is closed
     try:
         yield gate
     finally:
