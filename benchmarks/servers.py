@@ -30,11 +30,12 @@ _NO_TOOLCHAIN: Final = 3
 
 @dataclass(frozen=True)
 class Server:
-    """A running server: its name in the report, its process and its gRPC address."""
+    """A running server: its name in the report, its process, its gRPC address, and that of its metrics page if any."""
 
     name: str
     pid: int
     address: str
+    page: str = ""
 
     def cpu_s(self) -> float:
         """Return the CPU seconds that it has used so far, in all of its processes."""
@@ -130,7 +131,7 @@ def running(name: str, command: list[str], data_dir: Path) -> Iterator[Server]:
     with log.open("wb") as errors:
         process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=errors)
     try:
-        yield Server(name, process.pid, address_of(process, log))
+        yield Server(name, process.pid, *addresses_of(process, log))
     finally:
         process.terminate()
         try:
@@ -141,14 +142,19 @@ def running(name: str, command: list[str], data_dir: Path) -> Iterator[Server]:
 
 
 def address_of(process: subprocess.Popen[bytes], log: Path) -> str:
-    """Return the address of the line ``ready grpc=HOST:PORT ...``."""
+    """Return where a server says that it serves calls."""
+    return addresses_of(process, log)[0]
+
+
+def addresses_of(process: subprocess.Popen[bytes], log: Path) -> list[str]:
+    """Return the addresses of the line ``ready grpc=HOST:PORT metrics=HOST:PORT``, of which a peer has the first."""
     if process.stdout is None:
         raise ValueError("the server's output is not read")
     ends_s = time.monotonic() + START_TIMEOUT_S
     while select.select([process.stdout], [], [], max(0, ends_s - time.monotonic()))[0]:
         line = process.stdout.readline().decode()
         if line.startswith("ready "):
-            return line.split()[1].removeprefix("grpc=")
+            return [part.partition("=")[2] for part in line.split()[1:3]]
         if not line:
             break
     raise SystemExit(f"a server did not start:\n{log.read_text()}")

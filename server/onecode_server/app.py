@@ -19,7 +19,7 @@ from onecode_server.engine.authenticator import Authenticator
 from onecode_server.engine.batcher import Batcher
 from onecode_server.engine.claim_faults import ClaimFaults
 from onecode_server.engine.claims_reader import ClaimsReader
-from onecode_server.engine.clock import every, wall_clock
+from onecode_server.engine.clock import every, wall_clock, watch_lag
 from onecode_server.engine.column_authenticator import ColumnAuthenticator
 from onecode_server.engine.decider import Decider
 from onecode_server.engine.exception_book import ExceptionBook
@@ -225,6 +225,7 @@ async def _serve(
     watchers = (
         _keep(every(trust_source.POLL_S, engine.trust.refresh)),
         _keep(every(follower.FOLLOW_S, engine.follower.catch_up)),
+        _keep(watch_lag(metrics.loop_lag.observe)),
     )
     try:
         port = await listener.start(*settings.listen)

@@ -34,6 +34,7 @@ needs a descriptor at a moment that callers choose; where there is none then, no
 _RPC_BUCKETS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 _CHECK_BUCKETS_S = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1)
 _BATCH_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096)
+_LAG_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
 _AGE_BUCKETS_S = (0.1, 0.5, 1, 2, 5, 10, 30, 60, 120, 300)
 
 _Metric = TypeVar("_Metric", LoopCounter, LoopHistogram, AskedGauge)
@@ -144,6 +145,9 @@ class Metrics:
             "onecode_published_records_total",
             "Status records published here: taken, known, superseded, conflict or rejected",
             ("outcome",),
+        )
+        self.loop_lag = self._histogram(
+            "onecode_event_loop_lag_seconds", "How late the event loop came to what was due", _LAG_BUCKETS_S
         )
         self.store_failures = self._counter("onecode_store_failures_total", "Store calls that failed or timed out")
         # A worker that has just started has taken no list yet. The smallest version would be 0 then, and the earliest

@@ -7,6 +7,11 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
+from typing import Final
+
+LAG_LOOK_S: Final = 0.1
+"""How often it is looked whether the event loop keeps up: often enough to meet what holds it for half a second, at some
+10 us each."""
 
 _log = logging.getLogger(__name__)
 
@@ -35,3 +40,12 @@ async def every(interval_s: float, work: Callable[[], Awaitable[None]]) -> None:
                 _log.error("what is done each %g s failed, and is tried again: %s", interval_s, why)
             failing = True
         await asyncio.sleep(interval_s)
+
+
+async def watch_lag(observe: Callable[[float], None]) -> None:
+    """Look for ever how late this task is woken, in seconds: what holds the event loop up, it holds up too."""
+    loop = asyncio.get_running_loop()
+    while True:
+        due_s = loop.time() + LAG_LOOK_S
+        await asyncio.sleep(LAG_LOOK_S)
+        observe(max(0.0, loop.time() - due_s))

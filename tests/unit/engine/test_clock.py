@@ -3,10 +3,11 @@
 import asyncio
 import errno
 import os
+import time
 
 import pytest
 
-from onecode_server.engine.clock import every
+from onecode_server.engine.clock import every, watch_lag
 
 
 async def test_what_the_environment_refuses_is_tried_again_and_said_once(caplog):
@@ -34,3 +35,14 @@ async def test_a_bug_ends_it(bug):
 
     with pytest.raises(bug):
         await every(0, work)
+
+
+async def test_a_loop_that_is_held_is_seen_to_be_late():
+    lags_s: asyncio.Queue[float] = asyncio.Queue()
+    watch = asyncio.create_task(watch_lag(lags_s.put_nowait))
+    seen_s = [await asyncio.wait_for(lags_s.get(), 60)]
+    time.sleep(0.5)  # noqa: ASYNC251 - what holds the loop
+    seen_s += [await asyncio.wait_for(lags_s.get(), 60)]
+    watch.cancel()
+    assert seen_s[1] >= 0.3
+    assert seen_s[0] >= 0

@@ -1,0 +1,55 @@
+"""``python -m benchmarks.attacks [NAME...]``: all attacks, or some, each against a fresh server; one table."""
+
+import sys
+import tempfile
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.progress import Progress
+
+from onecode_server.cli import output
+
+from benchmarks import workload
+from benchmarks.attacks.catalogue import ATTACKS, NEEDS_NATIVE_FRONT
+from benchmarks.attacks.measure import MEMORY_TIMES_MAX, P99_TIMES_MAX, Row, measure
+
+HEADERS = ("attack", "p99 ms, dummy", "p99 ms", "answered", "errors", "MiB", "most", "CPU", "lag p99 ms", "")
+
+
+@click.command(context_settings={"show_default": True})
+@click.argument("names", nargs=-1, type=click.Choice(list(ATTACKS)))
+@click.option("--seconds", default=10.0, type=click.FloatRange(1, 600), help="Of each attack, and of each baseline.")
+@click.option("--rate", default=1.0, type=click.FloatRange(0.01, 100), help="Times the rates that the table names.")
+def main(names: tuple[str, ...], seconds: float, rate: float) -> None:
+    """Attack fresh servers, and say what a polite client beside each attack noticed.
+
+    The status is 1 where a row is not within the bars: p99 within 3 times what it is beside the same attack on a
+    listener that does nothing, no error, anonymous memory within 1.5 times.
+    """
+    with tempfile.TemporaryDirectory(prefix="onecode-attacks-") as directory:
+        data_dir = Path(directory) / "data"
+        workload.init(data_dir)
+        codes = workload.issue(data_dir, "420000", 100)
+        with Progress(console=Console(stderr=True), transient=True) as progress:
+            attacks = progress.track(names or list(ATTACKS), description="attacking")
+            rows = [measure(name, data_dir, codes, seconds, rate) for name in attacks]
+    output.print_table("", HEADERS, [_shown(row) for row in rows])
+    for row in rows:
+        print(f"{row.name}: {ATTACKS[row.name].__doc__}")
+    print(f"bars: p99 within {P99_TIMES_MAX:g} x, no errors, anonymous memory within {MEMORY_TIMES_MAX:g} x")
+    sys.exit(any(row.faults and row.name not in NEEDS_NATIVE_FRONT for row in rows))
+
+
+def _shown(row: Row) -> tuple[str, ...]:
+    errors = ", ".join(f"{count} {kind}" for kind, count in row.errors.items()) or "0"
+    measured = (f"{row.p99_dummy:.1f}", f"{row.p99:.1f}", str(row.answered), errors)
+    used = (f"{row.memory_before:.0f}", f"{row.memory_most:.0f}", f"{row.cpu_share:.0%}", row.lag_p99)
+    judged = f"not: {', '.join(row.faults)}" if row.faults else "pass"
+    if row.faults and row.name in NEEDS_NATIVE_FRONT:
+        judged = f"needs native front ({', '.join(row.faults)})"
+    return (row.name, *measured, *used, judged)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,173 @@
+"""One HTTP/2 connection (RFC 9113) that keeps the rules only as far as an attack wants them kept."""
+
+import asyncio
+import struct
+from typing import Any, Final, Self
+
+PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = 0, 1, 2, 3, 4, 6, 7, 8, 9
+END_STREAM = ACK = 1
+END_HEADERS: Final = 4
+INITIAL_WINDOW_SIZE: Final = 4
+CANCEL: Final = 8
+WINDOW_MAX: Final = 2**31 - 1
+_DEFAULT_WINDOW: Final = 65_535
+_FRAME_MAX: Final = 16_384
+_STREAM_MAX: Final = 2**31 - 3
+_HEAD: Final = struct.Struct(">HBBBI")  # length (its upper 16 bits, its lower 8), type, flags, stream
+
+
+class Lost(Exception):
+    """The server has ended the connection."""
+
+
+def frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
+    """Return one frame."""
+    return _HEAD.pack(len(payload) >> 8, len(payload) & 255, kind, flags, stream) + payload
+
+
+def field(name: bytes, value: bytes) -> bytes:
+    """Return a header that enters no table (RFC 7541, 6.2.2). Both are under 127 bytes."""
+    return b"\0" + bytes([len(name)]) + name + bytes([len(value)]) + value
+
+
+def call_headers(method: str) -> bytes:
+    """Return what a gRPC call begins with."""
+    named = {b":path": method.encode(), b":authority": b"localhost", b"content-type": b"application/grpc"}
+    return b"\x83\x86" + b"".join(field(*one) for one in {**named, b"te": b"trailers"}.items())
+
+
+def message(body: bytes) -> bytes:
+    """Return a message as gRPC puts it on a stream."""
+    return b"\0" + len(body).to_bytes(4, "big") + body
+
+
+class Connection(asyncio.Protocol):
+    """``window`` is what it lets the server send on each stream before it takes anything: it then takes all, or, where
+    ``takes`` is false, nothing for ever."""
+
+    def __init__(self, window: int = WINDOW_MAX, *, takes: bool = True) -> None:
+        self._window, self._takes = window, takes
+        self._received = bytearray()
+        self._next_stream = 1
+        self._room = {0: _DEFAULT_WINDOW}
+        self._stream_window = _DEFAULT_WINDOW
+        self._has_room, self._may_write = asyncio.Event(), asyncio.Event()
+        self._is_lost = False
+        self.resets = 0
+
+    @classmethod
+    async def open(cls, address: str, window: int = WINDOW_MAX, *, takes: bool = True) -> Self:
+        """Connect. Raises Lost."""
+        host, _, port = address.rpartition(":")
+        try:
+            _, made = await asyncio.get_running_loop().create_connection(
+                lambda: cls(window, takes=takes), host, int(port)
+            )
+        except OSError as fault:
+            raise Lost(fault.strerror) from None
+        return made
+
+    def connection_made(self, transport: Any) -> None:
+        """Send the preface and the settings."""
+        self._transport = transport
+        self._may_write.set()
+        settings = struct.pack(">HI", INITIAL_WINDOW_SIZE, self._window)
+        transport.write(PREFACE + frame(SETTINGS, 0, 0, settings))
+        if self._takes:
+            transport.write(frame(WINDOW_UPDATE, 0, 0, struct.pack(">I", WINDOW_MAX - _DEFAULT_WINDOW)))
+
+    def pause_writing(self) -> None:
+        """Wait with more: the server does not read."""
+        self._may_write.clear()
+
+    def resume_writing(self) -> None:
+        """Go on."""
+        self._may_write.set()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Let whoever waits find out."""
+        self._is_lost = True
+        self._may_write.set()
+        self._has_room.set()
+
+    def data_received(self, data: bytes) -> None:
+        """Take the frames that are complete."""
+        self._received += data
+        at = 0
+        while len(self._received) - at >= 9:
+            high, low, kind, flags, stream = _HEAD.unpack_from(self._received, at)
+            end = at + 9 + (high << 8 | low)
+            if len(self._received) < end:
+                break
+            self._take(kind, flags, stream & WINDOW_MAX, bytes(self._received[at + 9 : end]))
+            at = end
+        del self._received[:at]
+
+    def _take(self, kind: int, flags: int, stream: int, payload: bytes) -> None:
+        if kind == SETTINGS and not flags & ACK:
+            for name, value in struct.iter_unpack(">HI", payload):
+                if name == INITIAL_WINDOW_SIZE:
+                    for number in self._room.keys() - {0}:
+                        self._room[number] += value - self._stream_window
+                    self._stream_window = value
+            self._transport.write(frame(SETTINGS, ACK, 0))
+        elif kind == PING and not flags & ACK:
+            self._transport.write(frame(PING, ACK, 0, payload))
+        elif kind == WINDOW_UPDATE and stream in self._room:
+            self._room[stream] += int.from_bytes(payload, "big") & WINDOW_MAX
+        elif kind == RST_STREAM:
+            self.resets += 1
+            self._room.pop(stream, None)
+        elif kind == HEADERS and flags & END_STREAM:
+            self._room.pop(stream, None)
+        elif kind == DATA and self._takes and payload:
+            self._transport.write(frame(WINDOW_UPDATE, 0, 0, struct.pack(">I", len(payload))))
+        self._has_room.set()
+
+    @property
+    def streams(self) -> int:
+        """How many calls the server has not ended."""
+        return len(self._room) - 1
+
+    async def write(self, data: bytes) -> None:
+        """Write bytes as they are, once there is room for them. Raises Lost."""
+        await self._may_write.wait()
+        if self._is_lost:
+            raise Lost
+        self._transport.write(data)
+
+    def next_stream(self) -> int:
+        """Return the number of a stream that the caller opens by itself. Raises Lost after a thousand million."""
+        number, self._next_stream = self._next_stream, self._next_stream + 2
+        if number > _STREAM_MAX:
+            self.close()
+            raise Lost
+        return number
+
+    async def begin(self, headers: bytes) -> int:
+        """Begin a call, and return its stream's number. Raises Lost."""
+        number = self.next_stream()
+        self._room[number] = self._stream_window
+        await self.write(frame(HEADERS, END_HEADERS, number, headers))
+        return number
+
+    async def send(self, stream: int, body: bytes, *, ends: bool = False) -> None:
+        """Send a call's bytes as the server takes them; nothing once it has ended the call. Raises Lost."""
+        rest = memoryview(body)
+        while rest and stream in self._room:
+            room = min(self._room[0], self._room[stream], _FRAME_MAX, len(rest))
+            if room <= 0:
+                self._has_room.clear()
+                await self._has_room.wait()
+                if self._is_lost:
+                    raise Lost
+                continue
+            self._room[0] -= room
+            self._room[stream] -= room
+            await self.write(frame(DATA, END_STREAM if ends and room == len(rest) else 0, stream, bytes(rest[:room])))
+            rest = rest[room:]
+
+    def close(self) -> None:
+        """Disconnect."""
+        self._transport.abort()

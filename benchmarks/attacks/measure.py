@@ -1,0 +1,183 @@
+"""One attack: on the server, and on a listener that does nothing, with the same polite client beside it.
+
+The server has one core for itself; attacker (at the lowest priority) and polite client share another one.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+from urllib.request import ProxyHandler, build_opener
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from benchmarks import servers
+from benchmarks.processes import cpu_s, memory_mib
+from benchmarks.servers import ROOT, Server
+
+SETTLE_S: Final = 1.0
+"""The attack begins so long before the polite client."""
+AFTER_S: Final = 20.0
+"""What processes get to end beyond their time: timeouts of calls, and a busy machine."""
+LAG_METRIC: Final = "onecode_event_loop_lag_seconds_bucket"
+_POLL_S: Final = 0.1
+
+
+class Row(NamedTuple):
+    """What was found. Times are milliseconds, memory MiB (anonymous)."""
+
+    name: str
+    p99_dummy: float
+    p99: float
+    answered: int
+    errors: dict[str, int]
+    memory_before: float
+    memory_most: float
+    cpu_share: float
+    lag_p99: str
+
+    @property
+    def faults(self) -> list[str]:
+        """What is not within the bars."""
+        found = []
+        if self.p99 > P99_TIMES_MAX * self.p99_dummy:
+            found.append("p99")
+        if self.errors:
+            found.append("errors")
+        if self.memory_most > MEMORY_TIMES_MAX * self.memory_before:
+            found.append("memory")
+        return found
+
+
+P99_TIMES_MAX: Final = 3.0
+MEMORY_TIMES_MAX: Final = 1.5
+
+
+def measure(name: str, data_dir: Path, codes: list[bytes], seconds: float, rate: float) -> Row:
+    """Run one attack on a fresh server."""
+    cores = sorted(os.sched_getaffinity(0))
+    with _server(data_dir, cores[0]) as (server, page), _dummy(cores[-1]) as dummy:
+        _polite(server.address, page, codes, 2, cores[-1])  # warm: what a first call builds is no attack's
+        calm = _beside(name, dummy, dummy, server, page, codes, seconds, rate, cores[-1])
+        before, used_s, started_s = memory_mib(server.pid)[1], cpu_s(server.pid), time.monotonic()
+        lags = _lags(page)
+        with _watched(server.pid) as most:
+            found = _beside(name, server.address, page, server, page, codes, seconds, rate, cores[-1])
+        share = (cpu_s(server.pid) - used_s) / (time.monotonic() - started_s)
+        lag = _p99_bucket(lags, _lags(page))
+    latencies = found["latencies_ms"]
+    return Row(
+        name, _p99(calm["latencies_ms"]), _p99(latencies), len(latencies), found["errors"], before, most[0], share, lag
+    )
+
+
+def _beside(
+    name: str,
+    attacked: str,
+    attacked_page: str,
+    server: Server,
+    page: str,
+    codes: list[bytes],
+    seconds: float,
+    rate: float,
+    core: int,
+) -> Any:
+    attacker = _start("attacker", name, attacked, attacked_page, rate, seconds + SETTLE_S + 1, core=core, nice=19)
+    try:
+        _give(attacker, codes)
+        time.sleep(SETTLE_S)
+        return _polite(server.address, page, codes, seconds, core)
+    finally:
+        try:
+            attacker.wait(seconds + AFTER_S)
+        finally:
+            attacker.kill()
+            attacker.wait()
+
+
+def _polite(address: str, page: str, codes: list[bytes], seconds: float, core: int) -> Any:
+    process = _start("polite", address, page, seconds, core=core)
+    out, _ = process.communicate(b"\n".join(codes), timeout=seconds + AFTER_S)
+    return json.loads(out)
+
+
+def _start(module: str, *arguments: object, core: int, nice: int = 0) -> subprocess.Popen[bytes]:
+    command = ["nice", "-n", str(nice), sys.executable, "-m", f"benchmarks.attacks.{module}", *map(str, arguments)]
+    return subprocess.Popen(_pinned(command, core), cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+
+def _give(process: subprocess.Popen[bytes], codes: list[bytes]) -> None:
+    if process.stdin is not None:
+        process.stdin.write(b"\n".join(codes))
+        process.stdin.close()
+
+
+def _pinned(command: list[str], core: int) -> list[str]:
+    """Return a command that runs on one core (taskset of util-linux, which every Linux has)."""
+    return ["taskset", "-c", str(core), *command]
+
+
+@contextmanager
+def _server(data_dir: Path, core: int) -> Iterator[tuple[Server, str]]:
+    command = _pinned(servers.onecode(data_dir), core)
+    with servers.running("attacked", command, data_dir) as server:
+        yield server, server.page
+
+
+@contextmanager
+def _dummy(core: int) -> Iterator[str]:
+    process = _start("dummy", core=core)
+    try:
+        yield servers.address_of(process, Path(os.devnull))
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@contextmanager
+def _watched(pid: int) -> Iterator[list[float]]:
+    """Note the most anonymous memory that a process has meanwhile, in MiB."""
+    most, over = [memory_mib(pid)[1]], threading.Event()
+
+    def look() -> None:
+        while not over.wait(_POLL_S):
+            most[0] = max(most[0], memory_mib(pid)[1])
+
+    watcher = threading.Thread(target=look)
+    watcher.start()
+    try:
+        yield most
+    finally:
+        over.set()
+        watcher.join()
+
+
+def _lags(page: str) -> dict[float, float]:
+    """Return how often the event loop was at most so late, by the bound of each bucket in seconds."""
+    with build_opener(ProxyHandler({})).open(f"http://{page}/metrics", timeout=AFTER_S) as response:
+        text = response.read().decode()
+    return {
+        float(sample.labels["le"]): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+        if sample.name == LAG_METRIC
+    }
+
+
+def _p99_bucket(before: dict[float, float], after: dict[float, float]) -> str:
+    """Return the bound under which 99 of 100 looks were late, in milliseconds."""
+    counts = {bound: after[bound] - before.get(bound, 0) for bound in sorted(after)}
+    total = max(counts.values(), default=0)
+    bound = next((bound for bound, count in counts.items() if count >= 0.99 * total), float("inf"))
+    return f"≤ {bound * 1e3:g}"
+
+
+def _p99(latencies_ms: list[float]) -> float:
+    ordered = sorted(latencies_ms)
+    return ordered[int(len(ordered) * 0.99)] if ordered else float("inf")
