@@ -1,8 +1,9 @@
 """Attacks by calls that are well-formed: too many, too large, or of no use to anybody."""
 
 import asyncio
-import contextlib
+from contextlib import ExitStack, closing, suppress
 from itertools import count as numbers
+from itertools import cycle, islice
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -27,11 +28,11 @@ async def large_codes(target: Target) -> None:
     body = message(status_pb2.PublishStatusesRequest(sequence=1, record=record).SerializeToString())
 
     async def once() -> None:
-        connection = await Connection.open(target.address)
-        stream = await connection.begin(call_headers(PUBLISH))
-        async for count in target.paced(10):
-            for _ in range(count):
-                await connection.send(stream, body)
+        with closing(await Connection.open(target.address)) as connection:
+            stream = await connection.begin(call_headers(PUBLISH))
+            async for count in target.paced(10):
+                for _ in range(count):
+                    await connection.send(stream, body)
 
     await again(once)
 
@@ -48,13 +49,13 @@ async def publishers(target: Target) -> None:
         return message(status_pb2.PublishStatusesRequest(sequence=number, record=record).SerializeToString())
 
     async def once() -> None:
-        opened = [await Connection.open(target.address) for _ in range(8)]
-        streams = [(one, await one.begin(call_headers(PUBLISH))) for one in opened * (PUBLISHERS // len(opened))]
-        turns = numbers()
-        async for count in target.paced(1_000):
-            for _ in range(count):
-                connection, stream = streams[next(turns) % PUBLISHERS]
-                await connection.send(stream, body())
+        with ExitStack() as opened:
+            several = [opened.enter_context(closing(await Connection.open(target.address))) for _ in range(8)]
+            streams = [(one, await one.begin(call_headers(PUBLISH))) for one in several * (PUBLISHERS // len(several))]
+            turns = cycle(streams)
+            async for count in target.paced(1_000):
+                for connection, stream in islice(turns, count):
+                    await connection.send(stream, body())
 
     await again(once)
 
@@ -100,19 +101,20 @@ async def page(target: Target) -> None:
     host, _, port = target.page.rpartition(":")
 
     async def silent() -> None:
-        reader, _ = await asyncio.open_connection(host, int(port))
-        await reader.read()
+        reader, writer = await asyncio.open_connection(host, int(port))
+        with closing(writer):
+            await reader.read()
 
     async def scrape() -> None:
         reader, writer = await asyncio.open_connection(host, int(port))
-        writer.write(b"GET /metrics HTTP/1.0\r\n\r\n")
-        await reader.read()
-        writer.close()
+        with closing(writer):
+            writer.write(b"GET /metrics HTTP/1.0\r\n\r\n")
+            await reader.read()
 
     async def scrapes() -> None:
         async for count in target.paced(20):
             for _ in range(count):
-                with contextlib.suppress(TimeoutError):
+                with suppress(TimeoutError):
                     await asyncio.wait_for(scrape(), 1)
 
     await asyncio.gather(*(again(silent) for _ in range(64)), again(scrapes))
@@ -123,9 +125,9 @@ async def _call(target: Target, method: str, body: bytes, per_s: float) -> None:
     headers, framed = call_headers(method), message(body)
 
     async def once() -> None:
-        connection = await Connection.open(target.address)
-        async for count in target.paced(per_s / 4):
-            for _ in range(min(count, 90 - connection.streams)):
-                await connection.send(await connection.begin(headers), framed, ends=True)
+        with closing(await Connection.open(target.address)) as connection:
+            async for count in target.paced(per_s / 4):
+                for _ in range(min(count, 90 - connection.streams)):
+                    await connection.send(await connection.begin(headers), framed, ends=True)
 
     await asyncio.gather(*(again(once) for _ in range(4)))

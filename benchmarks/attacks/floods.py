@@ -1,8 +1,8 @@
 """Attacks by frames: many that cost their sender next to nothing."""
 
-import contextlib
 import struct
 from collections.abc import Callable
+from contextlib import closing, suppress
 
 from benchmarks.attacks.connection import (
     CANCEL,
@@ -57,10 +57,10 @@ async def empty_data(target: Target) -> None:
     """10,000 empty DATA frames a second on one call (CVE-2019-9518)"""
 
     async def once() -> None:
-        connection = await Connection.open(target.address)
-        stream = await connection.begin(call_headers(STREAM_VERIFY))
-        async for count in target.paced(10_000):
-            await connection.write(frame(DATA, 0, stream) * count)
+        with closing(await Connection.open(target.address)) as connection:
+            stream = await connection.begin(call_headers(STREAM_VERIFY))
+            async for count in target.paced(10_000):
+                await connection.write(frame(DATA, 0, stream) * count)
 
     await again(once)
 
@@ -70,11 +70,11 @@ async def continuations(target: Target) -> None:
     part = field(b"x-more", b"m" * 100) * 9
 
     async def once() -> None:
-        connection = await Connection.open(target.address)
-        stream = connection.next_stream()
-        await connection.write(frame(HEADERS, 0, stream, call_headers(VERIFY)))
-        async for count in target.paced(2_000):
-            await connection.write(frame(CONTINUATION, 0, stream, part) * count)
+        with closing(await Connection.open(target.address)) as connection:
+            stream = connection.next_stream()
+            await connection.write(frame(HEADERS, 0, stream, call_headers(VERIFY)))
+            async for count in target.paced(2_000):
+                await connection.write(frame(CONTINUATION, 0, stream, part) * count)
 
     await again(once)
 
@@ -84,10 +84,10 @@ async def strangers(target: Target) -> None:
     headers = call_headers("/onecode.v1.Nobody/Knows") + field(b"x-more", b"m" * 100) * 64
 
     async def once() -> None:
-        connection = await Connection.open(target.address)
-        async for count in target.paced(1_000):
-            for _ in range(count):
-                await connection.begin(headers)
+        with closing(await Connection.open(target.address)) as connection:
+            async for count in target.paced(1_000):
+                for _ in range(count):
+                    await connection.begin(headers)
 
     await again(once)
 
@@ -95,17 +95,21 @@ async def strangers(target: Target) -> None:
 async def connections(target: Target) -> None:
     """50 new connections a second that say hello and no more, 500 at a time"""
     held: list[Connection] = []
-    async for count in target.paced(50):
-        with contextlib.suppress(Lost):  # turned away, as it may be
-            held += [await Connection.open(target.address) for _ in range(count)]
-        while len(held) > 500:
-            held.pop(0).close()
+    try:
+        async for count in target.paced(50):
+            with suppress(Lost):  # turned away, as it may be
+                held += [await Connection.open(target.address) for _ in range(count)]
+            while len(held) > 500:
+                held.pop(0).close()
+    finally:
+        for connection in held:
+            connection.close()
 
 
 async def _flood(target: Target, per_s: float, make: Callable[[Connection], bytes]) -> None:
     async def once() -> None:
-        connection = await Connection.open(target.address)
-        async for count in target.paced(per_s):
-            await connection.write(b"".join(make(connection) for _ in range(count)))
+        with closing(await Connection.open(target.address)) as connection:
+            async for count in target.paced(per_s):
+                await connection.write(b"".join(make(connection) for _ in range(count)))
 
     await again(once)

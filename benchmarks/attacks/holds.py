@@ -1,6 +1,7 @@
 """Attacks that take something and hold it: calls, connections, memory."""
 
 import asyncio
+from contextlib import ExitStack, closing
 
 from onecode.v1 import recognition_pb2 as pb
 
@@ -47,11 +48,11 @@ async def unread_stream(target: Target) -> None:
     body = pb.StreamVerifyRequest(request_id=1, code=b"A" * LARGE_BYTES, host_region=HOST_REGION).SerializeToString()
 
     async def once() -> None:
-        connection = await Connection.open(target.address, 0, takes=False)
-        stream = await connection.begin(call_headers(STREAM_VERIFY))
-        async for count in target.paced(10):
-            for _ in range(count):
-                await connection.send(stream, message(body))
+        with closing(await Connection.open(target.address, 0, takes=False)) as connection:
+            stream = await connection.begin(call_headers(STREAM_VERIFY))
+            async for count in target.paced(10):
+                for _ in range(count):
+                    await connection.send(stream, message(body))
 
     await again(once)
 
@@ -64,10 +65,10 @@ async def unread_scans(target: Target) -> None:
     ]
 
     async def once() -> None:
-        connection = await Connection.open(target.address, 0, takes=False)
-        stream = await connection.begin(call_headers(STREAM_VERIFY))
-        async for count in target.paced(100):
-            await connection.send(stream, b"".join(bodies) * count)
+        with closing(await Connection.open(target.address, 0, takes=False)) as connection:
+            stream = await connection.begin(call_headers(STREAM_VERIFY))
+            async for count in target.paced(100):
+                await connection.send(stream, b"".join(bodies) * count)
 
     await again(once)
 
@@ -78,12 +79,14 @@ async def unread_batches(target: Target) -> None:
     body = message(request.SerializeToString())
 
     async def once() -> None:
-        connection = await Connection.open(target.address, 0, takes=False)
-        async for count in target.paced(5):
-            for _ in range(count):
-                if connection.streams >= 90:
-                    connection = await Connection.open(target.address, 0, takes=False)
-                await connection.send(await connection.begin(call_headers(BATCH_VERIFY)), body, ends=True)
+        with ExitStack() as opened:
+            connection = None
+            async for count in target.paced(5):
+                for _ in range(count):
+                    if connection is None or connection.streams >= 90:
+                        connection = await Connection.open(target.address, 0, takes=False)
+                        opened.callback(connection.close)
+                    await connection.send(await connection.begin(call_headers(BATCH_VERIFY)), body, ends=True)
 
     await again(once)
 
@@ -93,11 +96,11 @@ async def _hold(target: Target, method: str, begins_with: bytes) -> None:
     headers = call_headers(method)
 
     async def one() -> None:
-        connection = await Connection.open(target.address)
-        async for count in target.paced(100):
-            for _ in range(min(count, CALLS_EACH - connection.streams)):
-                stream = await connection.begin(headers)
-                if begins_with:
-                    await connection.send(stream, begins_with)
+        with closing(await Connection.open(target.address)) as connection:
+            async for count in target.paced(100):
+                for _ in range(min(count, CALLS_EACH - connection.streams)):
+                    stream = await connection.begin(headers)
+                    if begins_with:
+                        await connection.send(stream, begins_with)
 
     await asyncio.gather(*(again(one) for _ in range(CONNECTIONS)))

@@ -2,8 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import NamedTuple
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple, Self
 
 from benchmarks.attacks.connection import Lost
 
@@ -22,19 +22,34 @@ class Target(NamedTuple):
     codes: list[bytes]
     rate: float = 1.0
 
-    async def paced(self, per_s: float) -> AsyncIterator[int]:
-        """Yield again and again how many to do now, so that it is ``per_s`` a second; what was missed is not caught
-        up with for longer than a tenth of a second."""
-        per_s *= self.rate
-        due, last_s = 0.0, time.monotonic()
+    def paced(self, per_s: float) -> "Pace":
+        """Return the pace of ``per_s`` a second."""
+        return Pace(per_s * self.rate)
+
+
+class Pace:
+    """Says again and again how many to do now, so that it is ``per_s`` a second; what was missed is not caught up with
+    for longer than a tenth of a second."""
+
+    def __init__(self, per_s: float) -> None:
+        self._per_s = per_s
+        self._due, self._last_s = 0.0, time.monotonic()
+
+    def __aiter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    async def __anext__(self) -> int:
+        """Return 1 or more, as soon as so many are due."""
         while True:
             await asyncio.sleep(_STEP_S)
             now_s = time.monotonic()
-            due = min(due + (now_s - last_s) * per_s, max(1.0, per_s / 10))
-            last_s = now_s
-            if due >= 1:
-                yield int(due)
-                due -= int(due)
+            due = self._due + (now_s - self._last_s) * self._per_s
+            self._last_s = now_s
+            count = int(min(due, max(1.0, self._per_s / 10)))
+            self._due = min(due, max(1.0, self._per_s / 10)) - count
+            if count:
+                return count
 
 
 Attack = Callable[[Target], Awaitable[None]]
