@@ -7,7 +7,7 @@ STUBS  := clients/python
 PIN    := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help attack demo test fuzz fuzz-ci fuzz-paths fuzz-paths-ci check coverage protos stubs-fresh breaking lint types imports bench bench-gate bench-peers spread soak bench-kernel bench-store bench-floods go-client constraints clean
+.PHONY: help attack drills demo test fuzz fuzz-ci fuzz-paths fuzz-paths-ci check coverage protos stubs-fresh breaking lint types imports bench bench-gate bench-peers spread soak bench-kernel bench-store bench-floods go-client constraints clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -84,6 +84,12 @@ bench-floods: $(STAMP) ## what copies, odd codes and strangers' key ids do to th
 
 attack: $(STAMP) ## hostile callers against fresh servers, and what a polite one notices (ATTACK_FLAGS="idle-calls --seconds 5")
 	$(BIN)/python -m benchmarks.attacks $(ATTACK_FLAGS)
+
+drills: $(STAMP) ## workers killed, 100 rolling restarts, cancelled calls, 100 kills of all in a publication: half an hour
+	$(BIN)/python -m benchmarks.drills killed
+	$(BIN)/python -m benchmarks.drills rolling
+	$(BIN)/python -m benchmarks.drills cancelled
+	$(BIN)/python -m benchmarks.soak --records 300000 --kills 100
 
 spread: $(STAMP) ## how soon a record that one server took shows at another, both busy, a thousand times
 	$(BIN)/python -m benchmarks.spread

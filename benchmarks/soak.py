@@ -125,7 +125,7 @@ def _what(number: int) -> tuple[Level, int]:
 
 @click.command(context_settings={"show_default": True})
 @click.option("--records", default=1_000_000, type=click.IntRange(100))
-@click.option("--kills", default=10, type=click.IntRange(0, 50), help="At random moments on the way.")
+@click.option("--kills", default=10, type=click.IntRange(0, 200), help="At random moments on the way.")
 @click.option("--seed", type=int, help="Of the moments; random unless given.")
 def main(records: int, kills: int, seed: int | None) -> None:
     """Publish through kills, and count what was acknowledged and lost: it must be nothing."""

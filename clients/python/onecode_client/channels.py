@@ -11,6 +11,11 @@ from typing import Any, Final, Generic, TypeVar
 from onecode_client.batches import BATCH_BYTES_MAX
 from onecode_client.errors import closed
 
+MENDED_BY_TIME: Final = ("UNAVAILABLE", "RESOURCE_EXHAUSTED", "CANCELLED")
+"""What a server says that was killed, drains, is not there yet or has as many calls as it takes. CANCELLED is gRPC's
+word for a call that came as the server began to drain and had reached none of its code; a call that its own caller
+cancels is not asked again."""
+
 CONNECTIONS: Final = 4
 """A connection stays with one of a server's workers, by chance: of four, seven times in eight both of two have some."""
 CONNECTIONS_MAX: Final = 64
@@ -38,7 +43,7 @@ _SERVICE_CONFIG: Final = json.dumps(
                     "initialBackoff": "0.1s",
                     "maxBackoff": "2s",
                     "backoffMultiplier": 2,
-                    "retryableStatusCodes": ["UNAVAILABLE", "RESOURCE_EXHAUSTED"],
+                    "retryableStatusCodes": list(MENDED_BY_TIME),
                 },
             }
         ],

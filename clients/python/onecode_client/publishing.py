@@ -7,9 +7,8 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
-import grpc
-
 from onecode.v1 import status_pb2 as pb
+from onecode_client.channels import MENDED_BY_TIME
 from onecode_client.errors import ServerError
 
 WINDOW_RECORDS: Final = 5000
@@ -21,13 +20,6 @@ two; what takes longer is an outage, of which people should hear."""
 PAUSE_MIN_S: Final = 0.1
 PAUSE_MAX_S: Final = 2.0
 """Pauses double from the first to the second: a server that is back is found soon, one that is not is left alone."""
-_MENDED_BY_TIME: Final = frozenset(
-    code.name
-    for code in (
-        grpc.StatusCode.UNAVAILABLE,  # killed, draining, not there yet, or its store does not answer
-        grpc.StatusCode.RESOURCE_EXHAUSTED,  # it has as many calls as it takes
-    )
-)
 
 
 def failures(answer: pb.PublishStatusesResponse) -> list[pb.Rejection]:
@@ -142,7 +134,7 @@ class Patience:
         now_s = time.monotonic()
         is_first = self._since_s is None
         since_s = self._since_s = now_s if self._since_s is None else self._since_s
-        if fault.code not in _MENDED_BY_TIME or now_s - since_s >= self._patience_s:
+        if fault.code not in MENDED_BY_TIME or now_s - since_s >= self._patience_s:
             raise fault
         if is_first and self._interrupted is not None:
             self._interrupted(fault)

@@ -14,8 +14,9 @@ import (
 	onecodev1 "onecode/clients/go/onecode/v1"
 )
 
-// A check changes nothing on the server, so that asking again is safe. Only UNAVAILABLE passes by itself, and
-// the call's deadline bounds all attempts together.
+// A check changes nothing on the server, so that asking again is safe. UNAVAILABLE passes by itself, and so does
+// CANCELLED, which a call comes to that arrives just as a server drains; the call's deadline bounds all attempts
+// together.
 const serviceConfig = `{
   "methodConfig": [{
     "name": [
@@ -27,7 +28,7 @@ const serviceConfig = `{
       "initialBackoff": "0.1s",
       "maxBackoff": "1s",
       "backoffMultiplier": 2,
-      "retryableStatusCodes": ["UNAVAILABLE"]
+      "retryableStatusCodes": ["UNAVAILABLE", "CANCELLED"]
     }
   }]
 }`
