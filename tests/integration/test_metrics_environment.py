@@ -1,0 +1,60 @@
+"""Metrics need nothing of the machine: no directory, no disk, and nothing that the environment says."""
+
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from tests.integration.deployment import Deployment, Server, eventually
+from tests.integration.several_workers import HANDLED, VERIFY, pids, verify_on_each
+
+Serve = Callable[..., Server]
+
+
+@pytest.fixture
+def full(tmp_path: Path) -> Iterator[Path]:
+    """A file system of its own on which nothing can be written any more."""
+    path = tmp_path / "full"
+    path.mkdir()
+    mount = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", path], capture_output=True, check=False)
+    if mount.returncode:
+        pytest.skip(f"a file system to fill needs root: {mount.stderr.decode().strip()}")
+    try:
+        with (path / "filler").open("wb", buffering=0) as filler, suppress(OSError):
+            while filler.write(b"x" * 4096):
+                pass
+        yield path
+    finally:
+        subprocess.run(["umount", "--lazy", path], check=True)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_with_a_full_temporary_directory_everything_is_served_and_counted(
+    deployment: Deployment, serve: Serve, full: Path, monkeypatch: pytest.MonkeyPatch, workers: int
+):
+    monkeypatch.setenv("TMPDIR", str(full))
+    server = serve(deployment, "--workers", workers)
+    before = pids(server) if workers > 1 else {}
+    verify_on_each(server, deployment.issue("420000")[0], 16)
+    eventually(lambda: server.samples(HANDLED)["OK", *VERIFY] == 16, 30)
+    assert (pids(server) if workers > 1 else {}) == before
+    assert server.end() == 0
+    assert [file.name for file in full.iterdir()] == ["filler"]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_directory_for_metrics_that_the_environment_names_is_not_used(
+    deployment: Deployment, serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int, is_there: bool
+):
+    directory = tmp_path / "of-another-program"
+    if is_there:
+        directory.mkdir()
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(directory))
+    server = serve(deployment, "--workers", workers)
+    verify_on_each(server, deployment.issue("420000")[0], 16)
+    eventually(lambda: server.samples(HANDLED)["OK", *VERIFY] == 16, 30)
+    assert server.end() == 0
+    assert list(directory.iterdir()) == [] if is_there else not directory.exists()
