@@ -5,7 +5,6 @@ places are taken, the one who has been silent longest gives his up: a caller's r
 """
 
 import asyncio
-import contextlib
 import logging
 import socket
 import time
@@ -139,32 +138,34 @@ class _Connection(asyncio.Protocol):
         if not self.is_silent:
             return
         self._received += data
-        is_whole = any(end in self._received for end in _ENDS)
-        if is_whole or len(self._received) > HEAD_BYTES_MAX:
+        if len(self._received) > HEAD_BYTES_MAX or any(end in self._received for end in _ENDS):
             self.is_silent = False
             self._transport.pause_reading()
-            asked = _read(self._received) if is_whole and len(self._received) <= HEAD_BYTES_MAX else None
-            self._answering = asyncio.create_task(self._answer(asked))
+            self._answering = asyncio.create_task(self._answer(_read(self._received)))
 
-    async def _answer(self, asked: Request | None) -> None:
-        if asked is None:
-            answer = Answer("400 Bad Request", {"Content-Type": "text/plain"}, b"this is no HTTP request\n")
+    async def _answer(self, asked: Request | str) -> None:
+        if isinstance(asked, str):
+            answer = Answer(asked, {"Content-Type": "text/plain"}, f"{asked}\n".encode())
         else:
             answer = await self._listener.answer(asked)
         headers = {**answer.headers, "Content-Length": str(len(answer.body)), "Connection": "close"}
         head = "\r\n".join([f"HTTP/1.0 {answer.status}", *(f"{name}: {value}" for name, value in headers.items())])
-        body = b"" if asked is not None and asked.method == "HEAD" else answer.body
+        body = b"" if isinstance(asked, Request) and asked.method == "HEAD" else answer.body
         self._transport.write(head.encode("latin-1") + b"\r\n\r\n" + body)
         self._transport.close()  # once all of it is written, within the deadline
 
 
-def _read(received: bytes) -> Request | None:
-    """Return the request; None where it is none."""
+def _read(received: bytes) -> Request | str:
+    """Return the request, or the status for what is none."""
     first, *lines = received.decode("latin-1").replace("\r\n", "\n").split("\n")
-    with contextlib.suppress(ValueError):
-        method, target, protocol = first.split(" ")
-        headers = (line.partition(":") for line in lines if line)
-        if protocol.startswith("HTTP/"):
-            path = target.partition("?")[0]
-            return Request(method, path, {name.strip().lower(): value.strip() for name, _, value in headers})
-    return None
+    if len(received) > HEAD_BYTES_MAX:
+        return "414 URI Too Long" if len(first) > HEAD_BYTES_MAX // 2 else "431 Request Header Fields Too Large"
+    method, _, rest = first.partition(" ")
+    target, _, protocol = rest.rpartition(" ")
+    if not method or not target or not protocol.startswith("HTTP/"):
+        return "400 Bad Request"
+    if not protocol.startswith("HTTP/1."):
+        return "505 HTTP Version Not Supported"
+    headers = (line.partition(":") for line in lines if line)
+    path = target.partition("?")[0]
+    return Request(method, path, {name.strip().lower(): value.strip() for name, _, value in headers})

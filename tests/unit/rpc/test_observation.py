@@ -11,7 +11,7 @@ from http.client import HTTPConnection
 import pytest
 
 from onecode_server.rpc import http_listener, observation
-from onecode_server.rpc.http_listener import CONNECTIONS_MAX, HttpListener
+from onecode_server.rpc.http_listener import CONNECTIONS_MAX, HEAD_BYTES_MAX, HttpListener
 from onecode_server.rpc.observation import ObservationPage
 
 WAIT_S = 60
@@ -157,13 +157,22 @@ def test_a_caller_is_hung_up_on_in_time_however_he_says_nothing(start: Start, mo
 
 
 @pytest.mark.parametrize(
-    "sent", [b"\r\n\r\n", b"GET\n\n", b"\x16\x03\x01\x02\x00\r\n\r\n", b"GET / x\r\n\r\n", b"a" * 20_000]
+    ("sent", "status"),
+    [
+        (b"\r\n\r\n", 400),
+        (b"GET\n\n", 400),
+        (b"GET /metrics\n\n", 400),
+        (b"\x16\x03\x01\x02\x00\r\n\r\n", 400),
+        (b"GET / HTTP/2.0\r\n\r\n", 505),
+        (b"a" * (HEAD_BYTES_MAX + 1), 414),
+        (b"GET / HTTP/1.0\n".ljust(HEAD_BYTES_MAX + 1, b"a"), 431),
+    ],
 )
-def test_what_is_no_request_is_refused(start: Start, sent: bytes):
+def test_what_is_no_request_is_refused(start: Start, sent: bytes, status: int):
     port = start()
     with connect(port) as caller:
         caller.sendall(sent)
-        assert caller.recv(100).startswith(b"HTTP/1.0 400")
+        assert caller.recv(100).startswith(f"HTTP/1.0 {status} ".encode())
     assert get(port, "/healthz")[0] == 200
 
 
