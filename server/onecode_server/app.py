@@ -51,6 +51,9 @@ from onecode_server.stores.lmdb_environment import is_open_elsewhere
 
 REPORT_S: Final = 1.0
 """How often a worker tells its supervisor how it is."""
+SILENT_S: Final = 10.0
+"""After so long without a turn of its event loop a server of one process does not count as serving: nobody but the page
+can tell, and no supervisor replaces it. A turn takes milliseconds."""
 NEWS_MAX: Final = 128
 """Metrics in one message of what was counted: a histogram's has some 300 bytes, and a supervisor's line 64 KiB."""
 
@@ -177,7 +180,19 @@ async def serve(settings: Settings, announce: Callable[[str], None]) -> None:
     metrics = Metrics()
     with stop_event(*ENDING) as stop:
         async with _open(settings, metrics) as engine:
-            page = ObservationPage(metrics.page, engine.report)
+            turned_s = time.monotonic()
+
+            async def turn() -> None:
+                nonlocal turned_s
+                turned_s = time.monotonic()
+
+            def report() -> dict[str, Any]:
+                silent_s = time.monotonic() - turned_s
+                told = engine.report()
+                return {**told, "serving": told["serving"] and silent_s < SILENT_S, "silent_s": round(silent_s, 1)}
+
+            turning = _keep(every(REPORT_S, turn))
+            page = ObservationPage(metrics.page, report)
             try:
                 shown = settings.metrics._replace(port=page.start(*settings.metrics))
 
@@ -186,6 +201,7 @@ async def serve(settings: Settings, announce: Callable[[str], None]) -> None:
 
                 await _serve(engine, metrics, settings, stop, ready)
             finally:
+                turning.cancel()
                 page.stop()
         _log.info("ended")
 

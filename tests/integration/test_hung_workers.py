@@ -4,6 +4,9 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from pathlib import Path
+
+import pytest
 
 from onecode.v1 import recognition_pb2 as pb
 from onecode_server.workers.slot import SILENT_S
@@ -43,3 +46,24 @@ def test_a_server_that_was_stopped_as_a_whole_goes_on_with_its_workers(pair: Ser
     time.sleep(2)  # two more looks at them
     assert (pids(pair), [line for line in pair.log() if line["level"] == "error"]) == (before, [])
     assert pair.end() == 0
+
+
+def test_a_server_of_one_process_whose_loop_hangs_does_not_call_itself_healthy(
+    deployment: Deployment, serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    go_on = tmp_path / "go-on"
+    (tmp_path / "sitecustomize.py").write_text(
+        "import os, signal, time\n"
+        "def hang(*_):\n"  # where the event loop runs
+        f"    while not os.path.exists({str(go_on)!r}): time.sleep(0.05)\n"
+        "signal.signal(signal.SIGUSR1, hang)\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    server = serve(deployment)
+    assert server.healthz()[0] == 200
+    server.process.send_signal(signal.SIGUSR1)
+    eventually(lambda: server.healthz()[0] == 503, SILENT_S + START_S)
+    assert server.healthz()[1]["silent_s"] >= SILENT_S
+    go_on.touch()
+    eventually(lambda: server.healthz()[0] == 200, START_S)
+    assert server.end() == 0

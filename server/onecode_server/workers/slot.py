@@ -133,15 +133,19 @@ class Slot:
         except OSError as fault:
             self._told = [f"cannot be started: {fault.strerror}"]
             return None
-        watch = asyncio.create_task(self._watch(self._process.pid))
+        ends = [asyncio.create_task(end) for end in (self._listen(self._process), self._watch(self._process.pid))]
         try:
             if self._ending.is_set():
                 self._signal(signal.SIGTERM)
-            await self._listen(self._process)
+            # Not the line's end alone: it stays open with a process that the system does not end.
+            ended, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            for end in ended:
+                end.result()
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._process.wait(), CLOSING_S)
         finally:
-            watch.cancel()
+            for end in ends:
+                end.cancel()
             status = await self._killed(self._process)
             self._process, self._report = None, {}
             self._metrics.forget(self.number)

@@ -17,7 +17,7 @@ from onecode_server.rpc.observation import ObservationPage
 from onecode_server.signals import ENDING, stop_event
 from onecode_server.workers.observed import ProcessMetrics, report_of
 from onecode_server.workers.reservation import reserved
-from onecode_server.workers.slot import Slot
+from onecode_server.workers.slot import KILLED_S, Slot
 
 CLOSING_S: Final = 5.0
 """What a worker gets beyond ``drain_s`` to close its store, before it is killed."""
@@ -70,10 +70,14 @@ async def _keep(slots: list[Slot], stop: asyncio.Event, drain_s: float, announce
             _log.error("workers were killed, since they did not end by themselves", extra={"workers": len(late)})
         for slot in slots:
             slot.kill()
-        failures = [one for one in await asyncio.gather(*keepers, return_exceptions=True) if one is not None]
+        _, held = await asyncio.wait(keepers, timeout=KILLED_S)
+        for keeper in held:  # of a process that not even that ends
+            keeper.cancel()
+        ended = await asyncio.gather(*keepers, return_exceptions=True)
+        failures = [one for one in ended if one is not None and not isinstance(one, asyncio.CancelledError)]
     if failures:
         raise failures[0]
-    if any(slot.ended_badly for slot in slots):
+    if late or any(slot.ended_badly for slot in slots):
         raise OnecodeError("a worker that was told to end did not end well: the log says which, and how")
 
 

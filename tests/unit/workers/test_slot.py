@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -165,6 +166,24 @@ async def test_one_that_is_told_to_end_before_its_first_word_ends_well():
     slot.end()
     await asyncio.wait_for(keeper, WAIT_S)
     assert not slot.ended_badly
+
+
+async def test_a_worker_whose_line_stays_open_is_replaced_all_the_same(keep: Keep, caplog, tmp_path: Path):
+    """As that of a process that hangs in the system, which SIGKILL does not end: here a child of it holds the line."""
+    held = tmp_path / "held"
+    holds = (
+        f"import subprocess; print(subprocess.Popen(['sleep', '600']).pid, file=open({str(held)!r}, 'a'), flush=True);"
+    )
+    slot = await keep(SERVES + holds + HANGS, SILENT_S=0.4)
+    try:
+        await eventually(slot.serves.is_set)
+        first = slot.pid
+        await eventually(lambda: slot.is_serving and slot.pid != first)
+        slot.end()
+        slot.kill()
+    finally:
+        for pid in held.read_text().split():
+            os.kill(int(pid), signal.SIGKILL)
 
 
 async def test_what_is_no_report_ends_the_worker(keep: Keep, caplog: pytest.LogCaptureFixture):
