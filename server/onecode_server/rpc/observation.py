@@ -23,8 +23,8 @@ RENDERING_SHARE: Final = 0.05
 the pause after a page waits for the next one, so that nobody gets a page that is older than his request."""
 PAUSE_MAX_S: Final = 1.0
 BACKLOG: Final = 1024
-"""Callers in the kernel's queue. Where it is full their first packet is dropped, and sent again after seconds; some 600
-are accepted in a second, so that a health check has its turn in time however many connect in a loop."""
+"""Callers in the kernel's queue. Where it is full their first packet is dropped, and sent again after seconds; some 400
+are accepted in a second, so that a health check has its turn within 3 s however many connect in a loop."""
 STOP_S: Final = 5.0
 """What the thread gets to end, which takes it milliseconds; then the process ends without it."""
 
