@@ -37,7 +37,8 @@ CLOSING_S: Final = 5.0
 """From a worker's last word to its end: it has drained by then."""
 KILLED_S: Final = 5.0
 """From SIGKILL to a process's end. One that is longer in the system, such as in a read of a disk that does not answer,
-nobody can end; the server does not wait for it."""
+nobody can end. Its place stays empty until it has: the next one would hang there too, and another every minute. A
+server that ends does not wait for it."""
 
 _log = logging.getLogger(__name__)
 
@@ -152,12 +153,18 @@ class Slot:
         return status
 
     async def _killed(self, process: asyncio.subprocess.Process) -> int | None:
+        """Kill a worker, and return its status once it has ended; None where it has not, and the server ends."""
         self.kill()  # most often it has ended
+        gone, ending = asyncio.create_task(process.wait()), asyncio.create_task(self._ending.wait())
         try:
-            return await asyncio.wait_for(process.wait(), KILLED_S)
-        except TimeoutError:
-            self._told = [f"process {process.pid} was killed, and the system does not end it"]
-            return None
+            if not (await asyncio.wait({gone}, timeout=KILLED_S))[0]:
+                why = {"worker": self.number, "pid": process.pid}
+                _log.error("a worker was killed, and the system does not end it", extra=why)
+                await asyncio.wait({gone, ending}, return_when=asyncio.FIRST_COMPLETED)
+            return gone.result() if gone.done() else None
+        finally:
+            gone.cancel()
+            ending.cancel()
 
     async def _watch(self, pid: int) -> None:
         """Kill the worker once it has not answered for too long."""

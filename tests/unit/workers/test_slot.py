@@ -186,6 +186,26 @@ async def test_a_worker_whose_line_stays_open_is_replaced_all_the_same(keep: Kee
             os.kill(int(pid), signal.SIGKILL)
 
 
+async def test_a_worker_that_the_system_does_not_end_keeps_its_place_until_the_server_ends(monkeypatch, caplog):
+    for name, seconds in (("LOOK_S", 0.02), ("SILENT_S", 0.4), ("KILLED_S", 0.3)):
+        monkeypatch.setattr(slots, name, seconds)
+    slot = Slot(0, [], SupervisorMetrics(), asyncio.Event())
+    slot._command = [sys.executable, "-c", SERVES + HANGS]
+    monkeypatch.setattr(slot, "kill", lambda: None)  # as where SIGKILL has no effect yet
+    keeper = asyncio.create_task(slot.keep())
+    await eventually(slot.serves.is_set)
+    process = slot._process
+    assert process is not None
+    await eventually(lambda: logged(caplog, "the system does not end it"))
+    assert (slot.pid, slot.is_serving) == (process.pid, False)
+    monkeypatch.setattr(slot, "_signal", lambda _: None)
+    slot.end()
+    await asyncio.wait_for(keeper, WAIT_S)
+    assert slot.ended_badly
+    process.kill()
+    await process.wait()
+
+
 async def test_what_is_no_report_ends_the_worker(keep: Keep, caplog: pytest.LogCaptureFixture):
     await keep(SERVES + "tell(counted=[['onecode_nothing', [], 1]]); " + HANGS)
     await eventually(lambda: logged(caplog, "another takes its place"))
