@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from onecode_server import descriptors
 from onecode_server.config import Settings
@@ -45,12 +45,17 @@ from onecode_server.rpc.observation import ObservationPage
 from onecode_server.rpc.recognition import RecognitionServicer
 from onecode_server.rpc.status import StatusServicer
 from onecode_server.rpc.trust_list import TrustListServicer
-from onecode_server.signals import stop_event
+from onecode_server.signals import ENDING, stop_event
 from onecode_server.stores.lmdb import LmdbStore
 from onecode_server.stores.lmdb_environment import is_open_elsewhere
 
 REPORT_S: Final = 1.0
 """How often a worker tells its supervisor how it is."""
+SILENT_S: Final = 10.0
+"""After so long without a turn of its event loop a server of one process does not count as serving: nobody but the page
+can tell, and no supervisor replaces it. A turn takes milliseconds."""
+NEWS_MAX: Final = 128
+"""Metrics in one message of what was counted: a histogram's has some 300 bytes, and a supervisor's line 64 KiB."""
 
 _log = logging.getLogger(__name__)
 
@@ -168,14 +173,26 @@ async def _open(settings: Settings, metrics: Metrics, *, migrates: bool = False)
 
 
 async def serve(settings: Settings, announce: Callable[[str], None]) -> None:
-    """Serve alone until SIGTERM or SIGINT, then drain. ``announce`` is given the line that says where.
+    """Serve alone until SIGTERM, SIGINT or SIGHUP, then drain. ``announce`` is given the line that says where.
 
     Raises Misconfigured, StoreUnavailable where it cannot start, OnecodeError where it ended by itself.
     """
     metrics = Metrics()
-    with stop_event(signal.SIGTERM, signal.SIGINT) as stop:
+    with stop_event(*ENDING) as stop:
         async with _open(settings, metrics) as engine:
-            page = ObservationPage(metrics.registry, engine.report)
+            turned_s = time.monotonic()
+
+            async def turn() -> None:
+                nonlocal turned_s
+                turned_s = time.monotonic()
+
+            def report() -> dict[str, Any]:
+                silent_s = time.monotonic() - turned_s
+                told = engine.report()
+                return {**told, "serving": told["serving"] and silent_s < SILENT_S, "silent_s": round(silent_s, 1)}
+
+            turning = _keep(every(REPORT_S, turn))
+            page = ObservationPage(metrics.page, report)
             try:
                 shown = settings.metrics._replace(port=page.start(*settings.metrics))
 
@@ -184,27 +201,47 @@ async def serve(settings: Settings, announce: Callable[[str], None]) -> None:
 
                 await _serve(engine, metrics, settings, stop, ready)
             finally:
+                turning.cancel()
                 page.stop()
         _log.info("ended")
 
 
-async def serve_in_slot(settings: Settings, stop: asyncio.Event, tell: Callable[[dict[str, Any]], None]) -> None:
-    """Serve as one of several workers until ``stop``, then drain.
+class Line(Protocol):
+    """Where a worker tells its supervisor how it is: an object of JSON for each message."""
 
-    ``tell`` is given a ``report`` each second, and ``serves`` once it does. Raises as ``serve`` does.
+    @property
+    def is_free(self) -> bool:
+        """Whether earlier messages have been read."""
+
+    def tell(self, message: dict[str, Any]) -> None:
+        """Send a message, however many wait."""
+
+
+async def serve_in_slot(settings: Settings, stop: asyncio.Event, line: Line) -> None:
+    """Serve as one of several workers until ``stop``, then drain. Raises as ``serve`` does.
+
+    The line is told a ``report`` each second, what was ``counted`` since, and ``serves`` once it does.
     """
     async with _open(settings, metrics := Metrics()) as engine:
 
+        def tell_counted() -> None:
+            news = metrics.news()
+            for start in range(0, len(news), NEWS_MAX):
+                line.tell({"counted": news[start : start + NEWS_MAX]})
+
         async def report() -> None:
-            tell({"report": engine.report()})  # first: whether it serves does not hang on whether it can write
-            metrics.ask()
+            if line.is_free:  # else the next one is newer, and counts on
+                line.tell({"report": engine.report()})
+                tell_counted()
 
         reporter = _keep(every(REPORT_S, report))
         try:
-            await _serve(engine, metrics, settings, stop, lambda _: tell({"serves": True, "report": engine.report()}))
+            await _serve(
+                engine, metrics, settings, stop, lambda _: line.tell({"serves": True, "report": engine.report()})
+            )
         finally:
             reporter.cancel()
-            metrics.ask()
+            tell_counted()
     _log.info("ended")
 
 

@@ -15,9 +15,9 @@ from typing import Final
 from onecode_server.errors import Misconfigured
 
 OWN: Final = 64
-"""What a worker keeps for itself. At rest it has 34: standard streams, two event loops, listening sockets, the store,
-and its metrics, two for each file. The trust list, one request on the metrics page, and its metrics' files while they
-grow take up to four at once; the rest is room for what gRPC and libraries open for a moment."""
+"""What a worker keeps for itself. At rest a server of one process has 29: standard streams, event loops, listening
+sockets, the store. The metrics page takes up to 16 (``rpc.http_listener``), the trust list two; the rest is room for
+what gRPC and libraries open for a moment."""
 CONNECTIONS_MAX: Final = 8_192
 """Connections of one worker, however many descriptors there are. Each costs some 16 KB, so that all take 130 MB; a
 worker answers about as many single calls a second, so that more gates than that need another worker in any case."""

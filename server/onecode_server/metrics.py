@@ -5,31 +5,17 @@ the names of the gRPC ecosystem's Prometheus middleware, so that its dashboards 
 the protos or the trust list, never from a caller: whoever can invent a value can fill a monitoring system with it.
 """
 
-import os
-from collections.abc import Iterable
-from pathlib import Path
-from typing import Final, Literal, TypeVar
+from collections.abc import Callable, Iterable
+from typing import Any, Final, Literal, TypeVar
 
-from prometheus_client import (
-    CollectorRegistry,
-    Counter,
-    Gauge,
-    PlatformCollector,
-    ProcessCollector,
-    disable_created_metrics,
-    mmap_dict,
-    values,
-)
+from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector, generate_latest
+from prometheus_client.openmetrics import exposition as openmetrics
+from prometheus_client.registry import Collector
 
-from onecode_server.counting import AskedGauge, LoopCounter, LoopHistogram, children
+from onecode_server.counting import AskedGauge, LoopCounter, LoopHistogram, LoopMetric, children
 
 UNKNOWN_REGION: Final = "unknown"
 """The label for a host outside the trust list, and for the home of a code that is not authentic."""
-
-FILE_BYTES: Final = 4 * 1024 * 1024
-"""The size of each file of a worker's metrics: address space, since only what is used is on disk. All pairs of 35
-regions and all methods take a tenth. prometheus-client would begin with 64 KiB and map a file anew as it grows, which
-needs a descriptor at a moment that callers choose; where there is none then, no new label can be counted any more."""
 
 _RPC_BUCKETS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 _CHECK_BUCKETS_S = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1)
@@ -38,40 +24,40 @@ _LAG_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.
 _AGE_BUCKETS_S = (0.1, 0.5, 1, 2, 5, 10, 30, 60, 120, 300)
 
 _Metric = TypeVar("_Metric", LoopCounter, LoopHistogram, AskedGauge)
-_Mode = Literal["livesum", "livemax", "livemostrecent"]
+_Mode = Literal["livesum", "livemax", "mostrecent"]
 """What a gauge says of all workers: their sum, the worst of them, or what one of them said last. ``live`` leaves out
 those that have ended."""
 
-
-def share_by_slot(directory: Path, slot: int) -> None:
-    """Keep the values of all metrics that are made from now on in files of ``directory``, named by the slot.
-
-    Not by the process, as prometheus-client would: a worker that takes another's place counts on where that one ended,
-    so that no counter falls, and however many come and go, there are no more files.
-    """
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(directory)
-    mmap_dict._INITIAL_MMAP_SIZE = FILE_BYTES
-    values.ValueClass = values.MultiProcessValue(lambda: slot)  # type: ignore[no-untyped-call]
+News = list[tuple[str, list[str], Any]]
+"""What was counted: the metric's name, its labels' values, and what its ``add`` or ``set`` takes."""
 
 
-class Metrics:
-    """The metrics of one process, in a registry of their own: made once by ``app``, handed to whoever counts."""
+class _Families:
+    """All metrics, in a registry of their own, and the page that shows them."""
 
     def __init__(self) -> None:
-        disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each counter, which nobody here asks for
         self.registry = CollectorRegistry()
-        self._all: list[LoopCounter | LoopHistogram | AskedGauge] = []
+        self._others = CollectorRegistry()
+        self._all: dict[str, LoopMetric] = {}
         self._grpc()
         self._checks()
         self._state()
-        ProcessCollector(registry=self.registry)
-        PlatformCollector(registry=self.registry)
+        self.show(PlatformCollector(registry=None))
 
-    def ask(self) -> None:
-        """Write down what everything is now; needed only where values are shared by slot."""
-        for metric in self._all:
-            for child in children(metric):
-                child.tell()
+    def show(self, collector: Collector) -> None:
+        """Show what others count beside it."""
+        self.registry.register(collector)
+        self._others.register(collector)
+
+    def page(self, is_openmetrics: bool) -> bytes:
+        """Return everything in Prometheus's text format (0.0.4), or in OpenMetrics (1.0.0)."""
+        shown: list[str] = []
+        for metric in self._all.values():
+            name = f"{metric._name}_total" if metric._type == "counter" and not is_openmetrics else metric._name
+            shown.append(f"# HELP {name} {metric._documentation}\n# TYPE {name} {metric._type}\n")
+            shown.extend(child.text() for child in children(metric))
+        others = (openmetrics.generate_latest if is_openmetrics else generate_latest)(self._others)
+        return "".join(shown).encode() + others
 
     def _grpc(self) -> None:
         method = ("grpc_type", "grpc_service", "grpc_method")
@@ -153,15 +139,15 @@ class Metrics:
         # A worker that has just started has taken no list yet. The smallest version would be 0 then, and the earliest
         # next update 1970: what was taken last holds for all within half a second, or onecode_trust_list_fault is 1.
         self.list_version = self._gauge(
-            "onecode_trust_list_version", "Version of the trust list in force", "livemostrecent"
+            "onecode_trust_list_version", "Version of the trust list in force", "mostrecent"
         )
         self.list_issued = self._gauge(
-            "onecode_trust_list_issued_timestamp_seconds", "When the trust list in force was issued", "livemostrecent"
+            "onecode_trust_list_issued_timestamp_seconds", "When the trust list in force was issued", "mostrecent"
         )
         self.list_next_update = self._gauge(
             "onecode_trust_list_next_update_timestamp_seconds",
             "When the trust list in force should be replaced",
-            "livemostrecent",
+            "mostrecent",
         )
         self.list_age = self._gauge(
             "onecode_trust_list_age_seconds", "Time since the trust list in force was issued", "livemax"
@@ -193,21 +179,70 @@ class Metrics:
         return self._made(LoopHistogram(name, text, tuple(labels), buckets=buckets, registry=self.registry))
 
     def _made(self, metric: _Metric) -> _Metric:
-        self._all.append(metric)
+        self._all[metric._name] = metric
         return metric
 
 
-class SupervisorMetrics:
-    """What the supervisor of several workers counts itself; it shows their metrics beside its own."""
+class Metrics(_Families):
+    """The metrics of one process: made once by ``app``, handed to whoever counts."""
 
     def __init__(self) -> None:
-        disable_created_metrics()  # type: ignore[no-untyped-call]
-        self.registry = CollectorRegistry()
-        PlatformCollector(registry=self.registry)
-        self.restarts = Counter(
-            "onecode_worker_restarts_total",
-            "Workers that took the place of one that had ended, by slot",
-            ("worker",),
-            registry=self.registry,
+        super().__init__()
+        self.show(ProcessCollector(registry=None))
+
+    def news(self) -> News:
+        """Return what was counted since this was last asked, and gauges that have changed: a supervisor adds it up."""
+        return [
+            (metric._name, list(child._labelvalues), news)
+            for metric in self._all.values()
+            for child in children(metric)
+            if (news := child.news()) is not None
+        ]
+
+
+class SupervisorMetrics(_Families):
+    """The metrics of all workers of one server, as they tell them, and what their supervisor counts itself.
+
+    A slot's next worker counts on where the last one ended, so that no counter falls. Gauges of a worker that has ended
+    are over, but for those that say what was taken last.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.restarts = self._counter(
+            "onecode_worker_restarts_total", "Workers that took the place of one that had ended, by slot", ("worker",)
         )
-        self.serving = Gauge("onecode_serving_workers", "Workers that serve now", registry=self.registry)
+        self.serving = self._gauge("onecode_serving_workers", "Workers that serve now", "livesum")
+        self._gauges: dict[str, dict[int, float]] = {}
+
+    def hear(self, slot: int, news: News) -> None:
+        """Add up what a worker has counted. Raises ValueError where that is not what a worker counts."""
+        try:
+            for name, labels, value in news:
+                metric: Any = self._all[name]
+                child = metric.labels(*labels) if labels else metric
+                if isinstance(child, AskedGauge):
+                    self._set(child, slot, float(value))
+                else:
+                    child.add(value)
+        except (AttributeError, KeyError, TypeError) as fault:
+            raise ValueError("these are not the metrics of a worker") from fault
+
+    def forget(self, slot: int) -> None:
+        """Leave the gauges of a worker that has ended out."""
+        for told in self._gauges.values():
+            told.pop(slot, None)
+
+    def _set(self, gauge: AskedGauge, slot: int, value: float) -> None:
+        if gauge._multiprocess_mode == "mostrecent":
+            gauge.set(value)
+            return
+        told = self._gauges.get(gauge._name)
+        if told is None:
+            told = self._gauges[gauge._name] = {}
+            gauge.set_function(_of_all(told, sum if gauge._multiprocess_mode == "livesum" else max))
+        told[slot] = value
+
+
+def _of_all(told: dict[int, float], merge: Callable[[Iterable[float]], float]) -> Callable[[], float]:
+    return lambda: merge(list(told.values()) or [0.0])  # a list: the page asks while another worker tells

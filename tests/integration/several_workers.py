@@ -1,12 +1,12 @@
 """What is seen of a server of several workers: processes, sockets, slots, and calls that reach all of them."""
 
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
 import grpc
-from prometheus_client.multiprocess import MultiProcessCollector
 
 from onecode.v1 import recognition_pb2 as pb
 
@@ -54,23 +54,34 @@ def sockets(pid: int) -> set[int]:
     return found
 
 
-def metrics_directory(server: Server) -> Path:
-    """Return where the workers keep their metrics: their second argument says so."""
-    pid = next(iter(pids(server).values()))
-    return Path(Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[5].decode())
+def taken(server: Server) -> dict[str, int]:
+    """Return how many connections each worker has, of those that are open (proc_net(5): state 01)."""
+    port = f"{int(server.address.rpartition(':')[2]):04X}"
+    lines = [line.split() for file in ("tcp", "tcp6") for line in Path(f"/proc/net/{file}").read_text().splitlines()]
+    connected = {int(line[9]) for line in lines if line[1].endswith(f":{port}") and line[3] == "01"}
+    return {slot: len(connected & sockets(pid)) for slot, pid in pids(server).items()}
 
 
-def lookups(server: Server, slot: str) -> float:
-    """Return how many status lookups one worker has counted, one for each code, from the file of its slot."""
-    families = MultiProcessCollector.merge([str(metrics_directory(server) / f"counter_{slot}.db")])
-    samples = [sample for family in families for sample in family.samples]
-    return sum(one.value for one in samples if one.name == "onecode_status_cache_lookups_total")
+@contextmanager
+def connected(server: Server, connections: int = CONNECTIONS) -> Iterator[list[grpc.Channel]]:
+    """Open so many connections."""
+    with ExitStack() as opened:
+        own = [("grpc.use_local_subchannel_pool", 1)]
+        channels = [opened.enter_context(grpc.insecure_channel(server.address, own)) for _ in range(connections)]
+        for channel in channels:
+            grpc.channel_ready_future(channel).result(timeout=30)
+        yield channels
 
 
 def verify_on_each(server: Server, code: bytes, connections: int = CONNECTIONS) -> None:
     """Check a code once on each of so many new connections."""
-    for _ in range(connections):
-        with grpc.insecure_channel(server.address, options=[("grpc.use_local_subchannel_pool", 1)]) as channel:
-            ask = channel.unary_unary(f"/{VERIFY[1]}/Verify", response_deserializer=pb.VerifyResponse.FromString)
-            request = pb.VerifyRequest(code=code, host_region="110000").SerializeToString()
-            assert ask(request, timeout=30).verdict.decision == pb.DECISION_ADMIT
+    with connected(server, connections) as channels:
+        for channel in channels:
+            verify(channel, code)
+
+
+def verify(channel: grpc.Channel, code: bytes) -> None:
+    """Check a code."""
+    ask = channel.unary_unary(f"/{VERIFY[1]}/Verify", response_deserializer=pb.VerifyResponse.FromString)
+    request = pb.VerifyRequest(code=code, host_region="110000").SerializeToString()
+    assert ask(request, timeout=30).verdict.decision == pb.DECISION_ADMIT

@@ -115,7 +115,7 @@ def test_a_server_that_is_told_to_end_while_it_cannot_serve_ends_well(deployment
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_server_that_is_told_to_end_again_and_again_until_it_is_gone_ends_well(
     deployment: Deployment, serve, number: signal.Signals, workers: int
 ):

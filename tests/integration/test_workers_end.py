@@ -1,9 +1,11 @@
 """Several workers end together: when the server is told to, when one does not, when its supervisor is killed."""
 
+import json
 import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -36,10 +38,29 @@ def test_a_worker_that_does_not_end_when_told_is_killed(deployment: Deployment, 
     server = serve(deployment, "--workers", 2, "--drain-s", 0)
     before = pids(server)
     os.kill(before["1"], signal.SIGSTOP)
-    assert server.end() == 0
+    assert server.end() == 1  # calls may have been cut off: whoever ended the server is told
     assert not any(map(runs, before.values()))
-    (killed,) = [line for line in server.log() if "were killed" in line["message"]]
+    (killed,) = [line for line in lines(server) if "were killed" in line["message"]]
     assert (killed["level"], killed["workers"]) == ("error", 1)
+    (ended,) = [line for line in lines(server) if "did not end well" in line["message"]]
+    assert (ended["worker"], ended["status"], ended["signal"]) == (1, -signal.SIGKILL, "SIGKILL")
+
+
+def test_a_worker_that_dies_as_it_drains_makes_the_servers_end_a_failure(deployment: Deployment, serve: Serve):
+    server = serve(deployment, "--workers", 2, "--drain-s", 300)
+    code, before = deployment.issue("420000")[0], pids(server)
+    offer = Offer(lambda n: pb.StreamVerifyRequest(request_id=n, code=code, host_region="440000"))
+    answers = scan(server, offer)  # nobody reads them, so that the stream's worker drains for long
+    eventually(offer.is_held_back, 60)
+    server.process.send_signal(signal.SIGTERM)
+    (draining,) = eventually(lambda: sum(map(runs, before.values())) == 1 and list(filter(runs, before.values())), 60)
+    os.kill(draining, signal.SIGSEGV)
+    assert server.end() == 1
+    offer.read_on()
+    with pytest.raises(grpc.RpcError):
+        list(answers)
+    (ended,) = [line for line in lines(server) if "did not end well" in line["message"]]
+    assert (before[str(ended["worker"])], ended["signal"]) == (draining, "SIGSEGV")
 
 
 def test_a_server_whose_supervisor_was_killed_starts_anew_at_once_and_nothing_is_left_of_the_old_one(
@@ -64,11 +85,30 @@ def test_a_server_whose_supervisor_was_killed_starts_anew_at_once_and_nothing_is
 
 
 @pytest.mark.parametrize("await_ready", [True, False])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
 def test_told_to_end_at_any_time_it_ends_well_and_leaves_no_file(
-    deployment: Deployment, serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, await_ready: bool
+    deployment: Deployment,
+    serve: Serve,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    await_ready: bool,
+    number: int,
 ):
     monkeypatch.setenv("TMPDIR", str(tmp_path))
+    before = set(tmp_path.iterdir())
     server = serve(deployment, "--workers", 2, await_ready=await_ready)
-    eventually(lambda: list(tmp_path.glob("onecode-metrics-*")), START_S)
-    assert server.end(signal.SIGINT) == 0
-    assert list(tmp_path.glob("onecode-metrics-*")) == []
+    eventually(lambda: children(server), START_S)
+    assert server.end(number) == 0
+    assert set(tmp_path.iterdir()) == before
+
+
+def children(server: Server) -> str:
+    """Return the processes that a server has started."""
+    pid = server.process.pid
+    return Path(f"/proc/{pid}/task/{pid}/children").read_text()
+
+
+def lines(server: Server) -> list[dict[str, Any]]:
+    """Return what it logged, without what it said of itself as a command at last."""
+    text = server.log_file.read_text("utf-8")
+    return [json.loads(line) for line in text.splitlines() if not line.startswith("onecode: ")]

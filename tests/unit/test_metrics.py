@@ -1,17 +1,15 @@
 """Metrics: names that keep the rule, labels that no caller can invent values for, and nobody's data."""
 
-import subprocess
-import sys
+import json
 import threading
 
 import pytest
-from prometheus_client import CollectorRegistry, Gauge, generate_latest, values
+from prometheus_client import Gauge, generate_latest
 from prometheus_client.metrics import MetricWrapperBase
-from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
-from onecode_server.metrics import Metrics, SupervisorMetrics, share_by_slot
-from onecode_server.workers.observed import SharedMetrics
+from onecode_server.metrics import Metrics, SupervisorMetrics
 
 GRPC = ("grpc_type", "grpc_service", "grpc_method")
 LABELS = {
@@ -38,24 +36,15 @@ def metrics():
 
 
 @pytest.fixture
-def start(tmp_path, monkeypatch):
-    """Make the metrics of a worker in a slot, as its process would."""
-    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
-    monkeypatch.setattr(values, "ValueClass", values.ValueClass)
-
-    def start(slot):
-        share_by_slot(tmp_path, slot)
-        return Metrics()
-
-    return start
+def together():
+    """The metrics of a supervisor."""
+    return SupervisorMetrics()
 
 
-@pytest.fixture
-def page(tmp_path):
-    """Return a function that gives what one page shows of all workers."""
-    registry = CollectorRegistry()
-    registry.register(SharedMetrics(tmp_path))
-    return registry.get_sample_value
+def tell(together, **workers):
+    """Let workers tell what they have counted, as over their pipes; the names are ``slot_0`` and so on."""
+    for slot, worker in workers.items():
+        together.hear(int(slot.removeprefix("slot_")), json.loads(json.dumps(worker.news())))
 
 
 def ours(metrics):
@@ -115,77 +104,122 @@ def test_two_processes_worth_of_metrics_do_not_share_a_registry(metrics):
     assert Metrics().registry.get_sample_value("onecode_shed_codes_total") == 0
 
 
-def test_what_the_supervisor_counts_keeps_the_same_rules():
-    own = SupervisorMetrics()
-    own.restarts.labels("0").inc()
-    families = {family.name: family.type for family in exposed(own) if family.name.startswith("onecode_")}
+def test_what_the_supervisor_counts_keeps_the_same_rules(metrics, together):
+    together.restarts.labels("0").inc()
+    own = ours(together).keys() - ours(metrics).keys()
+    families = {
+        family.name: family.type
+        for family in exposed(together)
+        if family.name in {"onecode_worker_restarts", "onecode_serving_workers"}
+    }
     assert families == {"onecode_worker_restarts": "counter", "onecode_serving_workers": "gauge"}
-    assert {label for metric in ours(own).values() for label in metric._labelnames} == {"worker"}
+    assert own == {"restarts", "serving"}
+    assert {label for name in own for label in vars(together)[name]._labelnames} == {"worker"}
+
+
+def test_the_page_is_what_prometheus_client_would_make_of_the_registry(metrics):
+    for _ in range(2):  # the second time, of lines that were kept
+        metrics.scans.labels("420000", "110000").inc(3)
+        metrics.scans.labels('a"b\\c', "\n").inc(2_000_000)
+        metrics.rpc_seconds.labels("unary", "s", "Verify").observe(0.003)
+        metrics.list_age.set(float("inf"))
+        for is_openmetrics, encode in ((False, generate_latest), (True, openmetrics.generate_latest)):
+            page, same = (
+                sorted(line for line in text.splitlines() if not line.startswith(b"process_"))
+                for text in (metrics.page(is_openmetrics), encode(metrics.registry))
+            )
+            assert page == same
+    assert metrics.page(True).endswith(b"# EOF\n")
 
 
 def test_every_gauge_says_of_workers_that_are_there_what_they_are_as_one(metrics):
     modes = {name: metric._multiprocess_mode for name, metric in ours(metrics).items() if isinstance(metric, Gauge)}
     assert {name for name, mode in modes.items() if mode == "livesum"} == {"queued", "cache_entries"}
     taken_last = {"list_version", "list_issued", "list_next_update"}
-    assert {name for name, mode in modes.items() if mode == "livemostrecent"} == taken_last
-    assert set(modes.values()) == {"livesum", "livemostrecent", "livemax"}
+    assert {name for name, mode in modes.items() if mode == "mostrecent"} == taken_last
+    assert set(modes.values()) == {"livesum", "mostrecent", "livemax"}
 
 
-def test_a_workers_successor_counts_on_where_it_ended(start, page, tmp_path):
-    first, beside = start(0), start(1)
+def test_a_workers_successor_counts_on_where_it_ended(together):
+    first, beside, shown = Metrics(), Metrics(), together.registry.get_sample_value
     first.shed.inc(3)
     first.batch_codes.observe(7)
     first.verdicts.labels("ADMIT", "VALID").inc(2)
     beside.shed.inc(10)
-    files = set(tmp_path.iterdir())
-    for worker in (first, beside):
-        worker.ask()
-    again = start(0)
-    assert page("onecode_shed_codes_total") == 13
+    tell(together, slot_0=first, slot_1=beside)
+    assert shown("onecode_shed_codes_total") == 13
+    again = Metrics()
+    tell(together, slot_0=again)
+    assert shown("onecode_shed_codes_total") == 13
     again.shed.inc()
     again.batch_codes.observe(1)
     again.verdicts.labels("ADMIT", "VALID").inc()
-    again.ask()
-    assert page("onecode_shed_codes_total") == 14
-    assert page("onecode_batch_codes_sum") == 8
-    assert page("onecode_batch_codes_bucket", {"le": "+Inf"}) == page("onecode_batch_codes_count") == 2
-    assert page("onecode_verdicts_total", {"decision": "ADMIT", "authenticity": "VALID"}) == 3
-    assert set(tmp_path.iterdir()) == files
+    tell(together, slot_0=again, slot_1=beside)
+    assert shown("onecode_shed_codes_total") == 14
+    assert shown("onecode_batch_codes_sum") == 8
+    assert shown("onecode_batch_codes_bucket", {"le": "+Inf"}) == shown("onecode_batch_codes_count") == 2
+    assert shown("onecode_verdicts_total", {"decision": "ADMIT", "authenticity": "VALID"}) == 3
 
 
-def test_gauges_of_a_worker_that_ended_are_over(start, page, tmp_path):
-    for slot, codes in enumerate((5, 7)):
-        start(slot).queued.set(codes)
-    assert page("onecode_queue_codes") == 12
-    mark_process_dead(0, str(tmp_path))
-    assert page("onecode_queue_codes") == 7
-    start(0)
-    assert page("onecode_queue_codes") == 7
+def test_what_has_not_changed_is_told_once_also_where_nothing_was_counted(metrics, together):
+    metrics.scans.labels("420000", "110000")
+    tell(together, slot_0=metrics)
+    assert together.registry.get_sample_value("onecode_scans_total", {"home": "420000", "host": "110000"}) == 0
+    assert metrics.news() == []
 
 
-def test_a_worker_without_a_list_does_not_hide_that_of_the_others(start, page):
-    start(0).list_version.set(4)
-    start(1)
-    assert page("onecode_trust_list_version") == 4
+def test_gauges_of_a_worker_that_ended_are_over(together):
+    shown, workers = together.registry.get_sample_value, {"slot_0": Metrics(), "slot_1": Metrics()}
+    for number, worker in enumerate(workers.values()):
+        worker.queued.set(5 + 2 * number)
+        worker.list_age.set(8 - number)
+    tell(together, **workers)
+    assert (shown("onecode_queue_codes"), shown("onecode_trust_list_age_seconds")) == (12, 8)
+    together.forget(0)
+    assert (shown("onecode_queue_codes"), shown("onecode_trust_list_age_seconds")) == (7, 7)
+    tell(together, slot_0=Metrics())
+    assert (shown("onecode_queue_codes"), shown("onecode_trust_list_age_seconds")) == (7, 7)
+    together.forget(1)
+    assert (shown("onecode_queue_codes"), shown("onecode_trust_list_age_seconds")) == (0, 0)
 
 
-def test_a_gauge_with_a_function_is_what_it_was_when_it_was_last_asked(start, page):
-    worker, age = start(0), 5.0
-    worker.list_age.set_function(lambda: age)
-    worker.ask()
-    assert page("onecode_trust_list_age_seconds") == 5
+def test_a_worker_without_a_list_does_not_hide_that_of_the_others(together):
+    taken = Metrics()
+    taken.list_version.set(4)
+    tell(together, slot_0=taken, slot_1=Metrics())
+    together.forget(0)
+    assert together.registry.get_sample_value("onecode_trust_list_version") == 4
+
+
+def test_a_gauge_with_a_function_is_what_it_was_when_it_was_last_told(metrics, together):
+    shown, age = together.registry.get_sample_value, 5.0
+    metrics.list_age.set_function(lambda: age)
+    tell(together, slot_0=metrics)
     age = 6.0
-    assert page("onecode_trust_list_age_seconds") == 5
-    worker.ask()
-    assert page("onecode_trust_list_age_seconds") == 6
+    assert shown("onecode_trust_list_age_seconds") == 5
+    tell(together, slot_0=metrics)
+    assert shown("onecode_trust_list_age_seconds") == 6
 
 
-def test_a_file_that_a_worker_is_about_to_fill_is_in_nobodys_way(start, page, tmp_path):
-    worker = start(0)
-    worker.shed.inc()
-    worker.ask()
-    (tmp_path / "counter_1.db").touch()
-    assert page("onecode_shed_codes_total") == 1
+@pytest.mark.parametrize(
+    "news",
+    [
+        5,
+        ["onecode_shed_codes"],
+        [["onecode_nothing", [], 1]],
+        [["onecode_shed_codes", [], "many"]],
+        [["onecode_shed_codes", [], -1]],
+        [["onecode_shed_codes", ["label"], 1]],
+        [["onecode_scans", ["420000"], 1]],
+        [["onecode_scans", [], 1]],
+        [["onecode_batch_codes", [], [1, 2, 3]]],
+        [["onecode_batch_codes", [], 1]],
+        [["onecode_queue_codes", [], None]],
+    ],
+)
+def test_what_no_worker_counts_is_refused(together, news):
+    with pytest.raises(ValueError, match=r"."):
+        together.hear(0, news)
 
 
 def test_counting_costs_no_lock_and_loses_nothing_while_others_ask(metrics):
@@ -195,7 +229,7 @@ def test_counting_costs_no_lock_and_loses_nothing_while_others_ask(metrics):
     def ask() -> None:
         while not has_ended.is_set():
             generate_latest(metrics.registry)
-            metrics.ask()
+            metrics.page(False)
 
     asking = [threading.Thread(target=ask) for _ in range(2)]
     for thread in asking:
@@ -218,28 +252,3 @@ def test_counting_costs_no_lock_and_loses_nothing_while_others_ask(metrics):
 def test_a_counter_never_falls(metrics):
     with pytest.raises(ValueError, match="falls"):
         metrics.shed.inc(-1)
-
-
-ALL_LABELS = """
-import os, resource, sys
-from pathlib import Path
-from onecode_server import metrics
-metrics.share_by_slot(Path(sys.argv[1]), 0)
-made = metrics.Metrics()
-free = os.open(os.devnull, os.O_RDONLY)  # the lowest there is
-os.close(free)
-resource.setrlimit(resource.RLIMIT_NOFILE, (free, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
-for home in range(40):
-    for host in range(40):
-        made.scans.labels(f"{home:06d}", f"{host:06d}").inc()
-    for number in range(40):
-        made.rpc_seconds.labels("unary", f"onecode.v1.SomeService{home}", f"Method{number % 4}").observe(1)
-made.ask()
-"""
-
-
-def test_a_new_label_needs_no_descriptor(tmp_path):
-    """Where callers have used up all of them, the calls that bring new labels are answered and counted all the same."""
-    subprocess.run([sys.executable, "-c", ALL_LABELS, str(tmp_path)], check=True, timeout=60)
-    merged = {family.name: family for family in MultiProcessCollector.merge([str(f) for f in tmp_path.glob("*.db")])}
-    assert sum(sample.value for sample in merged["onecode_scans"].samples) == 1600

@@ -4,6 +4,13 @@ Commands that call a server use ``onecode_client``; those that work on a data di
 """
 
 import os
+import sys
+
+from onecode_server import signals
+
+if sys.argv[1:2] == ["serve"]:
+    # Before the imports, which take a tenth of a second and more: a container may be told to end within it.
+    signals.end_at_once()
 
 # What gRPC's C core has to say becomes a status or an exception too; its own lines on standard error are no JSON.
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")

@@ -1,111 +1,136 @@
 """``/metrics`` for Prometheus and ``/healthz`` for people and container health checks, over HTTP.
 
-One thread answers one request after the other, each within a bound: a scrape every few seconds needs no more, and
-nobody can make it hold more.
+They are answered on a thread of their own, with an event loop of its own. Metrics are rendered on a second thread, so
+that health does not wait for them.
 """
 
+import asyncio
+import gzip
 import json
 import logging
 import socket
-import sys
 import threading
 import time
-from collections.abc import Callable, Iterable
-from contextlib import suppress
-from socketserver import BaseServer
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
-from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
-
-from prometheus_client import CollectorRegistry, make_wsgi_app
 
 from onecode_server.errors import Misconfigured
+from onecode_server.rpc.http_listener import Answer, HttpListener, Request
 
-REQUEST_TIMEOUT_S: Final = 5.0
-ACCEPT_AGAIN_S: Final = 0.5
-"""Without a pause, a connection that cannot be accepted would keep a core busy, which is the event loop's."""
+RENDERING_SHARE: Final = 0.05
+"""What rendering takes of the time at the most, however many ask: it holds the GIL, which scans need. Whoever asks in
+the pause after a page waits for the next one, so that nobody gets a page that is older than his request."""
+PAUSE_MAX_S: Final = 1.0
+BACKLOG: Final = 1024
+"""Callers in the kernel's queue. Where it is full their first packet is dropped, and sent again after seconds; some 400
+are accepted in a second, so that a health check has its turn within 3 s however many connect in a loop."""
+STOP_S: Final = 5.0
+"""What the thread gets to end, which takes it milliseconds; then the process ends without it."""
+
+_TEXT: Final = "text/plain; version=0.0.4; charset=utf-8"
+_OPENMETRICS: Final = "application/openmetrics-text"
+_PLAIN: Final = {"Content-Type": "text/plain"}
 
 _log = logging.getLogger(__name__)
 
 
-class _Handler(WSGIRequestHandler):
-    def handle(self) -> None:
-        """Answer, or hang up: a timeout of each read would let whoever sends a byte now and then stay for ever."""
-        deadline = threading.Timer(REQUEST_TIMEOUT_S, self._hang_up)
-        deadline.daemon = True
-        deadline.start()
-        try:
-            super().handle()
-        finally:
-            deadline.cancel()
-
-    def _hang_up(self) -> None:
-        with suppress(OSError):  # the caller was quicker
-            self.connection.shutdown(socket.SHUT_RDWR)
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
-        """Say nothing: a scrape is not news."""
-
-
-class _Server(WSGIServer):
-    def get_request(self) -> Any:
-        """Accept a connection. Raises OSError, which the base class passes over: it is tried again soon."""
-        try:
-            return super().get_request()
-        except OSError:  # no descriptor is left: the connection stays in the kernel's queue, and is ready all the time
-            time.sleep(ACCEPT_AGAIN_S)
-            raise
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Log in one line what the base class prints as a traceback: mostly, that a caller went away."""
-        _log.info("a request was not answered: %s", type(sys.exception()).__name__)
-
-
-class _Server6(_Server):
-    address_family = socket.AF_INET6
-
-
 class ObservationPage:
-    """Serves a registry, and a report of which ``serving`` says whether all is well."""
+    """Serves metrics, and a report of which ``serving`` says whether all is well.
 
-    def __init__(self, registry: CollectorRegistry, report: Callable[[], dict[str, Any]]) -> None:
-        self._metrics = make_wsgi_app(registry)
+    ``render`` is given whether OpenMetrics is asked for rather than Prometheus's text format. Both functions are called
+    from other threads.
+    """
+
+    def __init__(self, render: Callable[[bool], bytes], report: Callable[[], dict[str, Any]]) -> None:
+        self._pages = _Pages(render)
         self._report = report
-        self._server: BaseServer | None = None
+        self._loop: asyncio.AbstractEventLoop
+        self._stopped: asyncio.Event
+        self._thread: threading.Thread | None = None
 
     def start(self, host: str, port: int) -> int:
         """Listen, and return the port. Raises Misconfigured where the address cannot be had."""
-        kind = _Server6 if ":" in host else _Server
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
         try:
-            server = make_server(host, port, self._answer, server_class=kind, handler_class=_Handler)
+            listening = socket.create_server((host, port), family=family, backlog=BACKLOG)
         except OSError as fault:
             raise Misconfigured(f"cannot serve metrics on {host}:{port}: {fault.strerror}") from None
-        self._server = server
-        threading.Thread(target=server.serve_forever, name="observation", daemon=True).start()
-        return int(server.server_port)
+        self._loop, self._stopped = asyncio.new_event_loop(), asyncio.Event()
+        self._thread = threading.Thread(target=self._run, args=(listening,), name="observation", daemon=True)
+        self._thread.start()
+        return int(listening.getsockname()[1])
 
     def stop(self) -> None:
         """Stop listening."""
-        if self._server is not None:
-            self._server.shutdown()
-            self._server.server_close()
+        if self._thread is not None:
+            self._loop.call_soon_threadsafe(self._stopped.set)
+            self._thread.join(STOP_S)
 
-    def _answer(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+    def _run(self, listening: socket.socket) -> None:
+        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+            runner.run(self._serve(listening))
+
+    async def _serve(self, listening: socket.socket) -> None:
+        listener = HttpListener(listening, self._answer)
+        await self._stopped.wait()
+        listener.close()
+        self._pages.close()
+
+    async def _answer(self, asked: Request) -> Answer:
         try:
-            return self._page(environ, start_response)
+            return await self._page(asked)
         except Exception as bug:
             _log.error("unexpected failure: %s", type(bug).__name__, extra={"page": "observation"})
-            start_response("500 Internal Server Error", [("Content-Type", "text/plain")])
-            return [b"an unexpected failure, which the server has logged\n"]
+            return Answer("500 Internal Server Error", _PLAIN, b"an unexpected failure, which the server has logged\n")
 
-    def _page(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        path = environ.get("PATH_INFO")
-        if path == "/metrics":
-            answer: Iterable[bytes] = self._metrics(environ, start_response)
-            return answer
-        if path != "/healthz":
-            start_response("404 Not Found", [("Content-Type", "text/plain")])
-            return [b"there are /metrics and /healthz here\n"]
-        report = self._report()
-        status = "200 OK" if report["serving"] else "503 Service Unavailable"
-        start_response(status, [("Content-Type", "application/json")])
-        return [json.dumps(report, indent=2).encode() + b"\n"]
+    async def _page(self, asked: Request) -> Answer:
+        if asked.path not in ("/metrics", "/healthz"):
+            return Answer("404 Not Found", _PLAIN, b"there are /metrics and /healthz here\n")
+        if asked.method not in ("GET", "HEAD"):
+            return Answer("405 Method Not Allowed", {**_PLAIN, "Allow": "GET, HEAD"}, b"this can be read, no more\n")
+        if asked.path == "/healthz":
+            report = self._report()
+            status = "200 OK" if report["serving"] else "503 Service Unavailable"
+            return Answer(status, {"Content-Type": "application/json"}, json.dumps(report, indent=2).encode() + b"\n")
+        is_openmetrics = _OPENMETRICS in asked.headers.get("accept", "")
+        is_packed = "gzip" in asked.headers.get("accept-encoding", "")
+        headers = {"Content-Type": f"{_OPENMETRICS}; version=1.0.0; charset=utf-8" if is_openmetrics else _TEXT}
+        if is_packed:
+            headers["Content-Encoding"] = "gzip"
+        return Answer("200 OK", headers, await self._pages.next(is_openmetrics, is_packed))
+
+
+class _Pages:
+    """Pages of metrics: one is rendered at a time, and all who wait for it get the same."""
+
+    def __init__(self, render: Callable[[bool], bytes]) -> None:
+        self._render = render
+        self._thread = ThreadPoolExecutor(1, "metrics")
+        self._turn = asyncio.Lock()
+        self._next: dict[tuple[bool, bool], asyncio.Task[bytes]] = {}  # by format, and whether it is packed
+        self._pause_ends_s = 0.0
+
+    def close(self) -> None:
+        self._thread.shutdown(wait=False)
+
+    async def next(self, is_openmetrics: bool, is_packed: bool) -> bytes:
+        """Return the next page that is rendered."""
+        asked = is_openmetrics, is_packed
+        if asked not in self._next:
+            self._next[asked] = asyncio.create_task(self._made(asked))
+        return await asyncio.shield(self._next[asked])  # whoever leaves does not take it from the others
+
+    async def _made(self, asked: tuple[bool, bool]) -> bytes:
+        async with self._turn:
+            await asyncio.sleep(self._pause_ends_s - time.monotonic())
+            del self._next[asked]  # whoever comes from now on may have seen something that this page lacks
+            page, spent_s = await asyncio.get_running_loop().run_in_executor(self._thread, self._timed, asked)
+            self._pause_ends_s = time.monotonic() + min(spent_s * (1 / RENDERING_SHARE - 1), PAUSE_MAX_S)
+        return page
+
+    def _timed(self, asked: tuple[bool, bool]) -> tuple[bytes, float]:
+        started_s = time.thread_time()
+        is_openmetrics, is_packed = asked
+        page = self._render(is_openmetrics)
+        return gzip.compress(page, 1) if is_packed else page, time.thread_time() - started_s

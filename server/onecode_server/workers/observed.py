@@ -1,35 +1,13 @@
-"""What operations see of all workers at once: one page of metrics, and one report."""
+"""What operations see of all workers at once: their processes, and one report."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
-from pathlib import Path
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from prometheus_client import CollectorRegistry, ProcessCollector
+from prometheus_client import ProcessCollector
 from prometheus_client.metrics_core import Metric
-from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from onecode_server.workers.slot import Slot
-
-
-class SharedMetrics(Collector):
-    """The workers' metrics, added up by each metric's mode, from the files that they keep in one directory."""
-
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
-
-    def collect(self) -> Iterable[Metric]:
-        """Return all metrics."""
-        merged: Iterable[Metric] = MultiProcessCollector.merge([str(file) for file in self._files()])  # type: ignore[no-untyped-call]
-        return merged
-
-    def _files(self) -> Iterator[Path]:
-        # A worker that starts makes a file first and fills it then; until it has, there is nothing in it to read.
-        for file in sorted(self._directory.glob("*.db")):
-            with suppress(FileNotFoundError):  # a gauge's, of a worker that has ended
-                if file.stat().st_size:
-                    yield file
 
 
 class ProcessMetrics(Collector):
@@ -56,13 +34,6 @@ class ProcessMetrics(Collector):
                 for sample in family.samples:
                     shown.add_sample(sample.name, {"worker": worker}, sample.value)
         return merged.values()
-
-
-def registry_of(slots: Sequence[Slot], directory: Path, own: CollectorRegistry) -> CollectorRegistry:
-    """Return ``own`` with everything in it that the page of all workers shows."""
-    own.register(SharedMetrics(directory))
-    own.register(ProcessMetrics(slots))
-    return own
 
 
 def report_of(slots: Sequence[Slot]) -> dict[str, Any]:

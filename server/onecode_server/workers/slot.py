@@ -10,17 +10,20 @@ import signal
 import sys
 import time
 from contextlib import suppress
-from pathlib import Path
 from typing import Any, Final
 
-from prometheus_client import Counter
-from prometheus_client.multiprocess import mark_process_dead
-
 from onecode_server.errors import Misconfigured, OnecodeError
+from onecode_server.metrics import SupervisorMetrics
 
 SILENT_S: Final = 10.0
-"""After so long without a word a worker does not count as serving: it speaks every second, and its longest work on the
-loop takes milliseconds."""
+"""After so long without a word a worker hangs, and is killed: it speaks every second, and its longest work on the loop
+takes milliseconds."""
+STARTING_S: Final = 60.0
+"""The same until its first word, and until it serves once there is something to check with. A start takes a second; on
+a machine that is busy with other things, and with a store that is cold, many."""
+LOOK_S: Final = 1.0
+"""How often a worker's silence is looked at. What this process was itself stopped for (SIGSTOP, a machine that was
+suspended) is not the worker's silence: one look counts for two of these at the most."""
 SETTLED_S: Final = 10.0
 """A worker that opened everything and lived for so long ended for a reason of its own: the next starts at once."""
 BACKOFFS_S: Final = (0.0, 0.0, 0.5, 1.0, 2.0, 5.0, 10.0)
@@ -32,6 +35,10 @@ REPORT_BYTES_MAX: Final = 64 * 1024
 """A report has some hundred bytes, and names at most twenty entries of the trust list."""
 CLOSING_S: Final = 5.0
 """From a worker's last word to its end: it has drained by then."""
+KILLED_S: Final = 5.0
+"""From SIGKILL to a process's end. One that is longer in the system, such as in a read of a disk that does not answer,
+nobody can end. Its place stays empty until it has: the next one would hang there too, and another every minute. A
+server that ends does not wait for it."""
 
 _log = logging.getLogger(__name__)
 
@@ -39,24 +46,26 @@ _log = logging.getLogger(__name__)
 class Slot:
     """``number`` is the slot's own, from 0 on, and ``worker`` its label everywhere.
 
+    ``ended_badly`` is whether its worker did not drain when it was told to end, but died or was killed.
+
     ``ever_served`` is shared by all slots, and set once a worker of any of them served.
     """
 
     def __init__(
-        self, number: int, settings: list[str], metrics_dir: Path, restarts: Counter, ever_served: asyncio.Event
+        self, number: int, settings: list[str], metrics: SupervisorMetrics, ever_served: asyncio.Event
     ) -> None:
         # -P: what lies in the directory where the server was started is none of its modules.
         module = ("-P", "-m", "onecode_server.workers.worker")
         self.number = number
-        self._command = [sys.executable, *module, str(number), str(metrics_dir), *settings]
-        self._metrics_dir = metrics_dir
-        self._restarts = restarts.labels(str(number))
+        self.ended_badly = False
+        self._command = [sys.executable, *module, str(number), *settings]
+        self._metrics, self._restarts = metrics, metrics.restarts.labels(str(number))
         self._ever_served = ever_served
         self._ending = asyncio.Event()
         self._process: asyncio.subprocess.Process | None = None
         self._told: list[str] = []
         self._report: dict[str, Any] = {}
-        self._has_spoken, self._heard_s = False, 0.0
+        self._has_spoken, self._silent_s, self._unserved_s = False, 0.0, 0.0
         self.serves = asyncio.Event()
 
     @property
@@ -67,8 +76,7 @@ class Slot:
     @property
     def is_serving(self) -> bool:
         """Whether the worker serves, by what it said lately."""
-        heard = time.monotonic() - self._heard_s < SILENT_S
-        return self.serves.is_set() and heard and bool(self._report.get("serving"))
+        return self.serves.is_set() and self._silent_s < SILENT_S and bool(self._report.get("serving"))
 
     def report(self) -> dict[str, Any]:
         """Return what the worker last said of itself."""
@@ -84,13 +92,14 @@ class Slot:
             started_s = time.monotonic()
             status = await self._run()
             if self._ending.is_set():
+                self._judge(status)
                 return
             settled = self._has_spoken and time.monotonic() - started_s >= SETTLED_S
             in_a_row = 0 if settled else in_a_row + 1
             self.serves.clear()
             self._give_up_where_none_served(status, in_a_row)
             wait_s = BACKOFFS_S[min(in_a_row, len(BACKOFFS_S) - 1)]
-            why = {"worker": self.number, "status": status, "told": self._told, "next_in_s": wait_s}
+            why = {"worker": self.number, **_ending(status), "told": self._told, "next_in_s": wait_s}
             _log.error("a worker has ended, and another takes its place", extra=why)
             self._restarts.inc()
             with suppress(TimeoutError):
@@ -112,7 +121,7 @@ class Slot:
 
     async def _run(self) -> int | None:
         """Run one worker, and return its status; None where the system has no room for it."""
-        self._told, self._has_spoken = [], False
+        self._told, self._has_spoken, self._silent_s, self._unserved_s = [], False, 0.0, 0.0
         try:
             self._process = await asyncio.create_subprocess_exec(
                 *self._command,
@@ -125,20 +134,53 @@ class Slot:
         except OSError as fault:
             self._told = [f"cannot be started: {fault.strerror}"]
             return None
+        ends = [asyncio.create_task(end) for end in (self._listen(self._process), self._watch(self._process.pid))]
         try:
             if self._ending.is_set():
                 self._signal(signal.SIGTERM)
-            await self._listen(self._process)
+            # Not the line's end alone: it stays open with a process that the system does not end.
+            ended, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            for end in ended:
+                end.result()
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._process.wait(), CLOSING_S)
         finally:
-            self.kill()
-            status = await self._process.wait()
+            for end in ends:
+                end.cancel()
+            status = await self._killed(self._process)
             self._process, self._report = None, {}
-            # What its gauges said is over; what it counted stays, and its successor counts on in the same file.
-            with suppress(OSError):  # they stay until the next worker writes its own over them
-                mark_process_dead(self.number, str(self._metrics_dir))  # type: ignore[no-untyped-call]
+            self._metrics.forget(self.number)
         return status
+
+    async def _killed(self, process: asyncio.subprocess.Process) -> int | None:
+        """Kill a worker, and return its status once it has ended; None where it has not, and the server ends."""
+        self.kill()  # most often it has ended
+        gone, ending = asyncio.create_task(process.wait()), asyncio.create_task(self._ending.wait())
+        try:
+            if not (await asyncio.wait({gone}, timeout=KILLED_S))[0]:
+                why = {"worker": self.number, "pid": process.pid}
+                _log.error("a worker was killed, and the system does not end it", extra=why)
+                await asyncio.wait({gone, ending}, return_when=asyncio.FIRST_COMPLETED)
+            return gone.result() if gone.done() else None
+        finally:
+            gone.cancel()
+            ending.cancel()
+
+    async def _watch(self, pid: int) -> None:
+        """Kill the worker once it has not answered for too long."""
+        looked_s = time.monotonic()
+        while True:
+            await asyncio.sleep(LOOK_S)
+            before_s, looked_s = looked_s, time.monotonic()
+            passed_s = min(looked_s - before_s, 2 * LOOK_S)
+            self._silent_s += passed_s
+            self._unserved_s += passed_s if self._report.get("serving") and not self.serves.is_set() else 0
+            late = self._silent_s >= (SILENT_S if self._has_spoken else STARTING_S) or self._unserved_s >= STARTING_S
+            if late and not self._ending.is_set():  # a drain has a bound of its own
+                why = {"worker": self.number, "pid": pid, "silent_s": round(self._silent_s)}
+                _log.error("a worker does not answer, and is killed", extra=why)
+                self.kill()
+                return
 
     async def _listen(self, process: asyncio.subprocess.Process) -> None:
         try:
@@ -151,12 +193,21 @@ class Slot:
     def _hear(self, message: Any) -> None:
         if not isinstance(message, dict):
             raise ValueError("no object")
-        self._has_spoken, self._heard_s = True, time.monotonic()
+        self._has_spoken, self._silent_s = True, 0.0
         self._report = message.get("report", self._report)
         self._told = message.get("failed", self._told)
+        self._metrics.hear(self.number, message.get("counted", []))
         if message.get("serves"):
             self.serves.set()
             self._ever_served.set()
+
+    def _judge(self, status: int | None) -> None:
+        """Note how a worker ended that was told to. One that was only starting need not know the signal yet."""
+        was_starting = status == -signal.SIGTERM and not self._has_spoken
+        if status != 0 and not was_starting:
+            self.ended_badly = True
+            why = {"worker": self.number, **_ending(status), "told": self._told}
+            _log.error("a worker that was told to end did not end well", extra=why)
 
     def _give_up_where_none_served(self, status: int | None, in_a_row: int) -> None:
         if self._ever_served.is_set():
@@ -166,4 +217,15 @@ class Slot:
         if status == 1 and self._told:
             raise OnecodeError("; ".join(self._told))
         if in_a_row >= TRIES_MAX:
-            raise OnecodeError(f"no worker came up: {TRIES_MAX} in a row ended, the last with status {status}")
+            last = " ".join(str(part) for part in _ending(status).values())
+            raise OnecodeError(f"no worker came up: {TRIES_MAX} in a row ended, the last with status {last}")
+
+
+def _ending(status: int | None) -> dict[str, Any]:
+    """Return a worker's status, and the name of the signal that ended it where one did."""
+    if status is None or status >= 0:
+        return {"status": status}
+    try:
+        return {"status": status, "signal": signal.Signals(-status).name}
+    except ValueError:  # one of the real-time signals, which have numbers only
+        return {"status": status, "signal": f"SIG{-status}"}

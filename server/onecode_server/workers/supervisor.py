@@ -4,26 +4,20 @@ It holds no engine, opens no store and serves no call, so that there is little t
 """
 
 import asyncio
-import fcntl
 import logging
-import os
-import signal
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import fields, replace
-from pathlib import Path
 from typing import Final
 
 from onecode_server.config import Settings
 from onecode_server.data_directory import DataDirectory
-from onecode_server.errors import Misconfigured
+from onecode_server.errors import OnecodeError
 from onecode_server.metrics import SupervisorMetrics
 from onecode_server.rpc.observation import ObservationPage
-from onecode_server.signals import stop_event
-from onecode_server.workers.observed import registry_of, report_of
+from onecode_server.signals import ENDING, stop_event
+from onecode_server.workers.observed import ProcessMetrics, report_of
 from onecode_server.workers.reservation import reserved
-from onecode_server.workers.slot import Slot
+from onecode_server.workers.slot import KILLED_S, Slot
 
 CLOSING_S: Final = 5.0
 """What a worker gets beyond ``drain_s`` to close its store, before it is killed."""
@@ -32,23 +26,23 @@ _log = logging.getLogger(__name__)
 
 
 async def supervise(settings: Settings, announce: Callable[[str], None]) -> None:
-    """Serve with ``settings.workers`` workers until SIGTERM or SIGINT, then let all of them drain at once.
+    """Serve with ``settings.workers`` workers until SIGTERM, SIGINT or SIGHUP, then let all of them drain at once.
 
     ``announce`` is given the line that says where, once all of them serve. Raises Misconfigured, or OnecodeError where
-    none ever did.
+    none ever did, or one died or had to be killed when it was told to end.
     """
     DataDirectory(settings.data_dir).expect()
     with (
-        stop_event(signal.SIGTERM, signal.SIGINT) as stop,
-        _metrics_directory() as directory,
+        stop_event(*ENDING) as stop,
         reserved(*settings.listen) as port,
     ):
         listen = settings.listen._replace(port=port)
         given = _as_text(replace(settings, listen=listen))
         metrics, ever_served = SupervisorMetrics(), asyncio.Event()
-        slots = [Slot(n, given, directory, metrics.restarts, ever_served) for n in range(settings.workers)]
+        slots = [Slot(n, given, metrics, ever_served) for n in range(settings.workers)]
         metrics.serving.set_function(lambda: sum(slot.is_serving for slot in slots))
-        page = ObservationPage(registry_of(slots, directory, metrics.registry), lambda: report_of(slots))
+        metrics.show(ProcessMetrics(slots))
+        page = ObservationPage(metrics.page, lambda: report_of(slots))
         try:
             metrics_port = page.start(*settings.metrics)
             ready = f"ready grpc={listen} metrics={settings.metrics._replace(port=metrics_port)}"
@@ -76,9 +70,15 @@ async def _keep(slots: list[Slot], stop: asyncio.Event, drain_s: float, announce
             _log.error("workers were killed, since they did not end by themselves", extra={"workers": len(late)})
         for slot in slots:
             slot.kill()
-        failures = [one for one in await asyncio.gather(*keepers, return_exceptions=True) if one is not None]
+        _, held = await asyncio.wait(keepers, timeout=KILLED_S)
+        for keeper in held:  # of a process that not even that ends
+            keeper.cancel()
+        ended = await asyncio.gather(*keepers, return_exceptions=True)
+        failures = [one for one in ended if one is not None and not isinstance(one, asyncio.CancelledError)]
     if failures:
         raise failures[0]
+    if late or any(slot.ended_badly for slot in slots):
+        raise OnecodeError("a worker that was told to end did not end well: the log says which, and how")
 
 
 async def _announce_once_all_serve(slots: list[Slot], announce: Callable[[], None]) -> None:
@@ -91,25 +91,3 @@ async def _announce_once_all_serve(slots: list[Slot], announce: Callable[[], Non
 def _as_text(settings: Settings) -> list[str]:
     """Return settings as a worker reads them, validated once more on the way."""
     return [f"{field.name}={getattr(settings, field.name)}" for field in fields(settings)]
-
-
-@contextmanager
-def _metrics_directory() -> Iterator[Path]:
-    """Make a directory for the workers' metrics, which goes with the supervisor: they count from its start on."""
-    try:
-        made = tempfile.TemporaryDirectory(prefix="onecode-metrics-", ignore_cleanup_errors=True)
-    except OSError as fault:
-        raise Misconfigured(f"no temporary directory for the workers' metrics, see TMPDIR: {fault.strerror}") from None
-    with made as path, _locked(path):
-        yield Path(path)
-
-
-@contextmanager
-def _locked(directory: str) -> Iterator[None]:
-    """Say that a directory is in use: systemd-tmpfiles(8) leaves one that is locked alone, however old its files."""
-    opened = os.open(directory, os.O_RDONLY)
-    try:
-        fcntl.flock(opened, fcntl.LOCK_SH)
-        yield
-    finally:
-        os.close(opened)

@@ -1,9 +1,9 @@
 """A worker: a process that serves what its supervisor's port brings, and tells it how it is.
 
-``python -m onecode_server.workers.worker SLOT METRICS_DIR NAME=VALUE...``, with the settings as flags would have them.
-Only a supervisor starts it. Standard output carries JSON lines to it: ``serves``, ``report``, ``failed``. Standard
-input carries nothing; that it ends says that the supervisor is gone. Then the worker lets go of the port at once, and
-ends within ``ORPHANED_S``.
+``python -m onecode_server.workers.worker SLOT NAME=VALUE...``, with the settings as flags would have them. Only a
+supervisor starts it. Standard output carries JSON lines to it: ``serves``, ``report``, ``counted``, ``failed``.
+Standard input carries nothing; that it ends says that the supervisor is gone. Then the worker lets go of the port at
+once, and ends within ``ORPHANED_S``.
 """
 
 import asyncio
@@ -12,12 +12,11 @@ import os
 import signal
 import sys
 from contextlib import suppress
-from pathlib import Path
 from typing import Any, Final
 
 import uvloop
 
-from onecode_server import app, logs, metrics
+from onecode_server import app, logs
 from onecode_server.config import Settings
 from onecode_server.errors import Misconfigured, OnecodeError
 from onecode_server.signals import stop_event
@@ -28,6 +27,8 @@ ORPHANED_S: Final = 0.5
 """What a worker without a supervisor still gets, however long it might drain: systemd(1) starts a service anew when all
 of its processes have ended. The largest batch takes a third of it; what it cuts off breaks as in a worker that is
 killed."""
+LAST_WORDS_S: Final = 1.0
+"""A supervisor reads at once. One that is stopped gets the last second's counts within this, or not at all."""
 
 
 class _Line(asyncio.Protocol):
@@ -36,11 +37,12 @@ class _Line(asyncio.Protocol):
     def __init__(self, gone: asyncio.Event) -> None:
         self._gone = gone
         self._out: asyncio.WriteTransport | None = None
+        self._written = _Written()
 
     async def open(self) -> None:
         loop = asyncio.get_running_loop()
         await loop.connect_read_pipe(lambda: self, sys.stdin)
-        self._out, _ = await loop.connect_write_pipe(asyncio.BaseProtocol, sys.stdout)
+        self._out, _ = await loop.connect_write_pipe(lambda: self._written, sys.stdout)
 
     def connection_lost(self, fault: Exception | None) -> None:
         """Note that the supervisor is gone."""
@@ -49,12 +51,33 @@ class _Line(asyncio.Protocol):
         # whatever it is at. The store stands that at any time.
         signal.setitimer(signal.ITIMER_REAL, ORPHANED_S)
 
+    @property
+    def is_free(self) -> bool:
+        """Whether the supervisor has taken what it was told."""
+        return self._out is not None and not self._out.get_write_buffer_size()
+
     def tell(self, message: dict[str, Any]) -> None:
-        """Send a message. Mere reports are let go of while earlier ones are not read: the next one is newer."""
-        if self._out is None or self._out.is_closing():
-            return
-        if "serves" in message or not self._out.get_write_buffer_size():
+        """Send a message, which a supervisor that is gone does not get."""
+        if self._out is not None and not self._out.is_closing():
             self._out.write(_encoded(message))
+
+    async def close(self) -> None:
+        """Wait until the supervisor has taken everything, for ``LAST_WORDS_S`` at the most."""
+        if self._out is not None:
+            self._out.close()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._written.ended.wait(), LAST_WORDS_S)
+
+
+class _Written(asyncio.BaseProtocol):
+    """``ended`` is set once everything is written, or can be written no more."""
+
+    def __init__(self) -> None:
+        self.ended = asyncio.Event()
+
+    def connection_lost(self, fault: Exception | None) -> None:
+        """Note it."""
+        self.ended.set()
 
 
 def _encoded(message: dict[str, Any]) -> bytes:
@@ -65,15 +88,17 @@ def _encoded(message: dict[str, Any]) -> bytes:
 
 
 async def _work(settings: Settings) -> None:
-    with stop_event(signal.SIGTERM) as stop:
+    with stop_event(signal.SIGTERM, signal.SIGHUP) as stop:
         line = _Line(stop)
         await line.open()
-        await app.serve_in_slot(settings, stop, line.tell)
+        try:
+            await app.serve_in_slot(settings, stop, line)
+        finally:
+            await line.close()
 
 
-def main(slot: str, metrics_dir: str, *given: str) -> int:
+def main(slot: str, *given: str) -> int:
     """Serve until SIGTERM, or until the supervisor is gone. Return the process's status."""
-    metrics.share_by_slot(Path(metrics_dir), int(slot))
     settings = Settings.read(dict(one.split("=", 1) for one in given))
     logs.configure(settings.log_level, worker=int(slot))
     told = os.dup(sys.stdout.fileno())  # the loop closes its own

@@ -1,0 +1,171 @@
+"""A listener for a few HTTP callers at once: one request each, and every bound that a stranger could try.
+
+Everything is read as it comes, on one event loop, so that a caller who says nothing keeps nobody waiting. Where all
+places are taken, the one who has been silent longest gives his up: a caller's request is there within milliseconds.
+"""
+
+import asyncio
+import logging
+import socket
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final, NamedTuple
+
+CONNECTIONS_MAX: Final = 16
+"""A scrape, a health check, a person with a browser, each several times over; and descriptors, of which a worker keeps
+64 for itself (``descriptors.OWN``)."""
+REQUEST_TIMEOUT_S: Final = 5.0
+"""From accepting a connection to its end, its answer included."""
+HEAD_BYTES_MAX: Final = 16 * 1024
+"""A request line and headers; Prometheus sends some 300 bytes. No request here has a body that would be read."""
+ACCEPT_AGAIN_S: Final = 0.5
+"""Where no descriptor is left, a connection stays in the kernel's queue, and is ready all the time: without a pause it
+would keep a core busy."""
+SHARE: Final = 0.1
+"""What answering takes of the time at the most: the scans of a server of one process share the GIL with it. Callers
+who connect faster wait in the kernel's queue."""
+ACCEPT_PAUSE_MAX_S: Final = 0.05
+
+_ENDS: Final = (b"\r\n\r\n", b"\n\n")
+
+_log = logging.getLogger(__name__)
+
+
+class Request(NamedTuple):
+    """What was asked. The names of headers are in lower case; the path is without a query."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+
+
+class Answer(NamedTuple):
+    """What is answered. ``status`` is code and phrase; ``headers`` are those beside length and connection."""
+
+    status: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class HttpListener:
+    """Answers each request on a listening socket, on the running event loop."""
+
+    def __init__(self, listening: socket.socket, answer: Callable[[Request], Awaitable[Answer]]) -> None:
+        listening.setblocking(False)
+        self.answer = answer
+        self._socket = listening
+        self._loop = asyncio.get_running_loop()
+        self._open: dict[_Connection, None] = {}  # the oldest first
+        self._accepting: set[asyncio.Task[Any]] = set()
+        self._spent_s = time.thread_time()
+        self._listen()
+
+    def close(self) -> None:
+        """Accept nobody any more, and hang up."""
+        self._loop.remove_reader(self._socket)
+        self._socket.close()
+        for connection in list(self._open):
+            connection.abort()
+
+    def add(self, connection: "_Connection") -> None:
+        """Give a connection a place, if need be that of another one."""
+        if len(self._open) >= CONNECTIONS_MAX:
+            gives_way = next((one for one in self._open if one.is_silent), next(iter(self._open)))
+            gives_way.abort()
+            self.remove(gives_way)
+        self._open[connection] = None
+
+    def remove(self, connection: "_Connection") -> None:
+        """Forget a connection."""
+        self._open.pop(connection, None)
+
+    def _listen(self) -> None:
+        if self._socket.fileno() >= 0:
+            self._loop.add_reader(self._socket, self._accept)
+
+    def _accept(self) -> None:
+        """Accept one connection, so that others are read before the next is accepted."""
+        try:
+            accepted, _ = self._socket.accept()
+        except (BlockingIOError, ConnectionAbortedError):
+            return
+        except OSError:
+            self._pause(ACCEPT_AGAIN_S)
+            return
+        task = self._loop.create_task(self._loop.connect_accepted_socket(lambda: _Connection(self), accepted))
+        self._accepting.add(task)
+        task.add_done_callback(self._accepted)
+        before_s, self._spent_s = self._spent_s, time.thread_time()
+        self._pause(min((self._spent_s - before_s) * (1 / SHARE - 1), ACCEPT_PAUSE_MAX_S))
+
+    def _accepted(self, task: asyncio.Task[Any]) -> None:
+        self._accepting.discard(task)
+        if not task.cancelled() and (fault := task.exception()):
+            _log.info("a request was not answered: %s", type(fault).__name__)
+
+    def _pause(self, seconds: float) -> None:
+        self._loop.remove_reader(self._socket)
+        self._loop.call_later(seconds, self._listen)
+
+
+class _Connection(asyncio.Protocol):
+    def __init__(self, listener: HttpListener) -> None:
+        self.is_silent = True
+        self._listener = listener
+        self._received = b""
+        self._transport: asyncio.Transport
+        self._deadline: asyncio.TimerHandle
+        self._answering: asyncio.Task[None] | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - for the type checker
+        self._transport = transport
+        self._deadline = asyncio.get_running_loop().call_later(REQUEST_TIMEOUT_S, self.abort)
+        self._listener.add(self)
+
+    def connection_lost(self, fault: Exception | None) -> None:
+        self._deadline.cancel()
+        self._listener.remove(self)
+        if self._answering is not None:
+            self._answering.cancel()
+
+    def abort(self) -> None:
+        """Hang up, whatever was to be read or written."""
+        self._transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        """Read on until the request is there."""
+        if not self.is_silent:
+            return
+        self._received += data
+        if len(self._received) > HEAD_BYTES_MAX or any(end in self._received for end in _ENDS):
+            self.is_silent = False
+            self._transport.pause_reading()
+            self._answering = asyncio.create_task(self._answer(_read(self._received)))
+
+    async def _answer(self, asked: Request | str) -> None:
+        if isinstance(asked, str):
+            answer = Answer(asked, {"Content-Type": "text/plain"}, f"{asked}\n".encode())
+        else:
+            answer = await self._listener.answer(asked)
+        headers = {**answer.headers, "Content-Length": str(len(answer.body)), "Connection": "close"}
+        head = "\r\n".join([f"HTTP/1.0 {answer.status}", *(f"{name}: {value}" for name, value in headers.items())])
+        body = b"" if isinstance(asked, Request) and asked.method == "HEAD" else answer.body
+        self._transport.write(head.encode("latin-1") + b"\r\n\r\n" + body)
+        self._transport.close()  # once all of it is written, within the deadline
+
+
+def _read(received: bytes) -> Request | str:
+    """Return the request, or the status for what is none."""
+    first, *lines = received.decode("latin-1").replace("\r\n", "\n").split("\n")
+    if len(received) > HEAD_BYTES_MAX:
+        return "414 URI Too Long" if len(first) > HEAD_BYTES_MAX // 2 else "431 Request Header Fields Too Large"
+    method, _, rest = first.partition(" ")
+    target, _, protocol = rest.rpartition(" ")
+    if not method or not target or not protocol.startswith("HTTP/"):
+        return "400 Bad Request"
+    if not protocol.startswith("HTTP/1."):
+        return "505 HTTP Version Not Supported"
+    headers = (line.partition(":") for line in lines if line)
+    path = target.partition("?")[0]
+    return Request(method, path, {name.strip().lower(): value.strip() for name, _, value in headers})
