@@ -1,11 +1,15 @@
 """Fixtures that more than one folder of tests needs."""
 
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest_asyncio
 
 from tests.world import World
+
+for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
+    del os.environ[name]  # tests reach this machine alone; those about proxies set their own
 
 
 @pytest_asyncio.fixture
