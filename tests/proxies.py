@@ -20,7 +20,7 @@ class CountingProxy:
         """Variables that send everything here, in both spellings, and nothing around it."""
         address = f"127.0.0.1:{self._listener.getsockname()[1]}"
         names = ("http_proxy", "https_proxy", "grpc_proxy", "all_proxy")
-        variables = {name: f"http://{address}" for name in (*names, *map(str.upper, names))}
+        variables = dict.fromkeys((*names, *map(str.upper, names)), f"http://{address}")
         by_address = {"GRPC_ADDRESS_HTTP_PROXY": address, "GRPC_ADDRESS_HTTP_PROXY_ENABLED_ADDRESSES": "127.0.0.0/8"}
         return variables | by_address
 

@@ -15,13 +15,54 @@ from onecode_client.loopback import UNPROXIED, is_local
 
 from tests.proxies import CountingProxy
 
-LOCAL = """127.0.0.1:50051 127.0.0.1 127.8.9.10:1 127.1:80 0.0.0.0:80 localhost:50051 LocalHost:1 localhost.:1 a.localhost:1
-[::1]:50051 ::1 [::1] [::]:80 [::ffff:127.0.0.1]:80 [::1%lo]:80 ip6-localhost:80 unix:/run/onecode.sock unix:onecode.sock
-unix:///run/onecode.sock unix-abstract:onecode dns:localhost:80 dns:///127.0.0.1:80 dns://10.0.0.1/localhost:80
-ipv4:127.0.0.1:80 ipv4:127.0.0.1:80,127.0.0.2:80 ipv6:[::1]:80 passthrough:///127.0.0.1:80""".split()
-REMOTE = """10.0.0.1:50051 128.0.0.1:1 onecode.example:50051 localhost.example:1 notlocalhost:1 unix.example:1 dns:80 [2001:db8::1]:80
-::ffff:10.0.0.1 dns:///onecode.example:80 dns://127.0.0.1/onecode.example:80 ipv4:127.0.0.1:80,10.0.0.1:80 ipv6:[fe80::1]:80
-1270.0.0.1:80 127.0.0.1.example:80 xds:///onecode vsock:2:80""".split()
+LOCAL = [
+    "127.0.0.1:50051",
+    "127.0.0.1",
+    "127.8.9.10:1",
+    "127.1:80",
+    "0.0.0.0:80",
+    "localhost:50051",
+    "LocalHost:1",
+    "localhost.:1",
+    "a.localhost:1",
+    "[::1]:50051",
+    "::1",
+    "[::1]",
+    "[::]:80",
+    "[::ffff:127.0.0.1]:80",
+    "[::1%lo]:80",
+    "ip6-localhost:80",
+    "unix:/run/onecode.sock",
+    "unix:onecode.sock",
+    "unix:///run/onecode.sock",
+    "unix-abstract:onecode",
+    "dns:localhost:80",
+    "dns:///127.0.0.1:80",
+    "dns://10.0.0.1/localhost:80",
+    "ipv4:127.0.0.1:80",
+    "ipv4:127.0.0.1:80,127.0.0.2:80",
+    "ipv6:[::1]:80",
+    "passthrough:///127.0.0.1:80",
+]
+REMOTE = [
+    "10.0.0.1:50051",
+    "128.0.0.1:1",
+    "onecode.example:50051",
+    "localhost.example:1",
+    "notlocalhost:1",
+    "unix.example:1",
+    "dns:80",
+    "[2001:db8::1]:80",
+    "::ffff:10.0.0.1",
+    "dns:///onecode.example:80",
+    "dns://127.0.0.1/onecode.example:80",
+    "ipv4:127.0.0.1:80,10.0.0.1:80",
+    "ipv6:[fe80::1]:80",
+    "1270.0.0.1:80",
+    "127.0.0.1.example:80",
+    "xds:///onecode",
+    "vsock:2:80",
+]
 
 
 @pytest.mark.parametrize("target", LOCAL)
