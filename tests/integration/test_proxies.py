@@ -1,8 +1,6 @@
 """With proxies in the environment, what runs on this machine reaches what runs on this machine."""
 
-import json
 import os
-import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,7 +13,6 @@ from tests.integration.test_other_clients import GO_CLIENT
 from tests.proxies import CountingProxy
 
 ROOT = Path(__file__).parents[2]
-CHECKED = re.compile(r"^HEALTHCHECK .*\\\n *CMD (\[.*\])$", re.MULTILINE)
 
 
 @pytest.fixture
@@ -36,20 +33,6 @@ def test_commands_reach_a_server(proxy: CountingProxy, server: Server, shared: D
     )
     for arguments in asked:
         expect(command(*arguments, **proxy.environment))
-    assert proxy.asked == []
-
-
-def test_the_image_asks_after_its_own_health(proxy: CountingProxy, server: Server) -> None:
-    found = CHECKED.search((ROOT / "Dockerfile").read_text())
-    assert found
-    _, *rest = json.loads(found[1])
-
-    def check(page: str) -> int:
-        environment = os.environ | proxy.environment | {"ONECODE_METRICS": page}
-        return subprocess.run([sys.executable, *rest], env=environment, timeout=100, check=False).returncode
-
-    assert check(server.page) == 0
-    assert check(server.address) != 0
     assert proxy.asked == []
 
 
