@@ -4,10 +4,11 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 STUBS  := clients/python
-PIN    := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet
+PROTOC := $(VENV)/protoc
+PIN    := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help attack drills demo test fuzz fuzz-ci fuzz-paths fuzz-paths-ci check coverage protos stubs-fresh breaking lint types imports bench bench-gate bench-peers spread soak bench-kernel bench-store bench-floods go-client constraints clean
+.PHONY: help attack drills demo test fuzz fuzz-ci fuzz-paths fuzz-paths-ci check packages lowest coverage protos stubs-fresh breaking lint types imports bench bench-gate bench-peers spread soak bench-kernel bench-store bench-floods go-client constraints clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -17,6 +18,12 @@ $(STAMP): pyproject.toml setup.py constraints.txt $(wildcard server/onecode_serv
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# The compiler of the stubs is an older one than what else is installed here could live with.
+$(PROTOC)/.installed: constraints-stubs.txt | $(STAMP)
+	$(PYTHON) -m venv $(PROTOC)
+	$(PROTOC)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r constraints-stubs.txt
 	@touch $@
 
 demo: $(STAMP) ## verify and translate a traveller's code on a real server
@@ -39,6 +46,27 @@ fuzz-paths: $(STAMP) ## compare single, row and column checks with the general p
 fuzz-paths-ci: $(STAMP) ## the same for under a minute, always the same mutants
 	$(BIN)/python -m tests.fuzz_paths --seed 1 --runs 30000
 
+DIST := build/dist
+packages: $(STAMP) ## build both packages, install them where nothing else is, with and without a compiler, and use them
+	rm -rf $(DIST)
+	$(BIN)/python -m tests.packages --out $(DIST)
+
+# What was built runs on the oldest of each package that it asks for; the tests' own tools are those of $(VENV).
+LOWEST := build/lowest
+# Where the packages differ: wire, store, signatures, arrays, settings, what commands print. Rules and numbers are ours.
+LOWEST_TESTS := $(addprefix tests/unit/,cli client rpc stores crypto/test_libsodium.py crypto/test_signing.py \
+    formats/test_national.py formats/test_base45_columns.py formats/test_base64url_columns.py engine/test_verifier.py \
+    engine/test_translator.py engine/test_publisher.py engine/test_other_peoples_codes.py test_config.py test_metrics.py) \
+  $(addprefix tests/integration/test_,client.py exceptions.py every_rule.py init.py mistakes.py observation.py \
+    other_clients.py pictures.py requests.py status.py streams.py trust_edits.py workers.py)
+PURELIB = -c 'import sysconfig; print(sysconfig.get_path("purelib"))'
+lowest: packages ## run what other people's packages have a part in on the lowest versions that pyproject.toml allows
+	$(PYTHON) -m venv --clear $(LOWEST)
+	$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r constraints-lowest.txt
+	$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check --no-index --no-deps $(DIST)/native/*.whl
+	$(BIN)/python $(PURELIB) > "$$($(LOWEST)/bin/python $(PURELIB))/tools.pth"
+	$(LOWEST)/bin/python -m pytest $(LOWEST_TESTS)
+
 coverage: $(STAMP) ## after `make test TEST_FLAGS=--cov`: hold rules, formats and engine to 95 % of lines and branches
 	@for room in rules formats engine; do \
 	  $(BIN)/python -m coverage report --include="*/onecode_server/$$room/*" --fail-under=95 --skip-covered --show-missing || exit 1; \
@@ -58,11 +86,11 @@ types: $(STAMP)
 imports: $(STAMP)
 	$(BIN)/lint-imports
 
-protos: $(STAMP) ## generate the Python stubs from protos/
-	./protos/generate.sh $(BIN) $(STUBS)
+protos: $(STAMP) $(PROTOC)/.installed ## generate the Python stubs from protos/
+	./protos/generate.sh $(PROTOC)/bin $(BIN) $(STUBS)
 
-stubs-fresh: $(STAMP)
-	./protos/check-fresh.sh $(BIN) $(STUBS)
+stubs-fresh: $(STAMP) $(PROTOC)/.installed
+	./protos/check-fresh.sh $(PROTOC)/bin $(BIN) $(STUBS)
 
 breaking: $(STAMP) ## compare the protos with AGAINST (default: the last release tag, else the first commit that has them)
 	./protos/check-breaking.sh $(BIN) $(AGAINST)
@@ -76,8 +104,8 @@ bench: $(STAMP) ## the server against its peers and its bars, with plots, in und
 bench-gate: $(STAMP) ## fail where this tree is slower than the last release (GATE_FLAGS=--write: make it the release)
 	$(BIN)/python -m benchmarks.gate $(GATE_FLAGS)
 
-bench-peers: $(STAMP) ## build the peers in Go and Rust, each where its toolchain is
-	for peer in go rust; do PYTHON="$$PWD/$(BIN)/python" benchmarks/peers/build.sh $$peer || [ $$? = 3 ] || exit 1; done
+bench-peers: $(PROTOC)/.installed ## build the peers in Go and Rust, each where its toolchain is
+	for peer in go rust; do PYTHON="$$PWD/$(PROTOC)/bin/python" benchmarks/peers/build.sh $$peer || [ $$? = 3 ] || exit 1; done
 
 bench-floods: $(STAMP) ## what copies, odd codes and strangers' key ids do to the batches of others
 	$(BIN)/python -m benchmarks.floods
@@ -104,13 +132,16 @@ bench-kernel: $(STAMP) ## the signature kernel against PyNaCl, with a plot
 bench-store: $(STAMP) ## a store of 10 million subjects against one of 100 thousand: look-ups, and bytes on disk
 	$(BIN)/python -m benchmarks.store
 
-go-client: ## build the Go client on stubs generated from protos/ (needs Go)
-	./clients/go/build.sh
+go-client: $(PROTOC)/.installed ## build the Go client on stubs generated from protos/ (needs Go)
+	PYTHON="$$PWD/$(PROTOC)/bin/python" ./clients/go/build.sh
 
 constraints: ## pin the newest dependencies that pyproject.toml allows, with hashes (needs uv)
-	$(PIN) --group dev --upgrade -o constraints.txt
-	$(PIN) --group build --constraint constraints.txt -o constraints-runtime.txt
-	$(PIN) --group bench --constraint constraints.txt -o constraints-bench.txt
+	$(PIN) pyproject.toml --group dev --upgrade -o constraints.txt
+	$(PIN) pyproject.toml --group build --constraint constraints.txt -o constraints-runtime.txt
+	$(PIN) pyproject.toml --group bench --constraint constraints.txt -o constraints-bench.txt
+	$(PIN) --group stubs --upgrade -o constraints-stubs.txt
+	$(PIN) pyproject.toml --resolution lowest-direct --upgrade -o constraints-lowest.txt
+	$(PIN) clients/python/pyproject.toml --resolution lowest-direct --upgrade -o constraints-lowest-client.txt
 
 clean: ## remove what make made
 	rm -rf $(VENV) .mypy_cache .ruff_cache .coverage .hypothesis .import_linter_cache build benchmarks/peers/build

@@ -26,6 +26,7 @@ from rich.progress import track
 from onecode.v1 import recognition_pb2 as pb
 from onecode.v1 import recognition_pb2_grpc as pb_grpc
 from onecode_client import AsyncOnecodeClient, OnecodeClient
+from onecode_client.loopback import UNPROXIED
 
 from benchmarks import servers, workload
 from benchmarks.servers import Server, cpu_s
@@ -37,7 +38,7 @@ CONNECTIONS: Final = 4
 WARM_UP_S: Final = 0.5
 CALL_TIMEOUT_S: Final = 20.0
 POOL_CODES: Final = 20_000
-_OWN: Final = (("grpc.use_local_subchannel_pool", 1),)
+_OWN: Final = (("grpc.use_local_subchannel_pool", 1), *UNPROXIED)
 
 Verify = Callable[[bytes], pb.VerifyResponse]
 AsyncVerify = Callable[[bytes], Awaitable[pb.VerifyResponse]]

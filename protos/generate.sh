@@ -1,10 +1,13 @@
 #!/bin/sh
-# Usage: generate.sh BIN OUT. Writes the Python stubs and their types to OUT with the tools in BIN.
+# Usage: generate.sh PROTOC BIN OUT. Writes the Python stubs to OUT with grpcio-tools in PROTOC, and their types with the
+# plugins in BIN. Generated code runs with gRPC and protobuf of its compiler's versions and later ones, and no earlier:
+# so the compiler is the oldest that partners may have.
 set -eu
-bin=$1
-out=$2
+protoc=$1
+bin=$2
+out=$3
 here=$(cd "$(dirname "$0")" && pwd)
-"$bin/python" -m grpc_tools.protoc \
+"$protoc/python" -m grpc_tools.protoc \
   --plugin=protoc-gen-mypy="$bin/protoc-gen-mypy" \
   --plugin=protoc-gen-mypy_grpc="$bin/protoc-gen-mypy_grpc" \
   --proto_path="$here" \

@@ -1,14 +1,18 @@
 """Fixtures that more than one folder of tests needs."""
 
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-# Its plugin imports it at a run's end at the latest. After asynchronous tests alone that has failed in CPython 3.11.7: a
-# SystemError of the compiler, about the depth of its recursion.
+# Its plugin imports it at a run's end at the latest, where CPython 3.11.7 has failed to compile it after asynchronous
+# tests: a SystemError about the depth of its recursion.
 import hypothesis  # noqa: F401
 import pytest_asyncio
 
 from tests.world import World
+
+for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
+    del os.environ[name]  # tests reach this machine alone; those about proxies set their own
 
 
 @pytest_asyncio.fixture

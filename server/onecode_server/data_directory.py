@@ -6,11 +6,13 @@ root.key              the root's secret key: here on the operator's machine only
 keys/                 signing keys: one file a key, named region.role.format.kid.key
 pseudonym.key         the secret that turns identifiers into pseudonyms, the same on all nodes
 store/                the LMDB store
+
+Key files (root.key, keys/, pseudonym.key) have mode 0600, and are refused where anybody but their owner may open them.
 """
 
 from pathlib import Path
 
-from onecode_server.crypto.signing import Signer, read_secret
+from onecode_server.crypto.signing import Signer, read_public_key, read_secret
 from onecode_server.errors import Misconfigured
 from onecode_server.formats.region_entry import key_id_text
 from onecode_server.model.trust_list import Format, Role
@@ -36,7 +38,7 @@ class DataDirectory:
 
     def read_root_public_key(self) -> bytes:
         """Return the root's public key (32 bytes). Raises Misconfigured."""
-        return read_secret(self.root_public_key)
+        return read_public_key(self.root_public_key)
 
     def read_pseudonym_key(self) -> bytes:
         """Return the pseudonym key (32 bytes). Raises Misconfigured."""

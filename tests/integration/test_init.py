@@ -2,11 +2,14 @@
 
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
+
+import pytest
 
 from onecode.v1 import recognition_pb2 as pb
 
-from tests.integration.deployment import Deployment, Server, called, command, expect
+from tests.integration.deployment import LOOPBACK, Deployment, Server, called, command, expect
 
 
 def contents(path: Path) -> dict[Path, bytes]:
@@ -61,3 +64,34 @@ def test_init_without_demo_lists_the_national_authority_alone(tmp_path: Path):
 def test_serve_never_opens_the_root_key(server: Server, shared: Deployment):
     assert (shared.path / "root.key").is_fifo()  # nobody writes to it: whoever reads it is stuck
     assert server.verify(shared.issue("420000")[0]).verdict.decision == pb.DECISION_ADMIT
+
+
+def refused(file: Path) -> str:
+    return f"onecode: the key file {file} is open to more than its owner (mode 0644): set it to 0600, with chmod\n"
+
+
+@pytest.mark.parametrize("name", ["pseudonym.key", "keys/000000.gateway.jwt.*.key"])
+def test_a_server_does_not_start_on_keys_that_others_may_open(deployment: Deployment, name: str):
+    (file,) = deployment.path.glob(name)
+    file.chmod(0o644)
+    ended = command("serve", "--data-dir", deployment.path, *LOOPBACK, "--workers", 1)
+    assert (ended.status, ended.out, ended.err) == (2, "", refused(file))
+
+
+def test_nothing_is_issued_or_signed_with_keys_that_others_may_open(deployment: Deployment):
+    root, (issuer,) = deployment.path / "root.key", (deployment.path / "keys").glob("420000.issuer.*.key")
+    before = deployment.list_file.read_bytes()
+    for file, ended in (
+        (root, lambda: deployment.trust("sign")),
+        (root, lambda: deployment.trust("sign", "--root-key", root)),
+        (issuer, lambda: called("issue", "--data-dir", deployment.path, "--region", "420000", "--level", "GREEN")),
+    ):
+        file.chmod(0o644)
+        assert ended() == (2, "", refused(file))
+    assert deployment.list_file.read_bytes() == before
+
+
+def test_everybody_may_read_the_public_key_and_the_list(deployment: Deployment, serve: Callable[..., Server]):
+    (deployment.path / "root.pub").chmod(0o644)
+    deployment.list_file.chmod(0o644)
+    assert serve(deployment).verify(b"x").verdict.decision == pb.DECISION_REFUSE

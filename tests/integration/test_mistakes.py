@@ -23,11 +23,13 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "unmapped": '{"ok": "BLUE"}',
         "empty": "",
         "codes": "x\n",
+        "private": "no hex",
         "long": "x" * 70_000,
         "wide": '{"ok": "GREEN"}' + " " * 1024 * 1024,
     }
     for name, content in contents.items():
         (path / name).write_text(content, "utf-8")
+        (path / name).chmod(0o600 if name == "private" else 0o644)
     return path
 
 
@@ -93,7 +95,8 @@ ON_A_DATA_DIRECTORY = {
     "retire: unknown key": (["trust", "retire-key", "--region", "420000", "--kid", "k"], "no key with the id k"),
     "revoke: unknown key": (["trust", "revoke-key", "--region", "420000", "--kid", "k"], "no key with the id k"),
     "sign: no key": (["trust", "sign", "--root-key", "@nothing"], "nothing: No such file"),
-    "sign: not a key": (["trust", "sign", "--root-key", "@claims"], "claims is not hex"),
+    "sign: not a key": (["trust", "sign", "--root-key", "@private"], "private is not hex"),
+    "sign: everybody's": (["trust", "sign", "--root-key", "@claims"], "claims is open to more than its owner"),
     "sign: a key without end": (["trust", "sign", "--root-key", "/dev/zero"], "/dev/zero is not hex"),
     "audit: no hash": (["audit", "verify", "--expect", "zz"], "--expect 'zz' is not 64 hex digits"),
     "audit: an empty hash": (["audit", "verify", "--expect", ""], "--expect '' is not 64 hex digits"),

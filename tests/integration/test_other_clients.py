@@ -2,9 +2,17 @@
 
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
+import grpc
 import pytest
+from google.protobuf.descriptor_pb2 import FileDescriptorProto
+from google.protobuf.descriptor_pool import DescriptorPool
+from google.protobuf.message_factory import GetMessageClass
+from grpc_reflection.v1alpha import reflection_pb2
+
+from onecode.v1 import recognition_pb2
 
 from tests.integration.deployment import Deployment, Server
 
@@ -30,3 +38,99 @@ def test_grpcurl_calls_what_the_protos_say(server: Server) -> None:
     asked += ["-d", '{"code": "bm8=", "host_region": "420000"}', server.address, "onecode.v1.RecognitionService/Verify"]
     ended = subprocess.run(asked, capture_output=True, text=True, timeout=60, check=True)
     assert "REASON_FORMAT_UNKNOWN" in ended.stdout
+
+
+REFLECTION = ("grpc.reflection.v1", "grpc.reflection.v1alpha")
+
+
+@pytest.fixture(scope="module")
+def reflecting(shared: Deployment) -> Iterator[Server]:
+    running = Server(shared, "--reflection", "true")
+    yield running
+    running.end()
+
+
+def asked(server: Server, package: str, **question: str) -> reflection_pb2.ServerReflectionResponse:
+    """Return the answer to one question, by the messages of the earlier protocol: both have the same bytes."""
+    ask = server.channel().stream_stream(
+        f"/{package}.ServerReflection/ServerReflectionInfo",
+        reflection_pb2.ServerReflectionRequest.SerializeToString,
+        reflection_pb2.ServerReflectionResponse.FromString,
+    )
+    (answer,) = ask(iter([reflection_pb2.ServerReflectionRequest(**question)]), timeout=60)
+    return answer
+
+
+@pytest.mark.parametrize("package", REFLECTION)
+def test_reflection_tells_what_can_be_called_by_either_version(reflecting: Server, package: str) -> None:
+    listed = [one.name for one in asked(reflecting, package, list_services="").list_services_response.service]
+    services = ("RecognitionService", "StatusService", "ExceptionService", "TrustListService")
+    reflections = [f"{version}.ServerReflection" for version in REFLECTION]
+    assert sorted(listed) == sorted(
+        [*(f"onecode.v1.{name}" for name in services), "grpc.health.v1.Health", *reflections]
+    )
+    for name in listed:
+        assert asked(reflecting, package, file_containing_symbol=name).WhichOneof("message_response") == (
+            "file_descriptor_response"
+        )
+
+
+@pytest.mark.parametrize("package", REFLECTION)
+def test_what_reflection_describes_is_what_a_stub_made_of_it_calls(reflecting: Server, package: str) -> None:
+    """As a client does that knows nothing else: messages from the answer, and a call with them."""
+    method = recognition_pb2.DESCRIPTOR.services_by_name["RecognitionService"].full_name
+    found = asked(reflecting, package, file_containing_symbol=method).file_descriptor_response.file_descriptor_proto
+    described = asked(reflecting, package, file_containing_symbol=f"{package}.ServerReflection")
+    messages = _messages([*found, *described.file_descriptor_response.file_descriptor_proto])
+    question = messages[f"{package}.ServerReflectionRequest"](list_services="")
+    ask = reflecting.channel().stream_stream(
+        f"/{package}.ServerReflection/ServerReflectionInfo",
+        type(question).SerializeToString,
+        messages[f"{package}.ServerReflectionResponse"].FromString,
+    )
+    (answer,) = ask(iter([question]), timeout=60)
+    assert method in [one.name for one in answer.list_services_response.service]
+    request = messages["onecode.v1.VerifyRequest"](code=b"no code", host_region="420000")
+    call = reflecting.channel().unary_unary(
+        f"/{method}/Verify", type(request).SerializeToString, messages["onecode.v1.VerifyResponse"].FromString
+    )
+    assert call(request, timeout=60).verdict.reason == recognition_pb2.REASON_FORMAT_UNKNOWN
+
+
+def test_without_the_setting_neither_version_answers(server: Server) -> None:
+    for package in REFLECTION:
+        with pytest.raises(grpc.RpcError, match="UNIMPLEMENTED"):
+            asked(server, package, list_services="")
+
+
+@pytest.mark.skipif(GRPCURL is None, reason="grpcurl is not installed")
+def test_grpcurl_needs_no_protos_where_there_is_reflection(reflecting: Server) -> None:
+    def ask(*arguments: str) -> str:
+        command = [str(GRPCURL), "-plaintext", *arguments]
+        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
+
+    assert "grpc.reflection.v1.ServerReflection" in ask(reflecting.address, "list").split()
+    assert "rpc StreamVerify" in ask(reflecting.address, "describe")
+    data = '{"code": "bm8=", "host_region": "420000"}'
+    said = ask("-d", data, reflecting.address, "onecode.v1.RecognitionService/Verify")
+    assert "REASON_FORMAT_UNKNOWN" in said
+
+
+def _messages(files: list[bytes]) -> dict[str, type]:
+    pool, protos = DescriptorPool(), {}
+    for file in files:
+        proto = FileDescriptorProto.FromString(file)
+        protos.setdefault(proto.name, proto)
+
+    def add(name: str) -> None:
+        if proto := protos.pop(name, None):
+            for imported in proto.dependency:
+                add(imported)
+            pool.Add(proto)
+            names.append(name)
+
+    names: list[str] = []
+    for name in list(protos):
+        add(name)
+    described = [message for name in names for message in pool.FindFileByName(name).message_types_by_name.values()]
+    return {message.full_name: GetMessageClass(message) for message in described}

@@ -88,7 +88,9 @@ def test_a_picture_that_is_there_is_left_alone(shared: Deployment, tmp_path: Pat
 def test_a_code_that_no_server_would_read_is_not_issued(deployment: Deployment, tmp_path: Path):
     """A region may have words as long as it likes; what it then carries may be too long for a picture, or for all."""
     key = SigningKey.generate()
-    (deployment.path / "keys" / "990000.issuer.jwt.k.key").write_text(key.encode().hex())
+    file = deployment.path / "keys" / "990000.issuer.jwt.k.key"
+    file.touch(mode=0o600)
+    file.write_text(key.encode().hex())
     for length, why in ((1_800, "is too long for a QR symbol"), (4_000, "is longer than any server reads")):
         made = deployment.copy_to(tmp_path / str(length))
         claims, levels = tmp_path / "claims", tmp_path / "levels"

@@ -115,6 +115,7 @@ def test_without_the_root_key_an_edit_makes_a_draft_that_is_signed_where_the_key
 
 def test_another_deployments_root_key_signs_nothing(deployment: Deployment, tmp_path):
     foreign = tmp_path / "foreign.key"
+    foreign.touch(mode=0o600)
     foreign.write_text("11" * 32)
     before = deployment.list_file.read_bytes()
     ended = deployment.trust("sign", "--root-key", foreign)

@@ -13,7 +13,7 @@ from onecode.v1 import recognition_pb2 as pb
 from onecode.v1 import recognition_pb2_grpc as pb_grpc
 from onecode_client.aio_connection import AsyncConnection
 from onecode_client.batches import batches
-from onecode_client.channels import CONNECTIONS, OPTIONS
+from onecode_client.channels import CONNECTIONS, options_for
 from onecode_client.connection import DEADLINE_S
 from onecode_client.errors import closed, overdue
 from onecode_client.gathering import Batch, Caller, Gathering
@@ -160,7 +160,7 @@ class AsyncOnecodeClient(AsyncConnection[_Stub]):
 
 
 def _connect(server: str) -> tuple[grpc.aio.Channel, _Stub]:
-    channel = grpc.aio.insecure_channel(server, options=OPTIONS)
+    channel = grpc.aio.insecure_channel(server, options=options_for(server))
     return channel, pb_grpc.RecognitionServiceStub(channel)
 
 

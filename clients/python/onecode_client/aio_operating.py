@@ -16,7 +16,7 @@ from onecode.v1 import (
     trust_list_pb2_grpc,
 )
 from onecode_client.aio_connection import AsyncConnection
-from onecode_client.channels import OPTIONS
+from onecode_client.channels import options_for
 from onecode_client.connection import DEADLINE_S
 from onecode_client.operating import report_request, status_request
 
@@ -86,7 +86,7 @@ class AsyncOperatorClient(AsyncConnection[_Stubs]):
 
 
 def _connect(server: str) -> tuple[grpc.aio.Channel, _Stubs]:
-    channel = grpc.aio.insecure_channel(server, options=OPTIONS)
+    channel = grpc.aio.insecure_channel(server, options=options_for(server))
     return channel, _Stubs(
         status_pb2_grpc.StatusServiceStub(channel),
         exceptions_pb2_grpc.ExceptionServiceStub(channel),

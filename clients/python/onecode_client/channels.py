@@ -10,6 +10,7 @@ from typing import Any, Final, Generic, TypeVar
 
 from onecode_client.batches import BATCH_BYTES_MAX
 from onecode_client.errors import closed
+from onecode_client.loopback import UNPROXIED, is_local
 
 MENDED_BY_TIME: Final = ("UNAVAILABLE", "RESOURCE_EXHAUSTED", "CANCELLED")
 """What a server says that was killed, drains, is not there yet or has as many calls as it takes. CANCELLED is gRPC's
@@ -72,6 +73,12 @@ OPTIONS: Final[Sequence[tuple[str, Any]]] = (
     # By default all channels of a process to one address share one connection, and so one of the server's workers.
     ("grpc.use_local_subchannel_pool", 1),
 )
+
+
+def options_for(server: str) -> Sequence[tuple[str, Any]]:
+    """Return the options of a connection to a server: one on this machine is reached without a proxy."""
+    return (*OPTIONS, *UNPROXIED) if is_local(server) else OPTIONS
+
 
 _Channel = TypeVar("_Channel")
 _Stub = TypeVar("_Stub")

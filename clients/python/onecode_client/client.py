@@ -13,7 +13,7 @@ import grpc
 from onecode.v1 import recognition_pb2 as pb
 from onecode.v1 import recognition_pb2_grpc as pb_grpc
 from onecode_client.batches import batches
-from onecode_client.channels import CONNECTIONS, OPTIONS, ChannelPool, Line
+from onecode_client.channels import CONNECTIONS, ChannelPool, Line, options_for
 from onecode_client.connection import DEADLINE_S
 from onecode_client.errors import answered, closed, overdue, server_error
 from onecode_client.gathering import Batch, Caller, Gathering
@@ -191,7 +191,7 @@ class OnecodeClient:
 
 
 def _connect(server: str) -> tuple[grpc.Channel, pb_grpc.RecognitionServiceStub]:
-    channel = grpc.insecure_channel(server, options=OPTIONS)
+    channel = grpc.insecure_channel(server, options=options_for(server))
     return channel, pb_grpc.RecognitionServiceStub(channel)
 
 

@@ -5,7 +5,7 @@ from typing import Final, Self
 
 import grpc
 
-from onecode_client.channels import OPTIONS
+from onecode_client.channels import options_for
 
 DEADLINE_S: Final = 30.0
 """For one call: a full batch takes a PyNaCl server well under a second; the rest is for a server under load."""
@@ -15,7 +15,7 @@ class Connection:
     """A channel to a server, ``HOST:PORT``. Use it in a ``with`` statement, or close it."""
 
     def __init__(self, server: str, deadline_s: float = DEADLINE_S) -> None:
-        self.channel = grpc.insecure_channel(server, options=OPTIONS)
+        self.channel = grpc.insecure_channel(server, options=options_for(server))
         self.deadline_s = deadline_s
 
     def close(self) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from onecode_server import durable_files
 from onecode_server.cli import demo_regions, trust_document
 from onecode_server.cli.options import PathType
 from onecode_server.crypto.signing import Signer, make_secret
@@ -26,8 +27,8 @@ def init(data_dir: Path, *, demo: bool) -> None:
     if data.root_public_key.exists():
         raise Misconfigured(f"{data_dir} has been initialised before; nothing was changed")
     try:
-        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        data.keys.mkdir(mode=0o700, exist_ok=True)
+        durable_files.make_directories(data_dir, 0o700)
+        durable_files.make_directories(data.keys, 0o700)
         make_secret(data.pseudonym_key)
     except FileExistsError:
         raise Misconfigured(f"{data_dir} holds keys of an 'init' that did not end; nothing was changed") from None
@@ -40,7 +41,7 @@ def init(data_dir: Path, *, demo: bool) -> None:
             region["keys"] = [new_key(data, region["code"], Role.ISSUER, Format(region["format"]))]
     # Last of all the root's public key: its file says that everything else is there.
     trust_document.write(data, {"version": 1, "regions": regions}, root)
-    data.root_public_key.write_text(root.public_key.hex() + "\n", encoding="ascii")
+    trust_document.publish_root(data, root)
     click.echo(f"initialised {data_dir}: trust list version 1, {len(regions)} region{'s' if len(regions) > 1 else ''}")
     click.echo(f"keep {data.root_key} offline: 'serve' never opens it")
 

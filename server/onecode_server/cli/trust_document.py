@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+from onecode_server import durable_files
 from onecode_server.cli import json_files
 from onecode_server.crypto import open_backend
 from onecode_server.crypto.signing import Signer, public_key_fault, read_secret
@@ -208,14 +209,13 @@ def write(data: DataDirectory, document: Document, root: Signer) -> None:
     data.draft.unlink(missing_ok=True)
 
 
+def publish_root(data: DataDirectory, root: Signer) -> None:
+    """Write down the key with which servers check the list. Raises Misconfigured."""
+    _replace(data.root_public_key, f"{root.public_key.hex()}\n".encode("ascii"))
+
+
 def _replace(file: Path, content: bytes) -> None:
-    beside = file.with_name(f".{file.name}.{os.getpid()}")
     try:
-        with beside.open("wb") as out:
-            out.write(content)
-            out.flush()
-            os.fsync(out.fileno())
-        beside.replace(file)
+        durable_files.replace(file, content)
     except OSError as fault:
-        beside.unlink(missing_ok=True)
         raise Misconfigured(f"cannot write {file}: {fault.strerror}") from None

@@ -5,17 +5,20 @@ A key file is one line of 64 hex digits: the 32-byte seed of RFC 8032, section 5
 
 import os
 import secrets
+import stat
 from pathlib import Path
 from typing import Final
 
 from nacl.bindings import crypto_core_ed25519_is_valid_point
 from nacl.signing import SigningKey
 
+from onecode_server import durable_files
 from onecode_server.errors import Misconfigured
 
 SECRET_BYTES: Final = 32
 _FILE_CHARS_MAX: Final = 1024
 """Ten times what a key file holds: what is longer is no key, and may have no end."""
+_OWNERS_ALONE: Final = 0o600
 
 
 class Signer:
@@ -43,22 +46,42 @@ def make_secret(path: Path) -> bytes:
     Raises FileExistsError: a key is never written over.
     """
     secret = secrets.token_bytes(SECRET_BYTES)
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
-        file.write(secret.hex() + "\n")
-        file.flush()
-        os.fsync(file.fileno())
+    durable_files.create(path, f"{secret.hex()}\n".encode("ascii"), _OWNERS_ALONE)
     return secret
 
 
 def read_secret(path: Path) -> bytes:
-    """Return the 32-byte secret in a key file. Raises Misconfigured; the message names the file, never its content."""
+    """Return the 32-byte secret in a key file, which nobody but its owner may open.
+
+    Raises Misconfigured; the message names the file, never its content.
+    """
+    return _read(path, is_secret=True)
+
+
+def read_public_key(path: Path) -> bytes:
+    """Return the 32-byte public key in a file, which anybody may read. Raises Misconfigured."""
+    return _read(path, is_secret=False)
+
+
+def _read(path: Path, *, is_secret: bool) -> bytes:
     try:
         with path.open(encoding="ascii") as file:
-            secret = bytes.fromhex(file.read(_FILE_CHARS_MAX).strip())
+            if is_secret:
+                _expect_owners_alone(path, os.fstat(file.fileno()).st_mode)
+            key = bytes.fromhex(file.read(_FILE_CHARS_MAX).strip())
     except OSError as fault:
         raise Misconfigured(f"cannot read the key file {path}: {fault.strerror}") from None
     except ValueError:
         raise Misconfigured(f"the key file {path} is not hex") from None
-    if len(secret) != SECRET_BYTES:
+    if len(key) != SECRET_BYTES:
         raise Misconfigured(f"the key file {path} does not hold {SECRET_BYTES} bytes")
-    return secret
+    return key
+
+
+def _expect_owners_alone(path: Path, mode: int) -> None:
+    """Raise Misconfigured where others may open a file. A pipe or a terminal is not one that lies about."""
+    if stat.S_ISREG(mode) and stat.S_IMODE(mode) & 0o077:
+        raise Misconfigured(
+            f"the key file {path} is open to more than its owner (mode {stat.S_IMODE(mode):04o}): "
+            f"set it to {_OWNERS_ALONE:04o}, with chmod"
+        )

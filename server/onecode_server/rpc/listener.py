@@ -6,7 +6,6 @@ from typing import Any, Final, NamedTuple
 import grpc
 import grpc.aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 
 from onecode.v1 import (
     exceptions_pb2,
@@ -24,14 +23,12 @@ from onecode_server.rpc.exceptions import ExceptionServicer
 from onecode_server.rpc.health import HealthServicer
 from onecode_server.rpc.metered import MeteredServer
 from onecode_server.rpc.recognition import BATCH_BYTES_MAX, RecognitionServicer
+from onecode_server.rpc.reflection import reflect
 from onecode_server.rpc.status import StatusServicer
 from onecode_server.rpc.trust_list import TrustListServicer
 
-API: Final = tuple(
-    service.full_name
-    for proto in (recognition_pb2, status_pb2, exceptions_pb2, trust_list_pb2)
-    for service in proto.DESCRIPTOR.services_by_name.values()
-)
+_PROTOS: Final = tuple(proto.DESCRIPTOR for proto in (recognition_pb2, status_pb2, exceptions_pb2, trust_list_pb2))
+API: Final = tuple(service.full_name for proto in _PROTOS for service in proto.services_by_name.values())
 """The full names of the API's services."""
 
 RPCS_MAX: Final = 1024
@@ -94,7 +91,7 @@ class Listener:
         trust_list_pb2_grpc.add_TrustListServiceServicer_to_server(services.trust_list, server)
         health_pb2_grpc.add_HealthServicer_to_server(services.health, server)
         if reflects:
-            _reflect(server)
+            reflect(server, (*_PROTOS, health_pb2.DESCRIPTOR))
 
     async def start(self, host: str, port: int) -> int:
         """Listen, and return the port. Raises Misconfigured where the address cannot be had."""
@@ -110,10 +107,3 @@ class Listener:
         """End streams and watches, take no new calls, and give those that run ``grace_s`` seconds to end."""
         self._draining.set()
         await self._server.stop(grace_s)
-
-
-def _reflect(server: Any) -> None:
-    names = (*API, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name, reflection.SERVICE_NAME)
-    # Not by enable_server_reflection, which knows gRPC's own server alone as one of asyncio.
-    servicer = reflection.aio.ReflectionServicer(names)
-    reflection_pb2_grpc.add_ServerReflectionServicer_to_server(servicer, server)  # type: ignore[no-untyped-call]

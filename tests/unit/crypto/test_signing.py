@@ -7,7 +7,14 @@ import pytest
 from nacl.exceptions import BadSignatureError
 from nacl.signing import VerifyKey
 
-from onecode_server.crypto.signing import SECRET_BYTES, Signer, make_secret, public_key_fault, read_secret
+from onecode_server.crypto.signing import (
+    SECRET_BYTES,
+    Signer,
+    make_secret,
+    public_key_fault,
+    read_public_key,
+    read_secret,
+)
 from onecode_server.errors import Misconfigured
 
 SECRET_TEXT = "5ec2e75ec2e7"
@@ -63,11 +70,45 @@ def test_a_key_is_not_written_through_a_link(tmp_path):
 )
 def test_a_bad_key_file_is_named_and_its_content_is_not(tmp_path, content, why):
     file = tmp_path / "a.key"
+    file.touch(mode=0o600)
     file.write_bytes(content)
     with pytest.raises(Misconfigured) as refused:
         read_secret(file)
     assert str(refused.value) == f"the key file {file} {why}"
     assert refused.value.__suppress_context__ or refused.value.__context__ is None
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o620, 0o602, 0o610, 0o666, 0o777])
+def test_a_secret_that_others_may_open_is_refused_and_the_mode_to_set_is_named(tmp_path, mode):
+    file = tmp_path / "a.key"
+    make_secret(file)
+    file.chmod(mode)
+    with pytest.raises(Misconfigured) as refused:
+        read_secret(file)
+    assert str(refused.value) == (
+        f"the key file {file} is open to more than its owner (mode {mode:04o}): set it to 0600, with chmod"
+    )
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o400, 0o700])
+def test_a_secret_of_its_owner_alone_is_read(tmp_path, mode):
+    secret = make_secret(tmp_path / "a.key")
+    (tmp_path / "a.key").chmod(mode)
+    assert read_secret(tmp_path / "a.key") == secret
+
+
+def test_a_link_does_not_hide_who_may_open_a_secret(tmp_path):
+    make_secret(tmp_path / "a.key")
+    (tmp_path / "a.key").chmod(0o644)
+    (tmp_path / "link.key").symlink_to(tmp_path / "a.key")
+    with pytest.raises(Misconfigured, match=r"link\.key is open to more"):
+        read_secret(tmp_path / "link.key")
+
+
+def test_a_public_key_is_everybodys(tmp_path):
+    key = make_secret(tmp_path / "root.pub")
+    (tmp_path / "root.pub").chmod(0o644)
+    assert read_public_key(tmp_path / "root.pub") == key
 
 
 @pytest.mark.parametrize("make", [lambda _: None, lambda file: file.mkdir()], ids=["missing", "a directory"])

@@ -5,7 +5,7 @@ import warnings
 
 from onecode.v1 import exceptions_pb2 as onecode_dot_v1_dot_exceptions__pb2
 
-GRPC_GENERATED_VERSION = '1.85.1'
+GRPC_GENERATED_VERSION = '1.80.0'
 GRPC_VERSION = grpc.__version__
 _version_not_supported = False
 
@@ -25,7 +25,7 @@ if _version_not_supported:
     )
 
 
-class ExceptionServiceStub:
+class ExceptionServiceStub(object):
     """Files, acknowledges, withdraws and lists recognition exceptions.
     """
 
@@ -57,7 +57,7 @@ class ExceptionServiceStub:
                 _registered_method=True)
 
 
-class ExceptionServiceServicer:
+class ExceptionServiceServicer(object):
     """Files, acknowledges, withdraws and lists recognition exceptions.
     """
 
@@ -120,7 +120,7 @@ def add_ExceptionServiceServicer_to_server(servicer, server):
 
 
  # This class is part of an EXPERIMENTAL API.
-class ExceptionService:
+class ExceptionService(object):
     """Files, acknowledges, withdraws and lists recognition exceptions.
     """
 

@@ -5,7 +5,7 @@ import warnings
 
 from onecode.v1 import recognition_pb2 as onecode_dot_v1_dot_recognition__pb2
 
-GRPC_GENERATED_VERSION = '1.85.1'
+GRPC_GENERATED_VERSION = '1.80.0'
 GRPC_VERSION = grpc.__version__
 _version_not_supported = False
 
@@ -25,7 +25,7 @@ if _version_not_supported:
     )
 
 
-class RecognitionServiceStub:
+class RecognitionServiceStub(object):
     """Answers "may the bearer of this code pass here?" and "what is this code in that region's terms?".
     """
 
@@ -62,7 +62,7 @@ class RecognitionServiceStub:
                 _registered_method=True)
 
 
-class RecognitionServiceServicer:
+class RecognitionServiceServicer(object):
     """Answers "may the bearer of this code pass here?" and "what is this code in that region's terms?".
     """
 
@@ -140,7 +140,7 @@ def add_RecognitionServiceServicer_to_server(servicer, server):
 
 
  # This class is part of an EXPERIMENTAL API.
-class RecognitionService:
+class RecognitionService(object):
     """Answers "may the bearer of this code pass here?" and "what is this code in that region's terms?".
     """
 

@@ -5,7 +5,7 @@ import warnings
 
 from onecode.v1 import status_pb2 as onecode_dot_v1_dot_status__pb2
 
-GRPC_GENERATED_VERSION = '1.85.1'
+GRPC_GENERATED_VERSION = '1.80.0'
 GRPC_VERSION = grpc.__version__
 _version_not_supported = False
 
@@ -25,7 +25,7 @@ if _version_not_supported:
     )
 
 
-class StatusServiceStub:
+class StatusServiceStub(object):
     """Shares status between regions. A region publishes what it knows; every verifier answers with it.
     """
 
@@ -47,7 +47,7 @@ class StatusServiceStub:
                 _registered_method=True)
 
 
-class StatusServiceServicer:
+class StatusServiceServicer(object):
     """Shares status between regions. A region publishes what it knows; every verifier answers with it.
     """
 
@@ -88,7 +88,7 @@ def add_StatusServiceServicer_to_server(servicer, server):
 
 
  # This class is part of an EXPERIMENTAL API.
-class StatusService:
+class StatusService(object):
     """Shares status between regions. A region publishes what it knows; every verifier answers with it.
     """
 

@@ -5,7 +5,7 @@ import warnings
 
 from onecode.v1 import trust_list_pb2 as onecode_dot_v1_dot_trust__list__pb2
 
-GRPC_GENERATED_VERSION = '1.85.1'
+GRPC_GENERATED_VERSION = '1.80.0'
 GRPC_VERSION = grpc.__version__
 _version_not_supported = False
 
@@ -25,7 +25,7 @@ if _version_not_supported:
     )
 
 
-class TrustListServiceStub:
+class TrustListServiceStub(object):
     """Hands out the signed trust list.
     """
 
@@ -42,7 +42,7 @@ class TrustListServiceStub:
                 _registered_method=True)
 
 
-class TrustListServiceServicer:
+class TrustListServiceServicer(object):
     """Hands out the signed trust list.
     """
 
@@ -69,7 +69,7 @@ def add_TrustListServiceServicer_to_server(servicer, server):
 
 
  # This class is part of an EXPERIMENTAL API.
-class TrustListService:
+class TrustListService(object):
     """Hands out the signed trust list.
     """
 

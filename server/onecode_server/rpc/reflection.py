@@ -1,0 +1,68 @@
+"""Server reflection: what can be called, under the protocol's name of today and the one it had before.
+
+grpcio-reflection answers ``grpc.reflection.v1alpha`` alone. Version 1 has the same messages byte for byte, and newer
+tools ask for it, some for nothing else. (https://github.com/grpc/grpc/blob/master/doc/server-reflection.md)
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+import grpc
+from google.protobuf.descriptor_pb2 import FileDescriptorProto
+from google.protobuf.descriptor_pool import DescriptorPool
+from grpc_reflection.v1alpha import reflection, reflection_pb2
+
+_EARLIER: Final = reflection_pb2.DESCRIPTOR
+_PACKAGE: Final = "grpc.reflection.v1"
+SERVICES: Final = (f"{_PACKAGE}.ServerReflection", reflection.SERVICE_NAME)
+"""The full names of the protocol's service."""
+
+
+def reflect(server: Any, protos: Sequence[Any]) -> None:
+    """Let ``server`` tell of the services of ``protos`` (descriptors of files), and of reflection itself."""
+    services = [service.full_name for proto in protos for service in proto.services_by_name.values()]
+    # Not by enable_server_reflection, which knows gRPC's own server alone as one of asyncio.
+    servicer = reflection.aio.ReflectionServicer((*services, *SERVICES), _pool((*protos, _EARLIER)))
+    handler = grpc.stream_stream_rpc_method_handler(
+        servicer.ServerReflectionInfo,
+        reflection_pb2.ServerReflectionRequest.FromString,
+        reflection_pb2.ServerReflectionResponse.SerializeToString,
+    )
+    for service in SERVICES:
+        server.add_registered_method_handlers(service, {"ServerReflectionInfo": handler})
+
+
+def _pool(protos: Iterable[Any]) -> DescriptorPool:
+    """Return a pool of these files, those that they import, and version 1 of the protocol.
+
+    Not the process's own pool, in which somebody else's stubs of version 1 would then be a second definition.
+    """
+    pool, added = DescriptorPool(), set[str]()
+
+    def add(file: Any) -> None:
+        if file.name not in added:
+            added.add(file.name)
+            for imported in file.dependencies:
+                add(imported)
+            pool.AddSerializedFile(file.serialized_pb)
+
+    for proto in protos:
+        add(proto)
+    pool.AddSerializedFile(_version_1().SerializeToString())
+    return pool
+
+
+def _version_1() -> FileDescriptorProto:
+    """Return the description of version 1: the earlier one's, under its own names."""
+    proto = FileDescriptorProto()
+    _EARLIER.CopyToProto(proto)
+    before = f".{proto.package}."
+    for message in proto.message_type:
+        for field in filter(lambda field: field.type_name, message.field):
+            field.type_name = field.type_name.replace(before, f".{_PACKAGE}.")
+    for service in proto.service:
+        for method in service.method:
+            method.input_type = method.input_type.replace(before, f".{_PACKAGE}.")
+            method.output_type = method.output_type.replace(before, f".{_PACKAGE}.")
+    proto.name, proto.package = f"{_PACKAGE.replace('.', '/')}/reflection.proto", _PACKAGE
+    return proto
