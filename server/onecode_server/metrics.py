@@ -145,7 +145,14 @@ class Metrics:
             "Status records published here: taken, known, superseded, conflict or rejected",
             ("outcome",),
         )
-        self.store_failures = self._counter("onecode_store_failures_total", "Store calls that failed or timed out")
+        self.store_failures = self._counter(
+            "onecode_store_failures_total",
+            "Store calls that failed or timed out: check_read, read or write",
+            ("operation",),
+        )
+        self.store_write_fault = self._gauge(
+            "onecode_store_write_fault", "1 while the store cannot be written", "livemax"
+        )
         # A worker that has just started has taken no list yet. The smallest version would be 0 then, and the earliest
         # next update 1970: what was taken last holds for all within half a second, or onecode_trust_list_fault is 1.
         self.list_version = self._gauge(

@@ -76,7 +76,6 @@ class StatusCache:
         try:
             changes = await self._store.changes(self._position)
         except StoreUnavailable:
-            self._metrics.store_failures.inc()
             return None
         if not changes.is_complete:
             self._table.clear()
@@ -170,7 +169,6 @@ class StatusCache:
                 if position >= self._position:
                     break
         except StoreUnavailable:
-            self._metrics.store_failures.inc()
             self._retry_at_s = self._monotonic() + RETRY_AFTER_S
             return {}
         finally:

@@ -9,6 +9,7 @@ from onecode_server.model.audit import AuditEntry
 from onecode_server.model.exception import RecognitionException
 from onecode_server.model.status import Token
 from onecode_server.stores import layout
+from onecode_server.stores.lmdb_environment import WRITES_TOGETHER
 from onecode_server.stores.lmdb_migration import MigratingTables
 from onecode_server.stores.protocol import (
     ChangeRecords,
@@ -26,7 +27,12 @@ CHANGES_MAX: Final = 20_000
 """Changes that one call returns; whoever missed more does better to forget all that it knows."""
 AUDIT_MAX: Final = 1000
 
+PROBE_BYTES: Final = 256 * 1024
+"""What a probe writes: more than the pages that one publication frees for the next, so that the file must grow where a
+publication would have to make it grow."""
+
 _LIST_KEY: Final = b"trust-list"
+_PROBE_KEY: Final = b"probe"
 
 
 class LmdbStore(MigratingTables):
@@ -40,6 +46,15 @@ class LmdbStore(MigratingTables):
             records = [() if data is None else layout.unpack_records(data) for data in found]
             return Snapshot(self._last(txn, self._changes)[0], records)
 
+        return await self._env.read(read, for_check=True, weight=len(subjects))
+
+    async def records(self, subject: bytes) -> Records:
+        """Return the records of one subject, for people: after what checks wait for."""
+
+        def read(txn: Any) -> Records:
+            data = txn.get(subject, db=self._statuses)
+            return () if data is None else layout.unpack_records(data)
+
         return await self._env.read(read)
 
     async def tokens(self, keys: Sequence[TokenKey]) -> list[Token | None]:
@@ -49,7 +64,7 @@ class LmdbStore(MigratingTables):
             found = (txn.get(layout.token_key(key), db=self._tokens) for key in keys)
             return [None if data is None else layout.unpack_token(data) for data in found]
 
-        return await self._env.read(read)
+        return await self._env.read(read, for_check=True, weight=len(keys))
 
     async def publish(self, publications: Sequence[Publication], merge: Merge) -> list[bool]:
         """Write in one commit, on disk when this returns."""
@@ -61,7 +76,8 @@ class LmdbStore(MigratingTables):
             self._tell(txn, changed, time)
             return taken
 
-        return await self._env.write(write)
+        owner = publications[0].record.publisher if publications else ""
+        return await self._env.write(write, owner=owner, weight=len(publications))
 
     async def amend(self, subject: bytes, change: ChangeRecords) -> Records:
         """Write what ``change`` makes of a subject's records, with its audit entry, in one commit; return it."""
@@ -97,12 +113,12 @@ class LmdbStore(MigratingTables):
                 subjects = [layout.unpack_change(value)[0] for value in cursor.iternext(keys=False)]
             return Changes(position, newest_at, subjects, is_complete=oldest == after + 1, steps=steps)
 
-        return await self._env.read(read)
+        return await self._env.read(read, for_check=True)
 
     async def exceptions(self) -> list[RecognitionException]:
         """Return every exception that was ever reported."""
 
-        return await self._env.read(self._reports)
+        return await self._env.read(self._reports, for_check=True)
 
     async def change_exceptions(self, decide: DecideException) -> RecognitionException:
         """Write the report that ``decide`` makes, with its audit entry, in one commit; return it."""
@@ -113,7 +129,7 @@ class LmdbStore(MigratingTables):
             self._record(txn, time, event, report.id, report._asdict())
             return report
 
-        return await self._env.write(write)
+        return await self._env.write(write, owner="exceptions")
 
     async def audit(self, after: int) -> list[AuditEntry]:
         """Return the audit entries whose number is higher than ``after``, in order, at most AUDIT_MAX of them."""
@@ -143,6 +159,14 @@ class LmdbStore(MigratingTables):
             return candidate
 
         return await self._env.write(write)
+
+    async def probe(self) -> None:
+        """Find out whether the store can be written, and note it. Raises StoreUnavailable where it cannot."""
+        await self._env.write(
+            lambda txn: txn.put(_PROBE_KEY, bytes(PROBE_BYTES), db=self._meta), weight=WRITES_TOGETHER
+        )
+        await self._env.write(lambda txn: txn.delete(_PROBE_KEY, db=self._meta))
+        self._env.writes.succeeded()
 
     async def close(self) -> None:
         """Let go of files and threads, after the calls that run have ended."""

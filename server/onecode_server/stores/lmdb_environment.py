@@ -4,30 +4,39 @@ Neither a page fault nor another process's commit ever holds up the loop. Commit
 default, synchronous mode).
 """
 
-import asyncio
 import fcntl
 import os
 import resource
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import lmdb
 
-from onecode_server.errors import StoreUnavailable
+from onecode_server.errors import StoreBusy, StoredDamaged, StoreUnavailable
+from onecode_server.stores.lane import Lane, Outcome, Work
+from onecode_server.stores.write_state import WriteState
 
 MAP_BYTES_MAX: Final = 64 * 1024**3
 """Address space, not disk: the file grows as it is written. A billion subjects fit, two thirds of the country."""
 READERS_MAX: Final = 512
-"""Reader slots for all processes together: two for each of some hundred workers and commands, with room to spare."""
+"""Reader slots for all processes together: three for each of some hundred workers and commands, with room to spare."""
 READ_TIMEOUT_S: Final = 1.0
 """A scanner waits a second at most for the store: then the answer is given without it, and says so."""
 WRITE_TIMEOUT_S: Final = 30.0
 """Commits wait for each other and for the disk; a chunk takes milliseconds unless the disk is dying."""
-WAITING_MAX: Final = 256
-"""Calls that wait for a thread. Beyond that the store is not answering, and more waiting does not help."""
+CHECK_READS_MAX: Final = 131_072
+"""Subjects and tokens that checks wait for: 10 MB. A caller has one look-up at a time, of at most a slice of codes, and
+the engine admits 16,384 codes unless it is told otherwise: it is never this bound that changes a verdict."""
+CHECK_READS_TOGETHER: Final = 512
+"""Subjects that are read together: about a millisecond, so that the first who waits does not wait for long."""
+READS_MAX: Final = 256
+"""Other reads that wait: lists, the audit record, a subject's records for people."""
+WRITES_MAX: Final = 50_000
+"""Records that wait to be written: some 25 MB, and about two seconds of work."""
+WRITES_TOGETHER: Final = 1000
+"""Records to a commit: some milliseconds for the disk. 400 publishers of one record each share a commit."""
 FAULTS_MAX: Final = 384
 """Page faults of the writer before the map is laid anew. Each makes up to 64 KiB of the file resident (Linux's
 fault-around): 24 MiB, and 62 more where one commit's 1,000 records lie scattered over a store of any size."""
@@ -40,11 +49,19 @@ _T = TypeVar("_T")
 class LmdbEnvironment:
     """One directory with named tables. ``tables`` maps their names to handles; transactions are LMDB's own."""
 
-    def __init__(self, directory: Path, names: Sequence[str], schema: bytes, before: bytes | None = None) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        names: Sequence[str],
+        schema: bytes,
+        before: bytes | None = None,
+        failed: Callable[[str], None] = lambda _: None,
+    ) -> None:
         """Open the environment in ``directory``, made if it is missing. Raises StoreUnavailable.
 
         ``schema`` names the layout: another one's files are not touched, but for those of the layout ``before``, which
         stay as they are until they are migrated. Reader slots that a killed process left behind are taken back.
+        ``failed`` is told of each call that fails: ``check_read``, ``read`` or ``write``.
         """
         try:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -52,7 +69,7 @@ class LmdbEnvironment:
                 str(directory), map_size=MAP_BYTES_MAX, max_dbs=len(names) + 1, max_readers=READERS_MAX, mode=0o600
             )
             self._env.reader_check()
-            self._mapping, self._laying = threading.Lock(), threading.Lock()
+            self._checking, self._reading, self._laying = threading.Lock(), threading.Lock(), threading.Lock()
             self._faults = 0
             self.tables: dict[str, Any] = {name: self._env.open_db(name.encode()) for name in names}
             with self._env.begin(db=self.tables["meta"], write=True) as txn:
@@ -67,14 +84,13 @@ class LmdbEnvironment:
         if found not in (None, schema) and not self.is_outdated:
             self._env.close()
             raise StoreUnavailable(f"the store in {directory} has another layout ({found!r}, not {schema!r})")
-        self._reader = ThreadPoolExecutor(1, "store-read")
-        self._writer = ThreadPoolExecutor(1, "store-write")
-        self._waiting = 0
+        self.writes = WriteState()
+        self._failed = failed
         try:
-            # A call that comes when no thread can be started stays in its executor's queue, which has no bound.
-            for executor in (self._reader, self._writer):
-                executor.submit(int)
-        except RuntimeError as fault:
+            self._checks = self._lane("store-check-read", self._read_for_checks, CHECK_READS_MAX, CHECK_READS_TOGETHER)
+            self._reads = self._lane("store-read", self._read, READS_MAX, 1)
+            self._changes = self._lane("store-write", self._write, WRITES_MAX, WRITES_TOGETHER)
+        except RuntimeError as fault:  # what did start ends with the process
             self._env.close()
             raise StoreUnavailable(f"cannot open the store in {directory}: {fault}") from None
 
@@ -98,64 +114,95 @@ class LmdbEnvironment:
         except lmdb.Error:
             return 0
 
-    async def read(self, work: Callable[[Any], _T]) -> _T:
-        """Return what ``work`` makes of a read transaction. Raises StoreUnavailable."""
+    async def read(self, work: Callable[[Any], _T], *, for_check: bool = False, weight: int = 1) -> _T:
+        """Return what ``work`` makes of a read transaction. Raises StoreUnavailable.
 
-        def run() -> _T:
-            self._check_identity()
-            with self._mapping, self._env.begin() as txn:
-                return work(txn)
+        What a check waits for (``for_check``) has a thread and a queue of its own; ``weight`` says how much it reads.
+        """
+        lane = self._checks if for_check else self._reads
+        return await self._on(lane, "check_read" if for_check else "read", work, READ_TIMEOUT_S, weight=weight)
 
-        return await self._on(self._reader, run, READ_TIMEOUT_S)
+    async def write(self, work: Callable[[Any], _T], *, owner: str = "", weight: int = 1) -> _T:
+        """Return what ``work`` makes of a write transaction, once it is on disk; what it raises undoes it, and nothing
+        else. Raises StoreUnavailable.
 
-    async def write(self, work: Callable[[Any], _T]) -> _T:
-        """Return what ``work`` makes of a write transaction, once it is on disk; what it raises undoes it."""
-
-        def run() -> _T:
-            self._check_identity()
-            with self._env.begin(write=True) as txn:
-                done = work(txn)
-            self._let_go_of_pages()
-            return done
-
-        return await self._on(self._writer, run, WRITE_TIMEOUT_S)
+        Writes take turns by ``owner``; those of little ``weight`` (records) share a commit.
+        """
+        return await self._on(self._changes, "write", work, WRITE_TIMEOUT_S, owner, weight)
 
     async def close(self) -> None:
         """Let go of files and threads, after the calls that run have ended."""
-        for executor in (self._reader, self._writer):
-            executor.shutdown(wait=True, cancel_futures=True)
-        self._env.close()
+        lanes = (self._checks, self._reads, self._changes)
+        have_ended = [lane.close() for lane in lanes]
+        if all(have_ended):  # else a thread is still at it, since the disk hangs: what it uses ends with the process
+            self._env.close()
 
-    async def _on(self, executor: ThreadPoolExecutor, run: Callable[[], _T], timeout_s: float) -> _T:
-        if self._waiting >= WAITING_MAX:
-            raise StoreUnavailable("too many calls wait for the store")
+    def _lane(self, name: str, perform: Callable[..., list[Outcome]], waiting_max: int, together_max: int) -> Lane:
+        return Lane(name, perform, waiting_max=waiting_max, together_max=together_max)
+
+    async def _on(
+        self, lane: Lane, operation: str, work: Callable[[Any], _T], timeout_s: float, owner: str = "", weight: int = 1
+    ) -> _T:
         try:
-            # A thread cannot be stopped: the call is left to itself, and counts as waiting until it ends.
-            future = asyncio.get_running_loop().run_in_executor(executor, run)
-            self._waiting += 1  # not before: where no thread can be had, nothing waits
-            future.add_done_callback(self._ended)
-            return await asyncio.wait_for(asyncio.shield(future), timeout_s)
-        except TimeoutError:
-            raise StoreUnavailable(f"the store did not answer within {timeout_s:g} s") from None
-        except asyncio.CancelledError:
-            if not future.cancelled():  # the caller was, not the call
-                raise
-            raise StoreUnavailable("the store was closed") from None
+            return await lane.call(work, timeout_s, owner, weight)
+        except StoreBusy:  # which is how many callers there are, and says nothing of the store
+            raise
+        except StoreUnavailable:
+            self._failed(operation)
+            raise
+        except TimeoutError as fault:
+            self._failed(operation)
+            why = f"the store did not answer within {timeout_s:g} s"
+            if lane is self._changes:
+                self.writes.failed(type(fault)(why))
+            raise StoreUnavailable(why) from None
         except (lmdb.Error, OSError, RuntimeError, MemoryError) as fault:
+            self._failed(operation)
             raise StoreUnavailable(f"the store failed: {fault}") from None
 
-    def _ended(self, future: asyncio.Future[Any]) -> None:
-        self._waiting -= 1
-        if not future.cancelled():
-            future.exception()  # asked for, so that a call nobody waits for any more is not logged as lost
+    def _read_for_checks(self, works: Sequence[Work]) -> list[Outcome]:
+        with self._checking:
+            return self._run_all(works)
+
+    def _read(self, works: Sequence[Work]) -> list[Outcome]:
+        with self._reading:
+            return self._run_all(works)
+
+    def _run_all(self, works: Sequence[Work]) -> list[Outcome]:
+        self._check_identity()
+        with self._env.begin() as txn:
+            return [_outcome(work, txn) for work in works]
+
+    def _write(self, works: Sequence[Work]) -> list[Outcome]:
+        try:
+            self._check_identity()
+            with self._env.begin(write=True) as txn:
+                outcomes = [self._nested(work, txn) for work in works] if works[1:] else [Outcome(works[0](txn))]
+        except (lmdb.Error, OSError, MemoryError, StoreUnavailable) as fault:
+            if not isinstance(fault, StoredDamaged):
+                self.writes.failed(fault)
+            raise
+        self._let_go_of_pages()
+        return outcomes
+
+    def _nested(self, work: Work, txn: Any) -> Outcome:
+        """Do work in a transaction inside of the one that is committed for all: what it raises undoes it alone."""
+        try:
+            with self._env.begin(write=True, parent=txn) as own:
+                return Outcome(work(own))
+        except BaseException as fault:
+            if isinstance(fault, lmdb.Error | OSError | MemoryError):
+                self.writes.failed(fault)
+            return Outcome(fault=fault)
 
     def _let_go_of_pages(self) -> None:
         # What is mapped counts as the process's memory, and writing all over a store maps all of it. LMDB lays the map
         # anew where its size is set, even to what it is, and then nothing is resident; what is needed is a page fault
-        # away, in the kernel's cache. No transaction may run meanwhile: the writer is here, the reader waits.
+        # away, in the kernel's cache. No transaction may run meanwhile: the writer is here, readers wait.
         faults = _page_faults()
         if faults - self._faults >= FAULTS_MAX:
-            with self._mapping, self._laying:
+            # First of all the reads that may take long, so that no check waits for those meanwhile.
+            with self._reading, self._checking, self._laying:
                 self._env.set_mapsize(MAP_BYTES_MAX)
             self._faults = faults
 
@@ -186,6 +233,13 @@ def _identity(file: Path) -> tuple[int, int]:
     except OSError as fault:
         raise StoreUnavailable(f"the store's file is gone: {fault.strerror}") from None
     return status.st_dev, status.st_ino
+
+
+def _outcome(work: Work, txn: Any) -> Outcome:
+    try:
+        return Outcome(work(txn))
+    except BaseException as fault:
+        return Outcome(fault=fault)
 
 
 def _page_faults() -> int:

@@ -1,5 +1,5 @@
 """The contract of every store. Its coroutines raise StoreUnavailable, and nothing else, where the store does not answer
-within its bound."""
+within its bound, or so much waits for it that the call was turned away (StoreBusy)."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
@@ -112,6 +112,10 @@ class Store(Protocol):
         """Return the records of each subject, in order; empty where there are none."""
         ...
 
+    async def records(self, subject: bytes) -> Records:
+        """Return the records of one subject, for people: after what checks wait for."""
+        ...
+
     async def tokens(self, keys: Sequence[TokenKey]) -> list[Token | None]:
         """Return what is known of each token, in order; None where it was never published."""
         ...
@@ -130,6 +134,15 @@ class Store(Protocol):
     def clock_behind_us(self) -> int:
         """By how many microseconds the clock was behind the newest stored time at the last commit here; 0 where by no
         more than the skew."""
+        ...
+
+    @property
+    def write_fault(self) -> str | None:
+        """Why the last writes failed, by name; None while they succeed."""
+        ...
+
+    async def probe(self) -> None:
+        """Find out whether the store can be written, and note it. Raises StoreUnavailable where it cannot."""
         ...
 
     async def amend(self, subject: bytes, change: ChangeRecords) -> Records:

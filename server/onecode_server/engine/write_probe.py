@@ -1,0 +1,27 @@
+"""Finds out that the store can be written again: a publisher that was refused may not come back for hours."""
+
+from typing import Final
+
+from onecode_server.errors import StoreUnavailable
+from onecode_server.metrics import Metrics
+from onecode_server.stores.protocol import Store
+
+PROBE_S: Final = 5.0
+"""How often a store that cannot be written is tried. A fault of the disk is over as seldom as it comes."""
+
+
+class WriteProbe:
+    """Tries a write for as long as the last ones failed."""
+
+    def __init__(self, store: Store, metrics: Metrics) -> None:
+        self._store = store
+        metrics.store_write_fault.set_function(lambda: store.write_fault is not None)
+
+    async def look(self) -> None:
+        """Try once, where there is need."""
+        if self._store.write_fault is None:
+            return
+        try:
+            await self._store.probe()
+        except StoreUnavailable:  # which the store has noted
+            return
