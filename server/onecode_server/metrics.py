@@ -147,7 +147,7 @@ class Metrics:
         )
         self.store_failures = self._counter(
             "onecode_store_failures_total",
-            "Store calls that failed or timed out: check_read, read or write",
+            "Store calls that failed or timed out (check_read, read, write), and records that are damaged",
             ("operation",),
         )
         self.store_write_fault = self._gauge(

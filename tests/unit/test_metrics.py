@@ -25,6 +25,7 @@ LABELS = {
     "result",
     "region",
     "claim",
+    "operation",
     *GRPC,
     "grpc_code",
 }

@@ -8,7 +8,7 @@ from onecode_server.formats import opaque
 from onecode_server.model.code import Claims
 from onecode_server.model.subject import token_digest
 from onecode_server.model.verdict import Authenticity, Reason
-from onecode_server.stores.protocol import Store, TokenKey
+from onecode_server.stores.protocol import UNREADABLE, Store, TokenKey
 
 
 class TokenReader:
@@ -43,6 +43,9 @@ class TokenReader:
                 check.refuse(Authenticity.UNVERIFIABLE, Reason.TOKEN_UNVERIFIABLE)
             return
         for (check, _), token in zip(readable, tokens, strict=True):
+            if token is UNREADABLE:
+                check.refuse(Authenticity.UNVERIFIABLE, Reason.TOKEN_UNVERIFIABLE)
+                continue
             check.token = token
             if token is None:
                 check.refuse(Authenticity.UNKNOWN_ISSUER, Reason.TOKEN_UNKNOWN)

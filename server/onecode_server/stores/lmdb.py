@@ -1,9 +1,10 @@
 """The embedded store: LMDB, one directory for any number of processes on a machine."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import islice
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
+from onecode_server.errors import StoredDamaged
 from onecode_server.model import audit
 from onecode_server.model.audit import AuditEntry
 from onecode_server.model.exception import RecognitionException
@@ -12,6 +13,7 @@ from onecode_server.stores import layout
 from onecode_server.stores.lmdb_environment import WRITES_TOGETHER
 from onecode_server.stores.lmdb_migration import MigratingTables
 from onecode_server.stores.protocol import (
+    UNREADABLE,
     ChangeRecords,
     Changes,
     DecideException,
@@ -21,6 +23,7 @@ from onecode_server.stores.protocol import (
     Records,
     Snapshot,
     TokenKey,
+    Unreadable,
 )
 
 CHANGES_MAX: Final = 20_000
@@ -31,6 +34,7 @@ PROBE_BYTES: Final = 256 * 1024
 """What a probe writes: more than the pages that one publication frees for the next, so that the file must grow where a
 publication would have to make it grow."""
 
+_T = TypeVar("_T")
 _LIST_KEY: Final = b"trust-list"
 _PROBE_KEY: Final = b"probe"
 
@@ -43,10 +47,12 @@ class LmdbStore(MigratingTables):
 
         def read(txn: Any) -> Snapshot:
             found = (txn.get(subject, db=self._statuses) for subject in subjects)
-            records = [() if data is None else layout.unpack_records(data) for data in found]
+            records = [() if data is None else _readable(layout.unpack_records, data) for data in found]
             return Snapshot(self._last(txn, self._changes)[0], records)
 
-        return await self._env.read(read, for_check=True, weight=len(subjects))
+        snapshot = await self._env.read(read, for_check=True, weight=len(subjects))
+        self._env.note_damaged(sum(records is UNREADABLE for records in snapshot.records))
+        return snapshot
 
     async def records(self, subject: bytes) -> Records:
         """Return the records of one subject, for people: after what checks wait for."""
@@ -57,14 +63,16 @@ class LmdbStore(MigratingTables):
 
         return await self._env.read(read)
 
-    async def tokens(self, keys: Sequence[TokenKey]) -> list[Token | None]:
+    async def tokens(self, keys: Sequence[TokenKey]) -> list[Token | Unreadable | None]:
         """Return what is known of each token, in order."""
 
-        def read(txn: Any) -> list[Token | None]:
+        def read(txn: Any) -> list[Token | Unreadable | None]:
             found = (txn.get(layout.token_key(key), db=self._tokens) for key in keys)
-            return [None if data is None else layout.unpack_token(data) for data in found]
+            return [None if data is None else _readable(layout.unpack_token, data) for data in found]
 
-        return await self._env.read(read, for_check=True, weight=len(keys))
+        tokens = await self._env.read(read, for_check=True, weight=len(keys))
+        self._env.note_damaged(sum(token is UNREADABLE for token in tokens))
+        return tokens
 
     async def publish(self, publications: Sequence[Publication], merge: Merge) -> list[bool]:
         """Write in one commit, on disk when this returns."""
@@ -195,3 +203,11 @@ class LmdbStore(MigratingTables):
     def _known_list(self, txn: Any) -> KnownList | None:
         data = txn.get(_LIST_KEY, db=self._meta)
         return None if data is None else layout.unpack_list(data)
+
+
+def _readable(read: Callable[[bytes], _T], data: bytes) -> _T | Unreadable:
+    """Return what is stored, or that it cannot be read: one damaged record takes no other one of a batch along."""
+    try:
+        return read(data)
+    except StoredDamaged:
+        return UNREADABLE

@@ -5,9 +5,11 @@ default, synchronous mode).
 """
 
 import fcntl
+import logging
 import os
 import resource
 import threading
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -16,6 +18,7 @@ import lmdb
 
 from onecode_server.errors import StoreBusy, StoredDamaged, StoreUnavailable
 from onecode_server.stores.lane import Lane, Outcome, Work
+from onecode_server.stores.lmdb_file import OpenedFile, allocate_lock, expect_whole
 from onecode_server.stores.write_state import WriteState
 
 MAP_BYTES_MAX: Final = 64 * 1024**3
@@ -41,8 +44,12 @@ FAULTS_MAX: Final = 384
 """Page faults of the writer before the map is laid anew. Each makes up to 64 KiB of the file resident (Linux's
 fault-around): 24 MiB, and 62 more where one commit's 1,000 records lie scattered over a store of any size."""
 
+LOG_AGAIN_S: Final = 60.0
+
+_log = logging.getLogger(__name__)
 _THREAD: Final = getattr(resource, "RUSAGE_THREAD", resource.RUSAGE_SELF)  # the whole process, where threads have none
 _SCHEMA_KEY: Final = b"schema"
+_CLOSED: Final = -1
 _T = TypeVar("_T")
 
 
@@ -61,10 +68,14 @@ class LmdbEnvironment:
 
         ``schema`` names the layout: another one's files are not touched, but for those of the layout ``before``, which
         stay as they are until they are migrated. Reader slots that a killed process left behind are taken back.
-        ``failed`` is told of each call that fails: ``check_read``, ``read`` or ``write``.
+        ``failed`` is told of each call that fails: ``check_read``, ``read``, ``write``, or ``damaged``
+        where it found what cannot be read.
         """
         try:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            data, lock = directory / "data.mdb", directory / "lock.mdb"
+            allocate_lock(lock, READERS_MAX)
+            expect_whole(data)
             self._env = lmdb.open(
                 str(directory), map_size=MAP_BYTES_MAX, max_dbs=len(names) + 1, max_readers=READERS_MAX, mode=0o600
             )
@@ -76,8 +87,8 @@ class LmdbEnvironment:
                 found = txn.get(_SCHEMA_KEY)
                 if found is None:
                     txn.put(_SCHEMA_KEY, schema)
-            self._file = directory / "data.mdb"
-            self._identity = _identity(self._file)
+            self._files = OpenedFile(data), OpenedFile(lock)
+            self._metas_bytes = 2 * self._env.stat()["psize"]
         except (lmdb.Error, OSError) as fault:
             raise StoreUnavailable(f"cannot open the store in {directory}: {fault}") from None
         self.is_outdated = found is not None and found == before
@@ -85,12 +96,13 @@ class LmdbEnvironment:
             self._env.close()
             raise StoreUnavailable(f"the store in {directory} has another layout ({found!r}, not {schema!r})")
         self.writes = WriteState()
-        self._failed = failed
+        self._failed, self._log_again_s = failed, 0.0
         try:
             self._checks = self._lane("store-check-read", self._read_for_checks, CHECK_READS_MAX, CHECK_READS_TOGETHER)
             self._reads = self._lane("store-read", self._read, READS_MAX, 1)
             self._changes = self._lane("store-write", self._write, WRITES_MAX, WRITES_TOGETHER)
-        except RuntimeError as fault:  # what did start ends with the process
+            self._descriptor = os.open(data, os.O_RDONLY | os.O_CLOEXEC)
+        except (RuntimeError, OSError) as fault:  # what did start ends with the process
             self._env.close()
             raise StoreUnavailable(f"cannot open the store in {directory}: {fault}") from None
 
@@ -107,11 +119,15 @@ class LmdbEnvironment:
         txn.put(_SCHEMA_KEY, schema, db=self.tables["meta"])
 
     def commits(self) -> int:
-        """Return the number of the last commit, by whichever process: it stands in the map. 0 once all is closed."""
+        """Return the number of the last commit, by whichever process: it stands in the map. 0 once all is closed, and
+        where the file was cut before that."""
         try:
             with self._laying:
+                # Half a microsecond, which keeps a call from looking at a page that is not there any more.
+                if os.fstat(self._descriptor).st_size < self._metas_bytes:
+                    return 0
                 return int(self._env.info()["last_txnid"])
-        except lmdb.Error:
+        except (lmdb.Error, OSError):
             return 0
 
     async def read(self, work: Callable[[Any], _T], *, for_check: bool = False, weight: int = 1) -> _T:
@@ -130,12 +146,26 @@ class LmdbEnvironment:
         """
         return await self._on(self._changes, "write", work, WRITE_TIMEOUT_S, owner, weight)
 
+    def note_damaged(self, count: int) -> None:
+        """Count what was found that cannot be read, and log it once a minute."""
+        if not count:
+            return
+        for _ in range(count):
+            self._failed("damaged")
+        if time.monotonic() >= self._log_again_s:
+            self._log_again_s = time.monotonic() + LOG_AGAIN_S
+            _log.error("what is stored cannot be read: 'onecode store check' tells all that is damaged")
+
     async def close(self) -> None:
         """Let go of files and threads, after the calls that run have ended."""
         lanes = (self._checks, self._reads, self._changes)
         have_ended = [lane.close() for lane in lanes]
-        if all(have_ended):  # else a thread is still at it, since the disk hangs: what it uses ends with the process
+        if (
+            all(have_ended) and self._descriptor != _CLOSED
+        ):  # else a thread is still at it, since the disk hangs: what it uses ends with the process
             self._env.close()
+            os.close(self._descriptor)
+            self._descriptor = _CLOSED
 
     def _lane(self, name: str, perform: Callable[..., list[Outcome]], waiting_max: int, together_max: int) -> Lane:
         return Lane(name, perform, waiting_max=waiting_max, together_max=together_max)
@@ -146,6 +176,9 @@ class LmdbEnvironment:
         try:
             return await lane.call(work, timeout_s, owner, weight)
         except StoreBusy:  # which is how many callers there are, and says nothing of the store
+            raise
+        except StoredDamaged:
+            self.note_damaged(1)
             raise
         except StoreUnavailable:
             self._failed(operation)
@@ -169,13 +202,13 @@ class LmdbEnvironment:
             return self._run_all(works)
 
     def _run_all(self, works: Sequence[Work]) -> list[Outcome]:
-        self._check_identity()
+        self._check_files()
         with self._env.begin() as txn:
             return [_outcome(work, txn) for work in works]
 
     def _write(self, works: Sequence[Work]) -> list[Outcome]:
         try:
-            self._check_identity()
+            self._check_files()
             with self._env.begin(write=True) as txn:
                 outcomes = [self._nested(work, txn) for work in works] if works[1:] else [Outcome(works[0](txn))]
         except (lmdb.Error, OSError, MemoryError, StoreUnavailable) as fault:
@@ -206,10 +239,10 @@ class LmdbEnvironment:
                 self._env.set_mapsize(MAP_BYTES_MAX)
             self._faults = faults
 
-    def _check_identity(self) -> None:
-        # An open map outlives its file: without this, a moved or replaced data directory would be read for ever.
-        if _identity(self._file) != self._identity:
-            raise StoreUnavailable("the store's file is not the one that was opened")
+    def _check_files(self) -> None:
+        # The lock file too: whoever made a new one would lock nobody out who has the old one.
+        for file in self._files:
+            file.check()
 
 
 def is_open_elsewhere(directory: Path) -> bool:
@@ -225,14 +258,6 @@ def is_open_elsewhere(directory: Path) -> bool:
     except OSError:
         return True
     return False
-
-
-def _identity(file: Path) -> tuple[int, int]:
-    try:
-        status = os.stat(file)
-    except OSError as fault:
-        raise StoreUnavailable(f"the store's file is gone: {fault.strerror}") from None
-    return status.st_dev, status.st_ino
 
 
 def _outcome(work: Work, txn: Any) -> Outcome:

@@ -37,7 +37,8 @@ class LmdbTables:
         """Open the store in ``directory``, made if it is missing. Raises StoreUnavailable.
 
         ``clock`` returns Unix microseconds. A commit more than ``skew_us`` behind the newest stored time is logged.
-        ``failed`` is told of each call that fails: ``check_read``, ``read`` or ``write``.
+        ``failed`` is told of each call that fails: ``check_read``, ``read``, ``write``, or ``damaged``
+        where it found what cannot be read.
         """
         self._clock, self._skew_us = clock, skew_us
         self._clock_behind_us = 0

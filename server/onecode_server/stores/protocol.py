@@ -2,7 +2,8 @@
 within its bound, or so much waits for it that the call was turned away (StoreBusy)."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, Protocol
+from enum import Enum
+from typing import Any, Final, NamedTuple, Protocol
 
 from onecode_server.model.audit import AuditEntry
 from onecode_server.model.exception import RecognitionException
@@ -38,11 +39,20 @@ class KnownList(NamedTuple):
     file: bytes
 
 
+class Unreadable(Enum):
+    """What stands where something is stored that cannot be read: it is not known, and not nothing."""
+
+    UNREADABLE = 0
+
+
+UNREADABLE: Final = Unreadable.UNREADABLE
+
+
 class Snapshot(NamedTuple):
     """The records of some subjects, in order, and the number of the newest change that they hold."""
 
     position: int
-    records: list[Records]
+    records: list[Records | Unreadable]
 
 
 class Changes(NamedTuple):
@@ -116,7 +126,7 @@ class Store(Protocol):
         """Return the records of one subject, for people: after what checks wait for."""
         ...
 
-    async def tokens(self, keys: Sequence[TokenKey]) -> list[Token | None]:
+    async def tokens(self, keys: Sequence[TokenKey]) -> list[Token | Unreadable | None]:
         """Return what is known of each token, in order; None where it was never published."""
         ...
 
