@@ -9,6 +9,7 @@ import click
 from onecode_server.app import open_for_migration
 from onecode_server.cli import output
 from onecode_server.cli.options import PathType
+from onecode_server.cli.store_backup import backup, restore
 from onecode_server.data_directory import DataDirectory
 from onecode_server.engine.migration import Copied
 from onecode_server.errors import Misconfigured, StoreUnavailable
@@ -21,6 +22,10 @@ FINDINGS_MAX: Final = 100
 @click.group()
 def store() -> None:
     """Look after the store of a data directory."""
+
+
+store.add_command(backup)
+store.add_command(restore)
 
 
 @store.command()

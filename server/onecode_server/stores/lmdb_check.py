@@ -3,6 +3,7 @@
 A transaction is short, so that a server which writes meanwhile can use its free pages again.
 """
 
+import os
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from importlib.util import find_spec
@@ -17,7 +18,7 @@ from onecode_server.model import audit
 from onecode_server.model.audit import AuditEntry
 from onecode_server.model.region import is_region_code
 from onecode_server.model.status import SUBJECT_BYTES, Level
-from onecode_server.stores import layout
+from onecode_server.stores import layout, pid_namespace
 from onecode_server.stores.lmdb_environment import READERS_MAX, is_open_elsewhere
 from onecode_server.stores.lmdb_file import allocate_lock, expect_whole
 
@@ -46,6 +47,7 @@ def check(directory: Path) -> Iterator[Checked]:
     yield (pages := Checked("pages", 0, _pages(directory)))
     if pages.findings:  # LMDB believes its pages, and ends the process where they are wrong
         return
+    held = pid_namespace.enter(directory)
     try:
         allocate_lock(directory / "lock.mdb", READERS_MAX)
         with lmdb.open(str(directory), max_dbs=_TABLES_MAX, max_readers=READERS_MAX, create=False) as env:
@@ -55,6 +57,8 @@ def check(directory: Path) -> Iterator[Checked]:
                 yield from _table(env, name)
     except (lmdb.Error, OSError) as fault:
         raise StoreUnavailable(f"cannot read the store in {directory}: {fault}") from None
+    finally:
+        os.close(held)
 
 
 def _pages(directory: Path) -> list[str]:

@@ -17,6 +17,7 @@ from typing import Any, Final, TypeVar
 import lmdb
 
 from onecode_server.errors import StoreBusy, StoredDamaged, StoreUnavailable
+from onecode_server.stores import pid_namespace
 from onecode_server.stores.lane import Lane, Outcome, Work
 from onecode_server.stores.lmdb_file import OpenedFile, allocate_lock, expect_whole
 from onecode_server.stores.write_state import WriteState
@@ -71,40 +72,55 @@ class LmdbEnvironment:
         ``failed`` is told of each call that fails: ``check_read``, ``read``, ``write``, or ``damaged``
         where it found what cannot be read.
         """
-        try:
-            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            data, lock = directory / "data.mdb", directory / "lock.mdb"
-            allocate_lock(lock, READERS_MAX)
-            expect_whole(data)
-            self._env = lmdb.open(
-                str(directory), map_size=MAP_BYTES_MAX, max_dbs=len(names) + 1, max_readers=READERS_MAX, mode=0o600
-            )
-            self._env.reader_check()
-            self._checking, self._reading, self._laying = threading.Lock(), threading.Lock(), threading.Lock()
-            self._faults = 0
-            self.tables: dict[str, Any] = {name: self._env.open_db(name.encode()) for name in names}
-            with self._env.begin(db=self.tables["meta"], write=True) as txn:
-                found = txn.get(_SCHEMA_KEY)
-                if found is None:
-                    txn.put(_SCHEMA_KEY, schema)
-            self._files = OpenedFile(data), OpenedFile(lock)
-            self._metas_bytes = 2 * self._env.stat()["psize"]
-        except (lmdb.Error, OSError) as fault:
-            raise StoreUnavailable(f"cannot open the store in {directory}: {fault}") from None
-        self.is_outdated = found is not None and found == before
-        if found not in (None, schema) and not self.is_outdated:
-            self._env.close()
-            raise StoreUnavailable(f"the store in {directory} has another layout ({found!r}, not {schema!r})")
+        self._env: Any = None
+        self._namespace = self._descriptor = _CLOSED
+        self._checking, self._reading, self._laying = threading.Lock(), threading.Lock(), threading.Lock()
+        self._faults = 0
         self.writes = WriteState()
         self._failed, self._log_again_s = failed, 0.0
         try:
+            found = self._open(directory, names, schema)
+            self.is_outdated = found is not None and found == before
+            if found not in (None, schema) and not self.is_outdated:
+                raise StoreUnavailable(f"the store in {directory} has another layout ({found!r}, not {schema!r})")
             self._checks = self._lane("store-check-read", self._read_for_checks, CHECK_READS_MAX, CHECK_READS_TOGETHER)
             self._reads = self._lane("store-read", self._read, READS_MAX, 1)
             self._changes = self._lane("store-write", self._write, WRITES_MAX, WRITES_TOGETHER)
-            self._descriptor = os.open(data, os.O_RDONLY | os.O_CLOEXEC)
-        except (RuntimeError, OSError) as fault:  # what did start ends with the process
-            self._env.close()
+        except StoreUnavailable:
+            self._let_go()
+            raise
+        except (lmdb.Error, OSError, RuntimeError) as fault:  # threads that did start end with the process
+            self._let_go()
             raise StoreUnavailable(f"cannot open the store in {directory}: {fault}") from None
+
+    def _open(self, directory: Path, names: Sequence[str], schema: bytes) -> bytes | None:
+        """Open the files, and return the layout that they have; None where they are new."""
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        data, lock = directory / "data.mdb", directory / "lock.mdb"
+        self._namespace = pid_namespace.enter(directory)
+        allocate_lock(lock, READERS_MAX)
+        expect_whole(data)
+        self._env = lmdb.open(
+            str(directory), map_size=MAP_BYTES_MAX, max_dbs=len(names) + 1, max_readers=READERS_MAX, mode=0o600
+        )
+        self._env.reader_check()
+        self.tables: dict[str, Any] = {name: self._env.open_db(name.encode()) for name in names}
+        with self._env.begin(db=self.tables["meta"], write=True) as txn:
+            found: bytes | None = txn.get(_SCHEMA_KEY)
+            if found is None:
+                txn.put(_SCHEMA_KEY, schema)
+        self._files = OpenedFile(data), OpenedFile(lock)
+        self._metas_bytes = 2 * self._env.stat()["psize"]
+        self._descriptor = os.open(data, os.O_RDONLY | os.O_CLOEXEC)
+        return found
+
+    def _let_go(self) -> None:
+        if self._env is not None:
+            self._env.close()
+        for descriptor in (self._descriptor, self._namespace):
+            if descriptor != _CLOSED:
+                os.close(descriptor)
+        self._descriptor = self._namespace = _CLOSED
 
     def open_table(self, name: str) -> Any:
         """Return a table beside the named ones, made if it is missing. One at a time."""
@@ -158,14 +174,9 @@ class LmdbEnvironment:
 
     async def close(self) -> None:
         """Let go of files and threads, after the calls that run have ended."""
-        lanes = (self._checks, self._reads, self._changes)
-        have_ended = [lane.close() for lane in lanes]
-        if (
-            all(have_ended) and self._descriptor != _CLOSED
-        ):  # else a thread is still at it, since the disk hangs: what it uses ends with the process
-            self._env.close()
-            os.close(self._descriptor)
-            self._descriptor = _CLOSED
+        have_ended = [lane.close() for lane in (self._checks, self._reads, self._changes)]
+        if all(have_ended):  # else a thread is still at it, since the disk hangs: what it uses ends with the process
+            self._let_go()
 
     def _lane(self, name: str, perform: Callable[..., list[Outcome]], waiting_max: int, together_max: int) -> Lane:
         return Lane(name, perform, waiting_max=waiting_max, together_max=together_max)
