@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from onecode_server.errors import StoreUnavailable
+from onecode_server.errors import OnecodeError, StoreUnavailable
 from onecode_server.metrics import Metrics
 from onecode_server.stores.protocol import Store
 
@@ -18,7 +18,9 @@ class WriteProbe:
         metrics.store_write_fault.set_function(lambda: store.write_fault is not None)
 
     async def look(self) -> None:
-        """Try once, where there is need."""
+        """Try once, where there is need. Raises OnecodeError where the process must end, to open the store anew."""
+        if self._store.is_lost:
+            raise OnecodeError(f"the store must be opened anew: {self._store.write_fault}")
         if self._store.write_fault is None:
             return
         try:

@@ -67,36 +67,32 @@ def _pack_record(record: StatusRecord) -> bytes:
 
 def unpack_records(data: bytes) -> tuple[StatusRecord, ...]:
     """Return the records of a subject. Raises StoredDamaged, as every reader here does."""
+    records, at = [], 0
     try:
-        return _unpack_records(data)
+        while at < len(data):
+            kind, delay_kind = data[at + 7] & 7, data[at + 10] >> 2 & 3
+            form = _KINDS[delay_kind][kind]
+            first, high, low, revision, *rest = form.unpack_from(data, at)
+            at += form.size
+            effective_at = (first >> 5) + _YEAR_1_US
+            published_at = effective_at
+            if delay_kind == 1:
+                published_at += rest[0] << 32 | rest[1]
+            elif delay_kind == 2:
+                published_at += rest[0]
+            records.append(
+                StatusRecord(
+                    f"{high << 4 | low >> 4:06d}",
+                    _SCOPES[low & 3],
+                    _LEVELS[first >> 3 & 3],
+                    effective_at,
+                    rest[-1] + _YEAR_1_US if kind >= _ENDS else None,
+                    revision,
+                    published_at,
+                )
+            )
     except _DAMAGED:
         raise StoredDamaged("a stored record cannot be read") from None
-
-
-def _unpack_records(data: bytes) -> tuple[StatusRecord, ...]:
-    records, at = [], 0
-    while at < len(data):
-        kind, delay_kind = data[at + 7] & 7, data[at + 10] >> 2 & 3
-        form = _KINDS[delay_kind][kind]
-        first, high, low, revision, *rest = form.unpack_from(data, at)
-        at += form.size
-        effective_at = (first >> 5) + _YEAR_1_US
-        published_at = effective_at
-        if delay_kind == 1:
-            published_at += rest[0] << 32 | rest[1]
-        elif delay_kind == 2:
-            published_at += rest[0]
-        records.append(
-            StatusRecord(
-                f"{high << 4 | low >> 4:06d}",
-                _SCOPES[low & 3],
-                _LEVELS[first >> 3 & 3],
-                effective_at,
-                rest[-1] + _YEAR_1_US if kind >= _ENDS else None,
-                revision,
-                published_at,
-            )
-        )
     return tuple(records)
 
 

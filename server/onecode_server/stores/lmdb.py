@@ -35,6 +35,7 @@ PROBE_BYTES: Final = 256 * 1024
 publication would have to make it grow."""
 
 _T = TypeVar("_T")
+_Nothing = TypeVar("_Nothing")
 _LIST_KEY: Final = b"trust-list"
 _PROBE_KEY: Final = b"probe"
 
@@ -46,12 +47,11 @@ class LmdbStore(MigratingTables):
         """Return the records of each subject, in order, and the newest change that they hold."""
 
         def read(txn: Any) -> Snapshot:
-            found = (txn.get(subject, db=self._statuses) for subject in subjects)
-            records = [() if data is None else _readable(layout.unpack_records, data) for data in found]
-            return Snapshot(self._last(txn, self._changes)[0], records)
+            found = [txn.get(subject, db=self._statuses) for subject in subjects]
+            return Snapshot(self._last(txn, self._changes)[0], _readable(layout.unpack_records, found, ()))
 
         snapshot = await self._env.read(read, for_check=True, weight=len(subjects))
-        self._env.note_damaged(sum(records is UNREADABLE for records in snapshot.records))
+        self._env.note_damaged(snapshot.records.count(UNREADABLE))
         return snapshot
 
     async def records(self, subject: bytes) -> Records:
@@ -67,11 +67,11 @@ class LmdbStore(MigratingTables):
         """Return what is known of each token, in order."""
 
         def read(txn: Any) -> list[Token | Unreadable | None]:
-            found = (txn.get(layout.token_key(key), db=self._tokens) for key in keys)
-            return [None if data is None else _readable(layout.unpack_token, data) for data in found]
+            found = [txn.get(layout.token_key(key), db=self._tokens) for key in keys]
+            return _readable(layout.unpack_token, found, None)
 
         tokens = await self._env.read(read, for_check=True, weight=len(keys))
-        self._env.note_damaged(sum(token is UNREADABLE for token in tokens))
+        self._env.note_damaged(tokens.count(UNREADABLE))
         return tokens
 
     async def publish(self, publications: Sequence[Publication], merge: Merge) -> list[bool]:
@@ -205,8 +205,17 @@ class LmdbStore(MigratingTables):
         return None if data is None else layout.unpack_list(data)
 
 
-def _readable(read: Callable[[bytes], _T], data: bytes) -> _T | Unreadable:
-    """Return what is stored, or that it cannot be read: one damaged record takes no other one of a batch along."""
+def _readable(
+    read: Callable[[bytes], _T], found: Sequence[bytes | None], nothing: _Nothing
+) -> list[_T | _Nothing | Unreadable]:
+    """Return what each of the bytes is, and which cannot be read: one damaged item takes no other one along."""
+    try:
+        return [nothing if data is None else read(data) for data in found]
+    except StoredDamaged:
+        return [nothing if data is None else _read_or_unreadable(read, data) for data in found]
+
+
+def _read_or_unreadable(read: Callable[[bytes], _T], data: bytes) -> _T | Unreadable:
     try:
         return read(data)
     except StoredDamaged:

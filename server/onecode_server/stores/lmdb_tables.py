@@ -58,6 +58,11 @@ class LmdbTables:
         """Why the last writes failed, by name; None while they succeed."""
         return self._env.writes.fault
 
+    @property
+    def is_lost(self) -> bool:
+        """Whether nothing but opening the store anew can help."""
+        return self._env.writes.is_lost
+
     def _commit_time(self, txn: Any, now: int) -> int:
         """Return the time of the commit that runs: ``now``, or the newest stored time where the clock is behind that.
 

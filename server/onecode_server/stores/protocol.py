@@ -151,6 +151,11 @@ class Store(Protocol):
         """Why the last writes failed, by name; None while they succeed."""
         ...
 
+    @property
+    def is_lost(self) -> bool:
+        """Whether nothing but opening the store anew can help."""
+        ...
+
     async def probe(self) -> None:
         """Find out whether the store can be written, and note it. Raises StoreUnavailable where it cannot."""
         ...

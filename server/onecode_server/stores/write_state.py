@@ -11,10 +11,12 @@ _NUMBERS: Final = {os.strerror(number): name for number, name in errno.errorcode
 
 
 class WriteState:
-    """``fault`` says why nothing can be written, and is None while writes succeed."""
+    """``fault`` says why nothing can be written, and is None while writes succeed. ``is_lost`` tells whether only
+    opening the store anew can help: LMDB does nothing more where it could not write a meta page."""
 
     def __init__(self) -> None:
         self.fault: str | None = None
+        self.is_lost = False
 
     def failed(self, fault: BaseException) -> None:
         """Note a write that failed. The first one is logged."""
@@ -22,6 +24,7 @@ class WriteState:
         if self.fault is None:
             _log.error("the store cannot be written: %s", fault, extra={"errno": name})
         self.fault = f"{name}: {fault}"
+        self.is_lost = self.is_lost or name == "MDB_PANIC"
 
     def succeeded(self) -> None:
         """Note a write that succeeded, after one that had failed."""
