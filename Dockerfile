@@ -4,6 +4,8 @@
 #
 #   docker build -t onecode .
 #   docker run --network host -v /srv/onecode:/data onecode
+#
+# One container for each data directory: LMDB locks by process id, and two containers have the same ids.
 
 # The whole image, which has a C compiler: the kernel is built here, and runs below without one.
 FROM python:3.11 AS build

@@ -23,13 +23,14 @@ class FairQueue(Generic[_T]):
 
     def push(self, owner: str, item: _T, weight: int) -> list[_T]:
         """Add an item, and return those that must go for it: the newest of whoever has most waiting. Where no other
-        owner has more, it is the item itself that goes."""
-        if self.weight + weight > self._weight_max and self._weight_of(owner) + weight >= self._heaviest_but(owner)[0]:
+        owner has more, it is the item itself that goes. An empty queue takes any item."""
+        is_full = self.weight > 0 and self.weight + weight > self._weight_max
+        if is_full and self._weight_of(owner) + weight >= self._heaviest_but(owner)[0]:
             return [item]
         self._queues.setdefault(owner, deque()).append(_Waiting(item, weight))
         self._weigh(owner, weight)
         gone = []
-        while self.weight > self._weight_max:
+        while self.weight > self._weight_max and len(self._queues) > 1:
             heaviest = self._heaviest_but(owner)[1]
             dropped = self._queues[heaviest].pop()
             self._weigh(heaviest, -dropped.weight)

@@ -6,6 +6,8 @@ import os
 import re
 from typing import Final
 
+from onecode_server.errors import StoreUnavailable
+
 _log = logging.getLogger(__name__)
 _NUMBERS: Final = {os.strerror(number): name for number, name in errno.errorcode.items()}
 
@@ -45,6 +47,8 @@ def fault_name(fault: BaseException) -> str:
         return "ETIMEDOUT"
     if isinstance(fault, MemoryError):
         return "ENOMEM"
+    if isinstance(fault, StoreUnavailable):  # the file is gone, cut or another one
+        return "ESTALE"
     text = str(fault)
     own = re.search("MDB_[A-Z_]+", text)
     return own[0] if own else _NUMBERS.get(text.rpartition(": ")[2], type(fault).__name__)

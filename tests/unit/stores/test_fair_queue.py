@@ -34,6 +34,13 @@ def test_what_is_heavier_than_a_turn_is_taken_alone() -> None:
     assert [queue.take(10), queue.take(10)] == [["a0"], ["b1"]]
 
 
+def test_an_empty_queue_takes_what_is_heavier_than_its_bound() -> None:
+    queue: FairQueue[str] = FairQueue(10)
+    assert queue.push("a", "large", 11) == []
+    assert queue.push("b", "small", 1) == ["large"]
+    assert queue.take(10) == ["small"]
+
+
 def test_who_has_nothing_taken_keeps_its_turn() -> None:
     queue = queue_of(100, ("a", 1), ("b", 10), ("c", 1))
     assert [queue.take(10), queue.take(10), queue.take(10)] == [["a0"], ["b1"], ["c2"]]

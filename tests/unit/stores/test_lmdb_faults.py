@@ -368,7 +368,7 @@ async def test_a_write_that_takes_too_long_is_a_fault_until_a_probe_succeeds(sto
         (lmdb.MapFullError("mdb_put: MDB_MAP_FULL: Environment mapsize limit reached"), "MDB_MAP_FULL"),
         (TimeoutError("late"), "ETIMEDOUT"),
         (MemoryError(), "ENOMEM"),
-        (StoreUnavailable("the store's file is gone"), "StoreUnavailable"),
+        (StoreUnavailable("the store's file is gone"), "ESTALE"),
     ],
     ids=str,
 )
