@@ -48,7 +48,7 @@ from onecode_server.rpc.status import StatusServicer
 from onecode_server.rpc.trust_list import TrustListServicer
 from onecode_server.signals import stop_event
 from onecode_server.stores.lmdb import LmdbStore
-from onecode_server.stores.lmdb_environment import is_open_elsewhere
+from onecode_server.stores.lmdb_file import is_open_elsewhere
 
 REPORT_S: Final = 1.0
 """How often a worker tells its supervisor how it is."""

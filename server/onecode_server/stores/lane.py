@@ -42,7 +42,7 @@ class Lane:
     """
 
     def __init__(
-        self, name: str, perform: Callable[[Sequence[Work]], list[Outcome]], *, waiting_max: int, together_max: int
+        self, name: str, perform: Callable[[Sequence[Work]], list[Outcome]], waiting_max: int, together_max: int
     ) -> None:
         """Start the thread. ``waiting_max`` and ``together_max`` are weights, of what waits and of what is done
         together. Raises RuntimeError where no thread can be started."""

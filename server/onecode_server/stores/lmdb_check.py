@@ -19,8 +19,8 @@ from onecode_server.model.audit import AuditEntry
 from onecode_server.model.region import is_region_code
 from onecode_server.model.status import SUBJECT_BYTES, Level
 from onecode_server.stores import layout, pid_namespace
-from onecode_server.stores.lmdb_environment import READERS_MAX, is_open_elsewhere
-from onecode_server.stores.lmdb_file import allocate_lock, expect_whole
+from onecode_server.stores.lmdb_environment import READERS_MAX
+from onecode_server.stores.lmdb_file import allocate_lock, expect_whole, is_open_elsewhere
 
 CHUNK: Final = 10_000
 _TABLES_MAX: Final = 64

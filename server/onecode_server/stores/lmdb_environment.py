@@ -4,7 +4,6 @@ Neither a page fault nor another process's commit ever holds up the loop. Commit
 default, synchronous mode).
 """
 
-import fcntl
 import logging
 import os
 import resource
@@ -20,6 +19,7 @@ from onecode_server.errors import StoreBusy, StoredDamaged, StoreUnavailable
 from onecode_server.stores import pid_namespace
 from onecode_server.stores.lane import Lane, Outcome, Work
 from onecode_server.stores.lmdb_file import OpenedFile, allocate_lock, expect_whole
+from onecode_server.stores.transactions import read_together, write_together
 from onecode_server.stores.write_state import WriteState
 
 MAP_BYTES_MAX: Final = 64 * 1024**3
@@ -83,9 +83,9 @@ class LmdbEnvironment:
             self.is_outdated = found is not None and found == before
             if found not in (None, schema) and not self.is_outdated:
                 raise StoreUnavailable(f"the store in {directory} has another layout ({found!r}, not {schema!r})")
-            self._checks = self._lane("store-check-read", self._read_for_checks, CHECK_READS_MAX, CHECK_READS_TOGETHER)
-            self._reads = self._lane("store-read", self._read, READS_MAX, 1)
-            self._changes = self._lane("store-write", self._write, WRITES_MAX, WRITES_TOGETHER)
+            self._checks = Lane("store-check-read", self._read_for_checks, CHECK_READS_MAX, CHECK_READS_TOGETHER)
+            self._reads = Lane("store-read", self._read, READS_MAX, 1)
+            self._changes = Lane("store-write", self._write, WRITES_MAX, WRITES_TOGETHER)
         except StoreUnavailable:
             self._let_go()
             raise
@@ -178,9 +178,6 @@ class LmdbEnvironment:
         if all(have_ended):  # else a thread is still at it, since the disk hangs: what it uses ends with the process
             self._let_go()
 
-    def _lane(self, name: str, perform: Callable[..., list[Outcome]], waiting_max: int, together_max: int) -> Lane:
-        return Lane(name, perform, waiting_max=waiting_max, together_max=together_max)
-
     async def _on(
         self, lane: Lane, operation: str, work: Callable[[Any], _T], timeout_s: float, owner: str = "", weight: int = 1
     ) -> _T:
@@ -206,38 +203,24 @@ class LmdbEnvironment:
 
     def _read_for_checks(self, works: Sequence[Work]) -> list[Outcome]:
         with self._checking:
-            return self._run_all(works)
+            self._check_files()
+            return read_together(self._env, works)
 
     def _read(self, works: Sequence[Work]) -> list[Outcome]:
         with self._reading:
-            return self._run_all(works)
-
-    def _run_all(self, works: Sequence[Work]) -> list[Outcome]:
-        self._check_files()
-        with self._env.begin() as txn:
-            return [_outcome(work, txn) for work in works]
+            self._check_files()
+            return read_together(self._env, works)
 
     def _write(self, works: Sequence[Work]) -> list[Outcome]:
         try:
             self._check_files()
-            with self._env.begin(write=True) as txn:
-                outcomes = [self._nested(work, txn) for work in works] if works[1:] else [Outcome(works[0](txn))]
+            outcomes = write_together(self._env, works, self.writes.failed)
         except (lmdb.Error, OSError, MemoryError, StoreUnavailable) as fault:
             if not isinstance(fault, StoredDamaged):
                 self.writes.failed(fault)
             raise
         self._let_go_of_pages()
         return outcomes
-
-    def _nested(self, work: Work, txn: Any) -> Outcome:
-        """Do work in a transaction inside of the one that is committed for all: what it raises undoes it alone."""
-        try:
-            with self._env.begin(write=True, parent=txn) as own:
-                return Outcome(work(own))
-        except BaseException as fault:
-            if isinstance(fault, lmdb.Error | OSError | MemoryError):
-                self.writes.failed(fault)
-            return Outcome(fault=fault)
 
     def _let_go_of_pages(self) -> None:
         # What is mapped counts as the process's memory, and writing all over a store maps all of it. LMDB lays the map
@@ -254,28 +237,6 @@ class LmdbEnvironment:
         # The lock file too: whoever made a new one would lock nobody out who has the old one.
         for file in self._files:
             file.check()
-
-
-def is_open_elsewhere(directory: Path) -> bool:
-    """Tell whether another process has the environment in ``directory`` open. Not to be asked while this one has.
-
-    LMDB holds a shared lock on the first byte of its lock file for as long as a process has an environment open.
-    """
-    try:
-        with (directory / "lock.mdb").open("r+b") as file:
-            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1)
-    except FileNotFoundError:
-        return False
-    except OSError:
-        return True
-    return False
-
-
-def _outcome(work: Work, txn: Any) -> Outcome:
-    try:
-        return Outcome(work(txn))
-    except BaseException as fault:
-        return Outcome(fault=fault)
 
 
 def _page_faults() -> int:

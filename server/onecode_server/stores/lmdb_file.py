@@ -5,6 +5,7 @@ asked is asked first; between the question and LMDB's own look at the page there
 """
 
 import errno
+import fcntl
 import os
 import struct
 import time
@@ -91,6 +92,21 @@ def allocate_lock(file: Path, readers_max: int) -> None:
             raise
     finally:
         os.close(descriptor)
+
+
+def is_open_elsewhere(directory: Path) -> bool:
+    """Tell whether another process has the environment in ``directory`` open. Not to be asked while this one has.
+
+    LMDB holds a shared lock on the first byte of its lock file for as long as a process has an environment open.
+    """
+    try:
+        with (directory / "lock.mdb").open("r+b") as file:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return False
 
 
 def expect_whole(file: Path) -> None:
