@@ -2,15 +2,18 @@
 
 import re
 import resource
+import shutil
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
 
 from onecode.v1 import status_pb2, status_pb2_grpc
-from onecode_client import OperatorClient, status_record
+from onecode_client import OperatorClient, ServerError, status_record
 
 from tests.integration.deployment import Deployment, Server, eventually, record
 
@@ -83,3 +86,30 @@ def test_nothing_that_was_acknowledged_before_a_full_disk_is_lost(deployment: De
     again: Server = serve(deployment)
     with OperatorClient(again.address) as client:
         assert len(client.get_status(region="420000", local_id="wang")) == 1
+
+
+def test_a_worker_whose_store_lmdb_gave_up_is_replaced_by_one_that_opens_it_anew(
+    deployment: Deployment, serve: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shim, fails = tmp_path / "failing_meta.so", tmp_path / "fails"
+    compiler = shutil.which("cc")
+    if compiler is None:
+        pytest.skip("there is no C compiler here")
+    source = Path(__file__).with_name("failing_meta.c")
+    subprocess.run([compiler, "-shared", "-fPIC", "-o", shim, source, "-ldl"], check=True)
+    monkeypatch.setenv("LD_PRELOAD", str(shim))
+    monkeypatch.setenv("FAIL_IF", str(fails))
+    (code,) = deployment.issue("420000")
+    server: Server = serve(deployment, "--workers", 2)
+    with OperatorClient(server.address) as client:
+        list(client.publish([status_record(record("420000", "GREEN", "before"))]))
+        fails.touch()
+        with pytest.raises(ServerError):
+            list(client.publish([status_record(record("420000", "GREEN", "meanwhile"))], patience_s=0))
+        fails.unlink()
+        assert [line["errno"] for line in server.log() if "cannot be written" in line["message"]] == ["EIO"]
+        eventually(lambda: sum(server.samples("onecode_worker_restarts_total").values()) == 1, SEEN_S)
+        eventually(lambda: server.healthz()[0] == 200, SEEN_S)
+        list(client.publish([status_record(record("420000", "GREEN", "after"))], patience_s=SEEN_S))
+        assert [len(client.get_status(region="420000", local_id=name)) for name in ("before", "after")] == [1, 1]
+    assert server.verify(code).verdict.decision == 1

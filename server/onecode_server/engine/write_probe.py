@@ -1,5 +1,6 @@
 """Finds out that the store can be written again: a publisher that was refused may not come back for hours."""
 
+from contextlib import suppress
 from typing import Final
 
 from onecode_server.errors import OnecodeError, StoreUnavailable
@@ -19,11 +20,9 @@ class WriteProbe:
 
     async def look(self) -> None:
         """Try once, where there is need. Raises OnecodeError where the process must end, to open the store anew."""
-        if self._store.is_lost:
-            raise OnecodeError(f"the store must be opened anew: {self._store.write_fault}")
         if self._store.write_fault is None:
             return
-        try:
+        with suppress(StoreUnavailable):  # which the store has noted
             await self._store.probe()
-        except StoreUnavailable:  # which the store has noted
-            return
+        if self._store.is_lost:
+            raise OnecodeError(f"the store must be opened anew: {self._store.write_fault}")

@@ -1,5 +1,7 @@
 """A store that cannot be written is tried until it can, and one that is lost ends the process."""
 
+import errno
+
 import pytest
 
 from onecode_server.engine.write_probe import WriteProbe
@@ -7,11 +9,14 @@ from onecode_server.errors import OnecodeError, StoreUnavailable
 from onecode_server.metrics import Metrics
 from onecode_server.stores.write_state import WriteState
 
+FULL = OSError(errno.ENOSPC, "No space left on device")
+
 
 class Failing:
     """A store whose next tries fail."""
 
-    def __init__(self, fails: int) -> None:
+    def __init__(self, fails: int, fault: Exception = FULL) -> None:
+        self.fault = fault
         self.state = WriteState()
         self.fails = fails
         self.tries = 0
@@ -27,8 +32,8 @@ class Failing:
     async def probe(self) -> None:
         self.tries += 1
         if self.tries <= self.fails:
-            self.state.failed(OSError(28, "No space left on device"))
-            raise StoreUnavailable("full")
+            self.state.failed(self.fault)
+            raise StoreUnavailable("a test")
         self.state.succeeded()
 
 
@@ -41,7 +46,7 @@ async def test_a_store_that_is_well_is_not_tried() -> None:
 async def test_a_store_that_failed_is_tried_until_it_can_be_written() -> None:
     store, metrics = Failing(2), Metrics()
     probe = WriteProbe(store, metrics)  # type: ignore[arg-type]
-    store.state.failed(OSError(28, "No space left on device"))
+    store.state.failed(FULL)
     shown = []
     for _ in range(4):
         await probe.look()
@@ -50,7 +55,7 @@ async def test_a_store_that_failed_is_tried_until_it_can_be_written() -> None:
 
 
 async def test_a_store_that_lmdb_gave_up_is_opened_anew_by_a_new_process() -> None:
-    store = Failing(9)
-    store.state.failed(RuntimeError("mdb_txn_begin: MDB_PANIC: Update of meta page failed"))
+    store = Failing(9, RuntimeError("mdb_txn_begin: MDB_PANIC: Update of meta page failed"))
+    store.state.failed(OSError(errno.EIO, "Input/output error"))
     with pytest.raises(OnecodeError, match="opened anew: MDB_PANIC"):
         await WriteProbe(store, Metrics()).look()  # type: ignore[arg-type]
