@@ -5,6 +5,8 @@
 #   docker build -t onecode .
 #   docker run --network host -v /srv/onecode:/data onecode
 #
+# One container for each data directory: LMDB locks by process id, and two containers have the same ids.
+#
 # A tag is moved; a digest is what was tested. Name both images by it, of the same Python and Debian:
 #
 #   docker build --build-arg BUILD_IMAGE=python:3.11-trixie@sha256:... --build-arg RUN_IMAGE=python:3.11-slim-trixie@sha256:... .

@@ -99,7 +99,9 @@ class World:
 
     def _open(self) -> None:
         self.metrics = Metrics()
-        self.store = LmdbStore(self.path / "store", lambda: self.now)
+        self.store = LmdbStore(
+            self.path / "store", lambda: self.now, failed=lambda what: self.metrics.store_failures.labels(what).inc()
+        )
         self.backend = open_backend()
         self.issuers = IssuerIndexes(60 * SECOND)
         self.trust = TrustSource(
@@ -114,7 +116,7 @@ class World:
         )
         self.exceptions = ExceptionBook(self.store)
         self.statuses = StatusCache(self.store, lambda: self.monotonic_s, lambda: self.now, self.metrics)
-        tokens = TokenReader(self.store, self.pseudonym_key, self.metrics)
+        tokens = TokenReader(self.store, self.pseudonym_key)
         faults = ClaimFaults(self.metrics, lambda: self.monotonic_s)
         reader, skew = ClaimsReader(self.pseudonym_key, faults), 60 * SECOND
         rows = RowReader(self.issuers, self.pseudonym_key)

@@ -14,7 +14,7 @@ from onecode_server import descriptors
 from onecode_server.config import Settings
 from onecode_server.crypto import ShadowedBackend, SignatureBackend, open_backend
 from onecode_server.data_directory import DataDirectory
-from onecode_server.engine import follower, trust_source
+from onecode_server.engine import follower, trust_source, write_probe
 from onecode_server.engine.authenticator import Authenticator
 from onecode_server.engine.batcher import Batcher
 from onecode_server.engine.claim_faults import ClaimFaults
@@ -34,6 +34,7 @@ from onecode_server.engine.token_reader import TokenReader
 from onecode_server.engine.translator import Translator
 from onecode_server.engine.trust_source import TrustSource
 from onecode_server.engine.verifier import Verifier
+from onecode_server.engine.write_probe import WriteProbe
 from onecode_server.errors import Misconfigured, OnecodeError, StoreUnavailable
 from onecode_server.metrics import Metrics
 from onecode_server.model.region import NATIONAL
@@ -47,7 +48,7 @@ from onecode_server.rpc.status import StatusServicer
 from onecode_server.rpc.trust_list import TrustListServicer
 from onecode_server.signals import ENDING, stop_event
 from onecode_server.stores.lmdb import LmdbStore
-from onecode_server.stores.lmdb_environment import is_open_elsewhere
+from onecode_server.stores.lmdb_file import is_open_elsewhere
 
 REPORT_S: Final = 1.0
 """How often a worker tells its supervisor how it is."""
@@ -70,7 +71,8 @@ class Engine:
         pseudonym_key, root = data.read_pseudonym_key(), data.read_root_public_key()
         skew, grace = round(settings.skew_s * 1e6), round(settings.trust_list_grace_s * 1e6)
         self.translator = Translator(data.signers(NATIONAL, Role.GATEWAY), metrics)
-        self.store = LmdbStore(data.store, wall_clock, skew)
+        self.store = LmdbStore(data.store, wall_clock, skew, lambda what: metrics.store_failures.labels(what).inc())
+        self.write_probe = WriteProbe(self.store, metrics)
         issuers = IssuerIndexes(skew)
         self.trust = TrustSource(
             data.trust_list,
@@ -85,7 +87,7 @@ class Engine:
         )
         self.exceptions = ExceptionBook(self.store)
         self.statuses = StatusCache(self.store, time.monotonic, wall_clock, metrics, settings.cache_entries_max)
-        tokens = TokenReader(self.store, pseudonym_key, metrics)
+        tokens = TokenReader(self.store, pseudonym_key)
         rows, claims = RowReader(issuers, pseudonym_key), ClaimsReader(pseudonym_key, ClaimFaults(metrics))
         authenticator = Authenticator(self.backend, rows, claims, tokens, metrics, skew)
         columns = ColumnAuthenticator(self.backend, issuers, pseudonym_key, metrics, skew)
@@ -116,6 +118,7 @@ class Engine:
             "store": {
                 "open": self.exceptions.is_open,
                 "answers": self.exceptions.store_answers,
+                "write_fault": self.store.write_fault,
                 "clock_behind_s": self.store.clock_behind_us / 1e6,
             },
             "trust_list": {
@@ -263,6 +266,7 @@ async def _serve(
         _keep(every(trust_source.POLL_S, engine.trust.refresh)),
         _keep(every(follower.FOLLOW_S, engine.follower.catch_up)),
         _keep(watch_lag(metrics.loop_lag.observe)),
+        _keep(every(write_probe.PROBE_S, engine.write_probe.look)),
     )
     try:
         port = await listener.start(*settings.listen)
@@ -316,7 +320,9 @@ def _states(engine: Engine) -> dict[str, bool]:
     return {
         **dict.fromkeys(("", *API), is_open),
         "onecode.trust_list": engine.trust.is_open and engine.trust.fault is None and engine.trust.is_read,
-        "onecode.store": engine.exceptions.is_open and engine.exceptions.store_answers,
+        "onecode.store": engine.exceptions.is_open
+        and engine.exceptions.store_answers
+        and engine.store.write_fault is None,
     }
 
 

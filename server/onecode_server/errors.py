@@ -90,6 +90,14 @@ class StoreUnavailable(OnecodeError):
     """The store did not answer in time, or cannot be trusted to be the one that was opened."""
 
 
+class StoreBusy(Overloaded, StoreUnavailable):
+    """So much waits for the store that this call was turned away: nothing is wrong with the store."""
+
+
+class StoredDamaged(StoreUnavailable):
+    """What is stored cannot be read as what it must be: the file was changed or damaged. The text names no content."""
+
+
 class TrustListRefused(OnecodeError):
     """A trust list that must not be taken: unreadable, badly signed, older, or other content under a version."""
 

@@ -135,7 +135,14 @@ class _Families:
         self.loop_lag = self._histogram(
             "onecode_event_loop_lag_seconds", "How late the event loop came to what was due", _LAG_BUCKETS_S
         )
-        self.store_failures = self._counter("onecode_store_failures_total", "Store calls that failed or timed out")
+        self.store_failures = self._counter(
+            "onecode_store_failures_total",
+            "Store calls that failed or timed out (check_read, read, write), and records that are damaged",
+            ("operation",),
+        )
+        self.store_write_fault = self._gauge(
+            "onecode_store_write_fault", "1 while the store cannot be written", "livemax"
+        )
         # A worker that has just started has taken no list yet. The smallest version would be 0 then, and the earliest
         # next update 1970: what was taken last holds for all within half a second, or onecode_trust_list_fault is 1.
         self.list_version = self._gauge(

@@ -12,6 +12,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any, TypeVar
 from unittest.mock import patch
 
+from onecode_server.counting import children
 from onecode_server.engine import authenticator, column_authenticator, template_cache, templates, verifier
 from onecode_server.engine.check import Answers, Check
 from onecode_server.engine.row_reader import RowReader
@@ -53,7 +54,8 @@ def codes_in_columns(world: World) -> int:
 
 def faults(world: World) -> tuple[float, float]:
     """Return how often the store has failed, and how many bugs the engine has caught, until now."""
-    return world.metrics.store_failures._added, world.metrics.check_bugs._added
+    failures = sum(child._added for child in children(world.metrics.store_failures))
+    return failures, world.metrics.check_bugs._added
 
 
 def read_list(world: World) -> TrustList:

@@ -78,7 +78,7 @@ def test_no_caller_can_invent_the_value_of_a_label(server: Server, shared: Deplo
 def test_the_page_answers_what_it_knows_and_nothing_else(server: Server):
     status, report = server.healthz()
     assert (status, report["serving"], report["trust_list"]["fault"]) == (200, True, None)
-    assert report["store"] == {"open": True, "answers": True, "clock_behind_s": 0}
+    assert report["store"] == {"open": True, "answers": True, "write_fault": None, "clock_behind_s": 0}
     for path in ("/", "/metrics/", "/etc/passwd", "/../../etc/passwd", "/%00"):
         with pytest.raises(HTTPError) as missing:
             urlopen(f"http://{server.page}{path}", timeout=30)

@@ -23,6 +23,7 @@ LABELS = {
     "result",
     "region",
     "claim",
+    "operation",
     *GRPC,
     "grpc_code",
 }

@@ -17,7 +17,6 @@ from onecode_server.engine.inspector import Inspector
 from onecode_server.engine.token_reader import TokenReader
 from onecode_server.errors import Misconfigured
 from onecode_server.formats import opaque_home
-from onecode_server.metrics import Metrics
 from onecode_server.model.scanned import bare
 from onecode_server.model.trust_list import TrustList
 from onecode_server.rules.validity import SKEW_US
@@ -56,7 +55,7 @@ async def _inspect(data: DataDirectory, trust: TrustList, codes: list[bytes]) ->
     is_opaque = any(opaque_home(bare(code), trust) for code in codes)
     store = LmdbStore(data.store) if is_opaque and data.store.exists() else None
     try:
-        tokens = TokenReader(store, data.read_pseudonym_key(), Metrics()) if store else None
+        tokens = TokenReader(store, data.read_pseudonym_key()) if store else None
         inspector = Inspector(open_backend("libsodium"), ClaimsReader(NO_PSEUDONYM_KEY), SKEW_US, tokens)
         return [await inspector.inspect(code, trust, now) for code in codes]
     finally:

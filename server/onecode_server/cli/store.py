@@ -2,20 +2,30 @@
 
 import asyncio
 from pathlib import Path
+from typing import Final
 
 import click
 
 from onecode_server.app import open_for_migration
 from onecode_server.cli import output
 from onecode_server.cli.options import PathType
+from onecode_server.cli.store_backup import backup, restore
 from onecode_server.data_directory import DataDirectory
 from onecode_server.engine.migration import Copied
-from onecode_server.errors import Misconfigured
+from onecode_server.errors import Misconfigured, StoreUnavailable
+from onecode_server.stores import lmdb_check
+
+FINDINGS_MAX: Final = 100
+"""Findings that are shown: a store of which more is wrong needs no longer list."""
 
 
 @click.group()
 def store() -> None:
     """Look after the store of a data directory."""
+
+
+store.add_command(backup)
+store.add_command(restore)
 
 
 @store.command()
@@ -46,3 +56,28 @@ async def _migrate(data_dir: Path) -> dict[str, Copied] | None:
             return None
         with output.bar(await engine.store.subject_count(), "migrating") as advance_to:
             return await engine.migration.run(advance_to)
+
+
+@store.command()
+@click.option("--data-dir", required=True, type=PathType())
+def check(data_dir: Path) -> None:
+    """Read all that lies in the store, and tell what is wrong with it. Ends with status 1 where anything is.
+
+    Servers may run meanwhile; then the file's pages are not looked at as such, but only what lies in them.
+    """
+    data = DataDirectory(data_dir)
+    data.expect()
+    read: dict[str, int] = {}
+    wrong = 0
+    for table, records, findings in lmdb_check.check(data.store):
+        read[table] = records
+        for finding in findings:
+            wrong += 1
+            if wrong <= FINDINGS_MAX:
+                click.echo(f"{table}: {finding}")
+    if wrong:
+        raise StoreUnavailable(f"{wrong:,} findings: the store is damaged. Restore a backup of it")
+    for table, records in read.items():
+        if table != "pages":
+            click.echo(f"{table}: {records:,} read")
+    click.echo("the store is whole")

@@ -117,7 +117,7 @@ class Publisher:
 
     async def known(self, subject: bytes) -> Records:
         """Return the records of a subject (16 bytes) that count now or may count later. Raises StoreUnavailable."""
-        return alive((await self._store.statuses([subject])).records[0], self._clock())
+        return alive(await self._store.records(subject), self._clock())
 
     async def _judge(self, name: SubjectName, record: StatusRecord) -> Publication | Rejection:
         whom = await self.resolve(name)

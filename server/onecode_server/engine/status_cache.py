@@ -17,7 +17,7 @@ from onecode_server.engine.status_table import MANY, NOBODY, Entries, Entry, Sta
 from onecode_server.errors import StoreUnavailable
 from onecode_server.metrics import Metrics
 from onecode_server.model.status import Status, StatusView
-from onecode_server.stores.protocol import Changes, Records, Store
+from onecode_server.stores.protocol import UNREADABLE, Changes, Records, Store
 
 CURRENT_S: Final = 5.0
 STALE_S: Final = 300.0
@@ -76,7 +76,6 @@ class StatusCache:
         try:
             changes = await self._store.changes(self._position)
         except StoreUnavailable:
-            self._metrics.store_failures.inc()
             return None
         if not changes.is_complete:
             self._table.clear()
@@ -170,7 +169,6 @@ class StatusCache:
                 if position >= self._position:
                     break
         except StoreUnavailable:
-            self._metrics.store_failures.inc()
             self._retry_at_s = self._monotonic() + RETRY_AFTER_S
             return {}
         finally:
@@ -180,6 +178,7 @@ class StatusCache:
         fetched = {
             subject: Entry(records, asked_at_s, position, is_followed)
             for subject, records in zip(subjects, found, strict=True)
+            if records is not UNREADABLE  # which is UNAVAILABLE, and asked for again
         }
         for subject, entry in fetched.items():
             self._table.put(subject, entry)

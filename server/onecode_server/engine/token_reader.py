@@ -5,20 +5,18 @@ from collections.abc import Sequence
 from onecode_server.engine.check import Check
 from onecode_server.errors import Malformed, StoreUnavailable
 from onecode_server.formats import opaque
-from onecode_server.metrics import Metrics
 from onecode_server.model.code import Claims
 from onecode_server.model.subject import token_digest
 from onecode_server.model.verdict import Authenticity, Reason
-from onecode_server.stores.protocol import Store, TokenKey
+from onecode_server.stores.protocol import UNREADABLE, Store, TokenKey
 
 
 class TokenReader:
     """Knows tokens by their keyed digest. ``pseudonym_key`` is 32 bytes."""
 
-    def __init__(self, store: Store, pseudonym_key: bytes, metrics: Metrics) -> None:
+    def __init__(self, store: Store, pseudonym_key: bytes) -> None:
         self._store = store
         self._key = pseudonym_key
-        self._metrics = metrics
 
     def key_of(self, region: str, code: bytes) -> TokenKey:
         """Return under what a region's opaque code is kept."""
@@ -41,11 +39,13 @@ class TokenReader:
         try:
             tokens = await self._store.tokens([key for _, key in readable])
         except StoreUnavailable:
-            self._metrics.store_failures.inc()
             for check, _ in readable:
                 check.refuse(Authenticity.UNVERIFIABLE, Reason.TOKEN_UNVERIFIABLE)
             return
         for (check, _), token in zip(readable, tokens, strict=True):
+            if token is UNREADABLE:
+                check.refuse(Authenticity.UNVERIFIABLE, Reason.TOKEN_UNVERIFIABLE)
+                continue
             check.token = token
             if token is None:
                 check.refuse(Authenticity.UNKNOWN_ISSUER, Reason.TOKEN_UNKNOWN)

@@ -7,6 +7,7 @@ import json
 import struct
 from typing import Final
 
+from onecode_server.errors import StoredDamaged
 from onecode_server.model.exception import RecognitionException
 from onecode_server.model.status import SUBJECT_BYTES, Level, Scope, StatusRecord, Token
 from onecode_server.stores.protocol import KnownList, TokenKey
@@ -31,6 +32,8 @@ _TOKEN = struct.Struct(f">{SUBJECT_BYTES}sqq")
 _CHANGE = struct.Struct(f">{SUBJECT_BYTES}sq")
 _NUMBER = struct.Struct(">Q")
 _LIST = struct.Struct(">Q32s")
+_DAMAGED: Final = (struct.error, LookupError, ValueError, TypeError)
+"""What reading bytes raises that are not what was written."""
 _ENDS: Final = 3  # the first kind of a record that ends
 _NEVER: Final = 2**63 - 1  # past the year 9999, where a Timestamp ends
 _LEVELS: Final = tuple(Level)
@@ -63,30 +66,33 @@ def _pack_record(record: StatusRecord) -> bytes:
 
 
 def unpack_records(data: bytes) -> tuple[StatusRecord, ...]:
-    """Return the records of a subject."""
+    """Return the records of a subject. Raises StoredDamaged, as every reader here does."""
     records, at = [], 0
-    while at < len(data):
-        kind, delay_kind = data[at + 7] & 7, data[at + 10] >> 2 & 3
-        form = _KINDS[delay_kind][kind]
-        first, high, low, revision, *rest = form.unpack_from(data, at)
-        at += form.size
-        effective_at = (first >> 5) + _YEAR_1_US
-        published_at = effective_at
-        if delay_kind == 1:
-            published_at += rest[0] << 32 | rest[1]
-        elif delay_kind == 2:
-            published_at += rest[0]
-        records.append(
-            StatusRecord(
-                f"{high << 4 | low >> 4:06d}",
-                _SCOPES[low & 3],
-                _LEVELS[first >> 3 & 3],
-                effective_at,
-                rest[-1] + _YEAR_1_US if kind >= _ENDS else None,
-                revision,
-                published_at,
+    try:
+        while at < len(data):
+            kind, delay_kind = data[at + 7] & 7, data[at + 10] >> 2 & 3
+            form = _KINDS[delay_kind][kind]
+            first, high, low, revision, *rest = form.unpack_from(data, at)
+            at += form.size
+            effective_at = (first >> 5) + _YEAR_1_US
+            published_at = effective_at
+            if delay_kind == 1:
+                published_at += rest[0] << 32 | rest[1]
+            elif delay_kind == 2:
+                published_at += rest[0]
+            records.append(
+                StatusRecord(
+                    f"{high << 4 | low >> 4:06d}",
+                    _SCOPES[low & 3],
+                    _LEVELS[first >> 3 & 3],
+                    effective_at,
+                    rest[-1] + _YEAR_1_US if kind >= _ENDS else None,
+                    revision,
+                    published_at,
+                )
             )
-        )
+    except _DAMAGED:
+        raise StoredDamaged("a stored record cannot be read") from None
     return tuple(records)
 
 
@@ -107,7 +113,10 @@ def pack_change(subject: bytes, time: int) -> bytes:
 
 def unpack_change(data: bytes) -> tuple[bytes, int]:
     """Return whose records changed, and when."""
-    subject, time = _CHANGE.unpack(data)
+    try:
+        subject, time = _CHANGE.unpack(data)
+    except _DAMAGED:
+        raise StoredDamaged("a stored change cannot be read") from None
     return subject, time
 
 
@@ -123,7 +132,10 @@ def pack_token(token: Token) -> bytes:
 
 def unpack_token(data: bytes) -> Token:
     """Return a token."""
-    subject, issued_at, expires_at = _TOKEN.unpack(data)
+    try:
+        subject, issued_at, expires_at = _TOKEN.unpack(data)
+    except _DAMAGED:
+        raise StoredDamaged("a stored token cannot be read") from None
     return Token(subject, issued_at, None if expires_at == _NEVER else expires_at)
 
 
@@ -134,7 +146,10 @@ def pack_exception(exception: RecognitionException) -> bytes:
 
 def unpack_exception(data: bytes) -> RecognitionException:
     """Return an exception."""
-    return RecognitionException(**json.loads(data))
+    try:
+        return RecognitionException(**json.loads(data))
+    except _DAMAGED:
+        raise StoredDamaged("a stored exception cannot be read") from None
 
 
 def pack_list(known: KnownList) -> bytes:
@@ -144,5 +159,8 @@ def pack_list(known: KnownList) -> bytes:
 
 def unpack_list(data: bytes) -> KnownList:
     """Return the highest trust list."""
-    version, digest = _LIST.unpack_from(data)
+    try:
+        version, digest = _LIST.unpack_from(data)
+    except _DAMAGED:
+        raise StoredDamaged("the stored trust list cannot be read") from None
     return KnownList(version, digest, data[_LIST.size :])

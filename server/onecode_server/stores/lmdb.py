@@ -1,16 +1,19 @@
 """The embedded store: LMDB, one directory for any number of processes on a machine."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import islice
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
+from onecode_server.errors import StoredDamaged
 from onecode_server.model import audit
 from onecode_server.model.audit import AuditEntry
 from onecode_server.model.exception import RecognitionException
 from onecode_server.model.status import Token
 from onecode_server.stores import layout
+from onecode_server.stores.lmdb_environment import WRITES_TOGETHER
 from onecode_server.stores.lmdb_migration import MigratingTables
 from onecode_server.stores.protocol import (
+    UNREADABLE,
     ChangeRecords,
     Changes,
     DecideException,
@@ -20,13 +23,21 @@ from onecode_server.stores.protocol import (
     Records,
     Snapshot,
     TokenKey,
+    Unreadable,
 )
 
 CHANGES_MAX: Final = 20_000
 """Changes that one call returns; whoever missed more does better to forget all that it knows."""
 AUDIT_MAX: Final = 1000
 
+PROBE_BYTES: Final = 256 * 1024
+"""What a probe writes: more than the pages that one publication frees for the next, so that the file must grow where a
+publication would have to make it grow."""
+
+_T = TypeVar("_T")
+_Nothing = TypeVar("_Nothing")
 _LIST_KEY: Final = b"trust-list"
+_PROBE_KEY: Final = b"probe"
 
 
 class LmdbStore(MigratingTables):
@@ -36,20 +47,32 @@ class LmdbStore(MigratingTables):
         """Return the records of each subject, in order, and the newest change that they hold."""
 
         def read(txn: Any) -> Snapshot:
-            found = (txn.get(subject, db=self._statuses) for subject in subjects)
-            records = [() if data is None else layout.unpack_records(data) for data in found]
-            return Snapshot(self._last(txn, self._changes)[0], records)
+            found = [txn.get(subject, db=self._statuses) for subject in subjects]
+            return Snapshot(self._last(txn, self._changes)[0], _readable(layout.unpack_records, found, ()))
+
+        snapshot = await self._env.read(read, for_check=True, weight=len(subjects))
+        self._env.note_damaged(snapshot.records.count(UNREADABLE))
+        return snapshot
+
+    async def records(self, subject: bytes) -> Records:
+        """Return the records of one subject, for people: after what checks wait for."""
+
+        def read(txn: Any) -> Records:
+            data = txn.get(subject, db=self._statuses)
+            return () if data is None else layout.unpack_records(data)
 
         return await self._env.read(read)
 
-    async def tokens(self, keys: Sequence[TokenKey]) -> list[Token | None]:
+    async def tokens(self, keys: Sequence[TokenKey]) -> list[Token | Unreadable | None]:
         """Return what is known of each token, in order."""
 
-        def read(txn: Any) -> list[Token | None]:
-            found = (txn.get(layout.token_key(key), db=self._tokens) for key in keys)
-            return [None if data is None else layout.unpack_token(data) for data in found]
+        def read(txn: Any) -> list[Token | Unreadable | None]:
+            found = [txn.get(layout.token_key(key), db=self._tokens) for key in keys]
+            return _readable(layout.unpack_token, found, None)
 
-        return await self._env.read(read)
+        tokens = await self._env.read(read, for_check=True, weight=len(keys))
+        self._env.note_damaged(tokens.count(UNREADABLE))
+        return tokens
 
     async def publish(self, publications: Sequence[Publication], merge: Merge) -> list[bool]:
         """Write in one commit, on disk when this returns."""
@@ -61,7 +84,8 @@ class LmdbStore(MigratingTables):
             self._tell(txn, changed, time)
             return taken
 
-        return await self._env.write(write)
+        owner = publications[0].record.publisher if publications else ""
+        return await self._env.write(write, owner=owner, weight=len(publications))
 
     async def amend(self, subject: bytes, change: ChangeRecords) -> Records:
         """Write what ``change`` makes of a subject's records, with its audit entry, in one commit; return it."""
@@ -97,12 +121,12 @@ class LmdbStore(MigratingTables):
                 subjects = [layout.unpack_change(value)[0] for value in cursor.iternext(keys=False)]
             return Changes(position, newest_at, subjects, is_complete=oldest == after + 1, steps=steps)
 
-        return await self._env.read(read)
+        return await self._env.read(read, for_check=True)
 
     async def exceptions(self) -> list[RecognitionException]:
         """Return every exception that was ever reported."""
 
-        return await self._env.read(self._reports)
+        return await self._env.read(self._reports, for_check=True)
 
     async def change_exceptions(self, decide: DecideException) -> RecognitionException:
         """Write the report that ``decide`` makes, with its audit entry, in one commit; return it."""
@@ -113,7 +137,7 @@ class LmdbStore(MigratingTables):
             self._record(txn, time, event, report.id, report._asdict())
             return report
 
-        return await self._env.write(write)
+        return await self._env.write(write, owner="exceptions")
 
     async def audit(self, after: int) -> list[AuditEntry]:
         """Return the audit entries whose number is higher than ``after``, in order, at most AUDIT_MAX of them."""
@@ -144,6 +168,14 @@ class LmdbStore(MigratingTables):
 
         return await self._env.write(write)
 
+    async def probe(self) -> None:
+        """Find out whether the store can be written, and note it. Raises StoreUnavailable where it cannot."""
+        await self._env.write(
+            lambda txn: txn.put(_PROBE_KEY, bytes(PROBE_BYTES), db=self._meta), weight=WRITES_TOGETHER
+        )
+        await self._env.write(lambda txn: txn.delete(_PROBE_KEY, db=self._meta))
+        self._env.writes.succeeded()
+
     async def close(self) -> None:
         """Let go of files and threads, after the calls that run have ended."""
         await self._env.close()
@@ -171,3 +203,20 @@ class LmdbStore(MigratingTables):
     def _known_list(self, txn: Any) -> KnownList | None:
         data = txn.get(_LIST_KEY, db=self._meta)
         return None if data is None else layout.unpack_list(data)
+
+
+def _readable(
+    read: Callable[[bytes], _T], found: Sequence[bytes | None], nothing: _Nothing
+) -> list[_T | _Nothing | Unreadable]:
+    """Return what each of the bytes is, and which cannot be read: one damaged item takes no other one along."""
+    try:
+        return [nothing if data is None else read(data) for data in found]
+    except StoredDamaged:
+        return [nothing if data is None else _read_or_unreadable(read, data) for data in found]
+
+
+def _read_or_unreadable(read: Callable[[bytes], _T], data: bytes) -> _T | Unreadable:
+    try:
+        return read(data)
+    except StoredDamaged:
+        return UNREADABLE

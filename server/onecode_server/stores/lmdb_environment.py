@@ -4,79 +4,123 @@ Neither a page fault nor another process's commit ever holds up the loop. Commit
 default, synchronous mode).
 """
 
-import asyncio
-import fcntl
+import logging
 import os
 import resource
 import threading
+import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import lmdb
 
-from onecode_server.errors import StoreUnavailable
+from onecode_server.errors import StoreBusy, StoredDamaged, StoreUnavailable
+from onecode_server.stores import pid_namespace
+from onecode_server.stores.lane import Lane, Outcome, Work
+from onecode_server.stores.lmdb_file import OpenedFile, allocate_lock, expect_whole
+from onecode_server.stores.transactions import read_together, write_together
+from onecode_server.stores.write_state import WriteState
 
 MAP_BYTES_MAX: Final = 64 * 1024**3
 """Address space, not disk: the file grows as it is written. A billion subjects fit, two thirds of the country."""
 READERS_MAX: Final = 512
-"""Reader slots for all processes together: two for each of some hundred workers and commands, with room to spare."""
+"""Reader slots for all processes together: three for each of some hundred workers and commands, with room to spare."""
 READ_TIMEOUT_S: Final = 1.0
 """A scanner waits a second at most for the store: then the answer is given without it, and says so."""
 WRITE_TIMEOUT_S: Final = 30.0
 """Commits wait for each other and for the disk; a chunk takes milliseconds unless the disk is dying."""
-WAITING_MAX: Final = 256
-"""Calls that wait for a thread. Beyond that the store is not answering, and more waiting does not help."""
+CHECK_READS_MAX: Final = 131_072
+"""Subjects and tokens that checks wait for: 10 MB. A caller has one look-up at a time, of at most a slice of codes, and
+the engine admits 16,384 codes unless it is told otherwise: it is never this bound that changes a verdict."""
+CHECK_READS_TOGETHER: Final = 512
+"""Subjects that are read together: about a millisecond, so that the first who waits does not wait for long."""
+READS_MAX: Final = 256
+"""Other reads that wait: lists, the audit record, a subject's records for people."""
+WRITES_MAX: Final = 50_000
+"""Records that wait to be written: some 25 MB, and about two seconds of work."""
+WRITES_TOGETHER: Final = 1000
+"""Records to a commit: some milliseconds for the disk. 400 publishers of one record each share a commit."""
 FAULTS_MAX: Final = 384
 """Page faults of the writer before the map is laid anew. Each makes up to 64 KiB of the file resident (Linux's
 fault-around): 24 MiB, and 62 more where one commit's 1,000 records lie scattered over a store of any size."""
 
+LOG_AGAIN_S: Final = 60.0
+
+_log = logging.getLogger(__name__)
 _THREAD: Final = getattr(resource, "RUSAGE_THREAD", resource.RUSAGE_SELF)  # the whole process, where threads have none
 _SCHEMA_KEY: Final = b"schema"
+_CLOSED: Final = -1
 _T = TypeVar("_T")
 
 
 class LmdbEnvironment:
     """One directory with named tables. ``tables`` maps their names to handles; transactions are LMDB's own."""
 
-    def __init__(self, directory: Path, names: Sequence[str], schema: bytes, before: bytes | None = None) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        names: Sequence[str],
+        schema: bytes,
+        before: bytes | None = None,
+        failed: Callable[[str], None] = lambda _: None,
+    ) -> None:
         """Open the environment in ``directory``, made if it is missing. Raises StoreUnavailable.
 
         ``schema`` names the layout: another one's files are not touched, but for those of the layout ``before``, which
         stay as they are until they are migrated. Reader slots that a killed process left behind are taken back.
+        ``failed`` is told of each call that fails: ``check_read``, ``read``, ``write``, or ``damaged``
+        where it found what cannot be read.
         """
+        self._env: Any = None
+        self._namespace = self._descriptor = _CLOSED
+        self._checking, self._reading, self._laying = threading.Lock(), threading.Lock(), threading.Lock()
+        self._faults = 0
+        self.writes = WriteState()
+        self._failed, self._log_again_s = failed, 0.0
         try:
-            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._env = lmdb.open(
-                str(directory), map_size=MAP_BYTES_MAX, max_dbs=len(names) + 1, max_readers=READERS_MAX, mode=0o600
-            )
-            self._env.reader_check()
-            self._mapping, self._laying = threading.Lock(), threading.Lock()
-            self._faults = 0
-            self.tables: dict[str, Any] = {name: self._env.open_db(name.encode()) for name in names}
-            with self._env.begin(db=self.tables["meta"], write=True) as txn:
-                found = txn.get(_SCHEMA_KEY)
-                if found is None:
-                    txn.put(_SCHEMA_KEY, schema)
-            self._file = directory / "data.mdb"
-            self._identity = _identity(self._file)
-        except (lmdb.Error, OSError) as fault:
+            found = self._open(directory, names, schema)
+            self.is_outdated = found is not None and found == before
+            if found not in (None, schema) and not self.is_outdated:
+                raise StoreUnavailable(f"the store in {directory} has another layout ({found!r}, not {schema!r})")
+            self._checks = Lane("store-check-read", self._read_for_checks, CHECK_READS_MAX, CHECK_READS_TOGETHER)
+            self._reads = Lane("store-read", self._read, READS_MAX, 1)
+            self._changes = Lane("store-write", self._write, WRITES_MAX, WRITES_TOGETHER)
+        except StoreUnavailable:
+            self._let_go()
+            raise
+        except (lmdb.Error, OSError, RuntimeError) as fault:  # threads that did start end with the process
+            self._let_go()
             raise StoreUnavailable(f"cannot open the store in {directory}: {fault}") from None
-        self.is_outdated = found is not None and found == before
-        if found not in (None, schema) and not self.is_outdated:
+
+    def _open(self, directory: Path, names: Sequence[str], schema: bytes) -> bytes | None:
+        """Open the files, and return the layout that they have; None where they are new."""
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        data, lock = directory / "data.mdb", directory / "lock.mdb"
+        self._namespace = pid_namespace.enter(directory)
+        allocate_lock(lock, READERS_MAX)
+        expect_whole(data)
+        self._env = lmdb.open(
+            str(directory), map_size=MAP_BYTES_MAX, max_dbs=len(names) + 1, max_readers=READERS_MAX, mode=0o600
+        )
+        self._env.reader_check()
+        self.tables: dict[str, Any] = {name: self._env.open_db(name.encode()) for name in names}
+        with self._env.begin(db=self.tables["meta"], write=True) as txn:
+            found: bytes | None = txn.get(_SCHEMA_KEY)
+            if found is None:
+                txn.put(_SCHEMA_KEY, schema)
+        self._files = OpenedFile(data), OpenedFile(lock)
+        self._metas_bytes = 2 * self._env.stat()["psize"]
+        self._descriptor = os.open(data, os.O_RDONLY | os.O_CLOEXEC)
+        return found
+
+    def _let_go(self) -> None:
+        if self._env is not None:
             self._env.close()
-            raise StoreUnavailable(f"the store in {directory} has another layout ({found!r}, not {schema!r})")
-        self._reader = ThreadPoolExecutor(1, "store-read")
-        self._writer = ThreadPoolExecutor(1, "store-write")
-        self._waiting = 0
-        try:
-            # A call that comes when no thread can be started stays in its executor's queue, which has no bound.
-            for executor in (self._reader, self._writer):
-                executor.submit(int)
-        except RuntimeError as fault:
-            self._env.close()
-            raise StoreUnavailable(f"cannot open the store in {directory}: {fault}") from None
+        for descriptor in (self._descriptor, self._namespace):
+            if descriptor != _CLOSED:
+                os.close(descriptor)
+        self._descriptor = self._namespace = _CLOSED
 
     def open_table(self, name: str) -> Any:
         """Return a table beside the named ones, made if it is missing. One at a time."""
@@ -91,101 +135,108 @@ class LmdbEnvironment:
         txn.put(_SCHEMA_KEY, schema, db=self.tables["meta"])
 
     def commits(self) -> int:
-        """Return the number of the last commit, by whichever process: it stands in the map. 0 once all is closed."""
+        """Return the number of the last commit, by whichever process: it stands in the map. 0 once all is closed, and
+        where the file was cut before that."""
         try:
             with self._laying:
+                # Keeps a call from looking at a page that is not there any more. A third of what fstat(2) takes here.
+                if os.lseek(self._descriptor, 0, os.SEEK_END) < self._metas_bytes:
+                    return 0
                 return int(self._env.info()["last_txnid"])
-        except lmdb.Error:
+        except (lmdb.Error, OSError):
             return 0
 
-    async def read(self, work: Callable[[Any], _T]) -> _T:
-        """Return what ``work`` makes of a read transaction. Raises StoreUnavailable."""
+    async def read(self, work: Callable[[Any], _T], *, for_check: bool = False, weight: int = 1) -> _T:
+        """Return what ``work`` makes of a read transaction. Raises StoreUnavailable.
 
-        def run() -> _T:
-            self._check_identity()
-            with self._mapping, self._env.begin() as txn:
-                return work(txn)
+        What a check waits for (``for_check``) has a thread and a queue of its own; ``weight`` says how much it reads.
+        """
+        lane = self._checks if for_check else self._reads
+        return await self._on(lane, "check_read" if for_check else "read", work, READ_TIMEOUT_S, weight=weight)
 
-        return await self._on(self._reader, run, READ_TIMEOUT_S)
+    async def write(self, work: Callable[[Any], _T], *, owner: str = "", weight: int = 1) -> _T:
+        """Return what ``work`` makes of a write transaction, once it is on disk; what it raises undoes it, and nothing
+        else. Raises StoreUnavailable.
 
-    async def write(self, work: Callable[[Any], _T]) -> _T:
-        """Return what ``work`` makes of a write transaction, once it is on disk; what it raises undoes it."""
+        Writes take turns by ``owner``; those of little ``weight`` (records) share a commit.
+        """
+        return await self._on(self._changes, "write", work, WRITE_TIMEOUT_S, owner, weight)
 
-        def run() -> _T:
-            self._check_identity()
-            with self._env.begin(write=True) as txn:
-                done = work(txn)
-            self._let_go_of_pages()
-            return done
-
-        return await self._on(self._writer, run, WRITE_TIMEOUT_S)
+    def note_damaged(self, count: int) -> None:
+        """Count what was found that cannot be read, and log it once a minute."""
+        if not count:
+            return
+        for _ in range(count):
+            self._failed("damaged")
+        if time.monotonic() >= self._log_again_s:
+            self._log_again_s = time.monotonic() + LOG_AGAIN_S
+            _log.error("what is stored cannot be read: 'onecode store check' tells all that is damaged")
 
     async def close(self) -> None:
         """Let go of files and threads, after the calls that run have ended."""
-        for executor in (self._reader, self._writer):
-            executor.shutdown(wait=True, cancel_futures=True)
-        self._env.close()
+        have_ended = [lane.close() for lane in (self._checks, self._reads, self._changes)]
+        if all(have_ended):  # else a thread is still at it, since the disk hangs: what it uses ends with the process
+            self._let_go()
 
-    async def _on(self, executor: ThreadPoolExecutor, run: Callable[[], _T], timeout_s: float) -> _T:
-        if self._waiting >= WAITING_MAX:
-            raise StoreUnavailable("too many calls wait for the store")
+    async def _on(
+        self, lane: Lane, operation: str, work: Callable[[Any], _T], timeout_s: float, owner: str = "", weight: int = 1
+    ) -> _T:
         try:
-            # A thread cannot be stopped: the call is left to itself, and counts as waiting until it ends.
-            future = asyncio.get_running_loop().run_in_executor(executor, run)
-            self._waiting += 1  # not before: where no thread can be had, nothing waits
-            future.add_done_callback(self._ended)
-            return await asyncio.wait_for(asyncio.shield(future), timeout_s)
-        except TimeoutError:
-            raise StoreUnavailable(f"the store did not answer within {timeout_s:g} s") from None
-        except asyncio.CancelledError:
-            if not future.cancelled():  # the caller was, not the call
-                raise
-            raise StoreUnavailable("the store was closed") from None
+            return await lane.call(work, timeout_s, owner, weight)
+        except StoreBusy:  # which is how many callers there are, and says nothing of the store
+            raise
+        except StoredDamaged:
+            self.note_damaged(1)
+            raise
+        except StoreUnavailable:
+            self._failed(operation)
+            raise
+        except TimeoutError as fault:
+            self._failed(operation)
+            why = f"the store did not answer within {timeout_s:g} s"
+            if lane is self._changes:
+                self.writes.failed(type(fault)(why))
+            raise StoreUnavailable(why) from None
         except (lmdb.Error, OSError, RuntimeError, MemoryError) as fault:
+            self._failed(operation)
             raise StoreUnavailable(f"the store failed: {fault}") from None
 
-    def _ended(self, future: asyncio.Future[Any]) -> None:
-        self._waiting -= 1
-        if not future.cancelled():
-            future.exception()  # asked for, so that a call nobody waits for any more is not logged as lost
+    def _read_for_checks(self, works: Sequence[Work]) -> list[Outcome]:
+        with self._checking:
+            self._check_files()
+            return read_together(self._env, works)
+
+    def _read(self, works: Sequence[Work]) -> list[Outcome]:
+        with self._reading:
+            self._check_files()
+            return read_together(self._env, works)
+
+    def _write(self, works: Sequence[Work]) -> list[Outcome]:
+        try:
+            self._check_files()
+            outcomes = write_together(self._env, works, self.writes.failed)
+        except (lmdb.Error, OSError, MemoryError, StoreUnavailable) as fault:
+            if not isinstance(fault, StoredDamaged):
+                self.writes.failed(fault)
+            raise
+        self._let_go_of_pages()
+        return outcomes
 
     def _let_go_of_pages(self) -> None:
         # What is mapped counts as the process's memory, and writing all over a store maps all of it. LMDB lays the map
         # anew where its size is set, even to what it is, and then nothing is resident; what is needed is a page fault
-        # away, in the kernel's cache. No transaction may run meanwhile: the writer is here, the reader waits.
+        # away, in the kernel's cache. No transaction may run meanwhile: the writer is here, readers wait.
         faults = _page_faults()
         if faults - self._faults >= FAULTS_MAX:
-            with self._mapping, self._laying:
+            # First of all the reads that may take long, so that no check waits for those meanwhile.
+            with self._reading, self._checking, self._laying:
                 self._env.set_mapsize(MAP_BYTES_MAX)
             self._faults = faults
 
-    def _check_identity(self) -> None:
-        # An open map outlives its file: without this, a moved or replaced data directory would be read for ever.
-        if _identity(self._file) != self._identity:
-            raise StoreUnavailable("the store's file is not the one that was opened")
-
-
-def is_open_elsewhere(directory: Path) -> bool:
-    """Tell whether another process has the environment in ``directory`` open. Not to be asked while this one has.
-
-    LMDB holds a shared lock on the first byte of its lock file for as long as a process has an environment open.
-    """
-    try:
-        with (directory / "lock.mdb").open("r+b") as file:
-            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1)
-    except FileNotFoundError:
-        return False
-    except OSError:
-        return True
-    return False
-
-
-def _identity(file: Path) -> tuple[int, int]:
-    try:
-        status = os.stat(file)
-    except OSError as fault:
-        raise StoreUnavailable(f"the store's file is gone: {fault.strerror}") from None
-    return status.st_dev, status.st_ino
+    def _check_files(self) -> None:
+        # The lock file too: whoever made a new one would lock nobody out who has the old one.
+        for file in self._files:
+            file.check()
 
 
 def _page_faults() -> int:

@@ -27,14 +27,22 @@ def _wall_clock() -> int:
 class LmdbTables:
     """The open environment, and its tables."""
 
-    def __init__(self, directory: Path, clock: Callable[[], int] = _wall_clock, skew_us: int = SKEW_US) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        clock: Callable[[], int] = _wall_clock,
+        skew_us: int = SKEW_US,
+        failed: Callable[[str], None] = lambda _: None,
+    ) -> None:
         """Open the store in ``directory``, made if it is missing. Raises StoreUnavailable.
 
         ``clock`` returns Unix microseconds. A commit more than ``skew_us`` behind the newest stored time is logged.
+        ``failed`` is told of each call that fails: ``check_read``, ``read``, ``write``, or ``damaged``
+        where it found what cannot be read.
         """
         self._clock, self._skew_us = clock, skew_us
         self._clock_behind_us = 0
-        self._env = LmdbEnvironment(directory, _TABLES, layout.SCHEMA, layout.SCHEMA_BEFORE)
+        self._env = LmdbEnvironment(directory, _TABLES, layout.SCHEMA, layout.SCHEMA_BEFORE, failed)
         tables = self._env.tables
         self._statuses, self._tokens, self._changes = tables["statuses"], tables["tokens"], tables["changes"]
         self._exceptions, self._audit, self._meta = tables["exceptions"], tables["audit"], tables["meta"]
@@ -44,6 +52,16 @@ class LmdbTables:
         """By how many microseconds the clock was behind the newest stored time at the last commit here; 0 where by no
         more than the skew."""
         return self._clock_behind_us
+
+    @property
+    def write_fault(self) -> str | None:
+        """Why the last writes failed, by name; None while they succeed."""
+        return self._env.writes.fault
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether nothing but opening the store anew can help."""
+        return self._env.writes.is_lost
 
     def _commit_time(self, txn: Any, now: int) -> int:
         """Return the time of the commit that runs: ``now``, or the newest stored time where the clock is behind that.

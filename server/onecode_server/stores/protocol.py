@@ -1,8 +1,9 @@
 """The contract of every store. Its coroutines raise StoreUnavailable, and nothing else, where the store does not answer
-within its bound."""
+within its bound, or so much waits for it that the call was turned away (StoreBusy)."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, Protocol
+from enum import Enum
+from typing import Any, Final, NamedTuple, Protocol
 
 from onecode_server.model.audit import AuditEntry
 from onecode_server.model.exception import RecognitionException
@@ -38,11 +39,20 @@ class KnownList(NamedTuple):
     file: bytes
 
 
+class Unreadable(Enum):
+    """What stands where something is stored that cannot be read: it is not known, and not nothing."""
+
+    UNREADABLE = 0
+
+
+UNREADABLE: Final = Unreadable.UNREADABLE
+
+
 class Snapshot(NamedTuple):
     """The records of some subjects, in order, and the number of the newest change that they hold."""
 
     position: int
-    records: list[Records]
+    records: list[Records | Unreadable]
 
 
 class Changes(NamedTuple):
@@ -112,7 +122,11 @@ class Store(Protocol):
         """Return the records of each subject, in order; empty where there are none."""
         ...
 
-    async def tokens(self, keys: Sequence[TokenKey]) -> list[Token | None]:
+    async def records(self, subject: bytes) -> Records:
+        """Return the records of one subject, for people: after what checks wait for."""
+        ...
+
+    async def tokens(self, keys: Sequence[TokenKey]) -> list[Token | Unreadable | None]:
         """Return what is known of each token, in order; None where it was never published."""
         ...
 
@@ -130,6 +144,20 @@ class Store(Protocol):
     def clock_behind_us(self) -> int:
         """By how many microseconds the clock was behind the newest stored time at the last commit here; 0 where by no
         more than the skew."""
+        ...
+
+    @property
+    def write_fault(self) -> str | None:
+        """Why the last writes failed, by name; None while they succeed."""
+        ...
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether nothing but opening the store anew can help."""
+        ...
+
+    async def probe(self) -> None:
+        """Find out whether the store can be written, and note it. Raises StoreUnavailable where it cannot."""
         ...
 
     async def amend(self, subject: bytes, change: ChangeRecords) -> Records:

@@ -32,7 +32,7 @@ STEP_OF = {
 
 async def inspect(world: World, code: bytes) -> Inspection:
     reader, key = ClaimsReader(world.pseudonym_key), world.pseudonym_key
-    tokens = TokenReader(world.store, key, world.metrics)
+    tokens = TokenReader(world.store, key)
     inspector = Inspector(open_backend("libsodium"), reader, 60 * SECOND, tokens)
     return await inspector.inspect(code, world.trust.current, world.now)
 

@@ -8,7 +8,10 @@ from onecode_server.errors import NotServing
 from onecode_server.model.code import Scan
 from onecode_server.model.exception import RecognitionException
 from onecode_server.model.status import Level, Scope, Status, StatusRecord
+from onecode_server.model.subject import token_digest
 from onecode_server.model.verdict import Authenticity, Decision, Reason, Recognition
+from onecode_server.stores import layout
+from onecode_server.stores.protocol import TokenKey
 
 from tests.world import HOUR, NOON, SECOND, World, filed
 
@@ -166,6 +169,14 @@ async def test_an_expired_code_is_refused_after_the_skew_and_not_before(world: W
 
 async def test_a_code_older_than_its_region_allows_is_expired(world: World) -> None:
     assert (await world.verify(world.code("430000", issued_at=NOON - 3 * HOUR))).reason is Reason.EXPIRED
+
+
+async def test_a_token_that_cannot_be_read_is_unverifiable_and_takes_no_other_one_along(world: World) -> None:
+    tokens = [await world.token() for _ in range(2)]
+    key = layout.token_key(TokenKey("310000", token_digest(world.pseudonym_key, "310000", tokens[0])))
+    await world.store._env.write(lambda txn: txn.put(key, b"noise", db=world.store._tokens))
+    found = [(verdict.decision, verdict.authenticity) for verdict in await world.verify_all(tokens)]
+    assert found == [(Decision.CHECK, Authenticity.UNVERIFIABLE), (Decision.ADMIT, Authenticity.VALID)]
 
 
 async def test_an_opaque_code_ends_with_its_record(world: World) -> None:

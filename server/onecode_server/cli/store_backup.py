@@ -1,0 +1,91 @@
+"""``onecode store backup`` and ``restore``: a store, and what of its data directory makes it a deployment again."""
+
+import shutil
+from pathlib import Path
+
+import click
+
+from onecode_server.cli.options import PathType
+from onecode_server.data_directory import DataDirectory
+from onecode_server.errors import Misconfigured
+from onecode_server.stores import lmdb_backup
+
+
+@click.command()
+@click.argument("directory", type=PathType())
+@click.option("--data-dir", required=True, type=PathType())
+@click.option("--with-signing-keys", is_flag=True, help="Copy keys/ too; without them nothing can be translated.")
+def backup(directory: Path, data_dir: Path, *, with_signing_keys: bool) -> None:
+    """Copy the store and what belongs to it into DIRECTORY, which is made or empty; servers may run meanwhile.
+
+    In it are the store, the trust list, the root's public key, and the pseudonym key, without which the store says
+    nothing of anybody: keep the copy as secret as that key. The root key is never in it.
+    """
+    data, copy = DataDirectory(data_dir), DataDirectory(directory)
+    data.expect()
+    made = not directory.exists()
+    if not made and any(directory.iterdir()):
+        raise Misconfigured(f"{directory} is not empty: nothing was copied")
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        size = lmdb_backup.backup(data.store, copy.store)
+        # After the store: a list that is older than the one that the store knows would be refused.
+        for source, target in ((data.trust_list, copy.trust_list), (data.pseudonym_key, copy.pseudonym_key)):
+            _copy(source, target)
+        if with_signing_keys:
+            _copy_keys(data, copy)
+        # Last of all, as 'init' does it: that this file is there says that everything else is.
+        lmdb_backup.sync(directory)
+        _copy(data.root_public_key, copy.root_public_key)
+        lmdb_backup.sync(directory)
+    except BaseException:
+        shutil.rmtree(directory, ignore_errors=True)
+        raise
+    click.echo(f"backed up {data_dir} to {directory}: a store of {size:,} bytes, trust list, pseudonym key, root.pub")
+    left_out = [] if with_signing_keys else [f"keys/ ({len(list(data.keys.glob('*.key')))} signing keys)"]
+    left_out += [file.name for file in (data.root_key, data.draft) if file.exists()]
+    if left_out:
+        click.echo(f"not in it: {', '.join(left_out)}")
+
+
+@click.command()
+@click.argument("directory", type=PathType())
+@click.option("--data-dir", required=True, type=PathType())
+def restore(directory: Path, data_dir: Path) -> None:
+    """Put the store of a backup in DIRECTORY into a data directory that has none, and what else is missing there.
+
+    What was published after the backup is not in it: publishers send it again. Keys and a trust list that are there
+    stay; those of another deployment are refused.
+    """
+    copy, data = DataDirectory(directory), DataDirectory(data_dir)
+    if not (copy.root_public_key.is_file() and copy.store.is_dir()):
+        raise Misconfigured(f"{directory} is no backup, or one that did not end")
+    for name in ("root_public_key", "pseudonym_key"):
+        ours, theirs = getattr(data, name), getattr(copy, name)
+        if ours.exists() and ours.read_bytes() != theirs.read_bytes():
+            raise Misconfigured(f"{ours} is not that of the backup: this is another deployment")
+    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    lmdb_backup.restore(copy.store, data.store)
+    for source, target in (
+        (copy.trust_list, data.trust_list),
+        (copy.pseudonym_key, data.pseudonym_key),
+        (copy.root_public_key, data.root_public_key),
+    ):
+        if not target.exists():
+            _copy(source, target)
+    if copy.keys.is_dir() and not data.keys.exists():
+        _copy_keys(copy, data)
+    lmdb_backup.sync(data_dir)
+    click.echo(f"restored the store of {directory} to {data_dir}")
+
+
+def _copy(source: Path, target: Path) -> None:
+    target.touch(mode=0o600)
+    shutil.copy(source, target)
+
+
+def _copy_keys(source: DataDirectory, target: DataDirectory) -> None:
+    target.keys.mkdir(mode=0o700)
+    for file in source.keys.glob("*.key"):
+        _copy(file, target.keys / file.name)
+    lmdb_backup.sync(target.keys)

@@ -1,0 +1,123 @@
+"""A thread of the store with a queue of its own: what waits together is done together.
+
+Nothing but the queue is shared with the event loop, so that what one lane is at never holds up another one's callers.
+"""
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from queue import SimpleQueue
+from typing import Any, Final, NamedTuple, TypeVar, cast
+
+from onecode_server.errors import StoreBusy, StoreUnavailable
+from onecode_server.stores.fair_queue import FairQueue
+
+RETRY_AFTER_S: Final = 1.0
+"""After about so long what waits in a full queue is done."""
+CLOSE_TIMEOUT_S: Final = 10.0
+"""A thread that waits for a disk cannot be stopped. Whoever closes waits no longer than a drain takes."""
+
+_T = TypeVar("_T")
+Work = Callable[[Any], Any]
+
+
+class Outcome(NamedTuple):
+    """What came of one piece of work: what it returned, or what it raised."""
+
+    value: Any = None
+    fault: BaseException | None = None
+
+
+class _Call(NamedTuple):
+    work: Work
+    future: asyncio.Future[Any]
+
+
+class Lane:
+    """Does the work that it is given on a thread of its own.
+
+    ``perform`` is called there with what is to be done together, and returns an outcome for each, in order. What it
+    raises is the outcome of all.
+    """
+
+    def __init__(
+        self, name: str, perform: Callable[[Sequence[Work]], list[Outcome]], waiting_max: int, together_max: int
+    ) -> None:
+        """Start the thread. ``waiting_max`` and ``together_max`` are weights, of what waits and of what is done
+        together. Raises RuntimeError where no thread can be started."""
+        self._perform = perform
+        self._together_max = together_max
+        self._waiting: FairQueue[_Call] = FairQueue(waiting_max)
+        self._lock = threading.Lock()
+        self._wake: SimpleQueue[bool] = SimpleQueue()
+        self._is_closed = False
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread.start()
+
+    async def call(self, work: Callable[[Any], _T], timeout_s: float, owner: str = "", weight: int = 1) -> _T:
+        """Return what ``work`` returns, or raise what it raises.
+
+        Work that has not begun when its caller leaves is never done; what has begun is left to itself. Raises
+        StoreBusy where the queue is full, StoreUnavailable where it was closed, and TimeoutError.
+        """
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        with self._lock:
+            if self._is_closed:
+                raise StoreUnavailable("the store was closed")
+            gone = self._waiting.push(owner, _Call(work, future), weight)
+        if gone:
+            _settle_there(gone, Outcome(fault=StoreBusy("too many calls wait for the store", RETRY_AFTER_S)))
+        self._wake.put(True)
+        async with asyncio.timeout(timeout_s):
+            return cast("_T", await future)
+
+    def close(self) -> bool:
+        """Let calls that wait know, and wait for the one that runs; tell whether the thread has ended."""
+        with self._lock:
+            self._is_closed = True
+            waiting = []
+            while calls := self._waiting.take(self._together_max):
+                waiting += calls
+        _settle_there(waiting, Outcome(fault=StoreUnavailable("the store was closed")))
+        self._wake.put(False)
+        self._thread.join(CLOSE_TIMEOUT_S)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        while self._wake.get():
+            with self._lock:
+                taken = self._waiting.take(self._together_max)
+            # Whoever left meanwhile (a deadline, a broken connection) has cancelled its future.
+            calls = [call for call in taken if not call.future.done()]
+            if not calls:
+                continue
+            try:
+                outcomes = self._perform([call.work for call in calls])
+            except BaseException as fault:
+                outcomes = [Outcome(fault=fault)] * len(calls)
+            _settle_on_loops(calls, outcomes)
+
+
+def _settle_there(calls: Iterable[_Call], outcome: Outcome) -> None:
+    calls = list(calls)
+    _settle_on_loops(calls, [outcome] * len(calls))
+
+
+def _settle_on_loops(calls: Sequence[_Call], outcomes: Sequence[Outcome]) -> None:
+    loops = {call.future.get_loop() for call in calls}  # one, but for programs that run several
+    for loop in loops:
+        there = [pair for pair in zip(calls, outcomes, strict=True) if pair[0].future.get_loop() is loop]
+        with suppress(RuntimeError):  # the loop has ended, and with it whoever waited
+            loop.call_soon_threadsafe(_settle, there)
+
+
+def _settle(there: Iterable[tuple[_Call, Outcome]]) -> None:
+    for (_, future), (value, fault) in there:
+        if future.done():
+            continue
+        if fault is None:
+            future.set_result(value)
+        else:
+            future.set_exception(fault)
+            future.exception()  # asked for, so that a call nobody waits for any more is not logged as lost

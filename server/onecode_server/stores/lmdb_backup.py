@@ -1,0 +1,66 @@
+"""Copies of a store: made while others write to it, and put in its place."""
+
+import os
+import shutil
+from pathlib import Path
+from typing import Final
+
+import lmdb
+
+from onecode_server.errors import Misconfigured, StoreUnavailable
+from onecode_server.stores import pid_namespace
+from onecode_server.stores.lmdb_environment import READERS_MAX
+from onecode_server.stores.lmdb_file import allocate_lock, expect_whole
+
+DATA_FILE: Final = "data.mdb"
+
+
+def backup(store: Path, target: Path) -> int:
+    """Write the store as it is at one moment to ``target``, a directory that is made, without what is free in it.
+
+    Returns its size in bytes, once it is on disk. Servers may write meanwhile: they use no page again that the copy may
+    still need, so that their file grows. Raises StoreUnavailable.
+    """
+    if not (store / DATA_FILE).is_file():
+        raise StoreUnavailable(f"there is no store in {store}")
+    expect_whole(store / DATA_FILE)
+    try:
+        held = pid_namespace.enter(store)
+        try:
+            allocate_lock(store / "lock.mdb", READERS_MAX)
+            target.mkdir(mode=0o700)
+            with lmdb.open(str(store), max_readers=READERS_MAX, create=False) as env:
+                env.copy(str(target), compact=True)
+        finally:
+            os.close(held)
+        (target / DATA_FILE).chmod(0o600)
+        return sync(target)
+    except (lmdb.Error, OSError) as fault:
+        raise StoreUnavailable(f"cannot back up the store in {store}: {fault}") from None
+
+
+def restore(copy: Path, store: Path) -> None:
+    """Put a copy of a store in the place of ``store``, where there must be none. Raises Misconfigured and OSError."""
+    if store.exists():
+        raise Misconfigured(f"{store} is there: end the servers on it, and move it away first")
+    expect_whole(copy / DATA_FILE)
+    unfinished = store.with_name(f"{store.name}.restoring")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir(mode=0o700)
+    shutil.copyfile(copy / DATA_FILE, unfinished / DATA_FILE)
+    (unfinished / DATA_FILE).chmod(0o600)
+    sync(unfinished)
+    unfinished.rename(store)
+    sync(store.parent)
+
+
+def sync(directory: Path) -> int:
+    """Have a directory and the files in it on disk; return how many bytes those are. Raises OSError."""
+    files = [path for path in directory.iterdir() if path.is_file()]
+    for path in (*files, directory):
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    return sum(path.stat().st_size for path in files)

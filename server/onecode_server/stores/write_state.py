@@ -1,0 +1,54 @@
+"""Whether the store can be written: noted at the first write that fails, until a write succeeds again."""
+
+import errno
+import logging
+import os
+import re
+from typing import Final
+
+from onecode_server.errors import StoreUnavailable
+
+_log = logging.getLogger(__name__)
+_NUMBERS: Final = {os.strerror(number): name for number, name in errno.errorcode.items()}
+
+
+class WriteState:
+    """``fault`` says why nothing can be written, and is None while writes succeed. ``is_lost`` tells whether only
+    opening the store anew can help: LMDB does nothing more where it could not write a meta page."""
+
+    def __init__(self) -> None:
+        self.fault: str | None = None
+        self.is_lost = False
+
+    def failed(self, fault: BaseException) -> None:
+        """Note a write that failed. The first one is logged."""
+        name = fault_name(fault)
+        if self.fault is None:
+            _log.error("the store cannot be written: %s", fault, extra={"errno": name})
+        self.fault = f"{name}: {fault}"
+        self.is_lost = self.is_lost or name == "MDB_PANIC"
+
+    def succeeded(self) -> None:
+        """Note a write that succeeded, after one that had failed."""
+        if self.fault is not None:
+            _log.info("the store can be written again")
+        self.fault = None
+
+
+def fault_name(fault: BaseException) -> str:
+    """Return the name of an error number, or LMDB's own (``MDB_MAP_FULL``), or else of the kind of fault.
+
+    LMDB's binding gives the number to newer versions of its errors, and the text to all.
+    """
+    number = getattr(fault, "errno", None) or getattr(fault, "code", None)
+    if isinstance(number, int) and number in errno.errorcode:
+        return errno.errorcode[number]
+    if isinstance(fault, TimeoutError):
+        return "ETIMEDOUT"
+    if isinstance(fault, MemoryError):
+        return "ENOMEM"
+    if isinstance(fault, StoreUnavailable):  # the file is gone, cut or another one
+        return "ESTALE"
+    text = str(fault)
+    own = re.search("MDB_[A-Z_]+", text)
+    return own[0] if own else _NUMBERS.get(text.rpartition(": ")[2], type(fault).__name__)

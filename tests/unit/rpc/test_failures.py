@@ -1,0 +1,35 @@
+"""What a failure of the store is called to a caller: busy is not broken."""
+
+from collections.abc import Iterator
+
+import grpc
+from google.protobuf.message import Message
+from google.rpc import error_details_pb2, status_pb2
+
+from onecode_server.errors import StoreBusy, StoredDamaged, StoreUnavailable
+from onecode_server.rpc.failures import failure_of
+
+
+def details(fault: Exception, kind: type[Message]) -> Iterator[Message]:
+    """Return the details of a kind that a caller gets."""
+    status = status_pb2.Status.FromString(failure_of(fault).trailing_metadata[0][1])
+    for packed in status.details:
+        if packed.Is(kind.DESCRIPTOR):
+            packed.Unpack(found := kind())
+            yield found
+
+
+def test_a_store_for_which_too_much_waits_is_exhausted_and_says_when_to_come_back() -> None:
+    fault = StoreBusy("too many calls wait for the store", 1.0)
+    assert isinstance(fault, StoreUnavailable)  # so that whoever bears a store that does not answer bears this too
+    assert failure_of(fault).code is grpc.StatusCode.RESOURCE_EXHAUSTED
+    (retry,) = details(fault, error_details_pb2.RetryInfo)
+    assert retry.retry_delay.ToNanoseconds() == 10**9
+
+
+def test_a_store_that_fails_or_is_damaged_is_unavailable() -> None:
+    for fault in (StoreUnavailable("it failed"), StoredDamaged("a stored record cannot be read")):
+        assert failure_of(fault).code is grpc.StatusCode.UNAVAILABLE
+        (info,) = details(fault, error_details_pb2.ErrorInfo)
+        assert info.reason == "STORE_UNAVAILABLE"
+        assert list(details(fault, error_details_pb2.RetryInfo)) == []
