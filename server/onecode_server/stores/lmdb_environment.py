@@ -40,10 +40,10 @@ _T = TypeVar("_T")
 class LmdbEnvironment:
     """One directory with named tables. ``tables`` maps their names to handles; transactions are LMDB's own."""
 
-    def __init__(self, directory: Path, names: Sequence[str], schema: bytes, before: bytes | None = None) -> None:
+    def __init__(self, directory: Path, names: Sequence[str], schema: bytes, before: Sequence[bytes] = ()) -> None:
         """Open the environment in ``directory``, made if it is missing. Raises StoreUnavailable.
 
-        ``schema`` names the layout: another one's files are not touched, but for those of the layout ``before``, which
+        ``schema`` names the layout: another one's files are not touched, but for those of the layouts ``before``, which
         stay as they are until they are migrated. Reader slots that a killed process left behind are taken back.
         """
         try:
@@ -63,8 +63,9 @@ class LmdbEnvironment:
             self._identity = _identity(self._file)
         except (lmdb.Error, OSError) as fault:
             raise StoreUnavailable(f"cannot open the store in {directory}: {fault}") from None
-        self.is_outdated = found is not None and found == before
-        if found not in (None, schema) and not self.is_outdated:
+        self.schema_found = schema if found is None else bytes(found)
+        self.is_outdated = self.schema_found in before
+        if self.schema_found != schema and not self.is_outdated:
             self._env.close()
             raise StoreUnavailable(f"the store in {directory} has another layout ({found!r}, not {schema!r})")
         self._reader = ThreadPoolExecutor(1, "store-read")
