@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any, Final
 
+from onecode_server.errors import OnecodeError
 from onecode_server.model.exception import RecognitionException
 from onecode_server.stores import layout
 from onecode_server.stores.lmdb_audit import AuditedTables
@@ -126,7 +127,17 @@ class ExceptionTables(AuditedTables):
             self._put(txn, step)
             return ExceptionAnswer(step.report, step.time)
 
-        judged = await self._env.read(judge)
+        def look(txn: Any) -> ExceptionChange | ExceptionAnswer | OnecodeError:
+            # A refusal is returned and not raised: its traceback would hold the transaction, and with that one of
+            # LMDB's few slots for readers, until garbage is collected.
+            try:
+                return judge(txn)
+            except OnecodeError as refusal:
+                return refusal.with_traceback(None)
+
+        judged = await self._env.read(look)
+        if isinstance(judged, OnecodeError):
+            raise judged
         return judged if isinstance(judged, ExceptionAnswer) else await self._env.write(write)
 
     def _put(self, txn: Any, step: ExceptionChange) -> None:

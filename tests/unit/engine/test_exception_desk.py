@@ -1,6 +1,7 @@
 """The desk: each step within the rules, in one transaction with its audit entry."""
 
 import asyncio
+import gc
 
 import pytest
 
@@ -8,6 +9,7 @@ from onecode_server.engine.exception_desk import STEPS_MAX, ExceptionDesk
 from onecode_server.errors import AlreadyExists, InvalidRequest, NotFound, Overloaded, PreconditionFailed
 from onecode_server.model.verdict import Recognition
 from onecode_server.rules.exceptions import PAIR_OPEN_MAX
+from onecode_server.stores.lmdb_environment import READERS_MAX
 from onecode_server.stores.protocol import Selection
 
 from tests.world import HOUR, NOON, SECOND, World
@@ -116,6 +118,17 @@ async def test_a_refused_step_leaves_no_trace_and_costs_no_write(
             await step(identifier)
     assert await world.store.exceptions(Selection(), None, 10) == []
     assert (await world.store.audit(0), world.store.commits()) == (before, commits)
+
+
+async def test_refused_steps_take_no_reader_slots_of_lmdb(world: World, desk: ExceptionDesk) -> None:
+    gc.disable()  # as good as: a server collects seldom
+    try:
+        for _ in range(READERS_MAX + 10):
+            with pytest.raises(NotFound):
+                await desk.withdraw("RE-nothing")
+    finally:
+        gc.enable()
+    assert world.store._env._env.info()["num_readers"] < 10
 
 
 async def test_a_withdrawn_report_may_be_filed_again(desk: ExceptionDesk, world: World) -> None:
