@@ -29,7 +29,11 @@ STEPS_MAX: Final = 32
 """Steps that one process has in the store at a time, of the 256 calls that may wait there: whoever asks for many keeps
 neither checks nor publishers from it."""
 
+ID_CHARS_MAX: Final = 64
+"""Three times what an id has: a longer one is nobody's, and no work is done on it."""
+
 _ID_BYTES: Final = 8
+_UNKNOWN: Final = "there is no report with this id"
 _Asked = tuple[str | int, ...]
 
 
@@ -53,6 +57,8 @@ class ExceptionDesk:
         self, host: str, home: str, reason: str, begins: int, ends: int, request_id: str = ""
     ) -> ExceptionAnswer:
         """File a report; it has no effect yet. Times are Unix microseconds. Raises NotServing, too."""
+        if len(reason) > rules.REASON_BYTES_MAX:  # before work is done on it
+            _expect(rules.Obstacle.REASON_MISSING)
         trust, identifier = self._trust.current, f"RE-{secrets.token_hex(_ID_BYTES)}"
 
         def step(view: ExceptionView, now: int) -> RecognitionException:
@@ -65,6 +71,7 @@ class ExceptionDesk:
 
     async def acknowledge(self, identifier: str, request_id: str = "") -> ExceptionAnswer:
         """Let a report take effect: from its beginning, or from now where that is past. Raises NotFound, too."""
+        _expect_id(identifier)
 
         def step(view: ExceptionView, now: int) -> RecognitionException:
             report = _find(view, identifier)
@@ -77,6 +84,7 @@ class ExceptionDesk:
 
     async def withdraw(self, identifier: str, request_id: str = "") -> ExceptionAnswer:
         """End a report before its time. Raises NotFound, too."""
+        _expect_id(identifier)
 
         def step(view: ExceptionView, now: int) -> RecognitionException:
             report = _find(view, identifier)
@@ -94,7 +102,7 @@ class ExceptionDesk:
         if request_id and not REQUEST_ID_CHARS_MIN <= len(request_id) <= REQUEST_ID_CHARS_MAX:
             why = f"request_id has {REQUEST_ID_CHARS_MIN} to {REQUEST_ID_CHARS_MAX} characters"
             raise InvalidRequest("REQUEST_ID_INVALID", why)
-        content = _digest(done, asked)
+        content = _digest(done, asked) if request_id else b""
 
         def decide(view: ExceptionView) -> ExceptionChange | ExceptionAnswer:
             if request_id and (known := view.answered(request_id)):
@@ -113,10 +121,15 @@ def _others(view: ExceptionView, report: RecognitionException, now: int) -> rule
     return rules.Others(acknowledged, view.waiting_homes(report.host, now, rules.HOST_OPEN_MAX))
 
 
+def _expect_id(identifier: str) -> None:
+    if len(identifier) > ID_CHARS_MAX:
+        raise NotFound("EXCEPTION_UNKNOWN", _UNKNOWN)
+
+
 def _find(view: ExceptionView, identifier: str) -> RecognitionException:
     report = view.report(identifier)
     if report is None:
-        raise NotFound("EXCEPTION_UNKNOWN", "there is no report with this id")
+        raise NotFound("EXCEPTION_UNKNOWN", _UNKNOWN)
     return report
 
 
