@@ -7,6 +7,7 @@ hex, and its pseudonym is another one. So what was said of such a subject is cop
 where it is, since a record may have been published under a real pseudonym: nobody can tell by 16 bytes.
 """
 
+import logging
 from collections.abc import Callable
 from functools import partial
 from typing import Final, NamedTuple
@@ -21,6 +22,8 @@ from onecode_server.model.trust_list import Format, TrustList
 from onecode_server.rules.publication import joined
 from onecode_server.stores.lmdb import LmdbStore
 from onecode_server.stores.protocol import Records, RecordsCopy
+
+_log = logging.getLogger(__name__)
 
 CHUNK_SUBJECTS: Final = 1000
 """Subjects to a commit: some milliseconds, as for a publication."""
@@ -72,8 +75,11 @@ class Migration:
         return await self._store.known_list() is not None  # nobody knows which regions there are
 
     async def _move_reports(self) -> None:
+        is_told = False
         while not await self._store.move_reports(CHUNK_REPORTS):
-            pass
+            if not is_told:
+                _log.info("reports of exceptions are moved to the tables of this version")
+            is_told = True
 
     async def run(self, done: Callable[[int], None]) -> dict[str, Copied]:
         """Copy what is to be copied, and return what that was, by region. ``done`` is told how many subjects are done.

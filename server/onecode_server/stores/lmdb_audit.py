@@ -20,7 +20,7 @@ AUDIT_MAX: Final = 1000
 KEPT_MIN: Final = 1024
 """The newest entries, which lie as they were written: what people look at first, and may want to read without us."""
 BLOCK_ENTRIES: Final = 128
-"""Entries that one step archives, once in as many steps: 3 ms. Packed they take a sixth of their bytes."""
+"""Entries that one step archives, once in as many steps: a millisecond. Packed they take a sixth of their bytes."""
 _BLOCK_BYTES_MAX: Final = 16 * 1024**2
 """More than any block's entries have, unpacked: a reason of 1 KiB takes 6 KiB where each byte of it is escaped."""
 

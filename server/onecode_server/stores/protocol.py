@@ -94,8 +94,8 @@ class CopiedRecords(NamedTuple):
 
 
 class AnsweredRequest(NamedTuple):
-    """What was done under a request id: the step (REPORTED and so on, as the store is told), the digest of what was
-    asked (32 bytes), the report, and when it was answered (Unix microseconds). Kept as long as the report."""
+    """What was done under a request id: the step (``reported``, ``acknowledged`` or ``withdrawn``), the digest of what
+    was asked (32 bytes), the report, and when that was (Unix microseconds). Kept as long as the report."""
 
     step: str
     content: bytes

@@ -26,11 +26,13 @@ def ended(number: int) -> RecognitionException:
 
 
 async def store_ended(store: LmdbStore, count: int) -> None:
-    def write(txn: object) -> None:
-        for number in range(count):
-            store._keep(txn, ended(number), None, is_live=False)
+    for first in range(0, count, 10_000):  # a commit has its bound in time
 
-    await store._env.write(write)
+        def write(txn: object, first: int = first) -> None:
+            for number in range(first, min(first + 10_000, count)):
+                store._keep(txn, ended(number), None, is_live=False)
+
+        await store._env.write(write)
 
 
 async def ids(store: LmdbStore, selection: Selection, before: Place | None = None, limit: int = 100) -> list[str]:
