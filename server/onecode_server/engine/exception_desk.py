@@ -112,8 +112,7 @@ class ExceptionDesk:
             answered = AnsweredRequest(done, content, report.id, now) if request_id else None
             return ExceptionChange(report, f"exception {done}", now, request_id, answered)
 
-        with self._limit:
-            return await self._store.change_exceptions(decide)
+        return await self._limit.run(self._store.change_exceptions(decide))
 
 
 def _others(view: ExceptionView, report: RecognitionException, now: int) -> rules.Others:

@@ -69,18 +69,21 @@ class ExceptionList:
 
         There are fewer, or none, where so many others had to be looked at that the rest is left to the next page.
         """
-        now, page, end, looked_at = self._clock(), list[RecognitionException](), after, 0
+        now = self._clock()
         if not wanted.is_possible:
             return Page([], None, now)
-        chunk, selection = READ_MAX if wanted.state else min(READ_MAX, size + 1), wanted.selection()
-        with self._limit:
-            while True:
-                reports = await self._store.exceptions(selection, end, chunk)
-                for report in reports:
-                    if len(page) == size or looked_at == LOOKED_AT_MAX:
-                        return Page(page, end, now)
-                    looked_at, end = looked_at + 1, Place(report.reported_at, report.id)
-                    if wanted.matches(report, now):
-                        page.append(report)
-                if len(reports) < chunk:
-                    return Page(page, None, now)
+        return await self._limit.run(self._read(wanted, after, size, now))
+
+    async def _read(self, wanted: Wanted, end: Place | None, size: int, now: int) -> Page:
+        page, looked_at, selection = list[RecognitionException](), 0, wanted.selection()
+        chunk = READ_MAX if wanted.state else min(READ_MAX, size + 1)
+        while True:
+            reports = await self._store.exceptions(selection, end, chunk)
+            for report in reports:
+                if len(page) == size or looked_at == LOOKED_AT_MAX:
+                    return Page(page, end, now)
+                looked_at, end = looked_at + 1, Place(report.reported_at, report.id)
+                if wanted.matches(report, now):
+                    page.append(report)
+            if len(reports) < chunk:
+                return Page(page, None, now)
