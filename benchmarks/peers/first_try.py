@@ -37,7 +37,7 @@ class FirstTry(pb_grpc.RecognitionServiceServicer):
 
     def __init__(self, data_dir: Path, skew_s: float) -> None:
         self.store = lmdb.open(str(data_dir / "store"), readonly=True, max_dbs=4)
-        names = (b"statuses", b"tokens", b"exceptions")
+        names = (b"statuses", b"tokens", b"reports")
         self.statuses, tokens, self.reports = (self.store.open_db(name, create=False) for name in names)
         self.reader = CodeReader(data_dir, tokens, skew_s)
         self.exceptions: dict[tuple[str, str], list[RecognitionException]] = {}

@@ -24,6 +24,7 @@ from onecode_server.engine.column_authenticator import ColumnAuthenticator
 from onecode_server.engine.decider import Decider
 from onecode_server.engine.exception_book import ExceptionBook
 from onecode_server.engine.exception_desk import ExceptionDesk
+from onecode_server.engine.exception_list import ExceptionList
 from onecode_server.engine.follower import Follower
 from onecode_server.engine.issuer_index import IssuerIndexes
 from onecode_server.engine.migration import Migration
@@ -308,7 +309,7 @@ def _services(engine: Engine, metrics: Metrics, settings: Settings) -> Services:
     return Services(
         RecognitionServicer(batcher, engine.translator, engine.trust, draining),
         StatusServicer(engine.publisher, draining),
-        ExceptionServicer(engine.desk, engine.store, wall_clock),
+        ExceptionServicer(engine.desk, ExceptionList(engine.store, wall_clock)),
         TrustListServicer(engine.trust),
         HealthServicer(lambda: _states(engine), draining),
         draining,

@@ -70,6 +70,14 @@ class NotFound(OnecodeError):
         self.reason = reason
 
 
+class AlreadyExists(OnecodeError):
+    """A request whose name another one has. ``reason`` is for programs."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
 class Draining(OnecodeError):
     """The server ends: what was acknowledged is done, the rest is for another server."""
 

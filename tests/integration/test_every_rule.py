@@ -10,11 +10,15 @@ import pytest
 from onecode.v1 import exceptions_pb2, exceptions_pb2_grpc, status_pb2
 from onecode_client import OperatorClient, ServerError, status_record
 from onecode_client.errors import server_error
-from onecode_server.rules.exceptions import Obstacle
+from onecode_server.model.exception import RecognitionException
+from onecode_server.model.region import PROVINCES
+from onecode_server.rules.exceptions import HOST_OPEN_MAX, PAIR_ACKNOWLEDGED_MAX, PAIR_OPEN_MAX, Obstacle
 from onecode_server.rules.publication import PENDING_MAX, Rejection
 
-from tests.integration.deployment import Deployment, Server, eventually
+from tests.integration.deployment import Deployment, Server
+from tests.integration.stored_reports import store_report
 
+ENDED = "RE-ended"
 NOW = "2026-01-01T00:00:00Z"
 LATER = (datetime.now(UTC) + timedelta(days=30)).isoformat()
 
@@ -44,7 +48,9 @@ REJECTED: dict[Rejection, list[status_pb2.StatusRecord]] = {
 
 @pytest.fixture(scope="module")
 def running(made: Deployment, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    started = Server(made.copy_to(tmp_path_factory.mktemp("rules") / "data"))
+    deployment = made.copy_to(tmp_path_factory.mktemp("rules") / "data")
+    store_report(deployment.path, RecognitionException(ENDED, "110000", "150000", "why", 1, 2, 1))
+    started = Server(deployment)
     yield started
     assert started.end() == 0
 
@@ -75,8 +81,24 @@ def reported(**more: Any) -> Callable[[OperatorClient], object]:
 
 
 def overlapping(client: OperatorClient) -> None:
+    client.acknowledge_exception(report(client, "110000", "120000"))
     report(client, "110000", "120000")
-    report(client, "110000", "120000")
+
+
+def too_many_of_a_pair(client: OperatorClient) -> None:
+    for _ in range(PAIR_OPEN_MAX + 1):
+        report(client, "120000", "130000")
+
+
+def too_many_of_a_host(client: OperatorClient) -> None:
+    homes = [code for code in PROVINCES if code != "210000"]
+    for number in range(HOST_OPEN_MAX + 1):
+        report(client, "210000", homes[number % len(homes)])
+
+
+def too_many_acknowledged(client: OperatorClient) -> None:
+    for number in range(PAIR_ACKNOWLEDGED_MAX + 1):
+        client.acknowledge_exception(report(client, "120000", "140000", after=timedelta(hours=2 * number)))
 
 
 def acknowledged_again(client: OperatorClient) -> None:
@@ -92,10 +114,7 @@ def withdrawn_again(client: OperatorClient) -> None:
 
 
 def acknowledged_too_late(client: OperatorClient) -> None:
-    identifier = report(client, "110000", "150000", lasts=timedelta(seconds=1))
-    ended = exceptions_pb2.EXCEPTION_STATE_ENDED
-    eventually(lambda: any(one.id == identifier for one in client.exceptions(state=ended)), 30)
-    client.acknowledge_exception(identifier)
+    client.acknowledge_exception(ENDED)
 
 
 REFUSED: dict[Obstacle, Callable[[OperatorClient], object]] = {
@@ -106,9 +125,14 @@ REFUSED: dict[Obstacle, Callable[[OperatorClient], object]] = {
     Obstacle.HOST_IS_NATIONAL: reported(host="000000"),
     Obstacle.REASON_MISSING: reported(why=""),
     Obstacle.BACKWARDS: reported(after=timedelta(minutes=-5)),
+    Obstacle.TOO_FAR_AHEAD: reported(after=timedelta(days=30, hours=1)),
     Obstacle.ENDS_BEFORE_IT_BEGINS: reported(after=timedelta(hours=1), lasts=timedelta()),
+    Obstacle.TOO_SHORT: reported(after=timedelta(hours=1), lasts=timedelta(hours=1, microseconds=-1)),
     Obstacle.TOO_LONG: reported(after=timedelta(hours=1), lasts=timedelta(days=30, microseconds=1)),
     Obstacle.OVERLAPS: overlapping,
+    Obstacle.TOO_MANY_OPEN_OF_PAIR: too_many_of_a_pair,
+    Obstacle.TOO_MANY_OPEN_OF_HOST: too_many_of_a_host,
+    Obstacle.TOO_MANY_ACKNOWLEDGED: too_many_acknowledged,
     Obstacle.ALREADY_ACKNOWLEDGED: acknowledged_again,
     Obstacle.ALREADY_WITHDRAWN: withdrawn_again,
     Obstacle.ALREADY_ENDED: acknowledged_too_late,

@@ -1,6 +1,10 @@
 """Recognition exceptions, from the report to their end, and the audit record of every step."""
 
+import asyncio
 import json
+import time
+from base64 import urlsafe_b64encode
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import lmdb
@@ -8,8 +12,13 @@ import pytest
 
 from onecode.v1 import recognition_pb2 as pb
 from onecode_client import OperatorClient, ServerError
+from onecode_server.model.exception import RecognitionException
+from onecode_server.stores.lmdb import LmdbStore
+from onecode_server.stores.lmdb_audit import BLOCK_ENTRIES, KEPT_MIN
 
 from tests.integration.deployment import Deployment, Server, command, eventually, expect
+from tests.integration.stored_reports import store_report
+from tests.world import HOUR, SECOND
 
 
 @pytest.fixture
@@ -52,10 +61,15 @@ def test_a_report_is_found_however_the_hex_of_its_id_is_written(running: Server,
 
 
 def test_an_exception_ends_by_itself(running: Server, deployment: Deployment) -> None:
-    code = deployment.issue("420000")[0]
-    exception(running, "acknowledge", report(running, ends="+3s")["id"])
-    assert running.verify(code, "440000").verdict.recognition == pb.RECOGNITION_SUSPENDED
-    eventually(lambda: running.verify(code, "440000").verdict.decision == pb.DECISION_ADMIT, 10)
+    code, now = deployment.issue("420000")[0], time.time_ns() // 1000
+    ends = now + 3 * SECOND
+    store_report(deployment.path, RecognitionException("RE-1", "440000", "420000", "why", now - HOUR, ends, now, now))
+    checked_at = now
+    while checked_at < ends:
+        answer = running.verify(code, "440000")
+        checked_at = answer.checked_at.ToMicroseconds()
+        is_suspended = answer.verdict.recognition == pb.RECOGNITION_SUSPENDED
+        assert (is_suspended, answer.verdict.decision == pb.DECISION_ADMIT) == (checked_at < ends, checked_at >= ends)
 
 
 def test_what_one_server_acknowledges_the_other_on_the_directory_knows(deployment: Deployment, serve: Any) -> None:
@@ -71,6 +85,8 @@ def test_what_one_server_acknowledges_the_other_on_the_directory_knows(deploymen
         (("--host", "440000", "--home", "440000", "--until", "+1h"), "itself"),
         (("--host", "440000", "--home", "000000", "--until", "+1h"), "national authority"),
         (("--host", "440000", "--home", "420000", "--until", "+31d"), "30 days"),
+        (("--host", "440000", "--home", "420000", "--until", "+59m"), "an hour at least"),
+        (("--host", "440000", "--home", "420000", "--from", "+31d", "--until", "+32d"), "30 days ahead"),
         (("--host", "440000", "--home", "420000", "--from", "2020-01-01T00:00:00Z", "--until", "+1h"), "past"),
         (("--host", "999999", "--home", "420000", "--until", "+1h"), "not a region"),
     ],
@@ -99,6 +115,34 @@ def test_reports_are_listed_newest_first_filtered_and_by_pages(running: Server) 
             client.acknowledge_exception(ids[0])
 
 
+def test_the_same_step_under_a_request_id_is_answered_again_and_another_one_refused(running: Server) -> None:
+    begins, ends = ((datetime.now(UTC) + timedelta(hours=hours)).isoformat() for hours in (1, 2))
+    asked = ("report", "--host", "440000", "--home", "420000", "--reason", "x", "--request-id", "a" * 16)
+    asked += ("--from", begins, "--until", ends)
+    filed = exception(running, *asked)
+    assert exception(running, *asked) == filed
+    acknowledged = exception(running, "acknowledge", filed["id"], "--request-id", "b" * 16)
+    assert exception(running, "acknowledge", filed["id"], "--request-id", "b" * 16) == acknowledged
+    withdrawn = exception(running, "withdraw", filed["id"], "--request-id", "c" * 64)
+    assert exception(running, "withdraw", filed["id"], "--request-id", "c" * 64) == withdrawn
+    assert exception(running, *asked) == filed
+    with OperatorClient(running.address) as client:
+        assert [one.id for one in client.exceptions()] == [filed["id"]]
+        with pytest.raises(ServerError) as used:
+            client.withdraw_exception(filed["id"], "a" * 16)
+        assert (used.value.code, used.value.reason) == ("ALREADY_EXISTS", "REQUEST_ID_USED")
+        with pytest.raises(ServerError) as short:
+            client.withdraw_exception(filed["id"], "too short")
+        assert (short.value.code, short.value.reason) == ("INVALID_ARGUMENT", "REQUEST_ID_INVALID")
+
+
+@pytest.mark.parametrize("token", ["x", "!", "绿", "a" * 10_000, urlsafe_b64encode(b"-1 x").decode()])
+def test_a_page_token_that_was_not_given_is_an_invalid_request(running: Server, token: str) -> None:
+    with OperatorClient(running.address) as client, pytest.raises(ServerError) as refused:
+        list(client.exceptions(page_token=token))
+    assert (refused.value.code, refused.value.reason) == ("INVALID_ARGUMENT", "PAGE_TOKEN_INVALID")
+
+
 def test_a_reason_stands_in_the_list_as_it_was_written(running: Server) -> None:
     odd = "[/] [b]x[/b]"  # rich would read it as markup
     asked = ("--host", "440000", "--home", "420000", "--until", "+1h", "--reason", odd)
@@ -125,6 +169,33 @@ def test_every_step_is_in_the_audit_record_and_a_changed_one_is_found(running: S
             txn.put(key, txn.get(key).replace(b"a new variant", b"a new pretext"))
     ended = command("audit", "verify", "--data-dir", deployment.path)
     assert (ended.status, ended.err.strip()) == (1, "onecode: audit entry 3 is not what was written in its place")
+
+
+def test_the_audit_record_is_verified_and_shown_over_its_archive(deployment: Deployment) -> None:
+    async def fill() -> list[str]:
+        store, heads = LmdbStore(deployment.path / "store"), []
+
+        def write(txn: Any) -> None:
+            for number in range(KEPT_MIN + 2 * BLOCK_ENTRIES):
+                store._record(txn, number, "event", str(number), {})
+
+        await store._env.write(write)
+        heads = [(await store.audit(after))[0].hash.hex() for after in (BLOCK_ENTRIES, KEPT_MIN + BLOCK_ENTRIES)]
+        await store.close()
+        return heads
+
+    for head in asyncio.run(fill()):
+        verified = expect(command("audit", "verify", "--data-dir", deployment.path, "--expect", head))
+        assert verified.startswith(f"{KEPT_MIN + 2 * BLOCK_ENTRIES} entries, each in its place")
+    shown = expect(command("audit", "show", "--data-dir", deployment.path, "--json")).splitlines()
+    assert [json.loads(line)["subject"] for line in shown] == [str(n) for n in range(KEPT_MIN + 2 * BLOCK_ENTRIES)]
+    with lmdb.open(str(deployment.path / "store"), max_dbs=1) as env:
+        table = env.open_db(b"audit_archive")
+        with env.begin(db=table, write=True) as txn:
+            key, other = (number.to_bytes(8) for number in (BLOCK_ENTRIES, 2 * BLOCK_ENTRIES))
+            txn.put(key, txn.get(other))
+    ended = command("audit", "verify", "--data-dir", deployment.path)
+    assert (ended.status, ended.err) == (1, "onecode: audit entry 1 is not what was written in its place\n")
 
 
 def test_a_reason_moves_no_cursor_on_the_operators_screen(running: Server) -> None:

@@ -12,17 +12,20 @@ from typing import Any
 
 import pytest
 
+from onecode.v1 import recognition_pb2
 from onecode.v1 import status_pb2 as pb
 from onecode_client import OperatorClient, status_record
 from onecode_server.cli import demo_regions
 from onecode_server.data_directory import DataDirectory
 from onecode_server.formats import national
+from onecode_server.model.exception import RecognitionException
 from onecode_server.model.status import Level, Scope, StatusRecord
 from onecode_server.model.subject import pseudonym
 from onecode_server.model.trust_list import Role
 
 from tests.integration.deployment import Deployment, Server, called, command, expect
 from tests.integration.older_store import write_older_store
+from tests.world import HOUR
 
 TIME = 1_750_000_000_000_000
 AGO = "2025-06-15T15:06:40Z"
@@ -189,6 +192,35 @@ def test_a_store_without_such_a_region_is_upgraded_at_its_first_start(
     assert expect(called("audit", "show", "--data-dir", deployment.path)).count("store upgraded") == 1
     said = expect(called("store", "migrate", "--data-dir", deployment.path))
     assert said == "the store has the layout of this version already\n"
+
+
+@pytest.mark.parametrize("layout", [b"2", b"3"])
+@pytest.mark.parametrize("workers", [1, 2])
+def test_reports_of_an_older_store_are_listed_and_count_as_they_did(
+    tmp_path: Path, made: Deployment, serve: Callable[..., Server], layout: bytes, workers: int
+) -> None:
+    deployment = made.copy_to(tmp_path / "data")
+    now = time.time_ns() // 1000
+    report = RecognitionException("RE-", "440000", "420000", "why", now, now + 9 * HOUR, now)
+    reports = [
+        *(report._replace(id=f"RE-{n:04}", effective_until=now - 99 * HOUR, reported_at=n) for n in range(2500)),
+        report._replace(id="RE-in-effect", acknowledged_at=now),
+        report._replace(id="RE-waits", home="110000"),
+    ]
+    write_older_store(deployment.path / "store", {}, now, reports, layout)
+    if layout == b"2":
+        expect(command("store", "migrate", "--data-dir", deployment.path))
+    server = serve(deployment, "--workers", workers)
+    verdict = server.verify(deployment.issue("420000")[0], "440000").verdict
+    assert verdict.exception_id == "RE-in-effect"
+    with OperatorClient(server.address) as client:
+        assert {one.id for one in client.exceptions()} == {one.id for one in reports}
+        assert [one.id for one in client.exceptions(state="EXCEPTION_STATE_REPORTED")] == ["RE-waits"]
+        client.acknowledge_exception("RE-waits")
+        client.withdraw_exception("RE-in-effect")
+    assert server.verify(deployment.issue("420000")[0], "440000").verdict.decision == recognition_pb2.DECISION_ADMIT
+    assert server.end() == 0
+    assert expect(called("audit", "verify", "--data-dir", deployment.path)).split()[0] == "4"
 
 
 def test_where_there_is_no_store_there_is_nothing_to_migrate(deployment: Deployment) -> None:

@@ -18,7 +18,7 @@ from onecode.v1 import (
 from onecode_client.aio_connection import AsyncConnection
 from onecode_client.channels import options_for
 from onecode_client.connection import DEADLINE_S
-from onecode_client.operating import report_request, status_request
+from onecode_client.operating import new_request_id, report_request, status_request
 
 if TYPE_CHECKING:
     _Status = status_pb2_grpc.StatusServiceAsyncStub
@@ -52,20 +52,31 @@ class AsyncOperatorClient(AsyncConnection[_Stubs]):
         return list((await self._answered(lambda stubs: stubs.status.GetStatus, request)).records)
 
     async def report_exception(
-        self, *, host_region: str, home_region: str, reason: str, effective_from: datetime, effective_until: datetime
+        self,
+        *,
+        host_region: str,
+        home_region: str,
+        reason: str,
+        effective_from: datetime,
+        effective_until: datetime,
+        request_id: str = "",
     ) -> exceptions_pb2.RecognitionException:
-        """File a report; the times have an offset. Raises ServerError."""
-        request = report_request(host_region, home_region, reason, effective_from, effective_until)
+        """File a report; the times have an offset.
+
+        ``request_id`` (16 to 64 characters) is for whoever asks again after a failure, also from another process: what
+        was filed under it is not filed again. Without it the client draws one for each call. Raises ServerError.
+        """
+        request = report_request(host_region, home_region, reason, effective_from, effective_until, request_id)
         return (await self._answered(lambda stubs: stubs.exceptions.ReportException, request)).exception
 
-    async def acknowledge_exception(self, identifier: str) -> exceptions_pb2.RecognitionException:
-        """Let a report take effect. Raises ServerError."""
-        request = exceptions_pb2.AcknowledgeExceptionRequest(id=identifier)
+    async def acknowledge_exception(self, identifier: str, request_id: str = "") -> exceptions_pb2.RecognitionException:
+        """Let a report take effect; ``request_id`` as in ``report_exception``. Raises ServerError."""
+        request = exceptions_pb2.AcknowledgeExceptionRequest(id=identifier, request_id=request_id or new_request_id())
         return (await self._answered(lambda stubs: stubs.exceptions.AcknowledgeException, request)).exception
 
-    async def withdraw_exception(self, identifier: str) -> exceptions_pb2.RecognitionException:
-        """End a report before its time. Raises ServerError."""
-        request = exceptions_pb2.WithdrawExceptionRequest(id=identifier)
+    async def withdraw_exception(self, identifier: str, request_id: str = "") -> exceptions_pb2.RecognitionException:
+        """End a report before its time; ``request_id`` as in ``report_exception``. Raises ServerError."""
+        request = exceptions_pb2.WithdrawExceptionRequest(id=identifier, request_id=request_id or new_request_id())
         return (await self._answered(lambda stubs: stubs.exceptions.WithdrawException, request)).exception
 
     async def exceptions(self, **filters: Any) -> AsyncIterator[exceptions_pb2.RecognitionException]:

@@ -25,11 +25,14 @@ CONNECTIONS_MAX: Final = 64
 _REPEATABLE: Final = {
     "onecode.v1.RecognitionService": ("Verify", "BatchVerify", "Translate", "BatchTranslate"),
     "onecode.v1.StatusService": ("GetStatus",),
-    "onecode.v1.ExceptionService": ("ListExceptions",),
+    "onecode.v1.ExceptionService": (
+        *("ReportException", "AcknowledgeException", "WithdrawException"),
+        "ListExceptions",
+    ),
     "onecode.v1.TrustListService": ("GetTrustList",),
 }
-"""Calls that change nothing, so that asking again is safe. A report that was filed twice would be two; a stream knows
-by itself what to send again."""
+"""Calls that change nothing, or that carry a request id, under which they are done once: asking again is safe. A stream
+knows by itself what to send again."""
 _SERVICE_CONFIG: Final = json.dumps(
     {
         "methodConfig": [

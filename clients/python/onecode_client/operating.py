@@ -1,5 +1,6 @@
 """A blocking client for those who run a region or the nation: status, exceptions, the trust list."""
 
+import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
@@ -72,20 +73,31 @@ class OperatorClient(Connection):
         return list(answered(lambda: self._status.GetStatus(request, timeout=self.deadline_s)).records)
 
     def report_exception(
-        self, *, host_region: str, home_region: str, reason: str, effective_from: datetime, effective_until: datetime
+        self,
+        *,
+        host_region: str,
+        home_region: str,
+        reason: str,
+        effective_from: datetime,
+        effective_until: datetime,
+        request_id: str = "",
     ) -> exceptions_pb2.RecognitionException:
-        """File a report; the times have an offset. Raises ServerError."""
-        request = report_request(host_region, home_region, reason, effective_from, effective_until)
+        """File a report; the times have an offset.
+
+        ``request_id`` (16 to 64 characters) is for whoever asks again after a failure, also from another process: what
+        was filed under it is not filed again. Without it the client draws one for each call. Raises ServerError.
+        """
+        request = report_request(host_region, home_region, reason, effective_from, effective_until, request_id)
         return answered(lambda: self._exceptions.ReportException(request, timeout=self.deadline_s)).exception
 
-    def acknowledge_exception(self, identifier: str) -> exceptions_pb2.RecognitionException:
-        """Let a report take effect. Raises ServerError."""
-        request = exceptions_pb2.AcknowledgeExceptionRequest(id=identifier)
+    def acknowledge_exception(self, identifier: str, request_id: str = "") -> exceptions_pb2.RecognitionException:
+        """Let a report take effect; ``request_id`` as in ``report_exception``. Raises ServerError."""
+        request = exceptions_pb2.AcknowledgeExceptionRequest(id=identifier, request_id=request_id or new_request_id())
         return answered(lambda: self._exceptions.AcknowledgeException(request, timeout=self.deadline_s)).exception
 
-    def withdraw_exception(self, identifier: str) -> exceptions_pb2.RecognitionException:
-        """End a report before its time. Raises ServerError."""
-        request = exceptions_pb2.WithdrawExceptionRequest(id=identifier)
+    def withdraw_exception(self, identifier: str, request_id: str = "") -> exceptions_pb2.RecognitionException:
+        """End a report before its time; ``request_id`` as in ``report_exception``. Raises ServerError."""
+        request = exceptions_pb2.WithdrawExceptionRequest(id=identifier, request_id=request_id or new_request_id())
         return answered(lambda: self._exceptions.WithdrawException(request, timeout=self.deadline_s)).exception
 
     def exceptions(self, **filters: Any) -> Iterator[exceptions_pb2.RecognitionException]:
@@ -118,11 +130,23 @@ def status_request(
     return status_pb2.GetStatusRequest(subject=subject)
 
 
+def new_request_id() -> str:
+    """Return a request id that nobody else has: gRPC may send the request again under it, and it is done once."""
+    return uuid.uuid4().hex
+
+
 def report_request(
-    host_region: str, home_region: str, reason: str, effective_from: datetime, effective_until: datetime
+    host_region: str,
+    home_region: str,
+    reason: str,
+    effective_from: datetime,
+    effective_until: datetime,
+    request_id: str = "",
 ) -> exceptions_pb2.ReportExceptionRequest:
     """Return the request that files a report; the times have an offset."""
-    request = exceptions_pb2.ReportExceptionRequest(host_region=host_region, home_region=home_region, reason=reason)
+    request = exceptions_pb2.ReportExceptionRequest(
+        host_region=host_region, home_region=home_region, reason=reason, request_id=request_id or new_request_id()
+    )
     request.effective_from.FromDatetime(effective_from)
     request.effective_until.FromDatetime(effective_until)
     return request

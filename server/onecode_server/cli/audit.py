@@ -46,12 +46,10 @@ def verify(data_dir: Path, expect: str | None) -> None:
 @click.option("--json", "as_json", is_flag=True, help="One object a line.")
 def show(data_dir: Path, *, as_json: bool) -> None:
     """Show the record, oldest entry first."""
-    entries = asyncio.run(_all(data_dir))
     if as_json:
-        for entry in entries:
-            members = entry._asdict() | {"previous": entry.previous.hex(), "hash": entry.hash.hex()}
-            output.print_json(members | {"time": rfc3339(entry.time)})
+        asyncio.run(_print_all(data_dir))
         return
+    entries = asyncio.run(_all(data_dir))
     rows = [(str(e.number), rfc3339(e.time), e.event, e.subject, _details(e)) for e in entries]
     output.print_table("", ("#", "time", "event", "subject", "details"), rows)
 
@@ -70,6 +68,12 @@ async def _verify(data_dir: Path, expect: str | None) -> tuple[int, bytes, bool]
         count, head, last = count + 1, entry.hash, entry
         is_expected = is_expected or head.hex() == expect
     return count, head, is_expected
+
+
+async def _print_all(data_dir: Path) -> None:
+    async for entry in _entries(data_dir):  # as they are read: the record may be larger than memory
+        members = entry._asdict() | {"previous": entry.previous.hex(), "hash": entry.hash.hex()}
+        output.print_json(members | {"time": rfc3339(entry.time)})
 
 
 async def _all(data_dir: Path) -> list[AuditEntry]:

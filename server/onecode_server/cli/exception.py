@@ -33,6 +33,12 @@ def _as_shown(context: click.Context, parameter: click.Parameter, text: str) -> 
     return f"RE-{text[3:].lower()}" if _ID.fullmatch(text) else text
 
 
+_request_id = click.option(
+    "--request-id",
+    default="",
+    metavar="NAME",
+    help="Your own name for this step, 16 to 64 characters: given again, the same step is answered and not done twice.",
+)
 _identifier = click.argument("identifier", metavar="ID", callback=_as_shown)
 
 
@@ -47,12 +53,26 @@ def exception() -> None:
 @click.option("--home", "home_region", required=True, help="The region that is not recognised.")
 @click.option("--reason", required=True, help="Why, in 1 to 1,024 bytes.")
 @click.option("--from", "begins", default="now", show_default=True, help="RFC 3339, or +1h from now (s, m, h, d).")
-@click.option("--until", "ends", required=True, help="The same; at most 30 days later.")
+@click.option("--until", "ends", required=True, help="The same; 1 hour to 30 days later.")
+@_request_id
 @json_option
 def report(
-    server: str, host_region: str, home_region: str, reason: str, begins: str, ends: str, *, as_json: bool
+    server: str,
+    host_region: str,
+    home_region: str,
+    reason: str,
+    begins: str,
+    ends: str,
+    request_id: str,
+    *,
+    as_json: bool,
 ) -> None:
-    """File a report. It has no effect until the national operator has acknowledged it."""
+    """File a report. It has no effect until the national operator has acknowledged it, and ends after 72 hours where
+    that is not done.
+
+    With --request-id, write the times in RFC 3339: "now" is another time when it is asked for again, and so another
+    report, which is refused.
+    """
     now = datetime.now(UTC)
     with connected(OperatorClient(server)) as client:
         filed = client.report_exception(
@@ -61,6 +81,7 @@ def report(
             reason=reason,
             effective_from=_time(begins, now),
             effective_until=_time(ends, now),
+            request_id=request_id,
         )
     _show([filed], as_json=as_json)
 
@@ -68,21 +89,23 @@ def report(
 @exception.command()
 @server_option
 @_identifier
+@_request_id
 @json_option
-def acknowledge(server: str, identifier: str, *, as_json: bool) -> None:
+def acknowledge(server: str, identifier: str, request_id: str, *, as_json: bool) -> None:
     """Let a report take effect: from its beginning, or from now where that is past."""
     with connected(OperatorClient(server)) as client:
-        _show([client.acknowledge_exception(identifier)], as_json=as_json)
+        _show([client.acknowledge_exception(identifier, request_id)], as_json=as_json)
 
 
 @exception.command()
 @server_option
 @_identifier
+@_request_id
 @json_option
-def withdraw(server: str, identifier: str, *, as_json: bool) -> None:
+def withdraw(server: str, identifier: str, request_id: str, *, as_json: bool) -> None:
     """End a report before its time."""
     with connected(OperatorClient(server)) as client:
-        _show([client.withdraw_exception(identifier)], as_json=as_json)
+        _show([client.withdraw_exception(identifier, request_id)], as_json=as_json)
 
 
 @exception.command("list")

@@ -1,6 +1,8 @@
-"""The recognition exceptions, as this process knows them: read whole from the store, after each step of one.
+"""The recognition exceptions, as this process knows them: the acknowledged ones that have not been archived, read from
+the store after each step that changes which they are.
 
-There are few of them (a host may report each home once at a time), so that a check looks through a short list.
+There are few of them (``rules.exceptions`` bounds those of a pair), so that a check looks through a short list. What
+nobody has acknowledged is not read here at all: whoever files it costs the checks nothing.
 """
 
 import logging
@@ -28,7 +30,7 @@ class ExceptionBook:
     async def refresh(self) -> None:
         """Read the store once."""
         try:
-            found = await self._store.exceptions()
+            found = await self._store.acknowledged_exceptions()
         except StoreUnavailable as fault:
             if self.store_answers or not self.is_open:  # once, not every second
                 _log.error("recognition exceptions cannot be read, the last known ones stay: %s", fault)

@@ -1,23 +1,49 @@
 """Where recognition exceptions are filed, acknowledged and withdrawn: each step in one transaction, with its audit."""
 
+import hashlib
+import json
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Final
 
 from onecode_server.engine.clock import Clock
+from onecode_server.engine.concurrency_limit import ConcurrencyLimit
 from onecode_server.engine.exception_book import ExceptionBook
 from onecode_server.engine.trust_source import TrustSource
-from onecode_server.errors import NotFound, PreconditionFailed
+from onecode_server.errors import AlreadyExists, InvalidRequest, NotFound, PreconditionFailed
 from onecode_server.model.exception import RecognitionException
 from onecode_server.rules import exceptions as rules
-from onecode_server.stores.protocol import ExceptionChange, Store
+from onecode_server.stores.protocol import (
+    AnsweredRequest,
+    ExceptionAnswer,
+    ExceptionChange,
+    ExceptionView,
+    Store,
+)
+
+REQUEST_ID_CHARS_MIN: Final = 16
+"""Shorter ones are counted and not drawn, so that two callers have the same."""
+REQUEST_ID_CHARS_MAX: Final = 64
+"""A UUID has 36, a digest in hex 64."""
+STEPS_MAX: Final = 32
+"""Steps that one process has in the store at a time, of the 256 calls that may wait there: whoever asks for many keeps
+neither checks nor publishers from it."""
+
+ID_CHARS_MAX: Final = 64
+"""Three times what an id has: a longer one is nobody's, and no work is done on it."""
 
 _ID_BYTES: Final = 8
-_Reports = Sequence[RecognitionException]
+_UNKNOWN: Final = "there is no report with this id"
+_Asked = tuple[str | int, ...]
 
 
 class ExceptionDesk:
-    """Changes exceptions under the rules. ``skew`` is microseconds by which a reporter's clock may be behind."""
+    """Changes exceptions under the rules. ``skew`` is microseconds by which a reporter's clock may be behind.
+
+    A step that is asked for under a ``request_id`` is done once: asked for again, with the same content, it has the
+    answer that it had. All raise InvalidRequest, AlreadyExists where another request had the id, PreconditionFailed,
+    whose reason names the rule, Overloaded and StoreUnavailable.
+    """
 
     def __init__(self, trust: TrustSource, store: Store, book: ExceptionBook, clock: Clock, skew: int) -> None:
         self._trust = trust
@@ -25,59 +51,98 @@ class ExceptionDesk:
         self._book = book
         self._clock = clock
         self._skew = skew
+        self._limit = ConcurrencyLimit(STEPS_MAX, "steps of exceptions")
 
-    async def report(self, host: str, home: str, reason: str, begins: int, ends: int) -> RecognitionException:
-        """File a report; it has no effect yet. Times are Unix microseconds.
+    async def report(
+        self, host: str, home: str, reason: str, begins: int, ends: int, request_id: str = ""
+    ) -> ExceptionAnswer:
+        """File a report; it has no effect yet. Times are Unix microseconds. Raises NotServing, too."""
+        if len(reason) > rules.REASON_BYTES_MAX:  # before work is done on it
+            _expect(rules.Obstacle.REASON_MISSING)
+        trust, identifier = self._trust.current, f"RE-{secrets.token_hex(_ID_BYTES)}"
 
-        Raises PreconditionFailed, whose reason names the rule, NotServing and StoreUnavailable.
-        """
-        trust, now = self._trust.current, self._clock()
-        if now - self._skew <= begins < now:
-            begins = now  # the reporter's clock is behind ours: meant was from now on, and nothing counts backwards
-        identifier = f"RE-{secrets.token_hex(_ID_BYTES)}"
-        report = RecognitionException(identifier, host, home, reason, begins, ends, now)
-
-        def decide(reports: _Reports) -> ExceptionChange:
-            _expect(rules.report_obstacle(report, reports, trust))
-            return ExceptionChange(report, "exception reported", now)
-
-        return await self._change(decide)
-
-    async def acknowledge(self, identifier: str) -> RecognitionException:
-        """Let a report take effect: from its beginning, or from now where that is past.
-
-        Raises NotFound, PreconditionFailed, StoreUnavailable.
-        """
-        return await self._step(identifier, rules.acknowledge_obstacle, "acknowledged")
-
-    async def withdraw(self, identifier: str) -> RecognitionException:
-        """End a report before its time. Raises NotFound, PreconditionFailed, StoreUnavailable."""
-        return await self._step(identifier, rules.withdraw_obstacle, "withdrawn")
-
-    async def _step(
-        self, identifier: str, obstacle: Callable[[RecognitionException, int], rules.Obstacle | None], done: str
-    ) -> RecognitionException:
-        now = self._clock()
-
-        def decide(reports: _Reports) -> ExceptionChange:
-            report = _find(reports, identifier)
-            _expect(obstacle(report, now))
-            changed: dict[str, Any] = {f"{done}_at": now}
-            return ExceptionChange(report._replace(**changed), f"exception {done}", now)
-
-        return await self._change(decide)
-
-    async def _change(self, decide: Callable[[_Reports], ExceptionChange]) -> RecognitionException:
-        changed = await self._store.change_exceptions(decide)
-        await self._book.refresh()  # whoever filed it here is answered by it here at once
-        return changed
-
-
-def _find(reports: _Reports, identifier: str) -> RecognitionException:
-    for report in reports:
-        if report.id == identifier:
+        def step(view: ExceptionView, now: int) -> RecognitionException:
+            starts = rules.start(begins, now, self._skew)
+            report = RecognitionException(identifier, host, home, reason, starts, ends, now)
+            _expect(rules.report_obstacle(report, begins, _others(view, report, now), trust))
             return report
-    raise NotFound("EXCEPTION_UNKNOWN", "there is no report with this id")
+
+        return await self._change("reported", (host, home, reason, begins, ends), request_id, step)
+
+    async def acknowledge(self, identifier: str, request_id: str = "") -> ExceptionAnswer:
+        """Let a report take effect: from its beginning, or from now where that is past. Raises NotFound, too."""
+        _expect_id(identifier)
+
+        def step(view: ExceptionView, now: int) -> RecognitionException:
+            report = _find(view, identifier)
+            _expect(rules.acknowledge_obstacle(report, view.acknowledged(report.host, report.home, now), now))
+            return report._replace(acknowledged_at=now)
+
+        answer = await self._change("acknowledged", (identifier,), request_id, step)
+        await self._book.refresh()  # whoever acknowledged it here is answered by it here at once
+        return answer
+
+    async def withdraw(self, identifier: str, request_id: str = "") -> ExceptionAnswer:
+        """End a report before its time. Raises NotFound, too."""
+        _expect_id(identifier)
+
+        def step(view: ExceptionView, now: int) -> RecognitionException:
+            report = _find(view, identifier)
+            _expect(rules.withdraw_obstacle(report, now))
+            return report._replace(withdrawn_at=now)
+
+        answer = await self._change("withdrawn", (identifier,), request_id, step)
+        if answer.report.acknowledged_at is not None:
+            await self._book.refresh()
+        return answer
+
+    async def _change(
+        self, done: str, asked: _Asked, request_id: str, step: Callable[[ExceptionView, int], RecognitionException]
+    ) -> ExceptionAnswer:
+        if request_id and not REQUEST_ID_CHARS_MIN <= len(request_id) <= REQUEST_ID_CHARS_MAX:
+            why = f"request_id has {REQUEST_ID_CHARS_MIN} to {REQUEST_ID_CHARS_MAX} characters"
+            raise InvalidRequest("REQUEST_ID_INVALID", why)
+        content = _digest(done, asked) if request_id else b""
+
+        def decide(view: ExceptionView) -> ExceptionChange | ExceptionAnswer:
+            if request_id and (known := view.answered(request_id)):
+                return _answer_again(view, known, content)
+            now = self._clock()  # inside the transaction: whoever had to wait for it does not judge by an older time
+            report = step(view, now)
+            answered = AnsweredRequest(done, content, report.id, now) if request_id else None
+            return ExceptionChange(report, f"exception {done}", now, request_id, answered)
+
+        return await self._limit.run(self._store.change_exceptions(decide))
+
+
+def _others(view: ExceptionView, report: RecognitionException, now: int) -> rules.Others:
+    acknowledged = view.acknowledged(report.host, report.home, now)
+    return rules.Others(acknowledged, view.waiting_homes(report.host, now, rules.HOST_OPEN_MAX))
+
+
+def _expect_id(identifier: str) -> None:
+    if len(identifier) > ID_CHARS_MAX:
+        raise NotFound("EXCEPTION_UNKNOWN", _UNKNOWN)
+
+
+def _find(view: ExceptionView, identifier: str) -> RecognitionException:
+    report = view.report(identifier)
+    if report is None:
+        raise NotFound("EXCEPTION_UNKNOWN", _UNKNOWN)
+    return report
+
+
+def _answer_again(view: ExceptionView, known: AnsweredRequest, content: bytes) -> ExceptionAnswer:
+    """Return the answer that a request had: the report as that step left it, whatever was done since."""
+    if known.content != content:
+        raise AlreadyExists("REQUEST_ID_USED", "another request had this request_id")
+    later = {"reported": ("acknowledged_at", "withdrawn_at"), "acknowledged": ("withdrawn_at",)}.get(known.step, ())
+    not_yet: dict[str, Any] = dict.fromkeys(later)
+    return ExceptionAnswer(_find(view, known.report_id)._replace(**not_yet), known.time)
+
+
+def _digest(done: str, asked: _Asked) -> bytes:
+    return hashlib.sha256(json.dumps([done, *asked]).encode()).digest()
 
 
 def _expect(obstacle: rules.Obstacle | None) -> None:

@@ -19,7 +19,7 @@ _NEVER: Final = -1
 
 
 class Follower:
-    """Reads the change feed, and the exceptions after a step of one."""
+    """Reads the change feed, and the acknowledged exceptions after a step that changed them."""
 
     def __init__(self, store: Store, statuses: StatusCache, exceptions: ExceptionBook) -> None:
         self._store = store
@@ -38,7 +38,8 @@ class Follower:
                     await self._read()
 
     async def catch_up(self) -> None:
-        """Read the change feed, and the exceptions where there was a step since, or the store has not answered."""
+        """Read the change feed, and the exceptions where one was acknowledged or withdrawn since, or the store has not
+        answered."""
         async with self._reading:
             await self._read()
 

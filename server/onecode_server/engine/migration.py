@@ -1,4 +1,5 @@
-"""The migration of a store from before binary subjects were identifiers.
+"""The migration of a store from the layouts before: from before binary subjects were identifiers, and from before live
+reports of exceptions lay apart from those that have ended.
 
 Codes of regions with the format ``national``, other than the national authority's, may carry a subject of 16 bytes. It
 was taken for a pseudonym then, and records lie under it as it is. It is an identifier today, whose text is lower-case
@@ -6,6 +7,7 @@ hex, and its pseudonym is another one. So what was said of such a subject is cop
 where it is, since a record may have been published under a real pseudonym: nobody can tell by 16 bytes.
 """
 
+import logging
 from collections.abc import Callable
 from functools import partial
 from typing import Final, NamedTuple
@@ -21,8 +23,12 @@ from onecode_server.rules.publication import joined
 from onecode_server.stores.lmdb import LmdbStore
 from onecode_server.stores.protocol import Records, RecordsCopy
 
+_log = logging.getLogger(__name__)
+
 CHUNK_SUBJECTS: Final = 1000
 """Subjects to a commit: some milliseconds, as for a publication."""
+CHUNK_REPORTS: Final = 1000
+"""Reports of exceptions to a commit: some 20 ms."""
 
 
 class Copied(NamedTuple):
@@ -54,23 +60,36 @@ class Migration:
         self._clock = clock
 
     async def upgrade(self) -> bool:
-        """Bring a store of the layout before to that of today where nothing has to be copied, and tell whether the
+        """Bring a store of a layout before to that of today where nothing has to be copied, and tell whether the
         store has it now. Its records are as they were, published when they took effect. Raises StoreUnavailable."""
-        if not self._store.is_outdated:
-            return True
-        if self._trust.is_open:
-            if regions_of(self._trust.current):
+        if self._store.is_outdated:
+            if self._store.has_unpublished_records and await self._may_have_to_copy():
                 return False
-        elif await self._store.known_list() is not None:  # nobody knows which regions there are
-            return False
-        await self._store.end_migration("store upgraded", {})
+            await self._store.end_migration("store upgraded", {})
+        await self._move_reports()  # also what a process left that was killed at it
         return True
+
+    async def _may_have_to_copy(self) -> bool:
+        if self._trust.is_open:
+            return bool(regions_of(self._trust.current))
+        return await self._store.known_list() is not None  # nobody knows which regions there are
+
+    async def _move_reports(self) -> None:
+        is_told = False
+        while not await self._store.move_reports(CHUNK_REPORTS):
+            if not is_told:
+                _log.info("reports of exceptions are moved to the tables of this version")
+            is_told = True
 
     async def run(self, done: Callable[[int], None]) -> dict[str, Copied]:
         """Copy what is to be copied, and return what that was, by region. ``done`` is told how many subjects are done.
+        Only the oldest layout has anything to copy.
 
         It may be ended at any time, and done again from the start. Raises Misconfigured, StoreUnavailable.
         """
+        if not self._store.has_unpublished_records:
+            await self.upgrade()
+            return {}
         if not self._trust.is_open:
             raise Misconfigured("there is no trust list to say which regions' records are to be copied")
         regions = regions_of(self._trust.current)
@@ -87,6 +106,7 @@ class Migration:
             done(looked_at)
         details = {region: copied._asdict() for region, copied in counts.items()}
         await self._store.end_migration("store migrated", details)
+        await self._move_reports()
         return counts
 
     def _copies(self, regions: list[str], subject: bytes, records: Records) -> list[RecordsCopy]:

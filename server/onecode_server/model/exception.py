@@ -1,6 +1,9 @@
 """Recognition exceptions: filed reports that a host does not recognise a home for a time."""
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
+
+UNACKNOWLEDGED_MAX_US: Final = 72 * 3600 * 1_000_000
+"""How long a report waits for the national operator: a weekend and a day. Then it has ended."""
 
 
 class RecognitionException(NamedTuple):
@@ -15,3 +18,10 @@ class RecognitionException(NamedTuple):
     reported_at: int
     acknowledged_at: int | None = None
     withdrawn_at: int | None = None
+
+    @property
+    def ends_at(self) -> int:
+        """When its time is over, if nobody withdraws it: one that is not acknowledged does not wait for its end."""
+        if self.acknowledged_at is not None:
+            return self.effective_until
+        return min(self.effective_until, self.reported_at + UNACKNOWLEDGED_MAX_US)

@@ -8,6 +8,7 @@ from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 
 from onecode_server.errors import (
+    AlreadyExists,
     Draining,
     InvalidRequest,
     NotFound,
@@ -39,6 +40,8 @@ def failure_of(fault: Exception) -> Failure:  # noqa: PLR0911 - a table, a line 
             return _failure(grpc.StatusCode.FAILED_PRECONDITION, str(fault), fault.reason)
         case NotFound():
             return _failure(grpc.StatusCode.NOT_FOUND, str(fault), fault.reason)
+        case AlreadyExists():
+            return _failure(grpc.StatusCode.ALREADY_EXISTS, str(fault), fault.reason)
         case Draining():
             return _failure(grpc.StatusCode.UNAVAILABLE, str(fault), "DRAINING")
         case Overloaded():

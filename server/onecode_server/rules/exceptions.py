@@ -4,17 +4,29 @@ A region that cannot recognise another must have said so first: who, whom, why, 
 backwards, and everything ends by itself.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from enum import IntEnum, StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 from onecode_server.model.exception import RecognitionException
 from onecode_server.model.region import NATIONAL
 from onecode_server.model.trust_list import TrustList
 
+LASTS_MIN_US: Final = 3600 * 1_000_000
+"""An hour: less is over before a person has acknowledged it, and costs as much to keep."""
 LASTS_MAX_US: Final = 30 * 86_400 * 1_000_000
 """A month; what lasts longer is reported again, so that somebody has to want it."""
+AHEAD_MAX_US: Final = 30 * 86_400 * 1_000_000
+"""As far ahead as one lasts: the renewal of a whole month may be filed on its first day."""
 REASON_BYTES_MAX: Final = 1024
+PAIR_OPEN_MAX: Final = 8
+"""Reports of a pair that wait for the operator: one, its correction, its renewal, and as many twice over, since anyone
+may have filed them. They block nobody by their times."""
+HOST_OPEN_MAX: Final = 256
+"""The same of a host: seven for each of the 33 other provinces. All hosts' together are some 9,000 for 72 hours."""
+PAIR_ACKNOWLEDGED_MAX: Final = 8
+"""Acknowledged reports of a pair whose end is to come: one for each weekend of the 60 days that they reach ahead. Each
+server holds all of them in memory: 34 regions' are some 9,000, 3 MB."""
 
 
 class State(IntEnum):
@@ -37,29 +49,47 @@ class Obstacle(StrEnum):
     HOST_IS_NATIONAL = "the national authority is no host that stops recognising a home"
     REASON_MISSING = "a report says why, in 1 to 1,024 bytes"
     BACKWARDS = "an exception does not begin in the past"
+    TOO_FAR_AHEAD = "an exception begins at most 30 days ahead"
     ENDS_BEFORE_IT_BEGINS = "an exception ends after it begins"
+    TOO_SHORT = "an exception lasts an hour at least"
     TOO_LONG = "an exception lasts at most 30 days; a longer one is reported anew"
-    OVERLAPS = "another report of this host for this home has a time in common with it"
+    OVERLAPS = "an acknowledged report of this host for this home has a time in common with it"
+    TOO_MANY_OPEN_OF_PAIR = f"{PAIR_OPEN_MAX} reports of this host for this home wait for the operator already"
+    TOO_MANY_OPEN_OF_HOST = f"{HOST_OPEN_MAX} reports of this host wait for the operator already"
+    TOO_MANY_ACKNOWLEDGED = f"{PAIR_ACKNOWLEDGED_MAX} acknowledged reports of this host for this home are yet to end"
     ALREADY_ACKNOWLEDGED = "the report has been acknowledged already"
     ALREADY_WITHDRAWN = "the report has been withdrawn already"
     ALREADY_ENDED = "the report's time is over"
+
+
+class Others(NamedTuple):
+    """The reports that one is judged beside, none of which has ended: those of its pair that were acknowledged, and the
+    homes of all that wait at its host."""
+
+    acknowledged: Sequence[RecognitionException]
+    waiting_homes: Sequence[str]
 
 
 def state(report: RecognitionException, now: int) -> State:
     """Return where a report stands at ``now``."""
     if report.withdrawn_at is not None and report.withdrawn_at <= now:
         return State.WITHDRAWN
-    if now >= report.effective_until:
+    if now >= report.ends_at:
         return State.ENDED
     if report.acknowledged_at is None or report.acknowledged_at > now:
         return State.REPORTED
     return State.EFFECTIVE if now >= report.effective_from else State.ACKNOWLEDGED
 
 
-def report_obstacle(
-    report: RecognitionException, others: Iterable[RecognitionException], trust: TrustList
-) -> Obstacle | None:
-    """Say why ``report`` may not be filed at its ``reported_at``, or None."""
+def start(asked: int, now: int, skew: int) -> int:
+    """Return when a report begins that was asked for from ``asked``. A reporter's clock may be ``skew`` microseconds
+    behind: meant was from now on, since nothing counts backwards."""
+    return now if now - skew <= asked < now else asked
+
+
+def report_obstacle(report: RecognitionException, asked: int, others: Others, trust: TrustList) -> Obstacle | None:
+    """Say why ``report`` may not be filed at its ``reported_at``, or None. It was asked for from ``asked`` on: an hour
+    from then on is an hour, wherever the reporter's clock stands."""
     if report.host == NATIONAL:
         return Obstacle.HOST_IS_NATIONAL
     if report.home == NATIONAL:
@@ -72,35 +102,59 @@ def report_obstacle(
         return Obstacle.HOME_UNKNOWN
     if not 0 < len(report.reason.encode(errors="replace")) <= REASON_BYTES_MAX:
         return Obstacle.REASON_MISSING
-    return _time_obstacle(report, others)
+    return _time_obstacle(report, asked) or _place_obstacle(report, others)
 
 
-def _time_obstacle(report: RecognitionException, others: Iterable[RecognitionException]) -> Obstacle | None:
+def _time_obstacle(report: RecognitionException, asked: int) -> Obstacle | None:
     if report.effective_from < report.reported_at:
         return Obstacle.BACKWARDS
+    if report.effective_from > report.reported_at + AHEAD_MAX_US:
+        return Obstacle.TOO_FAR_AHEAD
     if report.effective_until <= report.effective_from:
         return Obstacle.ENDS_BEFORE_IT_BEGINS
+    if report.effective_until - asked < LASTS_MIN_US:
+        return Obstacle.TOO_SHORT
     if report.effective_until - report.effective_from > LASTS_MAX_US:
         return Obstacle.TOO_LONG
-    for other in others:
-        same_pair = (other.host, other.home) == (report.host, report.home)
-        meets = other.effective_from < report.effective_until and report.effective_from < other.effective_until
-        if same_pair and meets and other.withdrawn_at is None:
-            return Obstacle.OVERLAPS
     return None
 
 
-def acknowledge_obstacle(report: RecognitionException, now: int) -> Obstacle | None:
-    """Say why a report cannot be acknowledged at ``now``, or None. Late is allowed: it counts from then on."""
-    if report.acknowledged_at is not None and report.withdrawn_at is None and now < report.effective_until:
+def _place_obstacle(report: RecognitionException, others: Others) -> Obstacle | None:
+    if overlaps(report, others.acknowledged):
+        return Obstacle.OVERLAPS
+    if others.waiting_homes.count(report.home) >= PAIR_OPEN_MAX:
+        return Obstacle.TOO_MANY_OPEN_OF_PAIR
+    if len(others.waiting_homes) >= HOST_OPEN_MAX:
+        return Obstacle.TOO_MANY_OPEN_OF_HOST
+    return None
+
+
+def overlaps(report: RecognitionException, acknowledged: Iterable[RecognitionException]) -> bool:
+    """Tell whether ``report`` has a time in common with an acknowledged one of its pair."""
+    return any(
+        other.effective_from < report.effective_until and report.effective_from < other.effective_until
+        for other in acknowledged
+    )
+
+
+def acknowledge_obstacle(
+    report: RecognitionException, acknowledged: Sequence[RecognitionException], now: int
+) -> Obstacle | None:
+    """Say why a report cannot be acknowledged at ``now``, beside the ``acknowledged`` ones of its pair that have not
+    ended, or None. Late is allowed: it counts from then on."""
+    if report.acknowledged_at is not None and report.withdrawn_at is None and now < report.ends_at:
         return Obstacle.ALREADY_ACKNOWLEDGED
-    return withdraw_obstacle(report, now)
+    if obstacle := withdraw_obstacle(report, now):
+        return obstacle
+    if overlaps(report, acknowledged):
+        return Obstacle.OVERLAPS
+    return Obstacle.TOO_MANY_ACKNOWLEDGED if len(acknowledged) >= PAIR_ACKNOWLEDGED_MAX else None
 
 
 def withdraw_obstacle(report: RecognitionException, now: int) -> Obstacle | None:
     """Say why a report cannot be withdrawn at ``now``, or None."""
     if report.withdrawn_at is not None:
         return Obstacle.ALREADY_WITHDRAWN
-    if now >= report.effective_until:
+    if now >= report.ends_at:
         return Obstacle.ALREADY_ENDED
     return None

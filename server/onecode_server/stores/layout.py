@@ -10,12 +10,14 @@ from typing import Final
 from onecode_server.errors import StoredDamaged
 from onecode_server.model.exception import RecognitionException
 from onecode_server.model.status import SUBJECT_BYTES, Level, Scope, StatusRecord, Token
-from onecode_server.stores.protocol import KnownList, TokenKey
+from onecode_server.stores.protocol import AnsweredRequest, KnownList, TokenKey
 
-SCHEMA: Final = b"3"
-SCHEMA_BEFORE: Final = b"2"
+SCHEMA: Final = b"4"
+UNPUBLISHED_SCHEMA: Final = b"2"
 """A record had no time of publication then. Its bytes are those of a record today that was published when it took
 effect."""
+SCHEMAS_BEFORE: Final = (UNPUBLISHED_SCHEMA, b"3")
+"""Up to 3 all reports lay in one table, by id alone."""
 
 # A record: effective_at << 5 | level << 3 | kind in 8 bytes; publisher << 4 | delay << 2 | scope in 3; the revision in
 # as many bytes as it needs of 1, 4 and 8; how long after effective_at it was published (less than 0: before) in none, 5
@@ -34,6 +36,8 @@ _NUMBER = struct.Struct(">Q")
 _LIST = struct.Struct(">Q32s")
 _DAMAGED: Final = (struct.error, LookupError, ValueError, TypeError)
 """What reading bytes raises that are not what was written."""
+REPORT_ID_BYTES_MAX: Final = 64
+"""More than any id that a server gives has; as a part of a key it stays below LMDB's 511 bytes."""
 _ENDS: Final = 3  # the first kind of a record that ends
 _NEVER: Final = 2**63 - 1  # past the year 9999, where a Timestamp ends
 _LEVELS: Final = tuple(Level)
@@ -140,7 +144,7 @@ def unpack_token(data: bytes) -> Token:
 
 
 def pack_exception(exception: RecognitionException) -> bytes:
-    """Return an exception as JSON: there are few, and people read them when things go wrong."""
+    """Return an exception as JSON: people read them when things go wrong."""
     return json.dumps(exception._asdict()).encode()
 
 
@@ -150,6 +154,26 @@ def unpack_exception(data: bytes) -> RecognitionException:
         return RecognitionException(**json.loads(data))
     except _DAMAGED:
         raise StoredDamaged("a stored exception cannot be read") from None
+
+
+def report_key(identifier: str) -> bytes | None:
+    """Return the bytes under which a report lies, or None where no report has such an id."""
+    key = identifier.encode(errors="replace")
+    return key if 0 < len(key) <= REPORT_ID_BYTES_MAX else None
+
+
+def pack_answered(answered: AnsweredRequest) -> bytes:
+    """Return what was done under a request id."""
+    return json.dumps([answered.step, answered.content.hex(), answered.report_id, answered.time]).encode()
+
+
+def unpack_answered(data: bytes) -> AnsweredRequest:
+    """Return what was done under a request id."""
+    try:
+        step, content, report_id, time = json.loads(data)
+        return AnsweredRequest(step, bytes.fromhex(content), report_id, time)
+    except _DAMAGED:
+        raise StoredDamaged("what was done under a request id cannot be read") from None
 
 
 def pack_list(known: KnownList) -> bytes:

@@ -1,13 +1,9 @@
 """The embedded store: LMDB, one directory for any number of processes on a machine."""
 
 from collections.abc import Callable, Sequence
-from itertools import islice
 from typing import Any, Final, TypeVar
 
 from onecode_server.errors import StoredDamaged
-from onecode_server.model import audit
-from onecode_server.model.audit import AuditEntry
-from onecode_server.model.exception import RecognitionException
 from onecode_server.model.status import Token
 from onecode_server.stores import layout
 from onecode_server.stores.lmdb_environment import WRITES_TOGETHER
@@ -16,7 +12,6 @@ from onecode_server.stores.protocol import (
     UNREADABLE,
     ChangeRecords,
     Changes,
-    DecideException,
     KnownList,
     Merge,
     Publication,
@@ -28,7 +23,6 @@ from onecode_server.stores.protocol import (
 
 CHANGES_MAX: Final = 20_000
 """Changes that one call returns; whoever missed more does better to forget all that it knows."""
-AUDIT_MAX: Final = 1000
 
 PROBE_BYTES: Final = 256 * 1024
 """What a probe writes: more than the pages that one publication frees for the next, so that the file must grow where a
@@ -110,7 +104,7 @@ class LmdbStore(MigratingTables):
 
         def read(txn: Any) -> Changes:
             position, data = self._last(txn, self._changes)
-            steps = self._last(txn, self._audit)[0]
+            steps = self._acknowledged_steps(txn)
             newest_at = layout.unpack_change(data)[1] if data else 0
             if position - after > CHANGES_MAX:
                 return Changes(position, newest_at, [], is_complete=False, steps=steps)
@@ -122,33 +116,6 @@ class LmdbStore(MigratingTables):
             return Changes(position, newest_at, subjects, is_complete=oldest == after + 1, steps=steps)
 
         return await self._env.read(read, for_check=True)
-
-    async def exceptions(self) -> list[RecognitionException]:
-        """Return every exception that was ever reported."""
-
-        return await self._env.read(self._reports, for_check=True)
-
-    async def change_exceptions(self, decide: DecideException) -> RecognitionException:
-        """Write the report that ``decide`` makes, with its audit entry, in one commit; return it."""
-
-        def write(txn: Any) -> RecognitionException:
-            report, event, time = decide(self._reports(txn))
-            txn.put(report.id.encode(), layout.pack_exception(report), db=self._exceptions)
-            self._record(txn, time, event, report.id, report._asdict())
-            return report
-
-        return await self._env.write(write, owner="exceptions")
-
-    async def audit(self, after: int) -> list[AuditEntry]:
-        """Return the audit entries whose number is higher than ``after``, in order, at most AUDIT_MAX of them."""
-
-        def read(txn: Any) -> list[AuditEntry]:
-            cursor = txn.cursor(db=self._audit)
-            if not cursor.set_range(layout.number(after + 1)):
-                return []
-            return [audit.unpack(data) for data in islice(cursor.iternext(keys=False), AUDIT_MAX)]
-
-        return await self._env.read(read)
 
     async def known_list(self) -> KnownList | None:
         """Return the highest trust list that was ever taken, or None."""
@@ -196,9 +163,6 @@ class LmdbStore(MigratingTables):
             token = Token(item.subject, min(r.effective_at for r in own), last.expires_at)
             txn.put(layout.token_key(item.token), layout.pack_token(token), db=self._tokens)
         return is_new
-
-    def _reports(self, txn: Any) -> list[RecognitionException]:
-        return [layout.unpack_exception(data) for _, data in txn.cursor(db=self._exceptions)]
 
     def _known_list(self, txn: Any) -> KnownList | None:
         data = txn.get(_LIST_KEY, db=self._meta)

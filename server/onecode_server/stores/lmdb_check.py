@@ -4,7 +4,7 @@ A transaction is short, so that a server which writes meanwhile can use its free
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from importlib import import_module
 from importlib.util import find_spec
 from itertools import islice
@@ -13,20 +13,14 @@ from typing import Any, Final, NamedTuple
 
 import lmdb
 
-from onecode_server.errors import OnecodeError, StoredDamaged, StoreUnavailable
-from onecode_server.model import audit
-from onecode_server.model.audit import AuditEntry
-from onecode_server.model.region import is_region_code
-from onecode_server.model.status import SUBJECT_BYTES, Level
-from onecode_server.stores import layout, pid_namespace
+from onecode_server.errors import OnecodeError, StoreUnavailable
+from onecode_server.stores import pid_namespace
 from onecode_server.stores.lmdb_environment import READERS_MAX
 from onecode_server.stores.lmdb_file import allocate_lock, expect_whole, is_open_elsewhere
+from onecode_server.stores.table_checks import Read, readers
 
 CHUNK: Final = 10_000
 _TABLES_MAX: Final = 64
-_REGION_BYTES: Final = 6
-_DIGEST_BYTES: Final = 32
-_REVISIONS_END: Final = 2**63
 _verify: Any = import_module("lmdb.verify") if find_spec("lmdb.verify") else None  # of LMDB's binding from 3.0 on
 
 
@@ -53,8 +47,9 @@ def check(directory: Path) -> Iterator[Checked]:
         with lmdb.open(str(directory), max_dbs=_TABLES_MAX, max_readers=READERS_MAX, create=False) as env:
             with env.begin() as txn:
                 names = [name.decode("utf-8", "replace") for name in txn.cursor().iternext(values=False)]
-            for name in names:
-                yield from _table(env, name)
+            known = readers()
+            for name in [*(name for name in known if name in names), *(name for name in names if name not in known)]:
+                yield from _table(env, name, known.get(name))
     except (lmdb.Error, OSError) as fault:
         raise StoreUnavailable(f"cannot read the store in {directory}: {fault}") from None
     finally:
@@ -71,12 +66,12 @@ def _pages(directory: Path) -> list[str]:
         return [str(fault)]
 
 
-def _table(env: Any, name: str) -> Iterator[Checked]:
-    table, reader = env.open_db(name.encode(), create=False), _READERS.get(name)
-    if reader is None:
+def _table(env: Any, name: str, read: Read | None) -> Iterator[Checked]:
+    table = env.open_db(name.encode(), create=False)
+    if read is None:
         yield Checked(name, 0, ["no table of this version"])
         return
-    read, count, after = reader(), 0, b""
+    count, after = 0, b""
     while True:
         findings = []
         with env.begin() as txn:
@@ -99,91 +94,3 @@ def _table(env: Any, name: str) -> Iterator[Checked]:
 
 def _shown(key: bytes) -> str:
     return key.decode() if key.isascii() and key.decode("ascii").isprintable() else key.hex()
-
-
-_Read = Callable[[bytes, bytes], str | None]
-
-
-def _statuses() -> _Read:
-    def read(key: bytes, data: bytes) -> str | None:
-        if len(key) != SUBJECT_BYTES:
-            return "the key is no subject"
-        records = layout.unpack_records(data)
-        for record in records:
-            if not is_region_code(record.publisher):
-                return f"the publisher {record.publisher} is no region"
-            if record.level is Level.UNSPECIFIED:
-                return "a record has no level"
-            if not 1 <= record.revision < _REVISIONS_END:
-                return f"{record.revision} is no revision"
-            if record.expires_at is not None and record.expires_at <= record.effective_at:
-                return "a record ends before it takes effect"
-        return None if records else "there is no record"
-
-    return read
-
-
-def _tokens() -> _Read:
-    def read(key: bytes, data: bytes) -> str | None:
-        layout.unpack_token(data)
-        region = key[:_REGION_BYTES].decode("ascii", "replace")
-        is_key = len(key) == _REGION_BYTES + _DIGEST_BYTES and is_region_code(region)
-        return None if is_key else "the key is no region and digest"
-
-    return read
-
-
-def _changes() -> _Read:
-    last = None
-
-    def read(key: bytes, data: bytes) -> str | None:
-        nonlocal last
-        layout.unpack_change(data)
-        number, before = layout.read_number(key), last
-        last = number
-        return None if before is None or number == before + 1 else f"change {number} follows {before}"
-
-    return read
-
-
-def _exceptions() -> _Read:
-    def read(key: bytes, data: bytes) -> str | None:
-        return None if layout.unpack_exception(data).id.encode() == key else "the report has another id"
-
-    return read
-
-
-def _audit() -> _Read:
-    last: AuditEntry | None = None
-
-    def read(key: bytes, data: bytes) -> str | None:
-        nonlocal last
-        entry = audit.unpack(data)
-        is_next = layout.read_number(key) == entry.number and audit.follows(entry, last)
-        last = entry
-        return None if is_next else f"audit entry {entry.number} is not what was written in its place"
-
-    return read
-
-
-def _meta() -> _Read:
-    def read(key: bytes, data: bytes) -> str | None:
-        if key == b"trust-list":
-            layout.unpack_list(data)
-        elif key == b"schema" and data not in (layout.SCHEMA, layout.SCHEMA_BEFORE):
-            raise StoredDamaged(f"the layout {data!r} is none of this version")
-        return None
-
-    return read
-
-
-_READERS: Final[dict[str, Callable[[], _Read]]] = {
-    "statuses": _statuses,
-    "tokens": _tokens,
-    "changes": _changes,
-    "exceptions": _exceptions,
-    "audit": _audit,
-    "meta": _meta,
-    "copies": lambda: lambda *_: None,
-}
-"""For each table, what makes a function that says what is wrong with an item, or None; items come in their order."""

@@ -62,12 +62,12 @@ class LmdbEnvironment:
         directory: Path,
         names: Sequence[str],
         schema: bytes,
-        before: bytes | None = None,
+        before: Sequence[bytes] = (),
         failed: Callable[[str], None] = lambda _: None,
     ) -> None:
         """Open the environment in ``directory``, made if it is missing. Raises StoreUnavailable.
 
-        ``schema`` names the layout: another one's files are not touched, but for those of the layout ``before``, which
+        ``schema`` names the layout: another one's files are not touched, but for those of the layouts ``before``, which
         stay as they are until they are migrated. Reader slots that a killed process left behind are taken back.
         ``failed`` is told of each call that fails: ``check_read``, ``read``, ``write``, or ``damaged``
         where it found what cannot be read.
@@ -80,8 +80,9 @@ class LmdbEnvironment:
         self._failed, self._log_again_s = failed, 0.0
         try:
             found = self._open(directory, names, schema)
-            self.is_outdated = found is not None and found == before
-            if found not in (None, schema) and not self.is_outdated:
+            self.schema_found = schema if found is None else bytes(found)
+            self.is_outdated = self.schema_found in before
+            if self.schema_found != schema and not self.is_outdated:
                 raise StoreUnavailable(f"the store in {directory} has another layout ({found!r}, not {schema!r})")
             self._checks = Lane("store-check-read", self._read_for_checks, CHECK_READS_MAX, CHECK_READS_TOGETHER)
             self._reads = Lane("store-read", self._read, READS_MAX, 1)

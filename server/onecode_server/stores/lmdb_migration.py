@@ -1,23 +1,34 @@
-"""The migration of an LMDB store from the layout before: records are copied under other subjects, in chunks."""
+"""The migration of an LMDB store from the layouts before, in chunks: records are copied under other subjects, and
+reports are moved to the tables of today."""
 
+import json
 from itertools import islice
 from typing import Any, Final
 
 from onecode_server.stores import layout
-from onecode_server.stores.lmdb_tables import LmdbTables
+from onecode_server.stores.lmdb_exceptions import ARCHIVED_AFTER_US, ExceptionTables
 from onecode_server.stores.protocol import CopiedRecords, CopyRecords, RecordsCopy
 
 _COPIES: Final = "copies"
 """The subjects that a migration has made: there until it ends."""
+MOVED_KEY: Final = b"\0"
+_MOVED: Final = json.dumps("the reports are in other tables: the store has a newer layout").encode()
+"""Stands where the layouts before look for reports. Their servers cannot read it as one: a server that still runs on
+the store ends at its next look, and files and acknowledges nothing where nobody looks any more."""
 
 
-class MigratingTables(LmdbTables):
+class MigratingTables(ExceptionTables):
     """Tables that may have the layout before, and can be brought to that of today."""
 
     @property
     def is_outdated(self) -> bool:
-        """Whether the files have the layout of before, which is read and not to be served from."""
+        """Whether the files have a layout of before, which is read and not to be served from."""
         return self._env.is_outdated
+
+    @property
+    def has_unpublished_records(self) -> bool:
+        """Whether the files were of the layout whose binary subjects are to be copied, when they were opened."""
+        return self._env.schema_found == layout.UNPUBLISHED_SCHEMA
 
     async def subject_count(self) -> int:
         """Return how many subjects have records."""
@@ -55,18 +66,48 @@ class MigratingTables(LmdbTables):
         return await self._env.write(write)
 
     async def end_migration(self, event: str, details: dict[str, Any]) -> None:
-        """Note that the files have the layout of today, with an audit entry. Harmless where that is so."""
+        """Note that the files have the layout of today, with an audit entry. Harmless where that is so.
+
+        From then on servers of the layouts before are kept from the reports, which ``move_reports`` moves.
+        """
 
         def write(txn: Any) -> None:
             if self._env.is_marked(txn, layout.SCHEMA):
                 return
             txn.drop(made)
             self._env.mark(txn, layout.SCHEMA)
-            self._record(txn, self._clock(), event, f"layout {layout.SCHEMA.decode()}", details)
+            txn.put(MOVED_KEY, _MOVED, db=self._env.tables["exceptions"])
+            self._put_steps(txn, self._record(txn, self._clock(), event, f"layout {layout.SCHEMA.decode()}", details))
 
         made = self._env.open_table(_COPIES)
         await self._env.write(write)
         self._env.is_outdated = False
+
+    async def move_reports(self, limit: int) -> bool:
+        """Move up to ``limit`` reports that lie where the layouts before had them, in one commit, and tell whether none
+        is left. May be done by several processes at once, and again after a crash.
+
+        What has ended long ago goes to the archive, and what has not has the index entries of a live one.
+        """
+        if await self._env.read(self._all_are_moved):
+            return True
+        older = self._env.tables["exceptions"]
+
+        def write(txn: Any) -> bool:
+            now = self._clock()
+            chunk = list(islice((item for item in txn.cursor(db=older) if item[0] != MOVED_KEY), limit))
+            for key, data in chunk:
+                report = layout.unpack_exception(data)
+                is_live = report.ends_at > now - ARCHIVED_AFTER_US
+                self._keep(txn, report, None, is_live=is_live)
+                txn.delete(key, db=older)
+            return self._all_are_moved(txn)
+
+        return await self._env.write(write)
+
+    def _all_are_moved(self, txn: Any) -> bool:
+        cursor = txn.cursor(db=self._env.tables["exceptions"])
+        return not cursor.first() or (cursor.key() == MOVED_KEY and not cursor.next())
 
     def _copy(self, txn: Any, copy: RecordsCopy) -> bool:
         """Join copied records with those that are there, and tell whether that changed any."""

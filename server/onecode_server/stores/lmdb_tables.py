@@ -1,5 +1,5 @@
-"""The tables of the store on LMDB, and what every commit to them has in common: its time, what it tells other
-processes, and its place in the audit record."""
+"""The tables of the store on LMDB, and what every commit to them has in common: its time, and what it tells other
+processes."""
 
 import logging
 import time as wall_time
@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Final
 
-from onecode_server.model import audit
 from onecode_server.stores import layout
 from onecode_server.stores.lmdb_environment import LmdbEnvironment
 
@@ -17,7 +16,12 @@ SKEW_US: Final = 60_000_000
 """By how much clocks may disagree, where nobody says otherwise."""
 
 _log = logging.getLogger(__name__)
-_TABLES: Final = ("statuses", "tokens", "changes", "exceptions", "audit", "meta")
+_TABLES: Final = (
+    *("statuses", "tokens", "changes", "meta"),
+    *("audit", "audit_archive"),
+    *("reports", "reports_filed", "reports_open", "reports_acknowledged", "reports_ends", "report_requests"),
+    "exceptions",  # where the layouts before had all reports
+)
 
 
 def _wall_clock() -> int:
@@ -42,10 +46,10 @@ class LmdbTables:
         """
         self._clock, self._skew_us = clock, skew_us
         self._clock_behind_us = 0
-        self._env = LmdbEnvironment(directory, _TABLES, layout.SCHEMA, layout.SCHEMA_BEFORE, failed)
+        self._env = LmdbEnvironment(directory, _TABLES, layout.SCHEMA, layout.SCHEMAS_BEFORE, failed)
         tables = self._env.tables
         self._statuses, self._tokens, self._changes = tables["statuses"], tables["tokens"], tables["changes"]
-        self._exceptions, self._audit, self._meta = tables["exceptions"], tables["audit"], tables["meta"]
+        self._meta, self._audit, self._audit_archive = tables["meta"], tables["audit"], tables["audit_archive"]
 
     @property
     def clock_behind_us(self) -> int:
@@ -85,12 +89,6 @@ class LmdbTables:
             txn.put(layout.number(last), layout.pack_change(subject, time), db=self._changes, append=True)
         for old in range(max(first - CHANGES_KEPT, 0), last - CHANGES_KEPT + 1):
             txn.delete(layout.number(old), db=self._changes)
-
-    def _record(self, txn: Any, time: int, event: str, subject: str, details: dict[str, Any]) -> None:
-        """Add to the audit record, bound to what stands there."""
-        data = self._last(txn, self._audit)[1]
-        entry = audit.chain(audit.unpack(data) if data else None, time, event, subject, details)
-        txn.put(layout.number(entry.number), audit.pack(entry), db=self._audit, append=True)
 
     def _last(self, txn: Any, db: Any) -> tuple[int, bytes]:
         """Return the highest number of a numbered table and what stands there; 0 and nothing where it is empty."""

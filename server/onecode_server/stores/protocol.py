@@ -57,8 +57,8 @@ class Snapshot(NamedTuple):
 
 class Changes(NamedTuple):
     """Whose records changed after a position, up to ``position``; ``newest_at`` is when (Unix microseconds), 0 where
-    nothing ever changed. Where not ``is_complete``, others may have changed too. ``steps`` counts the audit record's
-    entries: each step of an exception makes one."""
+    nothing ever changed. Where not ``is_complete``, others may have changed too. ``steps`` rises with each step of an
+    exception that changes which are acknowledged."""
 
     position: int
     newest_at: int
@@ -103,16 +103,74 @@ class CopiedRecords(NamedTuple):
     copies: list[RecordsCopy]
 
 
+class AnsweredRequest(NamedTuple):
+    """What was done under a request id: the step (``reported``, ``acknowledged`` or ``withdrawn``), the digest of what
+    was asked (32 bytes), the report, and when that was (Unix microseconds). Kept as long as the report."""
+
+    step: str
+    content: bytes
+    report_id: str
+    time: int
+
+
 class ExceptionChange(NamedTuple):
-    """A report as it stands from now on, and what the audit record says of the step (``time``: Unix microseconds)."""
+    """A report as it stands from now on, and what the audit record says of the step (``time``: Unix microseconds).
+    Where the step was asked for under a ``request_id``, ``answered`` is what is known of it from now on."""
 
     report: RecognitionException
     event: str
     time: int
+    request_id: str = ""
+    answered: AnsweredRequest | None = None
 
 
-DecideException = Callable[[Sequence[RecognitionException]], ExceptionChange]
-"""Makes a step from all the reports there are. Called inside a transaction; what it raises undoes the step."""
+class ExceptionAnswer(NamedTuple):
+    """A report as a step left it, and when that was (Unix microseconds)."""
+
+    report: RecognitionException
+    time: int
+
+
+class ExceptionView(Protocol):
+    """The reports as they stand in one transaction. Each method reads what it returns, and nothing of ended ones."""
+
+    def report(self, identifier: str) -> RecognitionException | None:
+        """Return the report with an id, or None."""
+        ...
+
+    def acknowledged(self, host: str, home: str, now: int) -> list[RecognitionException]:
+        """Return the acknowledged reports of a pair that end after ``now`` and are not withdrawn, first ends first."""
+        ...
+
+    def waiting_homes(self, host: str, now: int, limit: int) -> list[str]:
+        """Return the home of each report of a host that waits to be acknowledged, and will after ``now``; at most
+        ``limit`` of them."""
+        ...
+
+    def answered(self, request_id: str) -> AnsweredRequest | None:
+        """Return what was done under a request id, or None."""
+        ...
+
+
+DecideException = Callable[[ExceptionView], ExceptionChange | ExceptionAnswer]
+"""Makes a step, or says what one has come to already. Called in a read transaction first, and again in the one that
+writes; what it raises ends the step, and the first time costs no write."""
+
+
+class Place(NamedTuple):
+    """Where a report stands among all, in the order of filing: other reports do not move it."""
+
+    reported_at: int
+    id: str
+
+
+class Selection(NamedTuple):
+    """Which reports are listed: of a host, about a home (six digits; empty: any). ``is_live``: of any host and home,
+    but those alone that have not been archived."""
+
+    host: str = ""
+    home: str = ""
+    is_live: bool = False
 
 
 class Store(Protocol):
@@ -172,11 +230,15 @@ class Store(Protocol):
         """Return whose records changed after a position, by whichever process."""
         ...
 
-    async def exceptions(self) -> list[RecognitionException]:
-        """Return every exception that was ever reported."""
+    async def acknowledged_exceptions(self) -> list[RecognitionException]:
+        """Return the acknowledged reports that have not ended long ago and are not withdrawn: those that may count."""
         ...
 
-    async def change_exceptions(self, decide: DecideException) -> RecognitionException:
+    async def exceptions(self, selection: Selection, before: Place | None, limit: int) -> list[RecognitionException]:
+        """Return up to ``limit`` reports, newest first, from the one that was filed before a place."""
+        ...
+
+    async def change_exceptions(self, decide: DecideException) -> ExceptionAnswer:
         """Write the report that ``decide`` makes, with its audit entry, in one commit; return it."""
         ...
 

@@ -20,7 +20,8 @@ from onecode_client.channels import KEEPALIVE_S, MENDED_BY_TIME, OPTIONS, Channe
 from onecode_server.rpc import listener
 
 REPEATED = {"Verify", "BatchVerify", "Translate", "BatchTranslate", "GetStatus", "ListExceptions", "GetTrustList"}
-ONCE = {"ReportException", "AcknowledgeException", "WithdrawException", "StreamVerify", "PublishStatuses"}
+REPEATED |= {"ReportException", "AcknowledgeException", "WithdrawException"}
+ONCE = {"StreamVerify", "PublishStatuses"}
 
 
 @pytest.fixture
@@ -110,7 +111,9 @@ def refusing(request: pytest.FixtureRequest) -> Iterator[tuple[str, Counter[str]
     server.stop(None).wait()
 
 
-def test_what_changes_nothing_is_asked_again_and_nothing_else_is(refusing: tuple[str, Counter[str]]) -> None:
+def test_what_changes_nothing_or_has_a_request_id_is_asked_again_and_nothing_else_is(
+    refusing: tuple[str, Counter[str]],
+) -> None:
     address, calls = refusing
     protos = (recognition_pb2, status_pb2, exceptions_pb2, trust_list_pb2)
     services = [service for proto in protos for service in proto.DESCRIPTOR.services_by_name.values()]

@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -9,8 +10,9 @@ from typing import Any
 import pytest
 
 from onecode.v1 import exceptions_pb2 as pb
+from onecode_server.engine.exception_list import ExceptionList
 from onecode_server.engine.publisher import LocalSubject, SubjectName
-from onecode_server.errors import PreconditionFailed
+from onecode_server.errors import AlreadyExists, PreconditionFailed
 from onecode_server.model import audit
 from onecode_server.model.code import Scan
 from onecode_server.model.status import Level, Scope, StatusRecord
@@ -32,6 +34,7 @@ class EngineAndModel:
     """A world of its own, its model, and the codes that are shown at every host after each step."""
 
     def __init__(self) -> None:
+        self.answered: list[tuple[Callable[[str], Any], tuple[Any, ...], str, Any]] = []
         self.directory = TemporaryDirectory(prefix="onecode-state-")
         self.runner = asyncio.Runner()
         self.world = World(Path(self.directory.name))
@@ -100,23 +103,45 @@ class EngineAndModel:
         begins = self.model.now + after
         said = {"host": host, "home": home, "reason": reason, "begins": begins, "ends": begins + lasts}
         broken = self.model.report(said)
-        filed = self.stepped(self.world.desk.report(host, home, reason, begins, begins + lasts), broken)
+        filed = self.stepped(
+            lambda name: self.world.desk.report(host, home, reason, begins, begins + lasts, name),
+            ("reported", host, home, reason, begins, lasts),
+            broken,
+        )
         if filed is not None:
-            self.model.reports[-1]["id"] = filed.id
+            self.model.reports[-1]["id"] = filed.report.id
 
     def step(self, report: dict[str, Any], done: str) -> bool:
         """Acknowledge or withdraw; tell whether that was done."""
         broken = self.model.step(report, done)
-        act = self.world.desk.acknowledge if done == "acknowledged" else self.world.desk.withdraw
-        return self.stepped(act(report["id"]), broken) is not None
 
-    def stepped(self, work: Any, broken: set[str]) -> Any:
+        def act(name: str) -> Any:
+            desk = self.world.desk  # of today: a restart makes another one
+            return (desk.acknowledge if done == "acknowledged" else desk.withdraw)(report["id"], name)
+
+        return self.stepped(act, (done, report["id"]), broken) is not None
+
+    def stepped(self, asked: Callable[[str], Any], content: tuple[Any, ...], broken: set[str]) -> Any:
+        """Take a step under a request id of its own. What was done is remembered, and ``ask_again`` asks for it."""
+        name = f"request {len(self.answered):010}"
         if not broken:
-            return self.run(work)
+            answer = self.run(asked(name))
+            self.answered.append((asked, content, name, answer))
+            return answer
         with pytest.raises(PreconditionFailed) as refused:
-            self.run(work)
+            self.run(asked(name))
         assert refused.value.reason in broken
         return None
+
+    def ask_again(self, number: int, other: int) -> None:
+        """Ask for a step that was taken: the answer is what it was; and for another one under its request id."""
+        if self.answered:
+            asked, content, name, answer = self.answered[number % len(self.answered)]
+            assert self.run(asked(name)) == answer
+            otherwise, other_content, *_ = self.answered[other % len(self.answered)]
+            if other_content != content:
+                with pytest.raises(AlreadyExists):
+                    self.run(otherwise(name))
 
     def wait(self, passed: int) -> None:
         self.model.now += passed
@@ -147,7 +172,7 @@ class EngineAndModel:
         ]
 
     async def reports(self) -> list[tuple[str, str]]:
-        servicer = ExceptionServicer(self.world.desk, self.world.store, lambda: self.world.now)
+        servicer = ExceptionServicer(self.world.desk, ExceptionList(self.world.store, lambda: self.world.now))
         request, found = pb.ListExceptionsRequest(page_size=2), []
         while True:
             page = await servicer.ListExceptions(request, None)  # type: ignore[arg-type]

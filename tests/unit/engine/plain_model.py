@@ -9,7 +9,10 @@ from typing import Any
 SECOND = 1_000_000
 SKEW = 60 * SECOND
 LIST_GRACE = 3600 * SECOND
+LASTS_MIN = 3600 * SECOND
 LASTS_MAX = 30 * 86_400 * SECOND
+REPORT_AHEAD_MAX = 30 * 86_400 * SECOND
+UNACKNOWLEDGED_MAX = 72 * 3600 * SECOND
 AHEAD_MAX = 90 * 86_400 * SECOND
 LAG = 600 * SECOND
 NATION = "000000"
@@ -105,7 +108,7 @@ class PlainModel:
 
     def report(self, report: Said) -> set[str]:
         """A report has id, host, home, reason, begins and ends."""
-        host, home = report["host"], report["home"]
+        host, home, asked = report["host"], report["home"], report["begins"]
         if self.now - SKEW <= report["begins"] < self.now:
             report["begins"] = self.now
         begins, ends = report["begins"], report["ends"]
@@ -117,29 +120,49 @@ class PlainModel:
             "HOST_IS_NATIONAL": host == NATION,
             "REASON_MISSING": not 1 <= len(report["reason"].encode()) <= 1024,
             "BACKWARDS": begins < self.now,
+            "TOO_FAR_AHEAD": begins - self.now > REPORT_AHEAD_MAX,
             "ENDS_BEFORE_IT_BEGINS": ends <= begins,
+            "TOO_SHORT": ends - asked < LASTS_MIN,
             "TOO_LONG": ends - begins > LASTS_MAX,
-            "OVERLAPS": any(
-                (host, home) == (one["host"], one["home"])
-                and one["withdrawn"] is None
-                and max(begins, one["begins"]) < min(ends, one["ends"])
-                for one in self.reports
-            ),
+            "OVERLAPS": self._overlaps(report),
+            "TOO_MANY_OPEN_OF_PAIR": len(self._in_state("REPORTED", host, home)) >= 8,
+            "TOO_MANY_OPEN_OF_HOST": len(self._in_state("REPORTED", host)) >= 256,
         }
         if not any(broken.values()):
-            self.reports.append(report | {"acknowledged": None, "withdrawn": None})
+            self.reports.append(report | {"filed": self.now, "acknowledged": None, "withdrawn": None})
             self.audit.append("exception reported")
         return {name for name, is_broken in broken.items() if is_broken}
+
+    def _in_state(self, states: str, host: str, home: str | None = None) -> list[Said]:
+        own = [one for one in self.reports if one["host"] == host and home in (None, one["home"])]
+        return [one for one in own if self.state(one) in states.split()]
+
+    def _overlaps(self, report: Said) -> bool:
+        others = self._in_state("ACKNOWLEDGED EFFECTIVE", report["host"], report["home"])
+        return any(
+            max(report["begins"], one["begins"]) < min(report["ends"], one["ends"])
+            for one in others
+            if one is not report
+        )
+
+    def _ends(self, report: Said) -> int:
+        waits_until = report["filed"] + UNACKNOWLEDGED_MAX
+        return int(report["ends"] if report["acknowledged"] is not None else min(report["ends"], waits_until))
 
     def step(self, report: Said, done: str) -> set[str]:
         """``done`` is acknowledged or withdrawn."""
         broken = set()
         if report["withdrawn"] is not None:
             broken.add("ALREADY_WITHDRAWN")
-        if self.now >= report["ends"]:
+        if self.now >= self._ends(report):
             broken.add("ALREADY_ENDED")
-        if done == "acknowledged" and report["acknowledged"] is not None:
-            broken.add("ALREADY_ACKNOWLEDGED")
+        if done == "acknowledged":
+            if report["acknowledged"] is not None:
+                broken.add("ALREADY_ACKNOWLEDGED")
+            if self._overlaps(report):
+                broken.add("OVERLAPS")
+            if len(self._in_state("ACKNOWLEDGED EFFECTIVE", report["host"], report["home"])) >= 8:
+                broken.add("TOO_MANY_ACKNOWLEDGED")
         if not broken:
             report[done] = self.now
             self.audit.append(f"exception {done}")
@@ -149,7 +172,7 @@ class PlainModel:
         """Where a report stands now."""
         if report["withdrawn"] is not None:
             return "WITHDRAWN"
-        if self.now >= report["ends"]:
+        if self.now >= self._ends(report):
             return "ENDED"
         if report["acknowledged"] is None:
             return "REPORTED"
@@ -219,7 +242,7 @@ class PlainModel:
         """Return the moments to come at which something begins or ends: of reports alone, or of all the rest."""
         moments: set[int | None] = set()
         for one in self.reports if is_reports else self.records:
-            moments |= {one["begins"], one["ends"]}
+            moments |= {one["begins"], self._ends(one) if is_reports else one["ends"]}
         if not is_reports:
             moments.add(self.list_ends + LIST_GRACE + 1)
             for begins, ends in [*self.tokens.values(), *((code["begins"], code["ends"]) for code in codes)]:

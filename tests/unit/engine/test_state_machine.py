@@ -113,8 +113,8 @@ class EngineAgainstModel(RuleBasedStateMachine):
         host=whoever,
         home=whoever,
         reason=st.sampled_from(["a new variant"] * 6 + ["", "x" * 1024, "é" * 513]),
-        after=st.sampled_from([0, 0, 0, -1, -60 * SECOND, -60 * SECOND - 1, SECOND, HOUR, 2 * HOUR]),
-        lasts=st.sampled_from([1, SECOND, HOUR, HOUR, 2 * HOUR, MONTH, MONTH + 1, 0, -1]),
+        after=st.sampled_from([0, 0, 0, -1, -60 * SECOND, -60 * SECOND - 1, SECOND, HOUR, MONTH, MONTH + 1]),
+        lasts=st.sampled_from([1, HOUR - 1, HOUR, HOUR, 2 * HOUR, MONTH, MONTH + 1, 0, -1]),
     )
     def report_anything(self, host: str, home: str, reason: str, after: int, lasts: int) -> None:
         self.both.report(host, home, reason, after, lasts)
@@ -123,7 +123,7 @@ class EngineAgainstModel(RuleBasedStateMachine):
         host=st.sampled_from(["440000", "540000"]),
         home=st.sampled_from(["420000", "540000"]),
         after=st.sampled_from([0, 0, SECOND, HOUR, 2 * HOUR, -60 * SECOND, -60 * SECOND - 1]),
-        lasts=st.sampled_from([SECOND, HOUR, 2 * HOUR, MONTH]),
+        lasts=st.sampled_from([HOUR, 2 * HOUR, 100 * HOUR, MONTH]),
         ends_by_itself=st.booleans(),
     )
     def report_and_acknowledge(self, host: str, home: str, after: int, lasts: int, ends_by_itself: bool) -> None:
@@ -132,7 +132,7 @@ class EngineAgainstModel(RuleBasedStateMachine):
         if len(self.model.reports) > count:
             self.both.step(self.model.reports[-1], "acknowledged")
             ends = self.model.reports[-1]["ends"]
-            if ends_by_itself and lasts < MONTH:
+            if ends_by_itself and lasts < 100 * HOUR and self.model.reports[-1]["acknowledged"] is not None:
                 self.both.wait(ends - 1 - self.model.now)
                 self.both.say_the_same()
                 self.both.wait(1)
@@ -141,7 +141,7 @@ class EngineAgainstModel(RuleBasedStateMachine):
     @rule(
         number=st.integers(0, EVERYONE),
         common=st.sampled_from([1, 0, 0]),
-        lasts=st.sampled_from([1, SECOND, HOUR]),
+        lasts=st.sampled_from([HOUR - 1, HOUR, 2 * HOUR]),
         is_after=st.booleans(),
     )
     def report_next_to(self, number: int, common: int, lasts: int, is_after: bool) -> None:
@@ -150,6 +150,25 @@ class EngineAgainstModel(RuleBasedStateMachine):
         other = going_on[-1 - number % len(going_on)]
         begins = other["ends"] - common if is_after else other["begins"] + common - lasts
         self.both.report(other["host"], other["home"], "and still", begins - self.model.now, lasts)
+
+    @rule(
+        host=st.sampled_from(["440000", "540000"]),
+        home=st.sampled_from(["420000", "540000"]),
+        count=st.integers(2, 10),
+        acknowledges=st.booleans(),
+        are_apart=st.booleans(),
+    )
+    def report_many(self, host: str, home: str, count: int, acknowledges: bool, are_apart: bool) -> None:
+        """More than a pair may have: at the same time, or one after the other."""
+        for number in range(count):
+            before = len(self.model.reports)
+            self.both.report(host, home, "once more", 2 * HOUR * number * are_apart, 2 * HOUR)
+            if acknowledges and len(self.model.reports) > before:
+                self.both.step(self.model.reports[-1], "acknowledged")
+
+    @rule(number=st.integers(0, EVERYONE), other=st.integers(0, EVERYONE))
+    def ask_for_a_step_again(self, number: int, other: int) -> None:
+        self.both.ask_again(number, other)
 
     @precondition(lambda self: self.model.reports)
     @rule(number=st.integers(0, EVERYONE), done=st.sampled_from(["acknowledged", "withdrawn"]), is_anew=st.booleans())

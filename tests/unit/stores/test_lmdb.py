@@ -8,7 +8,7 @@ from onecode_server.errors import StoreUnavailable
 from onecode_server.model.exception import RecognitionException
 from onecode_server.model.status import Level, Scope, StatusRecord, Token
 from onecode_server.stores.lmdb import LmdbStore
-from onecode_server.stores.protocol import KnownList, Publication, RecordsChange, TokenKey
+from onecode_server.stores.protocol import KnownList, Publication, RecordsChange, Selection, TokenKey
 
 from tests.world import filed
 
@@ -30,7 +30,7 @@ def list_of(version, name=b"a"):
 async def test_an_empty_store_knows_nothing(store):
     assert (await store.statuses([ANNA, BELA])).records == [(), ()]
     assert await store.tokens([TOKEN]) == [None]
-    assert await store.exceptions() == []
+    assert await store.exceptions(Selection(), None, 10) == await store.acknowledged_exceptions() == []
     assert await store.known_list() is None
     assert (await store.statuses([])).records == []
     assert await store.publish([], append) == []
@@ -126,7 +126,8 @@ async def test_an_exception_takes_the_place_of_the_one_with_its_id(store):
     acknowledged = REPORT._replace(acknowledged_at=60)
     for exception in (REPORT, other, acknowledged):
         await store.change_exceptions(filed(exception))
-    assert await store.exceptions() == [acknowledged, other]
+    assert await store.exceptions(Selection(), None, 10) == [other, acknowledged]
+    assert await store.acknowledged_exceptions() == [acknowledged]
 
 
 async def test_the_first_list_is_kept_and_every_higher_one(store):
@@ -151,7 +152,7 @@ async def test_everything_is_still_there_when_the_store_is_opened_again(director
     store = LmdbStore(directory, lambda: 1000)
     assert (await store.statuses([ANNA])).records == [(RECORD,)]
     assert await store.tokens([TOKEN]) == [Token(ANNA, 100, 200)]
-    assert await store.exceptions() == [REPORT]
+    assert await store.exceptions(Selection(), None, 10) == [REPORT]
     assert await store.known_list() == list_of(5)
     await store.close()
 

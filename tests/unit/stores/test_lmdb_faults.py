@@ -16,7 +16,7 @@ from onecode_server.errors import StoreBusy, StoreUnavailable
 from onecode_server.model.status import Level, Scope, StatusRecord
 from onecode_server.stores import lmdb_environment as module
 from onecode_server.stores.lmdb import LmdbStore
-from onecode_server.stores.protocol import KnownList, Publication
+from onecode_server.stores.protocol import KnownList, Publication, Selection
 from onecode_server.stores.write_state import fault_name
 
 ANNA = b"a" * 16
@@ -31,7 +31,8 @@ async def assert_unavailable(store):
     calls = [
         store.statuses([ANNA]),
         store.tokens([]),
-        store.exceptions(),
+        store.acknowledged_exceptions(),
+        store.exceptions(Selection(), None, 1),
         store.known_list(),
         store.remember_list(KnownList(1, bytes(32), b""), 0),
         publish(store),

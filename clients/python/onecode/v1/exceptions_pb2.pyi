@@ -4,7 +4,11 @@ isort:skip_file
 Recognition exceptions: the only way in which one region may stop recognising another.
 
 An exception exists as a filed report alone: who, whom, why, from when, until when. It takes effect once the
-national operator has acknowledged it, never backwards in time, and ends by itself.
+national operator has acknowledged it, never backwards in time, and ends by itself. One that nobody acknowledges ends
+after 72 hours.
+
+A step that takes a request_id may be asked again under the same one: what was done is answered again, word for word,
+and not done twice.
 """
 
 from collections import abc as _abc
@@ -33,13 +37,13 @@ class _ExceptionStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Except
     EXCEPTION_STATE_UNSPECIFIED: _ExceptionState.ValueType  # 0
     """As a filter: any state."""
     EXCEPTION_STATE_REPORTED: _ExceptionState.ValueType  # 1
-    """Filed, and not acknowledged."""
+    """Filed, and not acknowledged; 72 hours after filing it is ended."""
     EXCEPTION_STATE_ACKNOWLEDGED: _ExceptionState.ValueType  # 2
     """Acknowledged, and its time has not come."""
     EXCEPTION_STATE_EFFECTIVE: _ExceptionState.ValueType  # 3
     """In effect now."""
     EXCEPTION_STATE_ENDED: _ExceptionState.ValueType  # 4
-    """Its time is over."""
+    """Its time is over, or nobody acknowledged it within 72 hours."""
     EXCEPTION_STATE_WITHDRAWN: _ExceptionState.ValueType  # 5
     """Withdrawn before its end."""
 
@@ -49,13 +53,13 @@ class ExceptionState(_ExceptionState, metaclass=_ExceptionStateEnumTypeWrapper):
 EXCEPTION_STATE_UNSPECIFIED: ExceptionState.ValueType  # 0
 """As a filter: any state."""
 EXCEPTION_STATE_REPORTED: ExceptionState.ValueType  # 1
-"""Filed, and not acknowledged."""
+"""Filed, and not acknowledged; 72 hours after filing it is ended."""
 EXCEPTION_STATE_ACKNOWLEDGED: ExceptionState.ValueType  # 2
 """Acknowledged, and its time has not come."""
 EXCEPTION_STATE_EFFECTIVE: ExceptionState.ValueType  # 3
 """In effect now."""
 EXCEPTION_STATE_ENDED: ExceptionState.ValueType  # 4
-"""Its time is over."""
+"""Its time is over, or nobody acknowledged it within 72 hours."""
 EXCEPTION_STATE_WITHDRAWN: ExceptionState.ValueType  # 5
 """Withdrawn before its end."""
 Global___ExceptionState: _TypeAlias = ExceptionState  # noqa: Y015
@@ -92,7 +96,7 @@ class RecognitionException(_message.Message):
 
     @_builtins.property
     def effective_until(self) -> _timestamp_pb2.Timestamp:
-        """Until when: at most 30 days later."""
+        """Until when: 1 hour to 30 days later."""
 
     @_builtins.property
     def reported_at(self) -> _timestamp_pb2.Timestamp:
@@ -139,19 +143,25 @@ class ReportExceptionRequest(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     EFFECTIVE_FROM_FIELD_NUMBER: _builtins.int
     EFFECTIVE_UNTIL_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
     host_region: _builtins.str
     """The region that does not recognise."""
     home_region: _builtins.str
     """The region that is not recognised: neither the host itself nor 000000."""
     reason: _builtins.str
     """Why: 1 to 1,024 bytes of UTF-8."""
+    request_id: _builtins.str
+    """The caller's own name for this request: empty, or 16 to 64 characters that nobody guesses, such as a random UUID.
+    Kept as long as the report: asked again under it, the same request has the same answer, and another one fails with
+    ALREADY_EXISTS.
+    """
     @_builtins.property
     def effective_from(self) -> _timestamp_pb2.Timestamp:
-        """From when: not in the past."""
+        """From when: not in the past, and at most 30 days ahead."""
 
     @_builtins.property
     def effective_until(self) -> _timestamp_pb2.Timestamp:
-        """Until when: at most 30 days after effective_from."""
+        """Until when: 1 hour to 30 days after effective_from."""
 
     def __init__(
         self,
@@ -161,10 +171,11 @@ class ReportExceptionRequest(_message.Message):
         reason: _builtins.str = ...,
         effective_from: _timestamp_pb2.Timestamp | None = ...,
         effective_until: _timestamp_pb2.Timestamp | None = ...,
+        request_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["effective_from", b"effective_from", "effective_until", b"effective_until"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["effective_from", b"effective_from", "effective_until", b"effective_until", "home_region", b"home_region", "host_region", b"host_region", "reason", b"reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["effective_from", b"effective_from", "effective_until", b"effective_until", "home_region", b"home_region", "host_region", b"host_region", "reason", b"reason", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -201,16 +212,20 @@ class AcknowledgeExceptionRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The report's id."""
+    request_id: _builtins.str
+    """As in ReportExceptionRequest."""
     def __init__(
         self,
         *,
         id: _builtins.str = ...,
+        request_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -247,16 +262,20 @@ class WithdrawExceptionRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The report's id."""
+    request_id: _builtins.str
+    """As in ReportExceptionRequest."""
     def __init__(
         self,
         *,
         id: _builtins.str = ...,
+        request_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -336,7 +355,7 @@ class ListExceptionsResponse(_message.Message):
     """Asks for the next page; empty on the last."""
     @_builtins.property
     def exceptions(self) -> _containers.RepeatedCompositeFieldContainer[Global___RecognitionException]:
-        """Newest first."""
+        """Newest first. May be fewer than asked for, or none, where reports of the state asked for are far between."""
 
     def __init__(
         self,
