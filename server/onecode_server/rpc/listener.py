@@ -1,6 +1,7 @@
 """The gRPC server itself: its limits, its services, its address."""
 
 import asyncio
+import os
 from typing import Any, Final, NamedTuple
 
 import grpc
@@ -38,12 +39,20 @@ RPCS_MAX: Final = 1024
 """Calls at once over all connections; the next one is RESOURCE_EXHAUSTED. Ten connections full of scanners, and with
 PyNaCl some 60 ms of work."""
 
+CALLS_MAX: Final = 100
+"""Calls at once on a connection: who has more wants a batch or a second connection."""
+ENDED_CALLS_MAX: Final = 128
+"""Calls of a connection that have ended and are still being cleared away, beside CALLS_MAX. All of them may end at
+once, and some be in the hands of gRPC's threads: with 64, two calls in a hundred of a full caller were refused."""
+HEADROOM: Final = "h2_max_deallocating_streams_headroom"
+"""gRPC's experiment that makes ENDED_CALLS_MAX count beside CALLS_MAX. Without it, protection refuses full callers."""
+
 _OPTIONS: Final = (
-    # A connection with more calls than this at once wants a batch or a second connection.
-    ("grpc.max_concurrent_streams", 100),
-    # By default a call is refused while one that has ended is still being cleared away: a caller with as many calls as
-    # it may have would get UNAVAILABLE instead of its turn. RPCS_MAX bounds what a flood of calls can cost.
-    ("grpc.http.overload_protection", 0),
+    ("grpc.max_concurrent_streams", CALLS_MAX),
+    # A call that has ended is cleared away a little later. Whoever begins and resets calls without end (Rapid Reset,
+    # CVE-2023-44487) would have any number of those: they are bounded by themselves, so that a caller who has as many
+    # calls as it may have, and begins the next one with each answer, is never refused.
+    ("grpc.http2.max_deallocating_streams", ENDED_CALLS_MAX),
     # 4 MiB of codes and their framing: at most 4 bytes before each of 4,096.
     ("grpc.max_receive_message_length", BATCH_BYTES_MAX + 64 * 1024),
     ("grpc.max_metadata_size", 8 * 1024),
@@ -83,6 +92,7 @@ class Listener:
         options = (
             *_OPTIONS,
             ("grpc.so_reuseport", int(shares_port)),
+            ("grpc.http.overload_protection", int(HEADROOM in os.environ.get("GRPC_EXPERIMENTS", ""))),
             # Silent ones and handshakes included; without it, connections use up the descriptors of all else.
             ("grpc.max_allowed_incoming_connections", connections_max),
         )
