@@ -86,6 +86,12 @@ class Metrics:
             "grpc_server_handling_seconds", "Time until an RPC was completed by the server", _RPC_BUCKETS_S, method
         )
 
+        self.refused_calls = self._counter(
+            "onecode_refused_calls_total",
+            "Calls that were refused, or ended before they were done, to bound what callers hold, by reason",
+            ("reason",),
+        )
+
     def _checks(self) -> None:
         self.verdicts = self._counter(
             "onecode_verdicts_total", "Codes checked, by the answer", ("decision", "authenticity")

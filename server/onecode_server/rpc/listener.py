@@ -21,6 +21,7 @@ from onecode.v1 import (
 )
 from onecode_server.errors import Misconfigured
 from onecode_server.metrics import Metrics
+from onecode_server.rpc.admission import Admission
 from onecode_server.rpc.exceptions import ExceptionServicer
 from onecode_server.rpc.health import HealthServicer
 from onecode_server.rpc.metered import MeteredServer
@@ -35,9 +36,10 @@ API: Final = tuple(
 )
 """The full names of the API's services."""
 
-RPCS_MAX: Final = 1024
-"""Calls at once over all connections; the next one is RESOURCE_EXHAUSTED. Ten connections full of scanners, and with
-PyNaCl some 60 ms of work."""
+RPCS_MAX: Final = 16_384
+"""Calls that gRPC keeps, over all connections; the next one is RESOURCE_EXHAUSTED. Not the bound of what is worked on,
+which is ``admission``'s: calls that were ended stay until their callers take the answer or leave, at some 10 KB each,
+and must not shut others out. gRPC asks this before anything of ours, and for health too."""
 
 CALLS_MAX: Final = 100
 """Calls at once on a connection: who has more wants a batch or a second connection."""
@@ -97,7 +99,8 @@ class Listener:
             ("grpc.max_allowed_incoming_connections", connections_max),
         )
         self._server = grpc.aio.server(options=options, maximum_concurrent_rpcs=RPCS_MAX)
-        server: Any = MeteredServer(self._server, metrics)
+        self._admission = Admission(metrics)
+        server: Any = MeteredServer(self._server, metrics, self._admission)
         recognition_pb2_grpc.add_RecognitionServiceServicer_to_server(services.recognition, server)
         status_pb2_grpc.add_StatusServiceServicer_to_server(services.status, server)
         exceptions_pb2_grpc.add_ExceptionServiceServicer_to_server(services.exceptions, server)
@@ -115,6 +118,10 @@ class Listener:
             raise Misconfigured(f"cannot listen on {address}: it is taken, or not of this machine") from None
         await self._server.start()
         return int(bound)
+
+    async def sweep(self) -> None:
+        """End the calls that hold what others may need and do nothing; to be called each ``admission.SWEEP_S``."""
+        await self._admission.sweep()
 
     async def drain(self, grace_s: float) -> None:
         """End streams and watches, take no new calls, and give those that run ``grace_s`` seconds to end."""

@@ -1,0 +1,150 @@
+"""Room for calls: bounded by kind and by time, and whoever does nothing gives way first."""
+
+import asyncio
+from typing import Any
+
+import grpc
+import pytest
+
+from onecode_server.errors import Overloaded
+from onecode_server.metrics import Metrics
+from onecode_server.rpc.admission import (
+    REQUEST_S,
+    REQUEST_YIELDS_S,
+    REQUESTS_BURST,
+    REQUESTS_MAX,
+    RUNNING_MAX,
+    STREAM_IDLE_S,
+    STREAM_YIELDS_S,
+    STREAMS_MAX,
+    Admission,
+)
+
+
+class Call:
+    """What gRPC knows of a call, as far as it is asked here."""
+
+    def __init__(self, peer: str = "ipv4:127.0.0.1:1") -> None:
+        self._peer = peer
+        self.ended: grpc.StatusCode | None = None
+
+    def peer(self) -> str:
+        return self._peer
+
+    async def abort(self, code: grpc.StatusCode, details: str, trailing: Any) -> None:
+        assert details
+        assert trailing
+        self.ended = code
+        raise grpc.aio.AbortError
+
+
+class Door:
+    """An admission whose clock a test sets."""
+
+    def __init__(self) -> None:
+        self.now_s = 0.0
+        self.metrics = Metrics()
+        self.room = Admission(self.metrics, lambda: self.now_s)
+
+    async def after(self, seconds: float) -> None:
+        self.now_s += seconds
+        await self.room.sweep()
+        await asyncio.sleep(0)
+
+    def refused(self, reason: str) -> float:
+        found = self.metrics.registry.get_sample_value("onecode_refused_calls_total", {"reason": reason})
+        return found or 0
+
+
+async def test_a_call_whose_request_is_overdue_is_ended_and_those_that_came_later_are_not() -> None:
+    door, early, late = Door(), Call(), Call()
+    door.room.requests.begin(early)
+    await door.after(REQUEST_S / 2)
+    door.room.requests.begin(late)
+    await door.after(REQUEST_S / 2)
+    assert (early.ended, late.ended) == (grpc.StatusCode.DEADLINE_EXCEEDED, None)
+    assert door.refused("request_overdue") == 1
+
+
+async def test_a_call_whose_request_came_is_left_alone() -> None:
+    door, call = Door(), Call()
+    door.room.requests.begin(call)
+    door.room.requests.done(call)
+    await door.after(2 * REQUEST_S)
+    assert call.ended is None
+
+
+async def test_where_too_many_wait_for_their_request_the_first_give_way() -> None:
+    door, calls = Door(), [Call() for _ in range(REQUESTS_BURST)]
+    for call in calls:
+        door.room.requests.begin(call)
+    assert door.refused("request_displaced") == 0
+    door.room.requests.begin(Call())  # one more than may come at once
+    await door.after(0)
+    assert [call.ended for call in calls[:2]] == [grpc.StatusCode.RESOURCE_EXHAUSTED, None]
+    await door.after(REQUEST_YIELDS_S)
+    assert [call.ended for call in calls].count(None) == REQUESTS_MAX - 1
+    assert calls[-1].ended is None
+    late = Call()
+    door.room.requests.begin(late)
+    await door.after(0)
+    assert [call.ended for call in calls].count(None) == REQUESTS_MAX - 2
+    assert late.ended is None
+
+
+async def opened(door: Door, call: Call) -> asyncio.Task[None]:
+    """Open a stream in a task of its own, as a call has one, which does nothing from then on."""
+
+    async def work() -> None:
+        stream = door.room.streams.open(call)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            door.room.streams.close(stream)
+
+    task = asyncio.create_task(work())
+    await asyncio.sleep(0)
+    return task
+
+
+async def test_a_stream_that_says_nothing_is_ended_and_may_be_opened_again() -> None:
+    door, call = Door(), Call()
+    task = await opened(door, call)
+    await door.after(STREAM_IDLE_S - 1)
+    assert call.ended is None
+    await door.after(1)
+    await asyncio.wait([task])
+    assert call.ended is grpc.StatusCode.UNAVAILABLE
+    assert door.refused("stream_idle") == 1
+
+
+async def test_a_stream_gives_way_where_it_is_idle_first_that_of_who_has_most() -> None:
+    door, gate, stranger = Door(), Call("gate"), Call("stranger")
+    tasks = [await opened(door, gate)]
+    door.now_s += 1  # the gate's is the one that has been idle longest
+    tasks += [await opened(door, stranger) for _ in range(STREAMS_MAX - 1)]
+    refused = await opened(door, Call("newcomer"))
+    assert isinstance(refused.exception(), Overloaded)
+    door.now_s += STREAM_YIELDS_S
+    newcomer = Call("newcomer")
+    tasks.append(await opened(door, newcomer))
+    await asyncio.sleep(0)
+    assert (gate.ended, newcomer.ended, stranger.ended) == (None, None, grpc.StatusCode.RESOURCE_EXHAUSTED)
+    assert sum(task.done() for task in tasks) == 1
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)
+
+
+async def test_no_kind_of_call_takes_the_room_of_single_scans_and_of_health() -> None:
+    room = Door().room
+    others = room.running("onecode.v1.StatusService", "GetStatus")
+    assert room.running("onecode.v1.RecognitionService", "BatchVerify") is others
+    for _ in range(RUNNING_MAX):
+        others.begin()
+    with pytest.raises(Overloaded):
+        others.begin()
+    room.running("onecode.v1.RecognitionService", "Verify").begin()
+    room.running("grpc.health.v1.Health", "Check").begin()
+    others.done()
+    others.begin()
