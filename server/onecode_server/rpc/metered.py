@@ -17,6 +17,7 @@ from onecode_server.errors import InvalidRequest, OnecodeError
 from onecode_server.metrics import Metrics
 from onecode_server.rpc.admission import Admission, Requests, Running, Stream
 from onecode_server.rpc.failures import Failure, failure_of
+from onecode_server.rpc.large_requests import REQUEST_BYTES_MAX, cut
 
 _log = logging.getLogger(__name__)
 _Context = grpc.aio.ServicerContext[Any, Any]
@@ -96,9 +97,10 @@ class _Meter:
         """Count a request and return it as its message. Raises InvalidRequest."""
         self._received.inc()
         try:
-            return self._deserialize(message)
+            request = self._deserialize(message)
         except DecodeError:
             raise InvalidRequest("REQUEST_MALFORMED", "the request is not this method's message") from None
+        return request if len(message) <= REQUEST_BYTES_MAX else cut(request)
 
     async def run(self, behaviour: _Behaviour, context: _Context) -> Any:
         """Run a call to its end and count how it ended."""
