@@ -91,6 +91,9 @@ class Metrics:
             "Calls that were refused, or ended before they were done, to bound what callers hold, by reason",
             ("reason",),
         )
+        self.answer_bytes = self._gauge(
+            "onecode_held_answer_bytes", "Bytes of large answers that their callers have not taken yet", "livesum"
+        )
 
     def _checks(self) -> None:
         self.verdicts = self._counter(

@@ -15,6 +15,7 @@ from onecode_server.workers.observed import SharedMetrics
 
 GRPC = ("grpc_type", "grpc_service", "grpc_method")
 LABELS = {
+    "reason",
     "decision",
     "authenticity",
     "home",
@@ -29,7 +30,7 @@ LABELS = {
     "grpc_code",
 }
 """Their values come from enums, the protos or the trust list. A new label belongs here only if its values do too."""
-UNITS = ("_seconds", "_codes", "_entries", "_version", "_fault", "_workers")
+UNITS = ("_seconds", "_codes", "_entries", "_version", "_fault", "_workers", "_bytes")
 
 
 @pytest.fixture
@@ -125,7 +126,7 @@ def test_what_the_supervisor_counts_keeps_the_same_rules():
 
 def test_every_gauge_says_of_workers_that_are_there_what_they_are_as_one(metrics):
     modes = {name: metric._multiprocess_mode for name, metric in ours(metrics).items() if isinstance(metric, Gauge)}
-    assert {name for name, mode in modes.items() if mode == "livesum"} == {"queued", "cache_entries"}
+    assert {name for name, mode in modes.items() if mode == "livesum"} == {"queued", "answer_bytes", "cache_entries"}
     taken_last = {"list_version", "list_issued", "list_next_update"}
     assert {name for name, mode in modes.items() if mode == "livemostrecent"} == taken_last
     assert set(modes.values()) == {"livesum", "livemostrecent", "livemax"}

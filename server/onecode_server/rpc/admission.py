@@ -16,6 +16,7 @@ import grpc.aio
 
 from onecode_server.errors import Idle, OnecodeError, Overloaded, RequestOverdue
 from onecode_server.metrics import Metrics
+from onecode_server.rpc.answers import AnswerBudget
 from onecode_server.rpc.failures import failure_of
 
 SWEEP_S: Final = 1.0
@@ -177,9 +178,11 @@ class Admission:
             metrics.refused_calls.labels(reason).inc()
 
         self.requests = Requests(self._end, monotonic, count)
+        self.answers = AnswerBudget(count)
         self.streams = Streams(self._end, monotonic, count)
         self._kinds = {"Verify": Running(count), "Health": Running(count)}
         self._others = Running(count)
+        metrics.answer_bytes.set_function(lambda: self.answers.held_bytes)
         self._endings: set[asyncio.Task[None]] = set()
 
     def running(self, service: str, method: str) -> Running:

@@ -50,26 +50,19 @@ class MeteredServer:
 
     def _wrap(self, handler: Any, service: str, name: str) -> Any:
         kind = _KINDS[bool(handler.request_streaming), bool(handler.response_streaming)]
-        meter = _Meter(self._metrics, (kind, service, name), handler.request_deserializer)
+        meter = _Meter(self._metrics, (kind, service, name), handler)
         admission = self._admission
         # All methods are given to gRPC as ones with a stream of requests, which is the same on the wire: it would wait
         # for a single request itself and for ever, before anybody here hears of the call.
+        # No deserializer: the meter reads the bytes, so that a request that is no message is counted and answered too.
         if handler.response_streaming:
-            make: Any = grpc.stream_stream_rpc_method_handler
             if handler.request_streaming:
                 wrapped = _streaming(handler.stream_stream, meter, admission)
             else:
                 wrapped = _watching(handler.unary_stream, meter, admission)
-        else:
-            make = grpc.stream_unary_rpc_method_handler
-            wrapped = _single(handler.unary_unary, meter, admission, admission.running(service, name))
-        # No deserializer: the meter reads the bytes, so that a request that is no message is counted and answered too.
-        return make(wrapped, None, _serializer(handler.response_serializer))
-
-
-def _serializer(serialize: Callable[[Any], bytes]) -> Callable[[Any], bytes]:
-    """Return what writes a response, which may be its bytes already."""
-    return lambda response: response if isinstance(response, bytes) else serialize(response)
+            return grpc.stream_stream_rpc_method_handler(wrapped, None, meter.write)
+        running = admission.running(service, name)
+        return grpc.stream_unary_rpc_method_handler(_single(handler.unary_unary, meter, admission, running))
 
 
 _KINDS = {
@@ -83,11 +76,12 @@ _KINDS = {
 class _Meter:
     """Counts the calls of one method. Its labels are looked up once, not at every call."""
 
-    def __init__(self, metrics: Metrics, method: tuple[str, str, str], deserialize: Callable[[bytes], Any]) -> None:
+    def __init__(self, metrics: Metrics, method: tuple[str, str, str], handler: _Handler) -> None:
         self._handled = metrics.rpc_handled
         self._ok = metrics.rpc_handled.labels(*method, "OK")
         self._method = method
-        self._deserialize = deserialize
+        self._deserialize = handler.request_deserializer
+        self._serialize = handler.response_serializer
         self._started = metrics.rpc_started.labels(*method)
         self._seconds = metrics.rpc_seconds.labels(*method)
         self._received = metrics.rpc_received.labels(*method)
@@ -101,6 +95,11 @@ class _Meter:
         except DecodeError:
             raise InvalidRequest("REQUEST_MALFORMED", "the request is not this method's message") from None
         return request if len(message) <= REQUEST_BYTES_MAX else cut(request)
+
+    def write(self, response: Any) -> bytes:
+        """Return the bytes of a response, which it may be already."""
+        written: bytes = response if isinstance(response, bytes) else self._serialize(response)
+        return written
 
     async def run(self, behaviour: _Behaviour, context: _Context) -> Any:
         """Run a call to its end and count how it ended."""
@@ -137,13 +136,16 @@ async def _tell(context: _Context, failure: Failure) -> None:
 
 
 def _single(behaviour: Callable[[Any, _Context], Awaitable[Any]], meter: _Meter, room: Admission, of: Running) -> Any:
-    async def read_and_answer(context: _Context) -> Any:
+    async def read_and_answer(context: _Context) -> bytes:
         request = meter.read(await _only_request(context, room.requests))
         of.begin()
         try:
-            return await behaviour(request, context)
+            answer = await behaviour(request, context)
         finally:
             of.done()
+        written = meter.write(answer)
+        room.answers.hold(context, len(written))
+        return written
 
     async def call(_: Any, context: _Context) -> Any:
         response = await meter.run(read_and_answer, context)
