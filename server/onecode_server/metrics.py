@@ -135,7 +135,7 @@ class Metrics:
         self.queued = self._gauge(
             "onecode_queue_codes", "Codes that wait for the verifier or are being checked", "livesum"
         )
-        self.shed = self._counter("onecode_shed_codes_total", "Codes turned away because the queue was full")
+        self.shed = self._counter("onecode_shed_codes_total", "Codes turned away: no room, no time or waited too long")
 
     def _state(self) -> None:
         self.cache_lookups = self._counter(

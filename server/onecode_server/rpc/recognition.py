@@ -42,14 +42,14 @@ class RecognitionServicer(pb_grpc.RecognitionServiceServicer):
     async def Verify(self, request: pb.VerifyRequest, context: _Context) -> bytes:  # type: ignore[override]
         """Check one code. Raises InvalidRequest, Overloaded, NotServing."""
         _expect_region(request.host_region, "host_region")
-        check, outcome = await self._batcher.verify(Scan(request.code, request.host_region))
+        check, outcome = await self._batcher.verify(Scan(request.code, request.host_region), context.time_remaining)
         return convert.single(check.answer, outcome.trust.version, outcome.checked_at)
 
     async def BatchVerify(self, request: pb.BatchVerifyRequest, context: _Context) -> bytes:  # type: ignore[override]
         """Check many codes. Raises InvalidRequest, Overloaded, NotServing."""
         _expect_region(request.host_region, "host_region")
         codes = _read_batch(request.codes)
-        return convert.batch(await self._batcher.verify_batch(codes, request.host_region))
+        return convert.batch(await self._batcher.verify_batch(codes, request.host_region, context.time_remaining))
 
     async def StreamVerify(  # type: ignore[override]
         self, request_iterator: AsyncIterator[pb.StreamVerifyRequest], context: _Context
@@ -63,7 +63,8 @@ class RecognitionServicer(pb_grpc.RecognitionServiceServicer):
         """Translate one code. Raises InvalidRequest, PreconditionFailed, Overloaded, NotServing."""
         _expect_region(request.target_region, "target_region")
         self._translator.check_target(request.target_region, self._trust.current)
-        check, outcome = await self._batcher.verify(Scan(request.code, request.target_region, travels=True))
+        scan = Scan(request.code, request.target_region, travels=True)
+        check, outcome = await self._batcher.verify(scan, context.time_remaining)
         made = self._translator.translate(check, outcome)
         if made.obstacle is not Obstacle.NONE:
             raise PreconditionFailed(made.obstacle.name, _OBSTACLES[made.obstacle])
@@ -75,7 +76,7 @@ class RecognitionServicer(pb_grpc.RecognitionServiceServicer):
         codes = _read_batch(request.codes)
         self._translator.check_target(request.target_region, self._trust.current)
         scans = [Scan(code, request.target_region, travels=True) for code in codes]
-        outcome = await self._batcher.check_batch(scans)
+        outcome = await self._batcher.check_batch(scans, context.time_remaining)
         results = []
         for number, check in enumerate(outcome.checks, 1):
             one = self._translator.translate(check, outcome)
