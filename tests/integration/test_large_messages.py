@@ -149,3 +149,13 @@ def test_a_record_on_a_code_that_is_too_long_is_rejected_by_its_name(running: Se
     with pytest.raises(grpc.RpcError) as refused:
         stub.GetStatus(status_pb2.GetStatusRequest(subject=record.subject), timeout=60)
     assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
+@pytest.mark.parametrize("method", ["Verify", "StreamVerify"])
+def test_megabytes_that_are_no_message_are_gone_with_their_answer(running: Server, method: str) -> None:
+    before, noise = anonymous_bytes(running.process.pid), b"\xff" * LARGE
+    call_with = running.channel().stream_stream(f"/onecode.v1.RecognitionService/{method}")
+    for _ in range(60):
+        answers = call_with(iter([noise]), timeout=60)
+        assert answers.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert anonymous_bytes(running.process.pid) - before < GROWTH_BYTES_MAX

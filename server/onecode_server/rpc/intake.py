@@ -88,7 +88,9 @@ class Intake(Generic[_T]):
                     self._room.clear()
                     await self._room.wait()
         except Exception as fault:
-            self._fault = fault
+            # Without the frames that it comes from: the message is in them, and would be there as long as the fault is.
+            fault.__context__ = None
+            self._fault = fault.with_traceback(None)
         finally:
             self._has_ended = True
             self._to_take.set()

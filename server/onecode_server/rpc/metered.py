@@ -107,18 +107,21 @@ class _Meter:
         started_s = time.perf_counter()
         code = grpc.StatusCode.OK
         try:
-            return await behaviour(context)
-        except asyncio.CancelledError:
-            code = _code_of_cancelled(context)
-            raise
-        except grpc.aio.AbortError:
-            code = _code(context)
-            raise
-        except Exception as fault:
-            failure = failure_of(fault)
-            code = failure.code
-            if not isinstance(fault, OnecodeError):
-                _log.error("unexpected failure: %s", type(fault).__name__, extra={"rpc": self._method[2]})
+            try:
+                return await behaviour(context)
+            except asyncio.CancelledError:
+                code = _code_of_cancelled(context)
+                raise
+            except grpc.aio.AbortError:
+                code = _code(context)
+                raise
+            except Exception as fault:
+                failure = failure_of(fault)
+                code = failure.code
+                if not isinstance(fault, OnecodeError):
+                    _log.error("unexpected failure: %s", type(fault).__name__, extra={"rpc": self._method[2]})
+            # Told once the fault is forgotten. What abort raises stays with the call until garbage is collected, and so
+            # would the fault behind it, with its frames and the request of 4 MiB in one of them.
             await _tell(context, failure)
         finally:
             self._seconds.observe(time.perf_counter() - started_s)
@@ -176,7 +179,10 @@ def _streaming(behaviour: Callable[[Any, _Context], Any], meter: _Meter, room: A
         # Read from the context: gRPC's own iterator is one more generator for each message to pass through.
         while (message := await context.read()) is not grpc.aio.EOF:
             stream.used_s = streams.monotonic()
-            yield meter.read(message)
+            request = meter.read(message)
+            del message  # or its bytes would be there until the next one has come
+            yield request
+            del request
 
     async def read_and_answer(context: _Context) -> None:
         stream = streams.open(context)
