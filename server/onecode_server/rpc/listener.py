@@ -23,6 +23,7 @@ from onecode_server.errors import Misconfigured
 from onecode_server.metrics import Metrics
 from onecode_server.rpc.admission import Admission
 from onecode_server.rpc.exceptions import ExceptionServicer
+from onecode_server.rpc.growth import Growth
 from onecode_server.rpc.health import HealthServicer
 from onecode_server.rpc.metered import MeteredServer
 from onecode_server.rpc.recognition import BATCH_BYTES_MAX, RecognitionServicer
@@ -99,7 +100,8 @@ class Listener:
             ("grpc.max_allowed_incoming_connections", connections_max),
         )
         self._server = grpc.aio.server(options=options, maximum_concurrent_rpcs=RPCS_MAX)
-        self._admission = Admission(metrics)
+        self._growth = Growth()
+        self._admission = Admission(metrics, self._growth)
         server: Any = MeteredServer(self._server, metrics, self._admission)
         recognition_pb2_grpc.add_RecognitionServiceServicer_to_server(services.recognition, server)
         status_pb2_grpc.add_StatusServiceServicer_to_server(services.status, server)
@@ -127,6 +129,7 @@ class Listener:
         """End streams and watches, take no new calls, and give those that run ``grace_s`` seconds to end."""
         self._draining.set()
         await self._server.stop(grace_s)
+        self._growth.close()
 
 
 def _reflect(server: Any) -> None:

@@ -163,7 +163,10 @@ def _watching(behaviour: Callable[[Any, _Context], Any], meter: _Meter, room: Ad
 
     async def read_and_answer(context: _Context) -> None:
         request = meter.read(await _only_request(context, room.requests))
-        await _write(behaviour(request, context), context, meter)
+        async with aclosing(behaviour(request, context)) as answers:
+            async for answer in answers:
+                await context.write(answer)
+                meter.sent.inc()
 
     async def call(_: Any, context: _Context) -> None:
         await meter.run(read_and_answer, context)
@@ -186,8 +189,13 @@ def _streaming(behaviour: Callable[[Any, _Context], Any], meter: _Meter, room: A
 
     async def read_and_answer(context: _Context) -> None:
         stream = streams.open(context)
+        # Closed here: a caller that goes away while an answer is written would leave that to the garbage collector.
         try:
-            await _write(behaviour(messages(stream, context), context), context, meter)
+            async with aclosing(behaviour(messages(stream, context), context)) as answers:
+                async for answer in answers:
+                    await context.write(answer)
+                    stream.used_s = streams.monotonic()
+                    meter.sent.inc()
         finally:
             streams.close(stream)
 
@@ -212,14 +220,6 @@ async def _only_request(context: _Context, waiting: Requests) -> bytes:
         raise InvalidRequest("REQUEST_MISSING", "the call ended without a request")
     request: bytes = message
     return request
-
-
-async def _write(answers: Any, context: _Context, meter: _Meter) -> None:
-    # Closed here: a caller that goes away while an answer is written would leave that to the garbage collector.
-    async with aclosing(answers) as responses:
-        async for response in responses:
-            await context.write(response)
-            meter.sent.inc()
 
 
 def _expect_generator(behaviour: Any) -> None:

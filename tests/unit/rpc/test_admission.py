@@ -9,16 +9,20 @@ import pytest
 from onecode_server.errors import Overloaded
 from onecode_server.metrics import Metrics
 from onecode_server.rpc.admission import (
+    GROWTH_BYTES_MAX,
     REQUEST_S,
     REQUEST_YIELDS_S,
     REQUESTS_BURST,
     REQUESTS_MAX,
     RUNNING_MAX,
+    SILENT_MAX,
     STREAM_IDLE_S,
     STREAM_YIELDS_S,
     STREAMS_MAX,
+    SWEEP_S,
     Admission,
 )
+from onecode_server.rpc.growth import Growth
 
 
 class Call:
@@ -38,13 +42,27 @@ class Call:
         raise grpc.aio.AbortError
 
 
+class Grown(Growth):
+    """A growth that a test sets."""
+
+    def __init__(self) -> None:
+        self.now = self.trimmed_to = 0
+
+    def __call__(self) -> int:
+        return self.now
+
+    def trim(self) -> None:
+        self.now = min(self.now, self.trimmed_to)
+
+
 class Door:
     """An admission whose clock a test sets."""
 
     def __init__(self) -> None:
         self.now_s = 0.0
         self.metrics = Metrics()
-        self.room = Admission(self.metrics, lambda: self.now_s)
+        self.grown = Grown()
+        self.room = Admission(self.metrics, self.grown, lambda: self.now_s)
 
     async def after(self, seconds: float) -> None:
         self.now_s += seconds
@@ -134,6 +152,39 @@ async def test_a_stream_gives_way_where_it_is_idle_first_that_of_who_has_most() 
     for task in tasks:
         task.cancel()
     await asyncio.wait(tasks)
+
+
+async def test_where_memory_is_short_who_says_nothing_gives_way_and_who_is_at_work_does_not() -> None:
+    door = Door()
+    waiting = [Call() for _ in range(2 * SILENT_MAX)]
+    silent = [Call() for _ in range(2 * SILENT_MAX)]
+    for call in waiting:
+        door.room.requests.begin(call)
+    tasks = [await opened(door, call) for call in silent]
+    door.grown.now = 2 * GROWTH_BYTES_MAX
+    await door.after(SWEEP_S)  # what is free is given back first, and is enough here
+    assert {call.ended for call in waiting + silent} == {None}
+    at_work = Call()
+    door.grown.now = door.grown.trimmed_to = 2 * GROWTH_BYTES_MAX
+    tasks.append(await opened(door, at_work))
+    await door.after(0)
+    assert [call.ended for call in waiting].count(None) == SILENT_MAX
+    assert [call.ended for call in silent].count(None) == SILENT_MAX
+    assert {call.ended for call in waiting + silent} == {None, grpc.StatusCode.RESOURCE_EXHAUSTED}
+    assert at_work.ended is None
+    assert (door.refused("request_memory"), door.refused("stream_memory")) == (SILENT_MAX, SILENT_MAX)
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)
+
+
+def test_what_the_process_takes_shows_as_growth() -> None:
+    growth = Growth()
+    kept = b"x" * 64 * 2**20
+    assert growth() > 32 * 2**20
+    assert len(kept) == 64 * 2**20
+    growth.close()
+    assert growth() <= 0
 
 
 async def test_no_kind_of_call_takes_the_room_of_single_scans_and_of_health() -> None:
