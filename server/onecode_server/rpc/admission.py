@@ -209,7 +209,8 @@ class Admission:
     async def sweep(self) -> None:
         """End what was there too long, or takes memory from others; to be called each SWEEP_S."""
         if is_short := self._growth() > GROWTH_BYTES_MAX:
-            await asyncio.to_thread(self._growth.trim)
+            with suppress(RuntimeError):  # no thread is left, for want of memory as well
+                await asyncio.to_thread(self._growth.trim)
             is_short = self._growth() > GROWTH_BYTES_MAX
         self.requests.sweep(memory_is_short=is_short)
         self.streams.sweep(memory_is_short=is_short)

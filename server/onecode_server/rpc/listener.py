@@ -50,12 +50,19 @@ once, and some be in the hands of gRPC's threads: with 64, two calls in a hundre
 HEADROOM: Final = "h2_max_deallocating_streams_headroom"
 """gRPC's experiment that makes ENDED_CALLS_MAX count beside CALLS_MAX. Without it, protection refuses full callers."""
 
+BEGUN_CALLS_MAX: Final = 4000
+"""Calls that gRPC keeps until Python takes them, reset ones among them; of more it refuses some, of twice as many all.
+Its own bound of 1,000 is filled by ten connections that only reset, and 30 of them fill this: 50 KB each, and a second
+until a call behind them is taken."""
+
 _OPTIONS: Final = (
     ("grpc.max_concurrent_streams", CALLS_MAX),
     # A call that has ended is cleared away a little later. Whoever begins and resets calls without end (Rapid Reset,
     # CVE-2023-44487) would have any number of those: they are bounded by themselves, so that a caller who has as many
     # calls as it may have, and begins the next one with each answer, is never refused.
     ("grpc.http2.max_deallocating_streams", ENDED_CALLS_MAX),
+    ("grpc.server.max_pending_requests", BEGUN_CALLS_MAX),
+    ("grpc.server.max_pending_requests_hard_limit", 2 * BEGUN_CALLS_MAX),
     # 4 MiB of codes and their framing: at most 4 bytes before each of 4,096.
     ("grpc.max_receive_message_length", BATCH_BYTES_MAX + 64 * 1024),
     ("grpc.max_metadata_size", 8 * 1024),
