@@ -37,11 +37,10 @@ API: Final = tuple(
 )
 """The full names of the API's services."""
 
-RPCS_MAX: Final = 16_384
+RPCS_MAX: Final = 8192
 """Calls that gRPC keeps, over all connections; the next one is RESOURCE_EXHAUSTED. Not the bound of what is worked on,
-which is ``admission``'s: calls that were ended stay until their callers take the answer or leave, at some 10 KB each,
-and must not shut others out. gRPC asks this before anything of ours, and for health too."""
-
+which is ``admission``'s: a call that was ended stays, with 33 KB, until its caller takes the answer or leaves, and must
+not shut others out. gRPC asks this before anything of ours, and for health too."""
 CALLS_MAX: Final = 100
 """Calls at once on a connection: who has more wants a batch or a second connection."""
 ENDED_CALLS_MAX: Final = 128
