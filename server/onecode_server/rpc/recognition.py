@@ -48,8 +48,9 @@ class RecognitionServicer(pb_grpc.RecognitionServiceServicer):
     async def BatchVerify(self, request: pb.BatchVerifyRequest, context: _Context) -> bytes:  # type: ignore[override]
         """Check many codes. Raises InvalidRequest, Overloaded, NotServing."""
         _expect_region(request.host_region, "host_region")
-        codes = _read_batch(request.codes)
-        return convert.batch(await self._batcher.verify_batch(codes, request.host_region, context.time_remaining))
+        codes, host = _read_batch(request.codes), request.host_region
+        del request  # what waits is the codes, which are bounded one by one
+        return convert.batch(await self._batcher.verify_batch(codes, host, context.time_remaining))
 
     async def StreamVerify(  # type: ignore[override]
         self, request_iterator: AsyncIterator[pb.StreamVerifyRequest], context: _Context
@@ -76,6 +77,7 @@ class RecognitionServicer(pb_grpc.RecognitionServiceServicer):
         codes = _read_batch(request.codes)
         self._translator.check_target(request.target_region, self._trust.current)
         scans = [Scan(code, request.target_region, travels=True) for code in codes]
+        del request, codes
         outcome = await self._batcher.check_batch(scans, context.time_remaining)
         results = []
         for number, check in enumerate(outcome.checks, 1):
