@@ -191,8 +191,8 @@ def _streaming(behaviour: Callable[[Any, _Context], Any], meter: _Meter, room: A
 
     async def read_and_answer(context: _Context) -> None:
         stream = streams.open(context)
-        # Closed here: a caller that goes away while an answer is written would leave that to the garbage collector.
         try:
+            # Closed here: a caller that goes away while an answer is written would leave that to the garbage collector.
             async with aclosing(behaviour(messages(stream, context), context)) as answers:
                 async for answer in answers:
                     await context.write(answer)
