@@ -55,7 +55,7 @@ class Grown(Growth):
         self.now = min(self.now, self.trimmed_to)
 
 
-class Door:
+class Setup:
     """An admission whose clock a test sets."""
 
     def __init__(self) -> None:
@@ -75,50 +75,50 @@ class Door:
 
 
 async def test_a_call_whose_request_is_overdue_is_ended_and_those_that_came_later_are_not() -> None:
-    door, early, late = Door(), Call(), Call()
-    door.room.requests.begin(early)
-    await door.after(REQUEST_S / 2)
-    door.room.requests.begin(late)
-    await door.after(REQUEST_S / 2)
+    setup, early, late = Setup(), Call(), Call()
+    setup.room.requests.begin(early)
+    await setup.after(REQUEST_S / 2)
+    setup.room.requests.begin(late)
+    await setup.after(REQUEST_S / 2)
     assert (early.ended, late.ended) == (grpc.StatusCode.DEADLINE_EXCEEDED, None)
-    assert door.refused("request_overdue") == 1
+    assert setup.refused("request_overdue") == 1
 
 
 async def test_a_call_whose_request_came_is_left_alone() -> None:
-    door, call = Door(), Call()
-    door.room.requests.begin(call)
-    door.room.requests.done(call)
-    await door.after(2 * REQUEST_S)
+    setup, call = Setup(), Call()
+    setup.room.requests.begin(call)
+    setup.room.requests.done(call)
+    await setup.after(2 * REQUEST_S)
     assert call.ended is None
 
 
 async def test_where_too_many_wait_for_their_request_the_first_give_way() -> None:
-    door, calls = Door(), [Call() for _ in range(REQUESTS_BURST)]
+    setup, calls = Setup(), [Call() for _ in range(REQUESTS_BURST)]
     for call in calls:
-        door.room.requests.begin(call)
-    assert door.refused("request_displaced") == 0
-    door.room.requests.begin(Call())  # one more than may come at once
-    await door.after(0)
+        setup.room.requests.begin(call)
+    assert setup.refused("request_displaced") == 0
+    setup.room.requests.begin(Call())  # one more than may come at once
+    await setup.after(0)
     assert [call.ended for call in calls[:2]] == [grpc.StatusCode.RESOURCE_EXHAUSTED, None]
-    await door.after(REQUEST_YIELDS_S)
+    await setup.after(REQUEST_YIELDS_S)
     assert [call.ended for call in calls].count(None) == REQUESTS_MAX - 1
     assert calls[-1].ended is None
     late = Call()
-    door.room.requests.begin(late)
-    await door.after(0)
+    setup.room.requests.begin(late)
+    await setup.after(0)
     assert [call.ended for call in calls].count(None) == REQUESTS_MAX - 2
     assert late.ended is None
 
 
-async def opened(door: Door, call: Call) -> asyncio.Task[None]:
+async def opened(setup: Setup, call: Call) -> asyncio.Task[None]:
     """Open a stream in a task of its own, as a call has one, which does nothing from then on."""
 
     async def work() -> None:
-        stream = door.room.streams.open(call)
+        stream = setup.room.streams.open(call)
         try:
             await asyncio.Event().wait()
         finally:
-            door.room.streams.close(stream)
+            setup.room.streams.close(stream)
 
     task = asyncio.create_task(work())
     await asyncio.sleep(0)
@@ -126,26 +126,26 @@ async def opened(door: Door, call: Call) -> asyncio.Task[None]:
 
 
 async def test_a_stream_that_says_nothing_is_ended_and_may_be_opened_again() -> None:
-    door, call = Door(), Call()
-    task = await opened(door, call)
-    await door.after(STREAM_IDLE_S - 1)
+    setup, call = Setup(), Call()
+    task = await opened(setup, call)
+    await setup.after(STREAM_IDLE_S - 1)
     assert call.ended is None
-    await door.after(1)
+    await setup.after(1)
     await asyncio.wait([task])
     assert call.ended is grpc.StatusCode.UNAVAILABLE
-    assert door.refused("stream_idle") == 1
+    assert setup.refused("stream_idle") == 1
 
 
 async def test_a_stream_gives_way_where_it_is_idle_first_that_of_who_has_most() -> None:
-    door, gate, stranger = Door(), Call("gate"), Call("stranger")
-    tasks = [await opened(door, gate)]
-    door.now_s += 1  # the gate's is the one that has been idle longest
-    tasks += [await opened(door, stranger) for _ in range(STREAMS_MAX - 1)]
-    refused = await opened(door, Call("newcomer"))
+    setup, gate, stranger = Setup(), Call("gate"), Call("stranger")
+    tasks = [await opened(setup, gate)]
+    setup.now_s += 1  # the gate's is the one that has been idle longest
+    tasks += [await opened(setup, stranger) for _ in range(STREAMS_MAX - 1)]
+    refused = await opened(setup, Call("newcomer"))
     assert isinstance(refused.exception(), Overloaded)
-    door.now_s += STREAM_YIELDS_S
+    setup.now_s += STREAM_YIELDS_S
     newcomer = Call("newcomer")
-    tasks.append(await opened(door, newcomer))
+    tasks.append(await opened(setup, newcomer))
     await asyncio.sleep(0)
     assert (gate.ended, newcomer.ended, stranger.ended) == (None, None, grpc.StatusCode.RESOURCE_EXHAUSTED)
     assert sum(task.done() for task in tasks) == 1
@@ -155,24 +155,24 @@ async def test_a_stream_gives_way_where_it_is_idle_first_that_of_who_has_most() 
 
 
 async def test_where_memory_is_short_who_says_nothing_gives_way_and_who_is_at_work_does_not() -> None:
-    door = Door()
+    setup = Setup()
     waiting = [Call() for _ in range(2 * SILENT_MAX)]
     silent = [Call() for _ in range(2 * SILENT_MAX)]
     for call in waiting:
-        door.room.requests.begin(call)
-    tasks = [await opened(door, call) for call in silent]
-    door.grown.now = 2 * GROWTH_BYTES_MAX
-    await door.after(SWEEP_S)  # what is free is given back first, and is enough here
+        setup.room.requests.begin(call)
+    tasks = [await opened(setup, call) for call in silent]
+    setup.grown.now = 2 * GROWTH_BYTES_MAX
+    await setup.after(SWEEP_S)  # what is free is given back first, and is enough here
     assert {call.ended for call in waiting + silent} == {None}
     at_work = Call()
-    door.grown.now = door.grown.trimmed_to = 2 * GROWTH_BYTES_MAX
-    tasks.append(await opened(door, at_work))
-    await door.after(0)
+    setup.grown.now = setup.grown.trimmed_to = 2 * GROWTH_BYTES_MAX
+    tasks.append(await opened(setup, at_work))
+    await setup.after(0)
     assert [call.ended for call in waiting].count(None) == SILENT_MAX
     assert [call.ended for call in silent].count(None) == SILENT_MAX
     assert {call.ended for call in waiting + silent} == {None, grpc.StatusCode.RESOURCE_EXHAUSTED}
     assert at_work.ended is None
-    assert (door.refused("request_memory"), door.refused("stream_memory")) == (SILENT_MAX, SILENT_MAX)
+    assert (setup.refused("request_memory"), setup.refused("stream_memory")) == (SILENT_MAX, SILENT_MAX)
     for task in tasks:
         task.cancel()
     await asyncio.wait(tasks)
@@ -188,7 +188,7 @@ def test_what_the_process_takes_shows_as_growth() -> None:
 
 
 async def test_no_kind_of_call_takes_the_room_of_single_scans_and_of_health() -> None:
-    room = Door().room
+    room = Setup().room
     others = room.running("onecode.v1.StatusService", "GetStatus")
     assert room.running("onecode.v1.RecognitionService", "BatchVerify") is others
     for _ in range(RUNNING_MAX):
