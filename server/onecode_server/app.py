@@ -40,6 +40,7 @@ from onecode_server.errors import Misconfigured, OnecodeError, StoreUnavailable
 from onecode_server.metrics import Metrics
 from onecode_server.model.region import NATIONAL
 from onecode_server.model.trust_list import Role
+from onecode_server.rpc import admission
 from onecode_server.rpc.exceptions import ExceptionServicer
 from onecode_server.rpc.health import HealthServicer
 from onecode_server.rpc.listener import API, Listener, Services
@@ -268,6 +269,7 @@ async def _serve(
         _keep(every(follower.FOLLOW_S, engine.follower.catch_up)),
         _keep(watch_lag(metrics.loop_lag.observe)),
         _keep(every(write_probe.PROBE_S, engine.write_probe.look)),
+        _keep(every(admission.SWEEP_S, listener.sweep)),
     )
     try:
         port = await listener.start(*settings.listen)

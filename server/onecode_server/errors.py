@@ -90,6 +90,14 @@ class Overloaded(OnecodeError):
         self.retry_after_s = retry_after_s
 
 
+class RequestOverdue(OnecodeError):
+    """A call that did not say in time what it wants."""
+
+
+class Idle(OnecodeError):
+    """A stream on which nothing came for too long. Its caller may open another at any time."""
+
+
 class NotServing(OnecodeError):
     """The trust list or the store is not open yet, so that nothing can be decided."""
 

@@ -73,6 +73,15 @@ class _Families:
             "grpc_server_handling_seconds", "Time until an RPC was completed by the server", _RPC_BUCKETS_S, method
         )
 
+        self.refused_calls = self._counter(
+            "onecode_refused_calls_total",
+            "Calls that were refused, or ended before they were done, to bound what callers hold, by reason",
+            ("reason",),
+        )
+        self.answer_bytes = self._gauge(
+            "onecode_held_answer_bytes", "Bytes of large answers that their callers have not taken yet", "livesum"
+        )
+
     def _checks(self) -> None:
         self.verdicts = self._counter(
             "onecode_verdicts_total", "Codes checked, by the answer", ("decision", "authenticity")
@@ -113,7 +122,7 @@ class _Families:
         self.queued = self._gauge(
             "onecode_queue_codes", "Codes that wait for the verifier or are being checked", "livesum"
         )
-        self.shed = self._counter("onecode_shed_codes_total", "Codes turned away because the queue was full")
+        self.shed = self._counter("onecode_shed_codes_total", "Codes turned away: no room, no time or waited too long")
 
     def _state(self) -> None:
         self.cache_lookups = self._counter(

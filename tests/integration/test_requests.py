@@ -176,16 +176,20 @@ def test_when_the_queue_is_full_a_batch_is_turned_away_and_told_when_to_ask_agai
     assert narrow.verify(full.codes[0]).verdict.decision == pb.DECISION_ADMIT
 
 
+def took_s(server: Server, request: pb.BatchVerifyRequest) -> float:
+    started_s = time.monotonic()
+    server.stub().BatchVerify(request, timeout=60)
+    return time.monotonic() - started_s
+
+
 def test_a_call_whose_deadline_expires_is_counted_as_that_and_leaves_the_queue(crowd, busy: Server):
-    full, started_s = crowd[1], time.monotonic()
-    busy.stub().BatchVerify(full, timeout=60)
-    too_soon_s = (time.monotonic() - started_s) / 2
-    others = [busy.stub().BatchVerify.future(full, timeout=60) for _ in range(3)]
+    full = crowd[1]
+    # Nothing is before it, so that it is tried: what has no time to wait for its turn is refused at once.
+    too_soon_s = min(took_s(busy, full) for _ in range(3)) / 2
     assert refusal(busy.stub().BatchVerify, full, too_soon_s) == (Code.DEADLINE_EXCEEDED, "")
     labels = ("DEADLINE_EXCEEDED", "BatchVerify", SERVICE, "unary")
     eventually(lambda: busy.samples(HANDLED).get(labels) == 1, 30)
-    assert [call.code() for call in others] == [Code.OK] * 3
-    eventually(lambda: busy.samples("onecode_queue_codes")[()] == 0, 5)
+    eventually(lambda: busy.samples("onecode_queue_codes")[()] == 0, 30)
 
 
 def test_a_call_that_its_caller_cancels_is_counted_as_that_and_leaves_the_queue(crowd, busy: Server):

@@ -156,6 +156,8 @@ class Publisher:
 
     async def _bearer(self, scan: Scan) -> Resolved | None:
         code = bare(scan.code)
+        if len(code) > CODE_BYTES_MAX:  # asked first: telling a format reads all of it
+            return None
         region = opaque_home(code, self._trust.current)
         if region is not None:
             if not _is_token(code, region):  # which no check would ever take
@@ -173,4 +175,4 @@ def _is_token(code: bytes, region: Region) -> bool:
         opaque.check(code, region.prefix)
     except Malformed:
         return False
-    return len(code) <= CODE_BYTES_MAX
+    return True

@@ -12,9 +12,13 @@ from collections.abc import Sequence
 from operator import itemgetter
 from typing import Final
 
+from onecode_server.model.code import CODE_BYTES_MAX
+
 AROUND_BYTES_MAX: Final = 256
 """What is taken off on each side at most. Scanners add a few bytes, some fill a field; what is left of more is no
 code."""
+SCAN_BYTES_MAX: Final = CODE_BYTES_MAX + 2 * AROUND_BYTES_MAX
+"""What is longer is longer than a code, whatever is taken off."""
 
 BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 _SPACE: Final = "".join(map(chr, range(0x21))) + (
@@ -41,6 +45,11 @@ def bare(code: bytes) -> bytes:
     code = code[len(head) - len(_bytes(begins)) :]
     tail = code[-AROUND_BYTES_MAX:]
     return code[: len(code) - len(tail)] + _bytes(_text(tail).rstrip(_SPACE))
+
+
+def enough(scan: bytes) -> bytes:
+    """Return as much of what was scanned as every check needs: of what is longer than a code, what shows that."""
+    return scan if len(scan) <= SCAN_BYTES_MAX else scan[: SCAN_BYTES_MAX + 1]
 
 
 def without_mark(line: bytes) -> bytes:

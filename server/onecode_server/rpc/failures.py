@@ -10,12 +10,14 @@ from google.rpc import error_details_pb2, status_pb2
 from onecode_server.errors import (
     AlreadyExists,
     Draining,
+    Idle,
     InvalidRequest,
     NotFound,
     NotServing,
     OnecodeError,
     Overloaded,
     PreconditionFailed,
+    RequestOverdue,
     StoreUnavailable,
 )
 
@@ -31,7 +33,7 @@ class Failure(NamedTuple):
     trailing_metadata: tuple[tuple[str, bytes], ...]
 
 
-def failure_of(fault: Exception) -> Failure:  # noqa: PLR0911 - a table, a line for each
+def failure_of(fault: Exception) -> Failure:  # noqa: C901, PLR0911 - a table, a line for each
     """Return the status of a failure. What nobody expected is INTERNAL, and tells a caller nothing."""
     match fault:
         case InvalidRequest():
@@ -48,6 +50,10 @@ def failure_of(fault: Exception) -> Failure:  # noqa: PLR0911 - a table, a line 
             retry = error_details_pb2.RetryInfo()
             retry.retry_delay.FromNanoseconds(round(fault.retry_after_s * 1e9))
             return _failure(grpc.StatusCode.RESOURCE_EXHAUSTED, str(fault), "OVERLOADED", retry)
+        case RequestOverdue():
+            return _failure(grpc.StatusCode.DEADLINE_EXCEEDED, str(fault), "REQUEST_OVERDUE")
+        case Idle():
+            return _failure(grpc.StatusCode.UNAVAILABLE, str(fault), "STREAM_IDLE")
         case NotServing():
             return _failure(grpc.StatusCode.UNAVAILABLE, str(fault), "NOT_SERVING")
         case StoreUnavailable():

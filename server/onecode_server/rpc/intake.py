@@ -6,7 +6,7 @@ same however much is in it, ``gather`` lets more of them come together first.
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from typing import Generic, TypeVar
 
@@ -16,12 +16,24 @@ _T = TypeVar("_T")
 class Intake(Generic[_T]):
     """Reads ``messages`` ahead, at most ``ahead_max`` of them, until they end or ``stop`` is set.
 
+    ``size`` returns the bytes of a message; the one that brings those that wait to ``bytes_max`` is the last for now.
+
     A failure of the stream is raised to whoever takes the next chunk, after all that came before it was handed out.
     """
 
-    def __init__(self, messages: AsyncIterator[_T], ahead_max: int, stop: asyncio.Event) -> None:
-        self._waiting: deque[_T] = deque()
+    def __init__(
+        self,
+        messages: AsyncIterator[_T],
+        ahead_max: int,
+        bytes_max: int,
+        size: Callable[[_T], int],
+        stop: asyncio.Event,
+    ) -> None:
+        self._waiting: deque[tuple[_T, int]] = deque()
         self._ahead_max = ahead_max
+        self._bytes_max = bytes_max
+        self._size = size
+        self._bytes = 0
         self._fault: Exception | None = None
         self._has_ended = False
         self._to_take, self._room, self._gathered = asyncio.Event(), asyncio.Event(), asyncio.Event()
@@ -36,17 +48,18 @@ class Intake(Generic[_T]):
     async def take(self, count_max: int) -> list[_T]:
         """Return 1 to ``count_max`` messages as soon as there is one; an empty list at the end."""
         await self._to_take.wait()
-        chunk = [self._waiting.popleft() for _ in range(min(count_max, len(self._waiting)))]
+        taken = [self._waiting.popleft() for _ in range(min(count_max, len(self._waiting)))]
+        self._bytes -= sum(size for _, size in taken)
         self._room.set()
         if not self._waiting and not self._has_ended:
             self._to_take.clear()
-        if not chunk and self._fault is not None:
+        if not taken and self._fault is not None:
             raise self._fault
-        return chunk
+        return [message for message, _ in taken]
 
     async def gather(self, count: int, within_s: float) -> None:
-        """Return once ``count`` messages wait (no more than are read ahead), no more come, or ``within_s`` are over."""
-        if len(self._waiting) >= count or self._has_ended:
+        """Return once ``count`` messages wait or as many as are read ahead, no more come, or ``within_s`` are over."""
+        if len(self._waiting) >= min(count, self._ahead_max) or self._bytes >= self._bytes_max or self._has_ended:
             return
         self._gathers = count
         self._gathered.clear()
@@ -64,15 +77,20 @@ class Intake(Generic[_T]):
             async for message in messages:
                 # Room is waited for before the next one is read: what was read never stands outside of the queue, where
                 # the server's end would lose it.
-                self._waiting.append(message)
+                size = self._size(message)
+                self._waiting.append((message, size))
+                self._bytes += size
                 self._to_take.set()
-                if len(self._waiting) == self._gathers:
+                is_full = len(self._waiting) >= self._ahead_max or self._bytes >= self._bytes_max
+                if is_full or len(self._waiting) == self._gathers:
                     self._gathered.set()
-                if len(self._waiting) >= self._ahead_max:
+                if is_full:
                     self._room.clear()
                     await self._room.wait()
         except Exception as fault:
-            self._fault = fault
+            # Without the frames that it comes from: the message is in them, and would be there as long as the fault is.
+            fault.__context__ = None
+            self._fault = fault.with_traceback(None)
         finally:
             self._has_ended = True
             self._to_take.set()

@@ -1,6 +1,7 @@
 """The gRPC server itself: its limits, its services, its address."""
 
 import asyncio
+import os
 from typing import Any, Final, NamedTuple
 
 import grpc
@@ -19,7 +20,9 @@ from onecode.v1 import (
 )
 from onecode_server.errors import Misconfigured
 from onecode_server.metrics import Metrics
+from onecode_server.rpc.admission import Admission
 from onecode_server.rpc.exceptions import ExceptionServicer
+from onecode_server.rpc.growth import Growth
 from onecode_server.rpc.health import HealthServicer
 from onecode_server.rpc.metered import MeteredServer
 from onecode_server.rpc.recognition import BATCH_BYTES_MAX, RecognitionServicer
@@ -31,16 +34,31 @@ _PROTOS: Final = tuple(proto.DESCRIPTOR for proto in (recognition_pb2, status_pb
 API: Final = tuple(service.full_name for proto in _PROTOS for service in proto.services_by_name.values())
 """The full names of the API's services."""
 
-RPCS_MAX: Final = 1024
-"""Calls at once over all connections; the next one is RESOURCE_EXHAUSTED. Ten connections full of scanners, and with
-PyNaCl some 60 ms of work."""
+RPCS_MAX: Final = 8192
+"""Calls that gRPC keeps, over all connections; the next one is RESOURCE_EXHAUSTED. Not the bound of what is worked on,
+which is ``admission``'s: a call that was ended stays, with 33 KB, until its caller takes the answer or leaves, and must
+not shut others out. gRPC asks this before anything of ours, and for health too."""
+CALLS_MAX: Final = 100
+"""Calls at once on a connection: who has more wants a batch or a second connection."""
+ENDED_CALLS_MAX: Final = 128
+"""Calls of a connection that have ended and are still being cleared away, beside CALLS_MAX. All of them may end at
+once, and some be in the hands of gRPC's threads: with 64, two calls in a hundred of a full caller were refused."""
+HEADROOM: Final = "h2_max_deallocating_streams_headroom"
+"""gRPC's experiment that makes ENDED_CALLS_MAX count beside CALLS_MAX. Without it, protection refuses full callers."""
+
+BEGUN_CALLS_MAX: Final = 4000
+"""Calls that gRPC keeps until Python takes them, reset ones among them; of more it refuses some, of twice as many all.
+Its own bound of 1,000 is filled by ten connections that only reset, and 30 of them fill this: 50 KB each, and a second
+until a call behind them is taken."""
 
 _OPTIONS: Final = (
-    # A connection with more calls than this at once wants a batch or a second connection.
-    ("grpc.max_concurrent_streams", 100),
-    # By default a call is refused while one that has ended is still being cleared away: a caller with as many calls as
-    # it may have would get UNAVAILABLE instead of its turn. RPCS_MAX bounds what a flood of calls can cost.
-    ("grpc.http.overload_protection", 0),
+    ("grpc.max_concurrent_streams", CALLS_MAX),
+    # A call that has ended is cleared away a little later. Whoever begins and resets calls without end (Rapid Reset,
+    # CVE-2023-44487) would have any number of those: they are bounded by themselves, so that a caller who has as many
+    # calls as it may have, and begins the next one with each answer, is never refused.
+    ("grpc.http2.max_deallocating_streams", ENDED_CALLS_MAX),
+    ("grpc.server.max_pending_requests", BEGUN_CALLS_MAX),
+    ("grpc.server.max_pending_requests_hard_limit", 2 * BEGUN_CALLS_MAX),
     # 4 MiB of codes and their framing: at most 4 bytes before each of 4,096.
     ("grpc.max_receive_message_length", BATCH_BYTES_MAX + 64 * 1024),
     ("grpc.max_metadata_size", 8 * 1024),
@@ -80,11 +98,14 @@ class Listener:
         options = (
             *_OPTIONS,
             ("grpc.so_reuseport", int(shares_port)),
+            ("grpc.http.overload_protection", int(HEADROOM in os.environ.get("GRPC_EXPERIMENTS", ""))),
             # Silent ones and handshakes included; without it, connections use up the descriptors of all else.
             ("grpc.max_allowed_incoming_connections", connections_max),
         )
         self._server = grpc.aio.server(options=options, maximum_concurrent_rpcs=RPCS_MAX)
-        server: Any = MeteredServer(self._server, metrics)
+        self._growth = Growth()
+        self._admission = Admission(metrics, self._growth)
+        server: Any = MeteredServer(self._server, metrics, self._admission)
         recognition_pb2_grpc.add_RecognitionServiceServicer_to_server(services.recognition, server)
         status_pb2_grpc.add_StatusServiceServicer_to_server(services.status, server)
         exceptions_pb2_grpc.add_ExceptionServiceServicer_to_server(services.exceptions, server)
@@ -103,7 +124,12 @@ class Listener:
         await self._server.start()
         return int(bound)
 
+    async def sweep(self) -> None:
+        """End the calls that hold what others may need and do nothing; to be called each ``admission.SWEEP_S``."""
+        await self._admission.sweep()
+
     async def drain(self, grace_s: float) -> None:
         """End streams and watches, take no new calls, and give those that run ``grace_s`` seconds to end."""
         self._draining.set()
         await self._server.stop(grace_s)
+        self._growth.close()

@@ -15,11 +15,13 @@ from google.protobuf.message import DecodeError
 
 from onecode_server.errors import InvalidRequest, OnecodeError
 from onecode_server.metrics import Metrics
-from onecode_server.rpc.failures import failure_of
+from onecode_server.rpc.admission import Admission, Requests, Running, Stream
+from onecode_server.rpc.failures import Failure, failure_of
+from onecode_server.rpc.large_requests import REQUEST_BYTES_MAX, cut
 
 _log = logging.getLogger(__name__)
 _Context = grpc.aio.ServicerContext[Any, Any]
-_Behaviour = Callable[[Any, _Context], Awaitable[Any]]
+_Behaviour = Callable[[_Context], Awaitable[Any]]
 _Handler = Any  # grpc.RpcMethodHandler, which is generic to type checkers only
 
 DEADLINE_SLACK_S: Final = 0.05
@@ -33,9 +35,10 @@ class MeteredServer:
     with a task for each registered method at every call: a quarter more instructions with the 16 of ours.
     """
 
-    def __init__(self, server: grpc.aio.Server, metrics: Metrics) -> None:
+    def __init__(self, server: grpc.aio.Server, metrics: Metrics, admission: Admission) -> None:
         self._server = server
         self._metrics = metrics
+        self._admission = admission
 
     def add_generic_rpc_handlers(self, handlers: Sequence[_Handler]) -> None:
         """Do nothing: the generated code also gives the same methods by name."""
@@ -47,30 +50,19 @@ class MeteredServer:
 
     def _wrap(self, handler: Any, service: str, name: str) -> Any:
         kind = _KINDS[bool(handler.request_streaming), bool(handler.response_streaming)]
-        meter = _Meter(self._metrics, (kind, service, name), handler.request_deserializer)
-        if handler.response_streaming:
-            behaviour = handler.stream_stream if handler.request_streaming else handler.unary_stream
-            make = (
-                grpc.stream_stream_rpc_method_handler
-                if handler.request_streaming
-                else grpc.unary_stream_rpc_method_handler
-            )
-            wrapped: Any = _streaming(behaviour, meter)
-        else:
-            behaviour = handler.stream_unary if handler.request_streaming else handler.unary_unary
-            make = (
-                grpc.stream_unary_rpc_method_handler
-                if handler.request_streaming
-                else grpc.unary_unary_rpc_method_handler
-            )
-            wrapped = _single(behaviour, meter)
+        meter = _Meter(self._metrics, (kind, service, name), handler)
+        admission = self._admission
+        # All methods are given to gRPC as ones with a stream of requests, which is the same on the wire: it would wait
+        # for a single request itself and for ever, before anybody here hears of the call.
         # No deserializer: the meter reads the bytes, so that a request that is no message is counted and answered too.
-        return make(wrapped, None, _serializer(handler.response_serializer))
-
-
-def _serializer(serialize: Callable[[Any], bytes]) -> Callable[[Any], bytes]:
-    """Return what writes a response, which may be its bytes already."""
-    return lambda response: response if isinstance(response, bytes) else serialize(response)
+        if handler.response_streaming:
+            if handler.request_streaming:
+                wrapped = _streaming(handler.stream_stream, meter, admission)
+            else:
+                wrapped = _watching(handler.unary_stream, meter, admission)
+            return grpc.stream_stream_rpc_method_handler(wrapped, None, meter.write)
+        running = admission.running(service, name)
+        return grpc.stream_unary_rpc_method_handler(_single(handler.unary_unary, meter, admission, running))
 
 
 _KINDS = {
@@ -84,11 +76,12 @@ _KINDS = {
 class _Meter:
     """Counts the calls of one method. Its labels are looked up once, not at every call."""
 
-    def __init__(self, metrics: Metrics, method: tuple[str, str, str], deserialize: Callable[[bytes], Any]) -> None:
+    def __init__(self, metrics: Metrics, method: tuple[str, str, str], handler: _Handler) -> None:
         self._handled = metrics.rpc_handled
         self._ok = metrics.rpc_handled.labels(*method, "OK")
         self._method = method
-        self._deserialize = deserialize
+        self._deserialize = handler.request_deserializer
+        self._serialize = handler.response_serializer
         self._started = metrics.rpc_started.labels(*method)
         self._seconds = metrics.rpc_seconds.labels(*method)
         self._received = metrics.rpc_received.labels(*method)
@@ -98,78 +91,153 @@ class _Meter:
         """Count a request and return it as its message. Raises InvalidRequest."""
         self._received.inc()
         try:
-            return self._deserialize(message)
+            request = self._deserialize(message)
         except DecodeError:
             raise InvalidRequest("REQUEST_MALFORMED", "the request is not this method's message") from None
+        return request if len(message) <= REQUEST_BYTES_MAX else cut(request)
 
-    async def run(self, behaviour: _Behaviour, request: Any, context: _Context) -> Any:
+    def write(self, response: Any) -> bytes:
+        """Return the bytes of a response, which it may be already."""
+        written: bytes = response if isinstance(response, bytes) else self._serialize(response)
+        return written
+
+    async def run(self, behaviour: _Behaviour, context: _Context) -> Any:
         """Run a call to its end and count how it ended."""
         self._started.inc()
         started_s = time.perf_counter()
         code = grpc.StatusCode.OK
         try:
-            return await behaviour(request, context)
-        except asyncio.CancelledError:
-            remaining_s = context.time_remaining()
-            expired = remaining_s is not None and remaining_s <= DEADLINE_SLACK_S
-            code = grpc.StatusCode.DEADLINE_EXCEEDED if expired else grpc.StatusCode.CANCELLED
-            raise
-        except grpc.aio.AbortError:
-            code = _code(context)
-            raise
-        except Exception as fault:
-            failure = failure_of(fault)
-            code = failure.code
-            if not isinstance(fault, OnecodeError):
-                _log.error("unexpected failure: %s", type(fault).__name__, extra={"rpc": self._method[2]})
-            await context.abort(failure.code, failure.message, failure.trailing_metadata)
+            try:
+                return await behaviour(context)
+            except asyncio.CancelledError:
+                code = _code_of_cancelled(context)
+                raise
+            except grpc.aio.AbortError:
+                code = _code(context)
+                raise
+            except Exception as fault:
+                failure = failure_of(fault)
+                code = failure.code
+                if not isinstance(fault, OnecodeError):
+                    _log.error("unexpected failure: %s", type(fault).__name__, extra={"rpc": self._method[2]})
+            # Told once the fault is forgotten. What abort raises stays with the call until garbage is collected, and so
+            # would the fault behind it, with its frames and the request of 4 MiB in one of them.
+            await _tell(context, failure)
         finally:
             self._seconds.observe(time.perf_counter() - started_s)
             handled = self._ok if code is grpc.StatusCode.OK else self._handled.labels(*self._method, code.name)
             handled.inc()
 
 
-def _single(behaviour: _Behaviour, meter: _Meter) -> Any:
-    async def read_and_answer(message: bytes, context: _Context) -> Any:
-        return await behaviour(meter.read(message), context)
+async def _tell(context: _Context, failure: Failure) -> None:
+    try:
+        await context.abort(failure.code, failure.message, failure.trailing_metadata)
+    except grpc.aio.AbortError:
+        raise
+    except grpc.aio.BaseError:  # nobody is there any more to be told
+        raise asyncio.CancelledError from None
 
-    async def call(message: bytes, context: _Context) -> Any:
-        response = await meter.run(read_and_answer, message, context)
+
+def _single(behaviour: Callable[[Any, _Context], Awaitable[Any]], meter: _Meter, room: Admission, of: Running) -> Any:
+    async def read_and_answer(context: _Context) -> bytes:
+        request = meter.read(await _only_request(context, room.requests))
+        of.begin()
+        try:
+            answering = behaviour(request, context)
+            del request  # 4 MiB of a batch are the behaviour's, which keeps what it needs of them
+            answer = await answering
+        finally:
+            of.done()
+        written = meter.write(answer)
+        room.answers.hold(context, len(written))
+        return written
+
+    async def call(_: Any, context: _Context) -> Any:
+        response = await meter.run(read_and_answer, context)
         meter.sent.inc()
         return response
 
     return call
 
 
-def _streaming(behaviour: Callable[[Any, _Context], Any], meter: _Meter) -> Any:
-    if not inspect.isasyncgenfunction(behaviour):
-        raise TypeError("streaming methods are written as asynchronous generators here")
+def _watching(behaviour: Callable[[Any, _Context], Any], meter: _Meter, room: Admission) -> Any:
+    _expect_generator(behaviour)
 
-    async def read_and_answer(request: Any, context: _Context) -> None:
-        # Closed here: a caller that goes away while an answer is written would leave that to the garbage collector.
-        async with aclosing(behaviour(_received(request, context, meter), context)) as responses:
-            async for response in responses:
-                await context.write(response)
+    async def read_and_answer(context: _Context) -> None:
+        request = meter.read(await _only_request(context, room.requests))
+        async with aclosing(behaviour(request, context)) as answers:
+            async for answer in answers:
+                await context.write(answer)
                 meter.sent.inc()
 
-    async def call(request: Any, context: _Context) -> None:
-        await meter.run(read_and_answer, request, context)
+    async def call(_: Any, context: _Context) -> None:
+        await meter.run(read_and_answer, context)
 
     return call
 
 
-def _received(request: Any, context: _Context, meter: _Meter) -> Any:
-    if isinstance(request, bytes):
-        return meter.read(request)
+def _streaming(behaviour: Callable[[Any, _Context], Any], meter: _Meter, room: Admission) -> Any:
+    _expect_generator(behaviour)
+    streams = room.streams
 
-    async def messages() -> AsyncIterator[Any]:
+    async def messages(stream: Stream, context: _Context) -> AsyncIterator[Any]:
         # Read from the context: gRPC's own iterator is one more generator for each message to pass through.
         while (message := await context.read()) is not grpc.aio.EOF:
-            yield meter.read(message)
+            stream.used_s = streams.monotonic()
+            request = meter.read(message)
+            del message  # or its bytes would be there until the next one has come
+            yield request
+            del request
 
-    return messages()
+    async def read_and_answer(context: _Context) -> None:
+        stream = streams.open(context)
+        try:
+            # Closed here: a caller that goes away while an answer is written would leave that to the garbage collector.
+            async with aclosing(behaviour(messages(stream, context), context)) as answers:
+                async for answer in answers:
+                    await context.write(answer)
+                    stream.used_s = streams.monotonic()
+                    meter.sent.inc()
+        finally:
+            streams.close(stream)
+
+    async def call(_: Any, context: _Context) -> None:
+        await meter.run(read_and_answer, context)
+
+    return call
+
+
+async def _only_request(context: _Context, waiting: Requests) -> bytes:
+    """Return the bytes of a call's one request. Raises InvalidRequest where its caller ended without one.
+
+    Whoever sends more has sent the first, as in gRPC's own servers.
+    """
+    waiting.begin(context)
+    try:
+        message = await context.read()
+    finally:
+        waiting.done(context)
+    if message is grpc.aio.EOF:
+        await asyncio.sleep(0)  # a call that was cancelled ends in the same manner, and its task is told so only now
+        raise InvalidRequest("REQUEST_MISSING", "the call ended without a request")
+    request: bytes = message
+    return request
+
+
+def _expect_generator(behaviour: Any) -> None:
+    if not inspect.isasyncgenfunction(behaviour):
+        raise TypeError("streaming methods are written as asynchronous generators here")
 
 
 def _code(context: _Context) -> grpc.StatusCode:
     code = context.code()
     return code if isinstance(code, grpc.StatusCode) else grpc.StatusCode.UNKNOWN
+
+
+def _code_of_cancelled(context: _Context) -> grpc.StatusCode:
+    code = context.code()
+    if isinstance(code, grpc.StatusCode):  # ended by us: see rpc.admission
+        return code
+    remaining_s = context.time_remaining()
+    expired = remaining_s is not None and remaining_s <= DEADLINE_SLACK_S
+    return grpc.StatusCode.DEADLINE_EXCEEDED if expired else grpc.StatusCode.CANCELLED

@@ -17,6 +17,7 @@ from onecode_server.engine.verifier import SLICE_CODES
 from onecode_server.errors import InvalidRequest, PreconditionFailed
 from onecode_server.model.code import Scan
 from onecode_server.model.region import is_region_code
+from onecode_server.model.scanned import SCAN_BYTES_MAX, enough
 from onecode_server.rpc import convert, scan_stream
 
 BATCH_CODES_MAX: Final = 4096
@@ -41,15 +42,15 @@ class RecognitionServicer(pb_grpc.RecognitionServiceServicer):
     async def Verify(self, request: pb.VerifyRequest, context: _Context) -> bytes:  # type: ignore[override]
         """Check one code. Raises InvalidRequest, Overloaded, NotServing."""
         _expect_region(request.host_region, "host_region")
-        check, outcome = await self._batcher.verify(Scan(request.code, request.host_region))
+        check, outcome = await self._batcher.verify(Scan(request.code, request.host_region), context.time_remaining)
         return convert.single(check.answer, outcome.trust.version, outcome.checked_at)
 
     async def BatchVerify(self, request: pb.BatchVerifyRequest, context: _Context) -> bytes:  # type: ignore[override]
         """Check many codes. Raises InvalidRequest, Overloaded, NotServing."""
         _expect_region(request.host_region, "host_region")
-        codes = list(request.codes)
-        _expect_batch(codes)
-        return convert.batch(await self._batcher.verify_batch(codes, request.host_region))
+        codes, host = _read_batch(request.codes), request.host_region
+        del request  # what waits is the codes, which are bounded one by one
+        return convert.batch(await self._batcher.verify_batch(codes, host, context.time_remaining))
 
     async def StreamVerify(  # type: ignore[override]
         self, request_iterator: AsyncIterator[pb.StreamVerifyRequest], context: _Context
@@ -63,7 +64,8 @@ class RecognitionServicer(pb_grpc.RecognitionServiceServicer):
         """Translate one code. Raises InvalidRequest, PreconditionFailed, Overloaded, NotServing."""
         _expect_region(request.target_region, "target_region")
         self._translator.check_target(request.target_region, self._trust.current)
-        check, outcome = await self._batcher.verify(Scan(request.code, request.target_region, travels=True))
+        scan = Scan(request.code, request.target_region, travels=True)
+        check, outcome = await self._batcher.verify(scan, context.time_remaining)
         made = self._translator.translate(check, outcome)
         if made.obstacle is not Obstacle.NONE:
             raise PreconditionFailed(made.obstacle.name, _OBSTACLES[made.obstacle])
@@ -72,10 +74,11 @@ class RecognitionServicer(pb_grpc.RecognitionServiceServicer):
     async def BatchTranslate(self, request: pb.BatchTranslateRequest, context: _Context) -> pb.BatchTranslateResponse:
         """Translate many codes. Raises InvalidRequest, PreconditionFailed, Overloaded, NotServing."""
         _expect_region(request.target_region, "target_region")
-        _expect_batch(request.codes)
+        codes = _read_batch(request.codes)
         self._translator.check_target(request.target_region, self._trust.current)
-        scans = [Scan(code, request.target_region, travels=True) for code in request.codes]
-        outcome = await self._batcher.check_batch(scans)
+        scans = [Scan(code, request.target_region, travels=True) for code in codes]
+        del request, codes
+        outcome = await self._batcher.check_batch(scans, context.time_remaining)
         results = []
         for number, check in enumerate(outcome.checks, 1):
             one = self._translator.translate(check, outcome)
@@ -97,8 +100,12 @@ def _expect_region(text: str, field: str) -> None:
         raise InvalidRequest(f"{field.upper()}_INVALID", f"{field} is not six digits")
 
 
-def _expect_batch(codes: Sequence[bytes]) -> None:
-    if not 1 <= len(codes) <= BATCH_CODES_MAX:
-        raise InvalidRequest("CODES_COUNT", f"a batch has 1 to {BATCH_CODES_MAX:,} codes, not {len(codes):,}")
-    if sum(map(len, codes)) > BATCH_BYTES_MAX:
+def _read_batch(codes: Sequence[bytes]) -> list[bytes]:
+    """Return the codes of a batch, each as long as a check needs it. Raises InvalidRequest."""
+    read = list(codes)
+    if not 1 <= len(read) <= BATCH_CODES_MAX:
+        raise InvalidRequest("CODES_COUNT", f"a batch has 1 to {BATCH_CODES_MAX:,} codes, not {len(read):,}")
+    sizes = list(map(len, read))
+    if sum(sizes) > BATCH_BYTES_MAX:
         raise InvalidRequest("CODES_BYTES", f"a batch has at most {BATCH_BYTES_MAX:,} bytes of codes")
+    return read if max(sizes) <= SCAN_BYTES_MAX else [*map(enough, read)]

@@ -16,7 +16,9 @@ from onecode_server.rpc import convert
 from onecode_server.rpc.intake import Intake
 
 AHEAD_SCANS: Final = 512
-"""Scans that one stream has waiting: what its next batch may hold, and 2 MiB at the most."""
+"""Scans that one stream has waiting: what its next batch may hold."""
+AHEAD_BYTES: Final = 512 * 1024
+"""And how many bytes: room for all of them, but of codes that are the longest a tenth."""
 BATCH_SCANS: Final = 256
 """Scans to a batch: enough to fill any signature kernel, few enough to answer the first soon."""
 GATHER_S: Final = 0.002
@@ -33,7 +35,7 @@ async def answers(
 
     Raises InvalidRequest, after the answers to what came before it, and NotServing.
     """
-    intake = Intake(scans, AHEAD_SCANS, draining)
+    intake = Intake(scans, AHEAD_SCANS, AHEAD_BYTES, pb.StreamVerifyRequest.ByteSize, draining)
     try:
         while batch := await intake.take(BATCH_SCANS):
             fit = next((i for i, request in enumerate(batch) if not is_region_code(request.host_region)), len(batch))

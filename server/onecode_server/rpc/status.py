@@ -18,6 +18,8 @@ CHUNK_RECORDS: Final = 1000
 """Records to a commit: some milliseconds for the disk, and half a megabyte of memory."""
 AHEAD_RECORDS: Final = 2 * CHUNK_RECORDS
 """Records read while a commit runs; a publisher that is faster is held back by HTTP/2's flow control."""
+AHEAD_BYTES: Final = 1024 * 1024
+"""And how many bytes: room for all of them, named by most codes too. A chunk is at most as large."""
 GATHER_S: Final = 0.02
 """How long a stream that does not wait for its answers gathers records for its next commit. A commit costs about as
 much for ten records as for two hundred: without this, half of a long stream's cost was commits."""
@@ -43,7 +45,9 @@ class StatusServicer(pb_grpc.StatusServiceServicer):
         Raises InvalidRequest for a sequence that does not rise, StoreUnavailable, NotServing, and Draining where the
         server ends: what was acknowledged is safe, the rest is to be sent again.
         """
-        intake = Intake(request_iterator, AHEAD_RECORDS, self._draining)
+        intake = Intake(
+            request_iterator, AHEAD_RECORDS, AHEAD_BYTES, pb.PublishStatusesRequest.ByteSize, self._draining
+        )
         last = 0
         try:
             while chunk := await intake.take(CHUNK_RECORDS):

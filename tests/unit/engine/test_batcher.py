@@ -1,10 +1,13 @@
 """Natural batching: single calls share a batch, and no queue grows without bound."""
 
 import asyncio
+from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
-from onecode_server.engine.batcher import CROWD_CALLS, GATHERED, Batcher, Crowd
+from onecode_server.engine.batcher import BULK_CODES, GATHERED, WAIT_MAX_S, Batcher
+from onecode_server.engine.crowd import CROWD_CALLS, Crowd
 from onecode_server.errors import NotServing, Overloaded
 from onecode_server.model.code import Scan
 from onecode_server.model.verdict import Decision
@@ -128,3 +131,128 @@ async def test_who_is_alone_is_answered_all_the_same(world: World) -> None:
     for _ in range(3 * CROWD_CALLS):
         answer = await asyncio.wait_for(batcher.verify(Scan(b"x", "440000")), 5)
         assert answer.check.answer.decision is Decision.REFUSE
+
+
+class SlowVerifier:
+    """A verifier that does nothing until it is told how long its work took."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self.begun: list[int] = []
+        self._goes_on = asyncio.Semaphore(0)
+
+    async def verify(self, codes: Sequence[bytes], host: str, is_shared: Any) -> int:
+        self.begun.append(len(codes))
+        await self._goes_on.acquire()
+        return len(codes)
+
+    async def check(self, scans: Sequence[Scan]) -> Any:
+        await self.verify([scan.code for scan in scans], "", None)
+        return type("Outcome", (), {"checks": [None] * len(scans)})
+
+    async def takes(self, seconds: float) -> None:
+        """Let the work that was begun first end, so many seconds later."""
+        self._clock.now_s += seconds
+        self._goes_on.release()
+        for _ in range(10):
+            await asyncio.sleep(0)
+
+
+def slow(world: World) -> tuple[SlowVerifier, Batcher, Clock]:
+    verifier = SlowVerifier(clock := Clock())
+    return verifier, Batcher(verifier, world.metrics, monotonic=clock), clock  # type: ignore[arg-type]
+
+
+async def begun(batcher: Batcher, count: int, left_s: float | None = None) -> asyncio.Task[Any]:
+    """Ask for a batch, or a single scan, by a caller who still waits so long."""
+    if count == 1:
+        task: asyncio.Task[Any] = asyncio.create_task(batcher.verify(Scan(b"x", "440000"), lambda: left_s))
+    else:
+        task = asyncio.create_task(batcher.verify_batch([b"x"] * count, "440000", lambda: left_s))
+    for _ in range(5):
+        await asyncio.sleep(0)
+    return task
+
+
+def refused(world: World, reason: str) -> float:
+    return world.metrics.registry.get_sample_value("onecode_refused_calls_total", {"reason": reason}) or 0
+
+
+async def test_large_batches_take_turns_and_small_ones_and_single_scans_do_not_wait_for_them(world: World) -> None:
+    verifier, batcher, _ = slow(world)
+    large = BULK_CODES + 1
+    tasks = [await begun(batcher, count) for count in (large, large, large, BULK_CODES, 1)]
+    assert verifier.begun == [large, large, BULK_CODES, 1]
+    await verifier.takes(0)
+    assert verifier.begun == [large, large, BULK_CODES, 1, large]
+    for _ in range(4):
+        await verifier.takes(0)
+    await asyncio.gather(*tasks)
+    assert world.metrics.registry.get_sample_value("onecode_queue_codes") == 0
+
+
+async def test_a_scan_that_has_waited_too_long_is_refused_and_not_checked(world: World) -> None:
+    verifier, batcher, clock = slow(world)
+    first, late = await begun(batcher, 1), await begun(batcher, 1)
+    clock.now_s += WAIT_MAX_S
+    in_time = await begun(batcher, 1)
+    await verifier.takes(0.1)
+    await verifier.takes(0)
+    await asyncio.gather(first, in_time)
+    assert isinstance(late.exception(), Overloaded)
+    assert verifier.begun == [1, 1]
+    assert refused(world, "queue_late") == 1
+
+
+async def test_a_scan_that_cannot_be_checked_within_its_deadline_is_refused_at_once(world: World) -> None:
+    verifier, batcher, _ = slow(world)
+    tasks = [await begun(batcher, 1) for _ in range(2)]
+    await verifier.takes(0)
+    for _ in range(20):  # every run takes a second from now on
+        tasks.append(await begun(batcher, 1))
+        await verifier.takes(1)
+    assert isinstance((await begun(batcher, 1, left_s=0.5)).exception(), Overloaded)
+    patient, for_ever = await begun(batcher, 1, left_s=5), await begun(batcher, 1)
+    assert not patient.done()
+    assert not for_ever.done()
+    assert refused(world, "deadline_short") == 1
+    for _ in range(3):
+        await verifier.takes(0)
+    await asyncio.gather(patient, for_ever, *tasks)
+    lone = await begun(batcher, 1, left_s=0.5)  # nobody is before it: it is tried, however slow the last ones were
+    await verifier.takes(0)
+    await lone
+
+
+async def test_a_large_batch_that_cannot_be_checked_within_its_deadline_is_refused_at_once(world: World) -> None:
+    verifier, batcher, _ = slow(world)
+    large = 2 * BULK_CODES
+    for _ in range(20):
+        task = await begun(batcher, large)
+        await verifier.takes(3)
+        await task
+    running = await begun(batcher, large)
+    assert isinstance((await begun(batcher, large, left_s=5)).exception(), Overloaded)
+    patient = await begun(batcher, large, left_s=7)
+    await verifier.takes(0)
+    await verifier.takes(0)
+    await asyncio.gather(running, patient)
+    assert refused(world, "deadline_short") == 1
+
+
+async def test_a_large_batch_that_waits_too_long_for_its_turn_is_refused(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("onecode_server.engine.batcher.WAIT_MAX_S", 0.01)
+    verifier, batcher, _ = slow(world)
+    large = BULK_CODES + 1
+    tasks = [await begun(batcher, large) for _ in range(2)]
+    with pytest.raises(Overloaded):
+        await batcher.verify_batch([b"x"] * large, "440000")
+    for _ in range(2):
+        await verifier.takes(0)
+    await asyncio.gather(*tasks)
+    after = await begun(batcher, large)
+    await verifier.takes(0)
+    await after
+    assert refused(world, "queue_late") == 1

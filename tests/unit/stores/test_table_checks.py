@@ -57,8 +57,10 @@ async def test_what_the_store_wrote_is_in_order_and_no_table_is_passed_over(fill
 
 @pytest.mark.parametrize("table", [*KEPT, "audit", "audit_archive", "statuses", "tokens", "exceptions"])
 async def test_noise_in_any_table_is_named_by_that_table(filled: Path, table: str) -> None:
-    with lmdb.open(str(filled), max_dbs=16, max_readers=512, map_size=2**36) as env:
-        with env.begin(db=env.open_db(table.encode()), write=True) as txn:
-            cursor = txn.cursor()
-            txn.put(cursor.key() if cursor.first() else b"noise", b"noise")
+    with (
+        lmdb.open(str(filled), max_dbs=16, max_readers=512, map_size=2**36) as env,
+        env.begin(db=env.open_db(table.encode()), write=True) as txn,
+    ):
+        cursor = txn.cursor()
+        txn.put(cursor.key() if cursor.first() else b"noise", b"noise")
     assert findings(filled)[table]
