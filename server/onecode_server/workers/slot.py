@@ -95,7 +95,8 @@ class Slot:
                 self._judge(status)
                 return
             settled = self._has_spoken and time.monotonic() - started_s >= SETTLED_S
-            in_a_row = 0 if settled else in_a_row + 1
+            was_told_to = status == 0 and self.serves.is_set()  # by an operator who restarts workers one by one
+            in_a_row = 0 if settled or was_told_to else in_a_row + 1
             self.serves.clear()
             self._give_up_where_none_served(status, in_a_row)
             wait_s = BACKOFFS_S[min(in_a_row, len(BACKOFFS_S) - 1)]

@@ -211,3 +211,11 @@ async def test_what_is_no_report_ends_the_worker(keep: Keep, caplog: pytest.LogC
     await keep(SERVES + "tell(counted=[['onecode_nothing', [], 1]]); " + HANGS)
     await eventually(lambda: logged(caplog, "another takes its place"))
     assert logged(caplog, "another takes its place")[0]["told"] == ["what it said was no report"]
+
+
+async def test_a_worker_that_ends_well_after_it_served_is_replaced_at_once_however_often(
+    keep: Keep, caplog: pytest.LogCaptureFixture
+):
+    await keep(SERVES + "time.sleep(0.05)")
+    await eventually(lambda: len(logged(caplog, "another takes its place")) >= 4)
+    assert {line["next_in_s"] for line in logged(caplog, "another takes its place")} == {0.0}
