@@ -103,7 +103,6 @@ async def rolling(server: Server, codes: list[bytes], times: int) -> bool:
             before = _worker(server, number % 2)
             os.kill(before, signal.SIGTERM)
             await _all_serve(server, without=before)
-            print(time.monotonic(), "restarted", flush=True)
     print(f"{times} rolling restarts: {load.told()}")
     return not +load.failed
 

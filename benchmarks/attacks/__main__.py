@@ -37,6 +37,8 @@ def main(names: tuple[str, ...], seconds: float, rate: float) -> None:
     output.print_table("", HEADERS, [_shown(row) for row in rows])
     for row in rows:
         print(f"{row.name}: {ATTACKS[row.name].__doc__}")
+    for name, why in NEEDS_NATIVE_FRONT.items():
+        print(f"{name} needs a native front: {why}")
     print(f"bars: p99 within {P99_TIMES_MAX:g} x, no errors, anonymous memory within {MEMORY_TIMES_MAX:g} x")
     sys.exit(any(row.faults and row.name not in NEEDS_NATIVE_FRONT for row in rows))
 

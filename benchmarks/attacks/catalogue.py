@@ -9,6 +9,7 @@ ATTACKS: Final[dict[str, Attack]] = {
     attack.__name__.replace("_", "-"): attack
     for attack in (
         floods.resets,
+        floods.resets_from_many,
         floods.pings,
         floods.settings,
         floods.priorities,
@@ -24,6 +25,7 @@ ATTACKS: Final[dict[str, Attack]] = {
         holds.unread_stream,
         holds.unread_scans,
         holds.unread_batches,
+        holds.unread_calls,
         calls.large_codes,
         calls.publishers,
         calls.reports,
@@ -36,5 +38,13 @@ ATTACKS: Final[dict[str, Attack]] = {
 }
 """Their docstrings say what each does, for the report."""
 
-NEEDS_NATIVE_FRONT: Final[dict[str, str]] = {}
+NEEDS_NATIVE_FRONT: Final[dict[str, str]] = {
+    "resets-from-many": (
+        "gRPC's core takes calls on faster than Python can see that they are reset, and bounds them by connection alone"
+    ),
+    "unread-calls": (
+        "nothing in grpcio ends a call that was answered and whose caller neither reads nor leaves, and its own bound "
+        "on calls refuses everybody"
+    ),
+}
 """What grpcio gives no means to bound, by attack, with the reason. Such a row is measured and does not fail the run."""

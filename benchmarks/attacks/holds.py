@@ -91,6 +91,19 @@ async def unread_batches(target: Target) -> None:
     await again(once)
 
 
+async def unread_calls(target: Target) -> None:
+    """9,500 calls of Verify over 100 connections, whose answers nobody takes and which nobody ends"""
+    request = pb.VerifyRequest(code=target.codes[0], host_region=HOST_REGION).SerializeToString()
+
+    async def one() -> None:
+        with closing(await Connection.open(target.address, 0, takes=False)) as connection:
+            async for count in target.paced(20):
+                for _ in range(min(count, CALLS_EACH - connection.streams)):
+                    await connection.send(await connection.begin(call_headers(VERIFY)), message(request), ends=True)
+
+    await asyncio.gather(*(again(one) for _ in range(100)))
+
+
 async def _hold(target: Target, method: str, begins_with: bytes) -> None:
     """Keep as many calls open as there is room for; what the server ends is begun anew."""
     headers = call_headers(method)
