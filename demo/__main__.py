@@ -22,7 +22,6 @@ from demo.deployment import Deployment
 
 SEEN_S = 1
 """Within a second every server answers with what was published, and knows of an exception that was acknowledged."""
-SUSPENDED_S = 5
 
 _COLOURS = {"ADMIT": "green", "CHECK": "yellow", "REFUSE": "red"}
 _FORMATS = {"NC1:": "national", "eyJ": "jwt", "v4.": "paseto"}
@@ -119,10 +118,10 @@ def travel(deployment: Deployment, gate: Gate) -> bytes:
     time.sleep(SEEN_S)
     gate.scan(Scan("Wang", wang, "440000", "REFUSE", "turned RED since it was issued"))
 
-    deployment.suspend("510000", "540000", "a road is closed", SUSPENDED_S)
+    report = deployment.suspend("510000", "540000", "a road is closed")
     gate.scan(Scan("Tenzin", tenzin, "510000", "CHECK", "a filed report suspends, and is named"))
-    time.sleep(SUSPENDED_S)
-    gate.scan(Scan("Tenzin", tenzin, "510000", "ADMIT", "which has ended by itself"))
+    deployment.withdraw(report)
+    gate.scan(Scan("Tenzin", tenzin, "510000", "ADMIT", "the report was withdrawn: the road is open"))
 
     with deployment.without_store():
         wu = deployment.issue("370000", "GREEN", "wu")

@@ -60,11 +60,16 @@ class Deployment:
         file.write_text(json.dumps({"effective_at": datetime.now(UTC).isoformat(), **record}) + "\n", encoding="utf-8")
         self.run("status", "publish", "--server", self.server, "--file", str(file))
 
-    def suspend(self, host: str, home: str, reason: str, lasts_s: int) -> None:
-        """Report that a host does not recognise a home for so many seconds, and acknowledge it."""
-        asked = ("--host", host, "--home", home, "--reason", reason, "--until", f"+{lasts_s}s")
+    def suspend(self, host: str, home: str, reason: str) -> str:
+        """Report that a host does not recognise a home for two hours, acknowledge it, and return its id."""
+        asked = ("--host", host, "--home", home, "--reason", reason, "--until", "+2h")
         report = json.loads(self.run("exception", "report", "--server", self.server, "--json", *asked))
         self.run("exception", "acknowledge", "--server", self.server, report["id"])
+        return str(report["id"])
+
+    def withdraw(self, report: str) -> None:
+        """End a report before its time."""
+        self.run("exception", "withdraw", "--server", self.server, report)
 
     def entry(self, region: str) -> dict[str, Any]:
         """Return a region's entry of the trust list."""

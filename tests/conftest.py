@@ -1,6 +1,7 @@
 """Fixtures that more than one folder of tests needs."""
 
 import os
+import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -13,6 +14,10 @@ from tests.world import World
 
 for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
     del os.environ[name]  # tests reach this machine alone; those about proxies set their own
+
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    # Whoever starts the tests under nohup(1) has it ignored in all that they start: those about SIGHUP ask for that.
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest_asyncio.fixture

@@ -13,6 +13,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from onecode.v1 import recognition_pb2 as pb
 
 from tests.integration.deployment import (
+    END_S,
     START_S,
     Deployment,
     Server,
@@ -120,7 +121,8 @@ def test_a_server_that_is_told_to_end_again_and_again_until_it_is_gone_ends_well
     deployment: Deployment, serve, number: signal.Signals, workers: int
 ):
     server = serve(deployment, "--workers", workers)
-    while server.process.poll() is None:
+    late_s = time.monotonic() + 2 * END_S
+    while server.process.poll() is None and time.monotonic() < late_s:
         server.process.send_signal(number)
         time.sleep(0.0002)
     assert server.process.returncode == 0
