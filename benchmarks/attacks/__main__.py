@@ -12,7 +12,7 @@ from onecode_server.cli import output
 
 from benchmarks import workload
 from benchmarks.attacks.catalogue import ATTACKS, NEEDS_NATIVE_FRONT
-from benchmarks.attacks.measure import MEMORY_TIMES_MAX, P99_TIMES_MAX, Row, measure
+from benchmarks.attacks.measure import CODES, MEMORY_TIMES_MAX, P99_TIMES_MAX, Row, measure
 
 HEADERS = ("attack", "p99 ms, dummy", "p99 ms", "answered", "errors", "MiB", "most", "CPU", "lag p99 ms", "")
 
@@ -30,7 +30,7 @@ def main(names: tuple[str, ...], seconds: float, rate: float) -> None:
     with tempfile.TemporaryDirectory(prefix="onecode-attacks-") as directory:
         data_dir = Path(directory) / "data"
         workload.init(data_dir)
-        codes = workload.issue(data_dir, "420000", 100)
+        codes = workload.issue(data_dir, "420000", CODES)
         with Progress(console=Console(stderr=True), transient=True) as progress:
             attacks = progress.track(names or list(ATTACKS), description="attacking")
             rows = [measure(name, data_dir, codes, seconds, rate) for name in attacks]

@@ -9,6 +9,7 @@ ATTACKS: Final[dict[str, Attack]] = {
     attack.__name__.replace("_", "-"): attack
     for attack in (
         floods.resets,
+        floods.more_resets,
         floods.resets_from_many,
         floods.pings,
         floods.settings,
@@ -39,6 +40,7 @@ ATTACKS: Final[dict[str, Attack]] = {
 """Their docstrings say what each does, for the report."""
 
 NEEDS_NATIVE_FRONT: Final[dict[str, str]] = {
+    "more-resets": "each call costs grpcio some 40 us until it is seen to be reset: others wait longer, and none fails",
     "resets-from-many": (
         "gRPC's core takes calls on faster than Python can see that they are reset, and bounds them by connection alone"
     ),

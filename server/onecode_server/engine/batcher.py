@@ -25,6 +25,9 @@ from onecode_server.model.code import Scan
 CODES_MAX: Final = 16_384
 """Codes that may wait or be checked at once: about a second of work with PyNaCl, so that nobody waits much longer than
 a scanner's patience. Four of the largest batch calls."""
+SINGLES_ROOM: Final = 1024
+"""Codes of single scans that may wait beyond that: batches without end must not keep the gates out. As many as calls at
+once; with PyNaCl some 60 ms more."""
 BATCH_MAX: Final = 512
 """Single calls that are checked together: enough to fill any signature kernel, few enough to answer the first soon."""
 GATHER_S: Final = 0.002
@@ -85,7 +88,7 @@ class Batcher:
     async def verify(self, scan: Scan, remaining: Remaining = _for_ever) -> Single:
         """Check one scan, together with those that wait. Raises Overloaded, NotServing."""
         expected_s = self._runs.expected_s(1 + len(self._waiting) // BATCH_MAX) if self._is_busy else 0
-        self._admit(1, expected_s, remaining)
+        self._admit(1, expected_s, remaining, self._codes_max + SINGLES_ROOM)
         try:
             if self._crowd.meets() or self._is_busy:
                 return await self._wait(scan)
@@ -131,14 +134,14 @@ class Batcher:
     @asynccontextmanager
     async def _batch(self, count: int, remaining: Remaining) -> AsyncIterator[None]:
         if count <= BULK_CODES:
-            self._admit(count, 0, remaining)
+            self._admit(count, 0, remaining, self._codes_max)
             try:
                 yield
             finally:
                 self._release(count)
             return
         before = self._bulk_codes
-        self._admit(count, self._bulk.expected_s(before + count) if before else 0, remaining)
+        self._admit(count, self._bulk.expected_s(before + count) if before else 0, remaining, self._codes_max)
         self._bulk_codes += count
         try:
             started_s = self._monotonic()
@@ -201,9 +204,9 @@ class Batcher:
             if not future.done():
                 future.set_result(Single(check, outcome))
 
-    def _admit(self, count: int, expected_s: float, remaining: Remaining) -> None:
+    def _admit(self, count: int, expected_s: float, remaining: Remaining, codes_max: int) -> None:
         """Count codes in, which are expected to be checked after so long. Raises Overloaded."""
-        if self._codes + count > self._codes_max:
+        if self._codes + count > codes_max:
             raise self._shed("queue_full", count)
         if expected_s > SOON_S:
             left_s = remaining()

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from onecode_server.engine.batcher import BULK_CODES, GATHERED, WAIT_MAX_S, Batcher
+from onecode_server.engine.batcher import BULK_CODES, GATHERED, SINGLES_ROOM, WAIT_MAX_S, Batcher
 from onecode_server.engine.crowd import CROWD_CALLS, Crowd
 from onecode_server.errors import NotServing, Overloaded
 from onecode_server.model.code import Scan
@@ -49,12 +49,24 @@ async def test_a_full_queue_turns_callers_away_and_says_when_to_come_back(world:
     running = asyncio.create_task(batcher.verify_batch([b"x"] * 100, "440000"))
     await asyncio.sleep(0)
     with pytest.raises(Overloaded) as turned_away:
-        await batcher.verify(Scan(b"x", "440000"))
+        await batcher.verify_batch([b"x"], "440000")
     assert turned_away.value.retry_after_s > 0
     await running
     assert (await batcher.verify(Scan(b"x", "440000"))).check.answer.decision is Decision.REFUSE
     assert world.metrics.registry.get_sample_value("onecode_shed_codes_total") == 1
     assert world.metrics.registry.get_sample_value("onecode_queue_codes") == 0
+
+
+async def test_batches_that_fill_the_queue_leave_room_for_single_scans_and_that_has_an_end(world: World) -> None:
+    batcher = Batcher(world.verifier, world.metrics, codes_max=100)
+    running = asyncio.create_task(batcher.verify_batch([b"x"] * 100, "440000"))
+    await asyncio.sleep(0)
+    scans = [asyncio.create_task(batcher.verify(Scan(b"x", "440000"))) for _ in range(SINGLES_ROOM)]
+    await asyncio.sleep(0)
+    with pytest.raises(Overloaded):
+        await batcher.verify(Scan(b"x", "440000"))
+    answers = await asyncio.gather(running, *scans)
+    assert {one.check.answer.decision for one in answers[1:]} == {Decision.REFUSE}
 
 
 async def test_nothing_is_done_for_a_caller_that_has_gone(world: World) -> None:
