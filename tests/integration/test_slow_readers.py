@@ -1,5 +1,6 @@
 """Callers that do not take their answers: they are held back, the server's memory stays as it is, the others go on."""
 
+import asyncio
 import signal
 import time
 from itertools import islice
@@ -12,6 +13,7 @@ import pytest
 from onecode.v1 import recognition_pb2 as pb
 from onecode.v1 import status_pb2, status_pb2_grpc
 
+from benchmarks.attacks.connection import Connection, call_headers, message
 from tests.integration.deployment import Deployment, Server, eventually
 from tests.integration.slow_reader import OFFERED, SMALL_WINDOW, Offer, scan
 
@@ -99,3 +101,19 @@ def test_on_drain_every_scan_that_was_read_is_answered_and_the_stream_ends_clean
     assert found == list(range(1, len(found) + 1))
     assert len(found) >= read
     assert running.end() == 0
+
+
+async def test_a_caller_that_goes_away_while_an_answer_is_written_is_no_failure_of_the_servers(
+    running: Server, deployment: Deployment
+) -> None:
+    request = pb.StreamVerifyRequest(request_id=1, code=deployment.issue("420000")[0], host_region="440000")
+    handled = ("CANCELLED", "StreamVerify", "onecode.v1.RecognitionService", "bidi_stream")
+    for count in range(1, 4):
+        connection = await Connection.open(running.address, 0, takes=False)
+        stream = await connection.begin(call_headers("/onecode.v1.RecognitionService/StreamVerify"))
+        await connection.send(stream, message(request.SerializeToString()))
+        eventually(lambda: sum(running.samples("onecode_verdicts_total").values()) >= count, 60)  # noqa: B023
+        connection.close()
+        await asyncio.sleep(0.1)
+        eventually(lambda: running.samples("grpc_server_handled_total").get(handled) == count, 60)  # noqa: B023
+    assert [line for line in running.log() if line["level"] == "error"] == []

@@ -49,8 +49,8 @@ Remaining = Callable[[], float | None]
 """Returns the seconds that a caller still waits; None where it waits for ever."""
 
 
-def _for_ever() -> None:
-    return None
+def for_ever() -> None:
+    """Say that a caller waits for ever."""
 
 
 class Single(NamedTuple):
@@ -85,7 +85,7 @@ class Batcher:
         self._turns = asyncio.Semaphore(BULK_TURNS)
         metrics.queued.set_function(lambda: self._codes)
 
-    async def verify(self, scan: Scan, remaining: Remaining = _for_ever) -> Single:
+    async def verify(self, scan: Scan, remaining: Remaining = for_ever) -> Single:
         """Check one scan, together with those that wait. Raises Overloaded, NotServing."""
         expected_s = self._runs.expected_s(1 + len(self._waiting) // BATCH_MAX) if self._is_busy else 0
         self._admit(1, expected_s, remaining, self._codes_max + SINGLES_ROOM)
@@ -121,12 +121,12 @@ class Batcher:
             self._is_busy = True
             self._runner = asyncio.create_task(self._run(), name="batcher")
 
-    async def verify_batch(self, codes: Sequence[bytes], host: str, remaining: Remaining = _for_ever) -> Answers:
+    async def verify_batch(self, codes: Sequence[bytes], host: str, remaining: Remaining = for_ever) -> Answers:
         """Check a batch of its own. Raises Overloaded, NotServing."""
         async with self._batch(len(codes), remaining):
             return await self._verifier.verify(codes, host, lambda: self._crowd.is_open)
 
-    async def check_batch(self, scans: Sequence[Scan], remaining: Remaining = _for_ever) -> Outcome:
+    async def check_batch(self, scans: Sequence[Scan], remaining: Remaining = for_ever) -> Outcome:
         """Check a batch of which more than the verdicts is asked for. Raises Overloaded, NotServing."""
         async with self._batch(len(scans), remaining):
             return await self._verifier.check(scans)

@@ -115,6 +115,9 @@ class _Meter:
             except grpc.aio.AbortError:
                 code = _code(context)
                 raise
+            except grpc.aio.InternalError:  # a read or a write failed: the caller's connection is gone
+                code = _code_of_cancelled(context)
+                raise asyncio.CancelledError from None
             except Exception as fault:
                 failure = failure_of(fault)
                 code = failure.code

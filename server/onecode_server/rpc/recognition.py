@@ -10,7 +10,7 @@ import grpc.aio
 
 from onecode.v1 import recognition_pb2 as pb
 from onecode.v1 import recognition_pb2_grpc as pb_grpc
-from onecode_server.engine.batcher import Batcher
+from onecode_server.engine.batcher import Batcher, Remaining, for_ever
 from onecode_server.engine.translator import Obstacle, Translator
 from onecode_server.engine.trust_source import TrustSource
 from onecode_server.engine.verifier import SLICE_CODES
@@ -42,7 +42,7 @@ class RecognitionServicer(pb_grpc.RecognitionServiceServicer):
     async def Verify(self, request: pb.VerifyRequest, context: _Context) -> bytes:  # type: ignore[override]
         """Check one code. Raises InvalidRequest, Overloaded, NotServing."""
         _expect_region(request.host_region, "host_region")
-        check, outcome = await self._batcher.verify(Scan(request.code, request.host_region), context.time_remaining)
+        check, outcome = await self._batcher.verify(Scan(request.code, request.host_region), _patience(context))
         return convert.single(check.answer, outcome.trust.version, outcome.checked_at)
 
     async def BatchVerify(self, request: pb.BatchVerifyRequest, context: _Context) -> bytes:  # type: ignore[override]
@@ -50,7 +50,7 @@ class RecognitionServicer(pb_grpc.RecognitionServiceServicer):
         _expect_region(request.host_region, "host_region")
         codes, host = _read_batch(request.codes), request.host_region
         del request  # what waits is the codes, which are bounded one by one
-        return convert.batch(await self._batcher.verify_batch(codes, host, context.time_remaining))
+        return convert.batch(await self._batcher.verify_batch(codes, host, _patience(context)))
 
     async def StreamVerify(  # type: ignore[override]
         self, request_iterator: AsyncIterator[pb.StreamVerifyRequest], context: _Context
@@ -65,7 +65,7 @@ class RecognitionServicer(pb_grpc.RecognitionServiceServicer):
         _expect_region(request.target_region, "target_region")
         self._translator.check_target(request.target_region, self._trust.current)
         scan = Scan(request.code, request.target_region, travels=True)
-        check, outcome = await self._batcher.verify(scan, context.time_remaining)
+        check, outcome = await self._batcher.verify(scan, _patience(context))
         made = self._translator.translate(check, outcome)
         if made.obstacle is not Obstacle.NONE:
             raise PreconditionFailed(made.obstacle.name, _OBSTACLES[made.obstacle])
@@ -78,7 +78,7 @@ class RecognitionServicer(pb_grpc.RecognitionServiceServicer):
         self._translator.check_target(request.target_region, self._trust.current)
         scans = [Scan(code, request.target_region, travels=True) for code in codes]
         del request, codes
-        outcome = await self._batcher.check_batch(scans, context.time_remaining)
+        outcome = await self._batcher.check_batch(scans, _patience(context))
         results = []
         for number, check in enumerate(outcome.checks, 1):
             one = self._translator.translate(check, outcome)
@@ -93,6 +93,11 @@ class RecognitionServicer(pb_grpc.RecognitionServiceServicer):
             trust_list_version=outcome.trust.version,
             checked_at=convert.timestamp(outcome.checked_at),
         )
+
+
+def _patience(context: _Context | None) -> Remaining:
+    """Return what asks how long the caller still waits: for ever, where it is no call of gRPC's."""
+    return for_ever if context is None else context.time_remaining
 
 
 def _expect_region(text: str, field: str) -> None:
