@@ -87,7 +87,7 @@ async def test_a_list_past_its_grace_admits_nobody_and_does_again_once_the_clock
 
 async def test_an_exception_is_in_effect_by_the_clock_as_it_is(world: World) -> None:
     report = await world.desk.report("440000", "420000", "closed for a day", NOON, NOON + 24 * HOUR)
-    await world.desk.acknowledge(report.id)
+    await world.desk.acknowledge(report.report.id)
     code = world.code("420000", issued_at=NOON - 2 * HOUR)
     found = []
     for step in (0, BACK, AHEAD, 25 * HOUR, 0):
