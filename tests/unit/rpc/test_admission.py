@@ -181,7 +181,9 @@ async def test_where_memory_is_short_who_says_nothing_gives_way_and_who_is_at_wo
 
 def test_what_the_process_takes_shows_as_growth() -> None:
     gc.collect()
-    Growth().trim()  # what other tests let go of must not be given back meanwhile
+    growth = Growth()
+    growth.trim()  # what other tests let go of must not be given back meanwhile
+    growth.close()
     growth = Growth()
     kept = b"x" * 256 * 2**20
     assert growth() > 128 * 2**20
