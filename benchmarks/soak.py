@@ -23,7 +23,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedCo
 
 from onecode.v1 import status_pb2 as pb
 from onecode_client import OperatorClient
-from onecode_server.app import open_engine
+from onecode_server.composition import open_engine
 from onecode_server.engine.publisher import LocalSubject
 from onecode_server.model.status import UNPUBLISHED, Level, Scope, StatusRecord
 

@@ -114,7 +114,7 @@ async def connections(target: Target) -> None:
 
 def _opened_and_reset(connection: Connection) -> bytes:
     stream = connection.next_stream()
-    return frame(HEADERS, END_HEADERS, stream, _CALL) + frame(RST_STREAM, 0, stream, struct.pack(">I", CANCEL))
+    return frame(HEADERS, END_HEADERS, stream, _CALL) + frame(RST_STREAM, 0, stream, CANCEL)
 
 
 async def _flood(target: Target, per_s: float, make: Callable[[Connection], bytes]) -> None:

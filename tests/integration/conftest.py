@@ -60,3 +60,9 @@ def serve() -> Iterator[Callable[..., Server]]:
 def pair(deployment: Deployment, serve: Callable[..., Server]) -> Server:
     """A server of two workers."""
     return serve(deployment, "--workers", 2)
+
+
+@pytest.fixture
+def running(deployment: Deployment, serve: Callable[..., Server]) -> Server:
+    """A server of the test's own."""
+    return serve(deployment)

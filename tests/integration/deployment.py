@@ -190,6 +190,12 @@ class Server:
             for channel in self._channels:
                 channel.close()
 
+    def anonymous_bytes(self) -> int:
+        """Return the memory of the process that is no file's (proc(5)); a store's pages are not counted."""
+        lines = Path(f"/proc/{self.process.pid}/status").read_text().splitlines()
+        (line,) = (line for line in lines if line.startswith("RssAnon:"))
+        return int(line.split()[1]) * 1024
+
     @contextmanager
     def stopped(self) -> Iterator[None]:
         """Let it say nothing for a time."""

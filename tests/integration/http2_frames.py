@@ -4,16 +4,10 @@ import socket
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
 
+from benchmarks.attacks.connection import ACK, END_HEADERS, HEADERS, PREFACE, SETTINGS, call_headers
+from benchmarks.attacks.floods import VERIFY
 from tests.integration.deployment import Server
-
-PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-DATA, HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY, WINDOW_UPDATE = 0, 1, 3, 4, 6, 7, 8
-ACK, END_STREAM, END_HEADERS = 1, 1, 4
-INITIAL_WINDOW_SIZE: Final = 4
-CANCEL: Final = struct.pack(">I", 8)
-VERIFY: Final = "/onecode.v1.RecognitionService/Verify"
 
 
 def frame(kind: int, payload: bytes = b"", stream: int = 0, flags: int = 0) -> bytes:
@@ -22,11 +16,8 @@ def frame(kind: int, payload: bytes = b"", stream: int = 0, flags: int = 0) -> b
 
 
 def call(stream: int, method: str = VERIFY) -> bytes:
-    """Return the frame that begins a call, its headers written out (RFC 7541, literals that nobody remembers)."""
-    fields = {":method": "POST", ":scheme": "http", ":path": method, ":authority": "x", "te": "trailers"}
-    fields["content-type"] = "application/grpc"
-    parts = (b"\0" + bytes((len(n),)) + n.encode() + bytes((len(v),)) + v.encode() for n, v in fields.items())
-    return frame(HEADERS, b"".join(parts), stream, END_HEADERS)
+    """Return the frame that begins a call."""
+    return frame(HEADERS, call_headers(method), stream, END_HEADERS)
 
 
 @contextmanager

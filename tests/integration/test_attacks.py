@@ -6,7 +6,6 @@ How long they wait is measured by ``make attack``, on cores of their own.
 import asyncio
 import contextlib
 from collections.abc import Iterator
-from pathlib import Path
 
 import grpc.aio
 import pytest
@@ -33,16 +32,10 @@ def attacked(made: Deployment, tmp_path_factory: pytest.TempPathFactory) -> Iter
     assert running.end() == 0
 
 
-def anonymous_bytes(pid: int) -> int:
-    """Return the memory of a process that is no file's (proc(5))."""
-    (line,) = (line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("RssAnon:"))
-    return int(line.split()[1]) * 1024
-
-
 @pytest.mark.parametrize("name", [name for name in ATTACKS if name not in NEEDS_NATIVE_FRONT])
 async def test_a_polite_caller_is_answered_beside_an_attack(attacked: tuple[Server, list[bytes]], name: str):
     server, codes = attacked
-    before = anonymous_bytes(server.process.pid)
+    before = server.anonymous_bytes()
     attack = asyncio.create_task(ATTACKS[name](Target(server.address, server.page, codes)))
     decisions = await polite(server, codes)
     assert not attack.done(), attack.exception()
@@ -50,7 +43,7 @@ async def test_a_polite_caller_is_answered_beside_an_attack(attacked: tuple[Serv
     with contextlib.suppress(asyncio.CancelledError):
         await attack
     assert set(decisions) == {pb.DECISION_ADMIT}
-    assert anonymous_bytes(server.process.pid) - before < GROWTH_BYTES_MAX
+    assert server.anonymous_bytes() - before < GROWTH_BYTES_MAX
 
 
 async def polite(server: Server, codes: list[bytes]) -> list[pb.Decision]:

@@ -2,8 +2,9 @@
 
 import struct
 
+from benchmarks.attacks.connection import GOAWAY, PING, SETTINGS
 from tests.integration.deployment import Server
-from tests.integration.http2_frames import GOAWAY, PING, SETTINGS, connected, frame, frames
+from tests.integration.http2_frames import connected, frame, frames
 
 MAX_CONCURRENT_STREAMS, ENHANCE_YOUR_CALM = 3, 11
 

@@ -14,18 +14,12 @@ from grpc_health.v1 import health_pb2
 from onecode.v1 import recognition_pb2 as pb
 from onecode_server.rpc.admission import REQUESTS_MAX, STREAMS_MAX
 
+from benchmarks.attacks.floods import STREAM_VERIFY, VERIFY
+from benchmarks.attacks.holds import WATCH
 from tests.integration.deployment import Deployment, Server, eventually
-from tests.integration.http2_frames import VERIFY, call, connected, frames
+from tests.integration.http2_frames import call, connected, frames
 
 CONNECTIONS, CALLS = 11, 95
-WATCH = "/grpc.health.v1.Health/Watch"
-STREAM_VERIFY = "/onecode.v1.RecognitionService/StreamVerify"
-
-
-@pytest.fixture
-def running(deployment: Deployment, serve: Any) -> Server:
-    started: Server = serve(deployment)
-    return started
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 import struct
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import grpc
@@ -13,36 +12,16 @@ from onecode.v1 import recognition_pb2 as pb
 from onecode.v1 import status_pb2, status_pb2_grpc
 from onecode_server.model.code import CODE_BYTES_MAX
 
+from benchmarks.attacks.connection import DATA, END_STREAM, INITIAL_WINDOW_SIZE, SETTINGS, WINDOW_UPDATE
+from benchmarks.attacks.floods import STREAM_VERIFY
+from benchmarks.attacks.holds import BATCH_VERIFY
 from tests.integration.deployment import Deployment, Server, eventually
-from tests.integration.http2_frames import (
-    DATA,
-    END_STREAM,
-    INITIAL_WINDOW_SIZE,
-    SETTINGS,
-    WINDOW_UPDATE,
-    call,
-    connected,
-    frame,
-    frames,
-)
+from tests.integration.http2_frames import call, connected, frame, frames
 
 LARGE = 4 * 2**20 - 64
 OFFERED_BYTES = 200 * 2**20
 GROWTH_BYTES_MAX = 80 * 2**20
 """Two messages as bytes, as a message and as what gRPC has of the next, and what the allocator keeps of them."""
-STREAM_VERIFY = "/onecode.v1.RecognitionService/StreamVerify"
-BATCH_VERIFY = "/onecode.v1.RecognitionService/BatchVerify"
-
-
-@pytest.fixture
-def running(deployment: Deployment, serve: Any) -> Server:
-    started: Server = serve(deployment)
-    return started
-
-
-def anonymous_bytes(pid: int) -> int:
-    (line,) = (line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("RssAnon:"))
-    return int(line.split()[1]) * 1024
 
 
 class Sender:
@@ -89,16 +68,16 @@ class Sender:
 def test_a_stream_of_megabytes_whose_answers_are_not_taken_pins_little(running: Server, deployment: Deployment) -> None:
     code = deployment.issue("420000")[0]
     running.verify(code)
-    before = anonymous_bytes(running.process.pid)
+    before = running.anonymous_bytes()
     message = pb.StreamVerifyRequest(request_id=1, code=b"A" * LARGE, host_region="440000").SerializeToString()
     with connected(running, (INITIAL_WINDOW_SIZE, 0)) as wire:
         wire.sendall(call(1, STREAM_VERIFY))
         sender = Sender(wire)
         while sender.sent < OFFERED_BYTES and sender.send(message, 10):
-            assert anonymous_bytes(running.process.pid) - before < GROWTH_BYTES_MAX
+            assert running.anonymous_bytes() - before < GROWTH_BYTES_MAX
         assert sender.sent > LARGE
         assert running.verify(code).verdict.decision == pb.DECISION_ADMIT
-        assert anonymous_bytes(running.process.pid) - before < GROWTH_BYTES_MAX
+        assert running.anonymous_bytes() - before < GROWTH_BYTES_MAX
 
 
 def test_answers_that_are_not_taken_are_counted_until_their_caller_leaves(running: Server) -> None:
@@ -153,9 +132,9 @@ def test_a_record_on_a_code_that_is_too_long_is_rejected_by_its_name(running: Se
 
 @pytest.mark.parametrize("method", ["Verify", "StreamVerify"])
 def test_megabytes_that_are_no_message_are_gone_with_their_answer(running: Server, method: str) -> None:
-    before, noise = anonymous_bytes(running.process.pid), b"\xff" * LARGE
+    before, noise = running.anonymous_bytes(), b"\xff" * LARGE
     call_with = running.channel().stream_stream(f"/onecode.v1.RecognitionService/{method}")
     for _ in range(60):
         answers = call_with(iter([noise]), timeout=60)
         assert answers.code() is grpc.StatusCode.INVALID_ARGUMENT
-    assert anonymous_bytes(running.process.pid) - before < GROWTH_BYTES_MAX
+    assert running.anonymous_bytes() - before < GROWTH_BYTES_MAX

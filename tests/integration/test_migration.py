@@ -119,7 +119,7 @@ def carrying(deployment: Deployment, identifier: bytes) -> bytes:
 KILLED = """
 import asyncio, os, sys
 from pathlib import Path
-from onecode_server.app import open_for_migration
+from onecode_server.composition import open_for_migration
 from onecode_server.engine import migration
 
 async def run(directory, steps):

@@ -11,8 +11,9 @@ import grpc.aio
 from onecode.v1 import recognition_pb2 as pb
 from onecode.v1 import recognition_pb2_grpc
 
+from benchmarks.attacks.connection import CANCEL, RST_STREAM
 from tests.integration.deployment import Deployment, Server, eventually
-from tests.integration.http2_frames import CANCEL, RST_STREAM, call, connected, frame, frames
+from tests.integration.http2_frames import call, connected, frame, frames
 
 TOGETHER = 50
 CALLS = 200

@@ -4,11 +4,9 @@ import asyncio
 import signal
 import time
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 import grpc
-import pytest
 
 from onecode.v1 import recognition_pb2 as pb
 from onecode.v1 import status_pb2, status_pb2_grpc
@@ -22,18 +20,6 @@ GROWTH_BYTES_MAX = 16 * 2**20
 back, and a server's first thousand scans fill its caches."""
 
 
-def anonymous_bytes(pid: int) -> int:
-    """Return the memory of a process that is no file's (proc(5)); a store's pages are not counted."""
-    (line,) = (line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("RssAnon:"))
-    return int(line.split()[1]) * 1024
-
-
-@pytest.fixture
-def running(deployment: Deployment, serve: Any) -> Server:
-    started: Server = serve(deployment)
-    return started
-
-
 def test_a_scanner_that_does_not_read_is_held_back_and_gets_every_answer_once_when_it_reads_on(
     running: Server, deployment: Deployment
 ) -> None:
@@ -41,24 +27,24 @@ def test_a_scanner_that_does_not_read_is_held_back_and_gets_every_answer_once_wh
     assert min(map(len, codes)) >= 250
     code = codes[0]
     assert running.verify(code).verdict.decision == pb.DECISION_ADMIT
-    before = anonymous_bytes(running.process.pid)
+    before = running.anonymous_bytes()
     offer = Offer(lambda n: pb.StreamVerifyRequest(request_id=n, code=codes[n % 50], host_region="440000"))
     answers = scan(running, offer)
     eventually(offer.is_held_back, 60)
     assert offer.sent < OFFERED / 4
-    assert anonymous_bytes(running.process.pid) - before < GROWTH_BYTES_MAX
+    assert running.anonymous_bytes() - before < GROWTH_BYTES_MAX
     assert running.verify(code).verdict.decision == pb.DECISION_ADMIT
     offer.read_on()
     found = [(one.request_id, one.verdict.decision) for one in answers]
     assert answers.code() is grpc.StatusCode.OK
     assert found == [(number, pb.DECISION_ADMIT) for number in range(1, offer.sent + 1)]
-    assert anonymous_bytes(running.process.pid) - before < GROWTH_BYTES_MAX
+    assert running.anonymous_bytes() - before < GROWTH_BYTES_MAX
 
 
 def test_a_publisher_that_does_not_read_is_held_back(running: Server, deployment: Deployment) -> None:
     code = deployment.issue("420000")[0]
     running.verify(code)
-    before = anonymous_bytes(running.process.pid)
+    before = running.anonymous_bytes()
     local = status_pb2.LocalSubject(region="420000", id="x" * 200)
     # Each is rejected, so that the answers are as long as the requests.
     record = status_pb2.StatusRecord(publisher="999999", subject={"local": local}, level=1, scope=1, revision=1)
@@ -67,7 +53,7 @@ def test_a_publisher_that_does_not_read_is_held_back(running: Server, deployment
     answers = status_pb2_grpc.StatusServiceStub(running.channel(*SMALL_WINDOW)).PublishStatuses(iter(offer))
     eventually(offer.is_held_back, 60)
     assert offer.sent < OFFERED / 4
-    assert anonymous_bytes(running.process.pid) - before < GROWTH_BYTES_MAX
+    assert running.anonymous_bytes() - before < GROWTH_BYTES_MAX
     assert running.verify(code).verdict.decision == pb.DECISION_ADMIT
     offer.read_on()
     rejected = [one.sequence for answer in answers for one in answer.rejections]

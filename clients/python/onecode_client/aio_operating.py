@@ -18,7 +18,7 @@ from onecode.v1 import (
 from onecode_client.aio_connection import AsyncConnection
 from onecode_client.channels import options_for
 from onecode_client.connection import DEADLINE_S
-from onecode_client.operating import new_request_id, report_request, status_request
+from onecode_client.operating import report_request, status_request, step_request
 
 if TYPE_CHECKING:
     _Status = status_pb2_grpc.StatusServiceAsyncStub
@@ -71,12 +71,12 @@ class AsyncOperatorClient(AsyncConnection[_Stubs]):
 
     async def acknowledge_exception(self, identifier: str, request_id: str = "") -> exceptions_pb2.RecognitionException:
         """Let a report take effect; ``request_id`` as in ``report_exception``. Raises ServerError."""
-        request = exceptions_pb2.AcknowledgeExceptionRequest(id=identifier, request_id=request_id or new_request_id())
+        request = step_request(exceptions_pb2.AcknowledgeExceptionRequest, identifier, request_id)
         return (await self._answered(lambda stubs: stubs.exceptions.AcknowledgeException, request)).exception
 
     async def withdraw_exception(self, identifier: str, request_id: str = "") -> exceptions_pb2.RecognitionException:
         """End a report before its time; ``request_id`` as in ``report_exception``. Raises ServerError."""
-        request = exceptions_pb2.WithdrawExceptionRequest(id=identifier, request_id=request_id or new_request_id())
+        request = step_request(exceptions_pb2.WithdrawExceptionRequest, identifier, request_id)
         return (await self._answered(lambda stubs: stubs.exceptions.WithdrawException, request)).exception
 
     async def exceptions(self, **filters: Any) -> AsyncIterator[exceptions_pb2.RecognitionException]:

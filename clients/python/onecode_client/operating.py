@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import grpc
 from google.protobuf.json_format import ParseDict, ParseError
@@ -19,6 +19,8 @@ from onecode.v1 import (
 from onecode_client.connection import DEADLINE_S, Connection
 from onecode_client.errors import ServerError, answered, server_error
 from onecode_client.publishing import PATIENCE_S, Outbox, Patience
+
+_Step = TypeVar("_Step", exceptions_pb2.AcknowledgeExceptionRequest, exceptions_pb2.WithdrawExceptionRequest)
 
 
 class OperatorClient(Connection):
@@ -92,12 +94,12 @@ class OperatorClient(Connection):
 
     def acknowledge_exception(self, identifier: str, request_id: str = "") -> exceptions_pb2.RecognitionException:
         """Let a report take effect; ``request_id`` as in ``report_exception``. Raises ServerError."""
-        request = exceptions_pb2.AcknowledgeExceptionRequest(id=identifier, request_id=request_id or new_request_id())
+        request = step_request(exceptions_pb2.AcknowledgeExceptionRequest, identifier, request_id)
         return answered(lambda: self._exceptions.AcknowledgeException(request, timeout=self.deadline_s)).exception
 
     def withdraw_exception(self, identifier: str, request_id: str = "") -> exceptions_pb2.RecognitionException:
         """End a report before its time; ``request_id`` as in ``report_exception``. Raises ServerError."""
-        request = exceptions_pb2.WithdrawExceptionRequest(id=identifier, request_id=request_id or new_request_id())
+        request = step_request(exceptions_pb2.WithdrawExceptionRequest, identifier, request_id)
         return answered(lambda: self._exceptions.WithdrawException(request, timeout=self.deadline_s)).exception
 
     def exceptions(self, **filters: Any) -> Iterator[exceptions_pb2.RecognitionException]:
@@ -133,6 +135,11 @@ def status_request(
 def new_request_id() -> str:
     """Return a request id that nobody else has: gRPC may send the request again under it, and it is done once."""
     return uuid.uuid4().hex
+
+
+def step_request(kind: type[_Step], identifier: str, request_id: str) -> _Step:
+    """Return the request for a step of a report, under a request id of its own where none is given."""
+    return kind(id=identifier, request_id=request_id or new_request_id())
 
 
 def report_request(

@@ -10,10 +10,10 @@ from typing import Any, Final
 
 import click
 
-from onecode_server.app import open_engine
 from onecode_server.cli import output, trust_document
 from onecode_server.cli.options import PathType
 from onecode_server.cli.pictures import Pictures
+from onecode_server.composition import open_engine
 from onecode_server.crypto.signing import Signer
 from onecode_server.data_directory import DataDirectory
 from onecode_server.errors import Misconfigured

@@ -11,10 +11,10 @@ from typing import Any, Final, TypeVar
 import click
 
 from onecode_client import OperatorClient, ServerError
-from onecode_server.app import Engine, open_engine
 from onecode_server.cli import output, record_file
 from onecode_server.cli.connected import connected
 from onecode_server.cli.options import PathType, json_option, server_instead_option
+from onecode_server.composition import Engine, open_engine
 from onecode_server.engine.publisher import LocalSubject, SubjectName
 from onecode_server.errors import Misconfigured, PreconditionFailed
 from onecode_server.model.code import Scan

@@ -6,10 +6,10 @@ from typing import Final
 
 import click
 
-from onecode_server.app import open_for_migration
 from onecode_server.cli import output
 from onecode_server.cli.options import PathType
 from onecode_server.cli.store_backup import backup, restore
+from onecode_server.composition import open_for_migration
 from onecode_server.data_directory import DataDirectory
 from onecode_server.engine.migration import Copied
 from onecode_server.errors import Misconfigured, StoreUnavailable

@@ -3,9 +3,6 @@
 Durations are measured by the monotonic clock, which no step moves; the wall clock judges codes, records and the list.
 """
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
 
 from onecode_server.errors import StoreUnavailable
@@ -15,14 +12,6 @@ from onecode_server.model.verdict import Authenticity, Decision, Reason, Recogni
 from tests.world import HOUR, NOON, World
 
 BACK, AHEAD = -HOUR, HOUR
-
-
-@pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
-    made = World(tmp_path)
-    await made.start()
-    yield made
-    await made.store.close()
 
 
 @pytest.mark.parametrize("step", [BACK, AHEAD])
