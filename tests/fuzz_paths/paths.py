@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from unittest.mock import patch
 
 from onecode_server.counting import children
-from onecode_server.engine import authenticator, column_authenticator, template_cache, templates, verifier
+from onecode_server.engine import authenticator, column_authenticator, template_cache, templates, turns, verifier
 from onecode_server.engine.check import Answers, Check
 from onecode_server.engine.row_reader import RowReader
 from onecode_server.errors import StoreUnavailable
@@ -77,7 +77,8 @@ def small_bounds() -> Iterator[None]:
         (template_cache, {"TEMPLATES_MAX": 3, "SPELLINGS_MAX": 1, "MISSES_MAX": 2, "TOUCH_READS": 1}),
         (column_authenticator, {"LEARNED_MAX": 8}),
         (templates, {"WORDS_MAX": 2}),
-        (verifier, {"SHARED_CODES": 80, "TOGETHER_CODES": 120, "SLICE_CODES": 24, "SHARED_TURNS": 2}),
+        (verifier, {"SHARED_CODES": 80, "TOGETHER_CODES": 120, "SLICE_CODES": 24}),
+        (turns, {"TURNS": 2}),
     )
     with ExitStack() as stack:
         for module, values in bounds:

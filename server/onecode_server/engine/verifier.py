@@ -26,6 +26,7 @@ from onecode_server.engine.decider import Decider, Hosted
 from onecode_server.engine.follower import Follower
 from onecode_server.engine.status_cache import StatusCache
 from onecode_server.engine.trust_source import TrustSource
+from onecode_server.engine.turns import Turns
 from onecode_server.metrics import UNKNOWN_REGION, Metrics
 from onecode_server.model.code import Scan
 from onecode_server.model.scanned import all_bare, bare
@@ -42,9 +43,6 @@ TOGETHER_CODES: Final = 512
 SHARED_CODES: Final = 192
 """How many of them where single calls come in between: those wait for some slices, and the fewer codes to a slice, the
 more each costs."""
-SHARED_TURNS: Final = 12
-"""Turns of the loop between two slices then. A call is accepted in one, read in another and answered in a third, and
-each waits for a thread of gRPC's; a turn that nobody wants costs some ten microseconds."""
 
 
 def _bare(scan: Scan) -> Scan:
@@ -93,6 +91,7 @@ class Verifier:
         self._decider = decider
         self._metrics = metrics
         self._clock = clock
+        self._turns = Turns()
 
     async def check(self, scans: Sequence[Scan]) -> Outcome:
         """Check scans one by one, and return the checks in order. Raises NotServing while there is no trust list."""
@@ -127,9 +126,8 @@ class Verifier:
         which = np.empty(len(codes), np.int64)
         start = 0
         while start < len(codes):
-            if start:
-                for _ in range(SHARED_TURNS if is_shared() else 1):
-                    await asyncio.sleep(0)
+            if start or len(codes) > TOGETHER_CODES:
+                await self._turns.leave()
             end = start + (SHARED_CODES if is_shared() else TOGETHER_CODES)
             verdicts, places = await self._verify_together(codes[start:end], at)
             which[start:end] = places + len(distinct)
