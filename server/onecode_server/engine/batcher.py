@@ -108,13 +108,17 @@ class Batcher:
 
     async def _wait(self, scan: Scan) -> Single:
         """Have a scan checked in the next batch."""
+        # No variable holds the future: it keeps a failure, which keeps its frames, which would keep the future.
+        return await self._enqueue(scan)
+
+    def _enqueue(self, scan: Scan) -> asyncio.Future[Single]:
         future: asyncio.Future[Single] = asyncio.get_running_loop().create_future()
         self._waiting.append((scan, future, self._crowd.last_s))
         if len(self._waiting) >= GATHERED:
             self._has_gathered.set()
         if not self._is_busy:
             self._start()
-        return await future
+        return future
 
     def _start(self) -> None:
         if self._waiting:

@@ -28,10 +28,14 @@ class ConcurrencyLimit:
         if len(self._running) >= self._limit:
             work.close()
             raise Overloaded(f"too many {self._what} wait for the store", _RETRY_AFTER_S)
+        # No variable holds the task: it keeps a failure, which keeps its frames, which would keep the task.
+        return await asyncio.shield(self._begin(work))
+
+    def _begin(self, work: Coroutine[Any, Any, _T]) -> asyncio.Task[_T]:
         task = asyncio.create_task(work)
         self._running.add(task)
         task.add_done_callback(self._ended)
-        return await asyncio.shield(task)
+        return task
 
     def _ended(self, task: asyncio.Task[Any]) -> None:
         self._running.discard(task)

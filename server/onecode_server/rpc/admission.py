@@ -10,14 +10,13 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import grpc.aio
 
 from onecode_server.errors import Idle, OnecodeError, Overloaded, RequestOverdue
 from onecode_server.metrics import Metrics
 from onecode_server.rpc.answers import AnswerBudget
-from onecode_server.rpc.failures import failure_of
 from onecode_server.rpc.growth import Growth
 
 SWEEP_S: Final = 0.25
@@ -49,85 +48,117 @@ RETRY_AFTER_S: Final = 1.0
 
 _MEMORY: Final = "the server is short of memory, and nothing came on this call"
 _Context = grpc.aio.ServicerContext[Any, Any]
-_End = Callable[[_Context, OnecodeError], None]
+
+
+class Waiting:
+    """A call that waits for its request. Within its ``with`` statement, which is its task's, it may be ended by others.
+
+    It is ended by its own task: gRPC's ``abort`` from another one would cost a task more, and is what a flood of such
+    calls makes us pay most for.
+    """
+
+    __slots__ = ("_fault", "_task", "since_s")
+
+    def __init__(self, since_s: float) -> None:
+        self.since_s = since_s
+        self._fault: OnecodeError | None = None
+        self._task: asyncio.Task[Any] | None = None
+
+    def __enter__(self) -> Self:
+        self._task = asyncio.current_task()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, fault: BaseException | None, trace: object) -> None:
+        task, self._task = self._task, None
+        why, self._fault = self._fault, None
+        try:
+            if why is not None and kind is asyncio.CancelledError and task is not None:
+                task.uncancel()
+                raise why from None
+        finally:
+            del why  # else it would keep this frame, which would keep it, until garbage is collected
+
+    def end(self, fault: OnecodeError) -> None:
+        """Have the ``with`` statement raise ``fault``."""
+        if self._task is not None and self._fault is None:
+            self._fault = fault
+            self._task.cancel()
 
 
 class Requests:
     """Calls that wait for their request, the one that waits longest first."""
 
-    def __init__(self, end: _End, monotonic: Callable[[], float], count: Callable[[str], None]) -> None:
-        self._since_s: dict[_Context, float] = {}
-        self._end = end
+    def __init__(self, monotonic: Callable[[], float], count: Callable[[str], None]) -> None:
+        self._waiting: dict[Waiting, None] = {}
         self._monotonic = monotonic
         self._count = count
 
-    def begin(self, context: _Context) -> None:
+    def begin(self) -> Waiting:
         """Let a call wait. Where as many wait as may, the one that has waited longest is ended."""
-        now_s = self._monotonic()
-        if len(self._since_s) >= REQUESTS_MAX:
-            self._make_room(now_s, 1)
-        self._since_s[context] = now_s
+        call = Waiting(self._monotonic())
+        if len(self._waiting) >= REQUESTS_MAX:
+            self._make_room(call.since_s, 1)
+        self._waiting[call] = None
+        return call
 
-    def done(self, context: _Context) -> None:
+    def done(self, call: Waiting) -> None:
         """Note that a call's request has come, or that the call is over."""
-        self._since_s.pop(context, None)
+        self._waiting.pop(call, None)
 
     def sweep(self, *, memory_is_short: bool) -> None:
         """End the calls that have waited too long, or longest where too many wait."""
         now_s = self._monotonic()
-        while memory_is_short and len(self._since_s) > SILENT_MAX and self._first_s() <= now_s - SWEEP_S:
-            self._count("request_memory")
-            self._end(self._pop(), Overloaded(_MEMORY, RETRY_AFTER_S))
-        while self._since_s and self._first_s() <= now_s - REQUEST_S:
-            self._count("request_overdue")
-            self._end(self._pop(), RequestOverdue(f"the request did not come within {REQUEST_S:g} s"))
+        while memory_is_short and len(self._waiting) > SILENT_MAX and self._first.since_s <= now_s - SWEEP_S:
+            self._end_first("request_memory", Overloaded(_MEMORY, RETRY_AFTER_S))
+        while self._waiting and self._first.since_s <= now_s - REQUEST_S:
+            self._end_first("request_overdue", RequestOverdue(f"the request did not come within {REQUEST_S:g} s"))
         self._make_room(now_s, 0)
 
     def _make_room(self, now_s: float, places: int) -> None:
-        while (waiting := len(self._since_s) + places) > REQUESTS_MAX:
-            if waiting <= REQUESTS_BURST and self._first_s() > now_s - REQUEST_YIELDS_S:
+        while (waiting := len(self._waiting) + places) > REQUESTS_MAX:
+            if waiting <= REQUESTS_BURST and self._first.since_s > now_s - REQUEST_YIELDS_S:
                 return
-            self._count("request_displaced")
-            self._end(self._pop(), Overloaded("all places to wait are taken, by later calls", RETRY_AFTER_S))
+            fault = Overloaded("all places to wait are taken, by later calls", RETRY_AFTER_S)
+            self._end_first("request_displaced", fault)
 
-    def _first_s(self) -> float:
-        return next(iter(self._since_s.values()))
+    @property
+    def _first(self) -> Waiting:
+        return next(iter(self._waiting))
 
-    def _pop(self) -> _Context:
-        context = next(iter(self._since_s))
-        del self._since_s[context]
-        return context
+    def _end_first(self, reason: str, fault: OnecodeError) -> None:
+        self._count(reason)
+        call = self._first
+        del self._waiting[call]
+        call.end(fault)
 
 
-class Stream:
+class Stream(Waiting):
     """A stream that is open. ``used_s`` is when it last had a message, to or fro, on the monotonic clock."""
 
-    __slots__ = ("context", "peer", "task", "used_s")
+    __slots__ = ("peer", "used_s")
 
-    def __init__(self, context: _Context, task: "asyncio.Task[Any] | None", now_s: float) -> None:
-        self.context = context
-        self.task = task
-        self.peer = context.peer()
+    def __init__(self, peer: str, now_s: float) -> None:
+        super().__init__(now_s)
+        self.peer = peer
         self.used_s = now_s
 
 
 class Streams:
     """Streams that are open. Where all are taken, one of the connection that has most of them gives way."""
 
-    def __init__(self, end: _End, monotonic: Callable[[], float], count: Callable[[str], None]) -> None:
+    def __init__(self, monotonic: Callable[[], float], count: Callable[[str], None]) -> None:
         self._open: set[Stream] = set()
         self._by_peer: Counter[str] = Counter()
-        self._end = end
         self.monotonic = monotonic
         self._count = count
 
-    def open(self, context: _Context) -> Stream:
-        """Take a stream in, from its own task. Raises Overloaded where all are taken and none is idle."""
-        stream = Stream(context, asyncio.current_task(), self.monotonic())
+    def open(self, peer: str) -> Stream:
+        """Take a stream in. Raises Overloaded where all are taken and none is idle."""
+        stream = Stream(peer, self.monotonic())
         if len(self._open) >= STREAMS_MAX:
             self._make_room(stream.used_s)
         self._open.add(stream)
-        self._by_peer[stream.peer] += 1
+        self._by_peer[peer] += 1
         return stream
 
     def close(self, stream: Stream) -> None:
@@ -161,10 +192,7 @@ class Streams:
 
     def _dismiss(self, stream: Stream, fault: OnecodeError) -> None:
         self.close(stream)
-        self._end(stream.context, fault)
-        # It may wait for its caller to take an answer, behind which its status waits too.
-        if stream.task is not None:
-            stream.task.cancel()
+        stream.end(fault)
 
 
 class Running:
@@ -194,13 +222,12 @@ class Admission:
             metrics.refused_calls.labels(reason).inc()
 
         self._growth = growth
-        self.requests = Requests(self._end, monotonic, count)
+        self.requests = Requests(monotonic, count)
         self.answers = AnswerBudget(count)
-        self.streams = Streams(self._end, monotonic, count)
+        self.streams = Streams(monotonic, count)
         self._kinds = {"Verify": Running(count), "Health": Running(count)}
         self._others = Running(count)
         metrics.answer_bytes.set_function(lambda: self.answers.held_bytes)
-        self._endings: set[asyncio.Task[None]] = set()
 
     def running(self, service: str, method: str) -> Running:
         """Return where calls of a method count."""
@@ -214,14 +241,3 @@ class Admission:
             is_short = self._growth() > GROWTH_BYTES_MAX
         self.requests.sweep(memory_is_short=is_short)
         self.streams.sweep(memory_is_short=is_short)
-
-    def _end(self, context: _Context, fault: OnecodeError) -> None:
-        task = asyncio.get_running_loop().create_task(_abort(context, fault))
-        self._endings.add(task)
-        task.add_done_callback(self._endings.discard)
-
-
-async def _abort(context: _Context, fault: OnecodeError) -> None:
-    failure = failure_of(fault)
-    with suppress(grpc.aio.BaseError):  # as abort always ends, or the call has ended meanwhile
-        await context.abort(failure.code, failure.message, failure.trailing_metadata)

@@ -1,10 +1,9 @@
 """The one place where failures become gRPC statuses, each with google.rpc.ErrorInfo (AIP-193)."""
 
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 import grpc
-from google.protobuf import any_pb2
-from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 
 from onecode_server.errors import (
@@ -22,6 +21,8 @@ from onecode_server.errors import (
 )
 
 DOMAIN: Final = "onecode"
+FAILURES_KEPT: Final = 256
+"""Failures whose bytes are kept, some 500 bytes each: a flood is refused with the same words again and again."""
 _DETAILS_KEY: Final = "grpc-status-details-bin"
 
 
@@ -47,9 +48,7 @@ def failure_of(fault: Exception) -> Failure:  # noqa: C901, PLR0911 - a table, a
         case Draining():
             return _failure(grpc.StatusCode.UNAVAILABLE, str(fault), "DRAINING")
         case Overloaded():
-            retry = error_details_pb2.RetryInfo()
-            retry.retry_delay.FromNanoseconds(round(fault.retry_after_s * 1e9))
-            return _failure(grpc.StatusCode.RESOURCE_EXHAUSTED, str(fault), "OVERLOADED", retry)
+            return _failure(grpc.StatusCode.RESOURCE_EXHAUSTED, str(fault), "OVERLOADED", fault.retry_after_s)
         case RequestOverdue():
             return _failure(grpc.StatusCode.DEADLINE_EXCEEDED, str(fault), "REQUEST_OVERDUE")
         case Idle():
@@ -64,10 +63,12 @@ def failure_of(fault: Exception) -> Failure:  # noqa: C901, PLR0911 - a table, a
             return _failure(grpc.StatusCode.INTERNAL, "an unexpected failure, which the server has logged", "INTERNAL")
 
 
-def _failure(code: grpc.StatusCode, message: str, reason: str, *more: Message) -> Failure:
+@lru_cache(FAILURES_KEPT)
+def _failure(code: grpc.StatusCode, message: str, reason: str, retry_after_s: float | None = None) -> Failure:
     status = status_pb2.Status(code=code.value[0], message=message)
-    for detail in (error_details_pb2.ErrorInfo(reason=reason, domain=DOMAIN), *more):
-        packed = any_pb2.Any()
-        packed.Pack(detail)
-        status.details.append(packed)
+    status.details.add().Pack(error_details_pb2.ErrorInfo(reason=reason, domain=DOMAIN))
+    if retry_after_s is not None:
+        retry = error_details_pb2.RetryInfo()
+        retry.retry_delay.FromNanoseconds(round(retry_after_s * 1e9))
+        status.details.add().Pack(retry)
     return Failure(code, message, ((_DETAILS_KEY, status.SerializeToString()),))

@@ -69,7 +69,8 @@ class Intake(Generic[_T]):
 
     def close(self) -> None:
         """Stop reading."""
-        for task in self._tasks:
+        tasks, self._tasks = self._tasks, []  # what ends a task keeps its frame, and that this object
+        for task in tasks:
             task.cancel()
 
     async def _read(self, messages: AsyncIterator[_T]) -> None:

@@ -61,6 +61,11 @@ class Lane:
         Work that has not begun when its caller leaves is never done; what has begun is left to itself. Raises
         StoreBusy where the queue is full, StoreUnavailable where it was closed, and TimeoutError.
         """
+        async with asyncio.timeout(timeout_s):
+            # No variable holds the future: it keeps a failure, which keeps its frames, which would keep the future.
+            return cast("_T", await self._begin(work, owner, weight))
+
+    def _begin(self, work: Work, owner: str, weight: int) -> asyncio.Future[Any]:
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         with self._lock:
             if self._is_closed:
@@ -69,8 +74,7 @@ class Lane:
         if gone:
             _settle_there(gone, Outcome(fault=StoreBusy("too many calls wait for the store", RETRY_AFTER_S)))
         self._wake.put(True)
-        async with asyncio.timeout(timeout_s):
-            return cast("_T", await future)
+        return future
 
     def close(self) -> bool:
         """Let calls that wait know, and wait for the one that runs; tell whether the thread has ended."""

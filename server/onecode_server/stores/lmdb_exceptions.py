@@ -137,7 +137,10 @@ class ExceptionTables(AuditedTables):
 
         judged = await self._env.read(look)
         if isinstance(judged, OnecodeError):
-            raise judged
+            try:
+                raise judged
+            finally:
+                del judged  # it keeps this frame, which would keep it
         return judged if isinstance(judged, ExceptionAnswer) else await self._env.write(write, owner="exceptions")
 
     def _put(self, txn: Any, step: ExceptionChange) -> None:

@@ -2,12 +2,11 @@
 
 import asyncio
 import gc
-from typing import Any
+import weakref
 
-import grpc
 import pytest
 
-from onecode_server.errors import Overloaded
+from onecode_server.errors import Idle, OnecodeError, Overloaded, RequestOverdue
 from onecode_server.metrics import Metrics
 from onecode_server.rpc.admission import (
     GROWTH_BYTES_MAX,
@@ -22,25 +21,25 @@ from onecode_server.rpc.admission import (
     STREAMS_MAX,
     SWEEP_S,
     Admission,
+    Stream,
+    Waiting,
 )
 from onecode_server.rpc.growth import Growth
 
 
 class Call:
-    """What gRPC knows of a call, as far as it is asked here."""
+    """A call that waits for its caller, in a task of its own. ``fault`` is what it was ended with."""
 
-    def __init__(self, peer: str = "ipv4:127.0.0.1:1") -> None:
-        self._peer = peer
-        self.ended: grpc.StatusCode | None = None
+    def __init__(self, place: Waiting) -> None:
+        self.fault: type[OnecodeError] | None = None
+        self.task = asyncio.create_task(self._wait(place))
 
-    def peer(self) -> str:
-        return self._peer
-
-    async def abort(self, code: grpc.StatusCode, details: str, trailing: Any) -> None:
-        assert details
-        assert trailing
-        self.ended = code
-        raise grpc.aio.AbortError
+    async def _wait(self, place: Waiting) -> None:
+        try:
+            with place:
+                await asyncio.Event().wait()
+        except OnecodeError as fault:
+            self.fault = type(fault)
 
 
 class Grown(Growth):
@@ -64,119 +63,153 @@ class Setup:
         self.metrics = Metrics()
         self.grown = Grown()
         self.room = Admission(self.metrics, self.grown, lambda: self.now_s)
+        self.calls: list[Call] = []
+
+    async def request(self) -> Call:
+        """Begin a call whose request does not come."""
+        return await self._begun(self.room.requests.begin())
+
+    async def stream(self, peer: str = "gate") -> Call:
+        """Open a stream on which nothing comes. Raises Overloaded."""
+        return await self._begun(self.room.streams.open(peer))
+
+    async def _begun(self, place: Waiting) -> Call:
+        self.calls.append(Call(place))
+        await asyncio.sleep(0)
+        return self.calls[-1]
 
     async def after(self, seconds: float) -> None:
+        """Let time pass and what is overdue be ended."""
         self.now_s += seconds
         await self.room.sweep()
-        await asyncio.sleep(0)
+        for _ in range(3):
+            await asyncio.sleep(0)
+
+    async def end(self) -> None:
+        """End all calls."""
+        for call in self.calls:
+            call.task.cancel()
+        await asyncio.wait([call.task for call in self.calls])
 
     def refused(self, reason: str) -> float:
+        """Return how many calls were ended for a reason."""
         found = self.metrics.registry.get_sample_value("onecode_refused_calls_total", {"reason": reason})
         return found or 0
 
 
+def standing(calls: list[Call]) -> int:
+    """Return how many calls were not ended."""
+    return [call.fault for call in calls].count(None)
+
+
 async def test_a_call_whose_request_is_overdue_is_ended_and_those_that_came_later_are_not() -> None:
-    setup, early, late = Setup(), Call(), Call()
-    setup.room.requests.begin(early)
+    setup = Setup()
+    early = await setup.request()
     await setup.after(REQUEST_S / 2)
-    setup.room.requests.begin(late)
+    late = await setup.request()
     await setup.after(REQUEST_S / 2)
-    assert (early.ended, late.ended) == (grpc.StatusCode.DEADLINE_EXCEEDED, None)
+    assert (early.fault, late.fault) == (RequestOverdue, None)
     assert setup.refused("request_overdue") == 1
+    await setup.end()
 
 
 async def test_a_call_whose_request_came_is_left_alone() -> None:
-    setup, call = Setup(), Call()
-    setup.room.requests.begin(call)
-    setup.room.requests.done(call)
+    setup = Setup()
+    place = setup.room.requests.begin()
+    with place:
+        await asyncio.sleep(0)
+    setup.room.requests.done(place)
     await setup.after(2 * REQUEST_S)
-    assert call.ended is None
+    place.end(Overloaded("too late", 1))
+    await asyncio.sleep(0)  # which would be cancelled
+
+
+async def test_whoever_is_cancelled_by_its_caller_is_not_told_of_a_fault() -> None:
+    setup = Setup()
+    call = await setup.request()
+    call.task.cancel()
+    await asyncio.wait([call.task])
+    assert call.task.cancelled()
+    assert call.fault is None
 
 
 async def test_where_too_many_wait_for_their_request_the_first_give_way() -> None:
-    setup, calls = Setup(), [Call() for _ in range(REQUESTS_BURST)]
-    for call in calls:
-        setup.room.requests.begin(call)
+    setup = Setup()
+    calls = [await setup.request() for _ in range(REQUESTS_BURST)]
     assert setup.refused("request_displaced") == 0
-    setup.room.requests.begin(Call())  # one more than may come at once
+    await setup.request()  # one more than may come at once
     await setup.after(0)
-    assert [call.ended for call in calls[:2]] == [grpc.StatusCode.RESOURCE_EXHAUSTED, None]
+    assert [call.fault for call in calls[:2]] == [Overloaded, None]
     await setup.after(REQUEST_YIELDS_S)
-    assert [call.ended for call in calls].count(None) == REQUESTS_MAX - 1
-    assert calls[-1].ended is None
-    late = Call()
-    setup.room.requests.begin(late)
+    assert standing(calls) == REQUESTS_MAX - 1
+    assert calls[-1].fault is None
+    late = await setup.request()
     await setup.after(0)
-    assert [call.ended for call in calls].count(None) == REQUESTS_MAX - 2
-    assert late.ended is None
+    assert standing(calls) == REQUESTS_MAX - 2
+    assert late.fault is None
+    await setup.end()
 
 
-async def opened(setup: Setup, call: Call) -> asyncio.Task[None]:
-    """Open a stream in a task of its own, as a call has one, which does nothing from then on."""
-
-    async def work() -> None:
-        stream = setup.room.streams.open(call)
-        try:
-            await asyncio.Event().wait()
-        finally:
-            setup.room.streams.close(stream)
-
-    task = asyncio.create_task(work())
-    await asyncio.sleep(0)
-    return task
-
-
-async def test_a_stream_that_says_nothing_is_ended_and_may_be_opened_again() -> None:
-    setup, call = Setup(), Call()
-    task = await opened(setup, call)
+async def test_a_stream_that_says_nothing_is_ended() -> None:
+    setup = Setup()
+    stream = await setup.stream()
     await setup.after(STREAM_IDLE_S - 1)
-    assert call.ended is None
+    assert stream.fault is None
     await setup.after(1)
-    await asyncio.wait([task])
-    assert call.ended is grpc.StatusCode.UNAVAILABLE
+    assert stream.fault is Idle
     assert setup.refused("stream_idle") == 1
 
 
 async def test_a_stream_gives_way_where_it_is_idle_first_that_of_who_has_most() -> None:
-    setup, gate, stranger = Setup(), Call("gate"), Call("stranger")
-    tasks = [await opened(setup, gate)]
+    setup = Setup()
+    gate = await setup.stream("gate")
     setup.now_s += 1  # the gate's is the one that has been idle longest
-    tasks += [await opened(setup, stranger) for _ in range(STREAMS_MAX - 1)]
-    refused = await opened(setup, Call("newcomer"))
-    assert isinstance(refused.exception(), Overloaded)
+    strangers = [await setup.stream("stranger") for _ in range(STREAMS_MAX - 1)]
+    with pytest.raises(Overloaded):
+        await setup.stream("newcomer")
     setup.now_s += STREAM_YIELDS_S
-    newcomer = Call("newcomer")
-    tasks.append(await opened(setup, newcomer))
-    await asyncio.sleep(0)
-    assert (gate.ended, newcomer.ended, stranger.ended) == (None, None, grpc.StatusCode.RESOURCE_EXHAUSTED)
-    assert sum(task.done() for task in tasks) == 1
-    for task in tasks:
-        task.cancel()
-    await asyncio.wait(tasks)
+    newcomer = await setup.stream("newcomer")
+    await setup.after(0)
+    assert (gate.fault, newcomer.fault) == (None, None)
+    assert standing(strangers) == STREAMS_MAX - 2
+    await setup.end()
 
 
 async def test_where_memory_is_short_who_says_nothing_gives_way_and_who_is_at_work_does_not() -> None:
     setup = Setup()
-    waiting = [Call() for _ in range(2 * SILENT_MAX)]
-    silent = [Call() for _ in range(2 * SILENT_MAX)]
-    for call in waiting:
-        setup.room.requests.begin(call)
-    tasks = [await opened(setup, call) for call in silent]
+    waiting = [await setup.request() for _ in range(2 * SILENT_MAX)]
+    silent = [await setup.stream() for _ in range(2 * SILENT_MAX)]
     setup.grown.now = 2 * GROWTH_BYTES_MAX
     await setup.after(SWEEP_S)  # what is free is given back first, and is enough here
-    assert {call.ended for call in waiting + silent} == {None}
-    at_work = Call()
+    assert standing(waiting + silent) == 4 * SILENT_MAX
     setup.grown.now = setup.grown.trimmed_to = 2 * GROWTH_BYTES_MAX
-    tasks.append(await opened(setup, at_work))
+    at_work = await setup.stream()
     await setup.after(0)
-    assert [call.ended for call in waiting].count(None) == SILENT_MAX
-    assert [call.ended for call in silent].count(None) == SILENT_MAX
-    assert {call.ended for call in waiting + silent} == {None, grpc.StatusCode.RESOURCE_EXHAUSTED}
-    assert at_work.ended is None
+    assert standing(waiting) == SILENT_MAX
+    assert standing(silent) == SILENT_MAX
+    assert at_work.fault is None
     assert (setup.refused("request_memory"), setup.refused("stream_memory")) == (SILENT_MAX, SILENT_MAX)
-    for task in tasks:
-        task.cancel()
-    await asyncio.wait(tasks)
+    await setup.end()
+
+
+async def test_what_ended_a_call_is_not_kept_until_garbage_is_collected() -> None:
+    setup, ended = Setup(), []
+    gc.collect()
+    gc.disable()
+    try:
+        for place in (setup.room.requests.begin(), setup.room.streams.open("gate")):
+            fault = Overloaded("another has come", 1)
+            ended.append(weakref.ref(fault))
+            call = Call(place)
+            await asyncio.sleep(0)
+            place.end(fault)
+            del fault
+            await asyncio.wait([call.task])
+            setup.room.streams.close(place) if isinstance(place, Stream) else setup.room.requests.done(place)
+            del call, place
+        assert [kept() for kept in ended] == [None, None]
+    finally:
+        gc.enable()
 
 
 def test_what_the_process_takes_shows_as_growth() -> None:
