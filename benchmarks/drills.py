@@ -42,6 +42,7 @@ SERVING_S: Final = 60.0
 KILL_EVERY_S: Final = 10.0
 FAILED_SHARE_MAX: Final = 1e-4
 """Of calls while a worker is killed every ten seconds, with the client's own retries."""
+LOOKS: Final = 20
 MEMORY_TIMES_MAX, FILES_MORE_MAX = 1.2, 8
 """Growth of memory and descriptors, from the first tenth of the cancelled calls to the last."""
 
@@ -108,15 +109,18 @@ async def rolling(server: Server, codes: list[bytes], times: int) -> bool:
 
 
 async def cancelled(server: Server, codes: list[bytes], times: int) -> bool:
-    """Streams, batches and publications are cancelled at any moment: memory and descriptors stay."""
-    looks = []
-    for number in range(times):
-        await asyncio.gather(*(_cancel(server, codes, place) for place in range(8)))
-        if number % max(1, times // 20) == 0:
-            looks.append((max(memory_mib(pid)[1] for pid in with_children(server.pid)), _files(server.pid)))
-            print(f"{number:,} of {times:,} rounds: {looks[-1][0]:.0f} MiB, {looks[-1][1]} descriptors", flush=True)
-    first, last = looks[len(looks) // 10], looks[-1]
-    print(f"{times * 8:,} calls cancelled: {first[0]:.0f} to {last[0]:.0f} MiB, {first[1]} to {last[1]} descriptors")
+    """Streams, batches and publications are cancelled at any moment, for so many minutes: memory and descriptors
+    stay."""
+    looks, calls = [], 0
+    for number in range(1, LOOKS + 1):
+        ends_s = time.monotonic() + times * 60 / LOOKS
+        while time.monotonic() < ends_s:
+            await asyncio.gather(*(_cancel(server, codes, place) for place in range(8)))
+            calls += 8
+        looks.append((max(memory_mib(pid)[1] for pid in with_children(server.pid)), _files(server.pid)))
+        print(f"{number} of {LOOKS}: {calls:,} calls, {looks[-1][0]:.0f} MiB, {looks[-1][1]} descriptors", flush=True)
+    first, last = looks[LOOKS // 10], looks[-1]
+    print(f"{calls:,} calls cancelled: {first[0]:.0f} to {last[0]:.0f} MiB, {first[1]} to {last[1]} descriptors")
     return last[0] <= MEMORY_TIMES_MAX * first[0] and last[1] <= first[1] + FILES_MORE_MAX
 
 
@@ -188,12 +192,12 @@ def _served() -> Iterator[tuple[Server, list[bytes]]]:
             yield server, codes
 
 
-_DRILLS: Final = {"killed": (killed, 10), "rolling": (rolling, 100), "cancelled": (cancelled, 2_000)}
+_DRILLS: Final = {"killed": (killed, 10), "rolling": (rolling, 100), "cancelled": (cancelled, 2)}
 
 
 @click.command()
 @click.argument("drill", type=click.Choice(list(_DRILLS)))
-@click.option("--times", type=click.IntRange(1), help="How often. Default: 10 kills, 100 restarts, 2,000 rounds.")
+@click.option("--times", type=click.IntRange(1), help="Default: 10 kills, 100 restarts, cancelling for 2 minutes.")
 def main(drill: str, times: int | None) -> None:
     """Put a server through a drill."""
     run, usual = _DRILLS[drill]
