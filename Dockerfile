@@ -18,8 +18,8 @@ ARG RUN_IMAGE=python:3.11-slim-trixie
 FROM ${BUILD_IMAGE} AS build
 WORKDIR /src
 RUN python -m venv /opt/onecode
-COPY constraints-runtime.txt ./
-RUN /opt/onecode/bin/pip install --no-cache-dir --require-hashes --no-deps -r constraints-runtime.txt
+COPY requirements/runtime.txt ./requirements/
+RUN /opt/onecode/bin/pip install --no-cache-dir --require-hashes --no-deps -r requirements/runtime.txt
 COPY pyproject.toml setup.py README.md LICENSE ./
 COPY clients/python clients/python
 COPY server server
@@ -29,7 +29,7 @@ FROM ${RUN_IMAGE}
 RUN useradd --uid 10001 --create-home onecode && install -d -o onecode -g onecode -m 0700 /data
 COPY --from=build /opt/onecode /opt/onecode
 # Without the kernels everything works and takes up to forty times as long, which nobody wants of an image.
-RUN ["/opt/onecode/bin/python", "-c", "import onecode_server.crypto._kernel, onecode_server.formats._columns"]
+RUN ["/opt/onecode/bin/python", "-c", "import onecode_server.crypto._kernel, onecode_server.codes.encodings._columns"]
 USER onecode
 ENV PATH=/opt/onecode/bin:$PATH ONECODE_DATA_DIR=/data ONECODE_METRICS=127.0.0.1:9464
 VOLUME /data

@@ -8,29 +8,35 @@ PROTOC := $(VENV)/protoc
 PIN    := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help attack drills demo test fuzz fuzz-ci fuzz-paths fuzz-paths-ci check packages lowest coverage protos stubs-fresh breaking lint types imports bench bench-gate bench-peers spread soak bench-kernel bench-store bench-floods go-client constraints clean
+.PHONY: help attack drills demo test test-fast test-random fuzz fuzz-ci fuzz-paths fuzz-paths-ci check packages lowest coverage protos stubs-fresh breaking lint types imports bench bench-gate bench-peers spread soak bench-kernel bench-store bench-floods go-client requirements docs docs-fresh clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
-$(STAMP): pyproject.toml setup.py constraints.txt $(wildcard server/onecode_server/*/kernel/*)
+$(STAMP): pyproject.toml setup.py requirements/dev.txt $(wildcard $(addsuffix /kernel/*,server/onecode_server/crypto server/onecode_server/codes/encodings))
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "onecode needs Python 3.11 or later; set PYTHON="; exit 2; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r constraints.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
 # The compiler of the stubs is an older one than what else is installed here could live with.
-$(PROTOC)/.installed: constraints-stubs.txt | $(STAMP)
+$(PROTOC)/.installed: requirements/stubs.txt | $(STAMP)
 	$(PYTHON) -m venv $(PROTOC)
-	$(PROTOC)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r constraints-stubs.txt
+	$(PROTOC)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/stubs.txt
 	@touch $@
 
 demo: $(STAMP) ## verify and translate a traveller's code on a real server
 	$(BIN)/python -m demo
 
-test: $(STAMP) ## run the tests
+test: $(STAMP) ## run all tests
 	$(BIN)/python -m pytest $(TEST_FLAGS)
+
+test-fast: $(STAMP) ## run the tests that start no servers and are quick (tests/conftest.py names the slow ones)
+	$(BIN)/python -m pytest -m "not slow" $(TEST_FLAGS)
+
+test-random: $(STAMP) ## run the property tests on fresh examples; `make test` has the same ones in every run
+	$(BIN)/python -m pytest -m hypothesis --hypothesis-profile=random $(TEST_FLAGS)
 
 FUZZ_S ?= 600
 fuzz: $(STAMP) ## compare the kernel with PyNaCl's libsodium on made signatures, FUZZ_S seconds (needs clang)
@@ -55,24 +61,25 @@ packages: $(STAMP) ## build both packages, install them where nothing else is, w
 LOWEST := build/lowest
 # Where the packages differ: wire, store, signatures, arrays, settings, what commands print. Rules and numbers are ours.
 LOWEST_TESTS := $(addprefix tests/unit/,cli client rpc stores crypto/test_libsodium.py crypto/test_signing.py \
-    formats/test_national.py formats/test_base45_columns.py formats/test_base64url_columns.py engine/test_verifier.py \
-    engine/test_translator.py engine/test_publisher.py engine/test_other_peoples_codes.py test_config.py test_metrics.py) \
+    codes/national/test_codec.py codes/encodings/test_base45_columns.py codes/encodings/test_base64url_columns.py \
+    verification/test_verifier.py verification/authenticate/test_other_peoples_codes.py translation/test_translator.py \
+    publication/test_publisher.py settings/test_config.py telemetry/test_metrics.py) \
   $(addprefix tests/integration/test_,client.py exceptions.py every_rule.py init.py mistakes.py observation.py \
     other_clients.py pictures.py requests.py status.py streams.py trust_edits.py workers.py)
 PURELIB = -c 'import sysconfig; print(sysconfig.get_path("purelib"))'
 lowest: packages ## run what other people's packages have a part in on the lowest versions that pyproject.toml allows
 	$(PYTHON) -m venv --clear $(LOWEST)
-	$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r constraints-lowest.txt
+	$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/lowest.txt
 	$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check --no-index --no-deps $(DIST)/native/*.whl
 	$(BIN)/python $(PURELIB) > "$$($(LOWEST)/bin/python $(PURELIB))/tools.pth"
 	$(LOWEST)/bin/python -m pytest $(LOWEST_TESTS)
 
-coverage: $(STAMP) ## after `make test TEST_FLAGS=--cov`: hold rules, formats and engine to 95 % of lines and branches
-	@for room in rules formats engine; do \
-	  $(BIN)/python -m coverage report --include="*/onecode_server/$$room/*" --fail-under=95 --skip-covered --show-missing || exit 1; \
+coverage: $(STAMP) ## after `make test TEST_FLAGS=--cov`: hold the rules, the codes and all that decides to 95 % of lines and branches
+	@for package in rules codes verification status publication recognition translation trust; do \
+	  $(BIN)/python -m coverage report --include="*/onecode_server/$$package/*" --fail-under=95 --skip-covered --show-missing || exit 1; \
 	done
 
-check: lint types imports stubs-fresh ## lint, types, layers, stubs and protos
+check: lint types imports stubs-fresh docs-fresh ## lint, types, layers, stubs, protos and their page
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
@@ -81,7 +88,7 @@ lint: $(STAMP)
 	$(BIN)/buf format --diff --exit-code protos
 
 types: $(STAMP)
-	$(BIN)/mypy server/onecode_server clients/python/onecode_client demo
+	$(BIN)/mypy server/onecode_server clients/python/onecode_client demo benchmarks
 
 imports: $(STAMP)
 	$(BIN)/lint-imports
@@ -92,10 +99,17 @@ protos: $(STAMP) $(PROTOC)/.installed ## generate the Python stubs from protos/
 stubs-fresh: $(STAMP) $(PROTOC)/.installed
 	./protos/check-fresh.sh $(PROTOC)/bin $(BIN) $(STUBS)
 
+API_PAGE = $(BIN)/buf build protos --exclude-imports -o - | $(BIN)/python protos/generate_api.py
+docs: $(STAMP) ## generate docs/api.md from the comments of protos/
+	$(API_PAGE) docs/api.md
+
+docs-fresh: $(STAMP)
+	$(API_PAGE) --check docs/api.md
+
 breaking: $(STAMP) ## compare the protos with AGAINST (default: the last release tag, else the first commit that has them)
 	./protos/check-breaking.sh $(BIN) $(AGAINST)
 
-BENCH_TOOLS = $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r constraints-bench.txt
+BENCH_TOOLS = $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/bench.txt
 
 bench: $(STAMP) ## the server against its peers and its bars, with plots, in under five minutes
 	$(BENCH_TOOLS)
@@ -135,13 +149,13 @@ bench-store: $(STAMP) ## a store of 10 million subjects against one of 100 thous
 go-client: $(PROTOC)/.installed ## build the Go client on stubs generated from protos/ (needs Go)
 	PYTHON="$$PWD/$(PROTOC)/bin/python" ./clients/go/build.sh
 
-constraints: ## pin the newest dependencies that pyproject.toml allows, with hashes (needs uv)
-	$(PIN) pyproject.toml --group dev --upgrade -o constraints.txt
-	$(PIN) pyproject.toml --group build --constraint constraints.txt -o constraints-runtime.txt
-	$(PIN) pyproject.toml --group bench --constraint constraints.txt -o constraints-bench.txt
-	$(PIN) --group stubs --upgrade -o constraints-stubs.txt
-	$(PIN) pyproject.toml --resolution lowest-direct --upgrade -o constraints-lowest.txt
-	$(PIN) clients/python/pyproject.toml --resolution lowest-direct --upgrade -o constraints-lowest-client.txt
+requirements: ## pin the newest dependencies that pyproject.toml allows, with hashes (needs uv)
+	$(PIN) pyproject.toml --group dev --upgrade -o requirements/dev.txt
+	$(PIN) pyproject.toml --group build --constraint requirements/dev.txt -o requirements/runtime.txt
+	$(PIN) pyproject.toml --group bench --constraint requirements/dev.txt -o requirements/bench.txt
+	$(PIN) --group stubs --upgrade -o requirements/stubs.txt
+	$(PIN) pyproject.toml --resolution lowest-direct --upgrade -o requirements/lowest.txt
+	$(PIN) clients/python/pyproject.toml --resolution lowest-direct --upgrade -o requirements/lowest-client.txt
 
 clean: ## remove what make made
 	rm -rf $(VENV) .mypy_cache .ruff_cache .coverage .hypothesis .import_linter_cache build benchmarks/peers/build

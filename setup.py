@@ -2,6 +2,6 @@
 
 from setuptools import setup
 
-KERNELS = ("crypto", "formats")
+KERNELS = ("crypto", "codes/encodings")
 
-setup(cffi_modules=[f"server/onecode_server/{room}/kernel/build.py:ffibuilder" for room in KERNELS])
+setup(cffi_modules=[f"server/onecode_server/{package}/kernel/build.py:ffibuilder" for package in KERNELS])

@@ -19,7 +19,9 @@ from nacl.signing import SigningKey
 
 from onecode.v1 import recognition_pb2 as pb
 from onecode_server.cli import output
-from onecode_server.formats import base45, base64url, bounded_cbor, jwt, national
+from onecode_server.codes.encodings import base45, base64url, bounded_cbor
+from onecode_server.codes.jwt import codec as jwt
+from onecode_server.codes.national import codec as national
 
 from benchmarks import load, servers, workload
 from benchmarks.http2 import Connection, framed

@@ -29,7 +29,8 @@ from onecode_client import AsyncOnecodeClient, OnecodeClient
 from onecode_client.loopback import UNPROXIED
 
 from benchmarks import servers, workload
-from benchmarks.servers import Server, cpu_s
+from benchmarks.processes import cpu_s
+from benchmarks.servers import Server
 from benchmarks.workload import HOST_REGION
 
 CALLERS: Final = 256

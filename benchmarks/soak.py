@@ -24,8 +24,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedCo
 from onecode.v1 import status_pb2 as pb
 from onecode_client import OperatorClient
 from onecode_server.composition import open_engine
-from onecode_server.engine.publisher import LocalSubject
 from onecode_server.model.status import UNPUBLISHED, Level, Scope, StatusRecord
+from onecode_server.publication.publisher import LocalSubject
+from onecode_server.stores.protocol import Unreadable
 
 from benchmarks.servers import RestartingServer
 from benchmarks.workload import COMMAND_TIMEOUT_S, ONECODE
@@ -109,7 +110,8 @@ async def missing(data_dir: Path, through: int) -> list[int]:
             kept = (await engine.store.statuses([whom.subject for whom in resolved if whom is not None])).records
             for number, records in zip(numbers, kept, strict=True):
                 level, revision = _what(number)
-                published = tuple(record._replace(published_at=UNPUBLISHED) for record in records)  # whenever that was
+                found_there = () if isinstance(records, Unreadable) else records
+                published = tuple(one._replace(published_at=UNPUBLISHED) for one in found_there)  # whenever that was
                 if published != (StatusRecord(REGION, Scope.NATIONAL, level, NOW * 1_000_000, None, revision),):
                     found.append(number)
     return found

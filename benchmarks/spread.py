@@ -101,7 +101,7 @@ async def _watch(
         by, other = number % 2, 1 - number % 2
         await _until(verify[other], request, 4 - level)  # it took the last one itself, and knows of it from the feed
         await streams[by].write(_record(name, level, revision, revision))
-        answer = await streams[by].read()
+        answer = await _answer(streams[by])
         started_s = time.monotonic()
         if answer.durable_through != revision or answer.rejections:
             raise SystemExit(f"a record was not taken: {answer}")
@@ -111,6 +111,13 @@ async def _watch(
     for stream in streams:
         await stream.done_writing()
     return delays_s
+
+
+async def _answer(stream: Any) -> status_pb2.PublishStatusesResponse:
+    answer = await stream.read()  # grpc.aio.EOF where the server has ended it
+    if not isinstance(answer, status_pb2.PublishStatusesResponse):
+        raise SystemExit("a stream of records was ended by the server")
+    return answer
 
 
 async def _until(verify: Any, request: pb.VerifyRequest, level: int) -> None:
@@ -159,7 +166,9 @@ def _press(address: str, codes: list[bytes], number: int, stop: Any, answers: An
 async def _keep_busy(address: str, codes: list[bytes], number: int, stop: Any) -> Done:
     batch = pb.BatchVerifyRequest(codes=codes, host_region=workload.HOST_REGION).SerializeToString()
     async with grpc.aio.insecure_channel(address, options=UNPROXIED) as channel:
-        check = channel.unary_unary("/onecode.v1.RecognitionService/BatchVerify")
+        check: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(
+            "/onecode.v1.RecognitionService/BatchVerify"
+        )
 
         async def checks() -> int:
             count = 0
@@ -175,7 +184,7 @@ async def _keep_busy(address: str, codes: list[bytes], number: int, stop: Any) -
                     sequence += 1
                     bearer = f"busy-{number}-{sequence % LOAD_BEARERS}"
                     await stream.write(_record(bearer, 1, sequence, sequence))
-                while (await stream.read()).durable_through < sequence:
+                while (await _answer(stream)).durable_through < sequence:
                     pass
             await stream.done_writing()
             return sequence

@@ -226,7 +226,7 @@ def main(small: int, large: int, where: Path | None) -> None:
             raise click.ClickException(f"{made} has {free / 2**30:.1f} GiB free, of {2 * needed / 2**30:.1f} needed")
         with Progress(*columns, console=console, transient=True) as progress:
             found = [run(Path(made) / str(count), count, progress) for count in (small, large)]
-    kept = show(*found, console)
+    kept = show(found[0], found[1], console)
     rows = [{**one._asdict(), "warm": one.warm._asdict(), "cold": one.cold._asdict()} for one in found]
     about: dict[str, Any] = circumstances("python -m benchmarks.store")
     write({**about, "stores": rows}, RESULTS / "store.json")

@@ -20,7 +20,8 @@ from click.testing import CliRunner
 from nacl.signing import SigningKey
 
 from onecode_server.cli.trust import trust
-from onecode_server.formats import codec_of, national
+from onecode_server.codes.codec import codec_of
+from onecode_server.codes.national import codec as national
 
 ONECODE: Final = Path(sys.executable).with_name("onecode")
 HOST_REGION: Final = "420000"

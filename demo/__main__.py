@@ -16,7 +16,8 @@ from rich.console import Console
 from rich.table import Table
 
 from onecode_client import OnecodeClient
-from onecode_server.formats import base45, national
+from onecode_server.codes.encodings import base45
+from onecode_server.codes.national import codec as national
 
 from demo.deployment import Deployment
 

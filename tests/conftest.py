@@ -5,12 +5,20 @@ import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-# Its plugin imports it at a run's end at the latest, where CPython 3.11.7 has failed to compile it after asynchronous
-# tests: a SystemError about the depth of its recursion.
-import hypothesis  # noqa: F401
+import pytest
 import pytest_asyncio
+from hypothesis import HealthCheck, settings
 
 from tests.world import World
+
+# Importing Hypothesis here has a second use: its plugin imports it at a run's end at the latest, where CPython 3.11.7
+# has failed to compile it after asynchronous tests, with a SystemError about the depth of its recursion.
+#
+# No setting depends on the time that an example takes, because a busy machine must not fail a test.
+_UNTIMED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("fixed", _UNTIMED, derandomize=True, database=None)
+settings.register_profile("random", _UNTIMED, derandomize=False, print_blob=True)
+settings.load_profile("fixed")  # `make test-random` passes --hypothesis-profile=random, which pytest applies later
 
 for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
     del os.environ[name]  # tests reach this machine alone; those about proxies set their own
@@ -18,6 +26,44 @@ for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
 if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
     # Whoever starts the tests under nohup(1) has it ignored in all that they start: those about SIGHUP ask for that.
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+TESTS = Path(__file__).parent
+SECONDS = {
+    TESTS / module
+    for module in (
+        "conformance/test_edge_cases.py",
+        "conformance/test_vectors.py",
+        "unit/codes/encodings/test_allocation.py",
+        "unit/fuzz_paths/test_planted.py",
+        "unit/publication/test_publisher.py",
+        "unit/recognition/test_exception_list.py",
+        "unit/recognition/test_exception_service.py",
+        "unit/rpc/test_garbage.py",
+        "unit/rules/test_numbers_and_arrays.py",
+        "unit/rules/test_publication.py",
+        "unit/stores/test_lmdb_exceptions.py",
+        "unit/stores/test_lmdb_memory.py",
+        "unit/translation/test_translator.py",
+        "unit/trust/test_unread.py",
+        "unit/verification/authenticate/test_by_template.py",
+        "unit/verification/authenticate/test_json_by_template.py",
+        "unit/verification/authenticate/test_non_ascii_claims.py",
+        "unit/verification/authenticate/test_other_peoples_codes.py",
+        "unit/verification/authenticate/test_template_cache.py",
+        "unit/verification/authenticate/test_trust_list_swaps.py",
+        "unit/verification/test_properties.py",
+        "unit/verification/test_state_machine.py",
+    )
+}
+"""Tests that need seconds of CPU: properties with many examples, stores with many records, every signature backend."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark as slow the tests in ``integration``, modules that start processes with subprocess, and those of SECONDS."""
+    for item in items:
+        starts_processes = hasattr(getattr(item, "module", None), "subprocess")
+        if starts_processes or item.path in SECONDS or item.path.is_relative_to(TESTS / "integration"):
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest_asyncio.fixture

@@ -6,37 +6,40 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from onecode_server.codes import claims
+from onecode_server.codes.codec import CODECS
+from onecode_server.codes.national import codec as national
 from onecode_server.crypto import open_backend
 from onecode_server.crypto.signing import Signer
-from onecode_server.engine.authenticator import Authenticator
-from onecode_server.engine.batcher import Batcher
-from onecode_server.engine.check import Check, Outcome
-from onecode_server.engine.claim_faults import ClaimFaults
-from onecode_server.engine.claims_reader import ClaimsReader
-from onecode_server.engine.column_authenticator import ColumnAuthenticator
-from onecode_server.engine.decider import Decider
-from onecode_server.engine.exception_book import ExceptionBook
-from onecode_server.engine.exception_desk import ExceptionDesk
-from onecode_server.engine.follower import Follower
-from onecode_server.engine.issuer_index import IssuerIndexes
-from onecode_server.engine.publisher import Publisher
-from onecode_server.engine.row_reader import RowReader
-from onecode_server.engine.status_cache import StatusCache
-from onecode_server.engine.token_reader import TokenReader
-from onecode_server.engine.translator import Translation, Translator
-from onecode_server.engine.trust_source import TrustSource
-from onecode_server.engine.verifier import Verifier
-from onecode_server.formats import CODECS, claims, national, trust_list
-from onecode_server.formats.region_entry import key_id_bytes
-from onecode_server.metrics import Metrics
 from onecode_server.model.code import Scan
-from onecode_server.model.exception import RecognitionException
+from onecode_server.model.recognition_exception import RecognitionException
 from onecode_server.model.status import Level, Scope, StatusRecord
 from onecode_server.model.subject import pseudonym
 from onecode_server.model.trust_list import Format
 from onecode_server.model.verdict import Verdict
+from onecode_server.publication.publisher import Publisher
+from onecode_server.recognition.exception_cache import ExceptionCache
+from onecode_server.recognition.exception_service import ExceptionService
+from onecode_server.status.cache import StatusCache
+from onecode_server.status.change_feed import ChangeFeedReader
 from onecode_server.stores.lmdb import LmdbStore
 from onecode_server.stores.protocol import DecideException, ExceptionChange
+from onecode_server.telemetry.metrics import Metrics
+from onecode_server.translation.translator import Translation, Translator
+from onecode_server.trust import document as trust_list
+from onecode_server.trust.region_entry import key_id_bytes
+from onecode_server.trust.source import TrustSource
+from onecode_server.verification.authenticate.by_template import TemplateAuthenticator
+from onecode_server.verification.authenticate.claim_faults import ClaimFaults
+from onecode_server.verification.authenticate.claims_reader import ClaimsReader
+from onecode_server.verification.authenticate.general import GeneralAuthenticator
+from onecode_server.verification.authenticate.issuer_index import IssuerIndexes
+from onecode_server.verification.authenticate.row_reader import RowReader
+from onecode_server.verification.authenticate.tokens import TokenReader
+from onecode_server.verification.batcher import Batcher
+from onecode_server.verification.check import Check, CheckResults
+from onecode_server.verification.decider import Decider
+from onecode_server.verification.verifier import Verifier
 
 SECOND = 1_000_000
 HOUR = 3600 * SECOND
@@ -114,18 +117,18 @@ class World:
             lambda: self.looking_s,
             prepare=self.issuers.prepare,
         )
-        self.exceptions = ExceptionBook(self.store)
+        self.exceptions = ExceptionCache(self.store)
         self.statuses = StatusCache(self.store, lambda: self.monotonic_s, lambda: self.now, self.metrics)
         tokens = TokenReader(self.store, self.pseudonym_key)
         faults = ClaimFaults(self.metrics, lambda: self.monotonic_s)
         reader, skew = ClaimsReader(self.pseudonym_key, faults), 60 * SECOND
         rows = RowReader(self.issuers, self.pseudonym_key)
-        authenticator = Authenticator(self.backend, rows, reader, tokens, self.metrics, skew)
-        columns = ColumnAuthenticator(self.backend, self.issuers, self.pseudonym_key, self.metrics, skew)
+        authenticator = GeneralAuthenticator(self.backend, rows, reader, tokens, self.metrics, skew)
+        columns = TemplateAuthenticator(self.backend, self.issuers, self.pseudonym_key, self.metrics, skew)
         decider = Decider(self.exceptions, HOUR, skew)
-        self.follower = Follower(self.store, self.statuses, self.exceptions)
+        self.change_feed = ChangeFeedReader(self.store, self.statuses, self.exceptions)
         self.verifier = Verifier(
-            self.trust, authenticator, columns, self.statuses, self.follower, decider, self.metrics, lambda: self.now
+            self.trust, authenticator, columns, self.statuses, self.change_feed, decider, self.metrics, lambda: self.now
         )
         gateways = [self.signers["000000", f"gateway-{fmt}"] for fmt in CODECS]
         self.translator = Translator({signer.public_key: signer for signer in gateways}, self.metrics)
@@ -133,7 +136,9 @@ class World:
         self.publisher = Publisher(
             self.trust, self.verifier, tokens, self.store, self.pseudonym_key, self.metrics, lambda: self.now
         )
-        self.desk = ExceptionDesk(self.trust, self.store, self.exceptions, lambda: self.now, 60 * SECOND)
+        self.exception_service = ExceptionService(
+            self.trust, self.store, self.exceptions, lambda: self.now, 60 * SECOND
+        )
 
     async def start(self) -> None:
         """Have the trust list taken and the exceptions read."""
@@ -179,28 +184,28 @@ class World:
         self, region: str, level: Level | str = Level.GREEN, subject: str = "id-1", **times: int
     ) -> dict[Any, Any]:
         """Return the claims of a code, in the region's own terms; an adopter's are the national authority's."""
-        speaker = "000000" if REGIONS[region].get("adopts_national") else region
-        fmt = Format(self.entry(speaker)["format"])
+        issuer_region = "000000" if REGIONS[region].get("adopts_national") else region
+        fmt = Format(self.entry(issuer_region)["format"])
         where = trust_list.parse(
             json.dumps({**self.document, "issued_at": 1, "next_update": 2}).encode(), lambda _: None
         )
         issued_at = times.get("issued_at", self.now - HOUR)
-        word = level if isinstance(level, str) else WORDS[speaker][level]
+        word = level if isinstance(level, str) else WORDS[issuer_region][level]
         named: str | bytes = subject
-        if speaker == "000000":  # nobody else's codes carry pseudonyms
+        if issuer_region == "000000":  # nobody else's codes carry pseudonyms
             named = pseudonym(self.pseudonym_key, region, subject)
         expires_at = times.get("expires_at", self.now + 24 * HOUR)
-        tree = claims.write(claims.of(where.regions[speaker]), fmt, named, word, issued_at, expires_at)
-        issuer = claims.of(where.regions[speaker]).issuer
+        tree = claims.write(claims.of(where.regions[issuer_region]), fmt, named, word, issued_at, expires_at)
+        issuer = claims.of(where.regions[issuer_region]).issuer
         tree |= {} if issuer is None else {CODECS[fmt].ISSUER: issuer}
-        return tree | ({national.REGION: region} if speaker != region else {})
+        return tree | ({national.REGION: region} if issuer_region != region else {})
 
     def mint(self, region: str, tree: dict[Any, Any], kid: str = "k1") -> bytes:
         """Return the code over ``tree``, signed by a region's key."""
-        speaker = "000000" if REGIONS[region].get("adopts_national") else region
-        fmt = Format(self.entry(speaker)["format"])
+        issuer_region = "000000" if REGIONS[region].get("adopts_national") else region
+        fmt = Format(self.entry(issuer_region)["format"])
         carried = kid.encode().hex() if fmt is Format.NATIONAL else kid
-        return CODECS[fmt].mint(tree, key_id_bytes(carried, fmt), self.signers[speaker, kid].sign)
+        return CODECS[fmt].mint(tree, key_id_bytes(carried, fmt), self.signers[issuer_region, kid].sign)
 
     def code(self, region: str, level: Level | str = Level.GREEN, subject: str = "id-1", **times: int) -> bytes:
         """Return a code of a region."""
@@ -214,9 +219,11 @@ class World:
         assert await self.publisher.publish([(Scan(code, ""), record)]) == [None]
         return code
 
-    async def check_all(self, codes: Sequence[bytes], host: str = "420000", *, travels: bool = False) -> Outcome:
+    async def check_all(
+        self, codes: Sequence[bytes], host: str = "420000", *, for_translation: bool = False
+    ) -> CheckResults:
         """Return the outcome of a batch."""
-        return await self.verifier.check([Scan(code, host, travels) for code in codes])
+        return await self.verifier.check([Scan(code, host, for_translation) for code in codes])
 
     async def verify_all(self, codes: Sequence[bytes], host: str = "420000") -> list[Verdict]:
         """Return the verdicts of a batch, by columns where they can be had."""
@@ -232,7 +239,7 @@ class World:
 
     async def translate(self, code: bytes, target: str) -> Translation:
         """Return one translation."""
-        outcome = await self.check_all([code], target, travels=True)
+        outcome = await self.check_all([code], target, for_translation=True)
         return self.translator.translate(outcome.checks[0], outcome)
 
     async def say(self, publisher: str, level: Level, subject: str = "id-1", **more: Any) -> None:

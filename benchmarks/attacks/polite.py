@@ -68,10 +68,10 @@ class Polite:
             self.errors[pb.Reason.Name(answer.verdict.reason)] += 1
 
     async def _health(self, ends_s: float) -> None:
-        check = health_pb2_grpc.HealthStub(self._channel()).Check
+        stub: Any = health_pb2_grpc.HealthStub(self._channel())  # its methods are attributes that no stub declares
         while time.monotonic() < ends_s:
             try:
-                answer: Any = await check(health_pb2.HealthCheckRequest(), timeout=TIMEOUT_S)
+                answer: Any = await stub.Check(health_pb2.HealthCheckRequest(), timeout=TIMEOUT_S)
                 if answer.status != health_pb2.HealthCheckResponse.SERVING:
                     self.errors["not serving"] += 1
             except grpc.aio.AioRpcError as fault:

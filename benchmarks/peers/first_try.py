@@ -21,7 +21,7 @@ import lmdb
 from onecode.v1 import recognition_pb2 as pb
 from onecode.v1 import recognition_pb2_grpc as pb_grpc
 from onecode.v1 import status_pb2
-from onecode_server.model.exception import RecognitionException
+from onecode_server.model.recognition_exception import RecognitionException
 from onecode_server.model.status import Level, Scope, StatusRecord
 from onecode_server.rules.recognition import is_in_effect
 from onecode_server.stores import layout

@@ -1,4 +1,4 @@
-"""Serving: an engine behind gRPC and the metrics page, what is done again and again beside it, and an end in order."""
+"""Serving: it runs an engine behind gRPC and the metrics server, with periodic tasks, and drains it at the end."""
 
 import asyncio
 import gc
@@ -8,40 +8,43 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, Protocol
 
-from onecode_server import descriptors
 from onecode_server.composition import Engine, open_with
-from onecode_server.config import Settings
-from onecode_server.engine import follower, trust_source, write_probe
-from onecode_server.engine.batcher import Batcher
-from onecode_server.engine.clock import every, wall_clock, watch_lag
-from onecode_server.engine.exception_list import ExceptionList
 from onecode_server.errors import OnecodeError
-from onecode_server.metrics import Metrics
+from onecode_server.recognition.exception_list import ExceptionList
 from onecode_server.rpc import admission
-from onecode_server.rpc.exceptions import ExceptionServicer
 from onecode_server.rpc.health import HealthServicer
 from onecode_server.rpc.listener import API, Listener, Services
-from onecode_server.rpc.observation import ObservationPage
+from onecode_server.rpc.metrics_server import MetricsServer
 from onecode_server.rpc.recognition import RecognitionServicer
+from onecode_server.rpc.recognition_exceptions import ExceptionServicer
 from onecode_server.rpc.status import StatusServicer
 from onecode_server.rpc.trust_list import TrustListServicer
-from onecode_server.signals import ENDING, stop_event
+from onecode_server.settings.config import Settings
+from onecode_server.status import change_feed
+from onecode_server.stores import write_probe
+from onecode_server.system import descriptors
+from onecode_server.system.clock import every, wall_clock, watch_lag
+from onecode_server.system.signals import ENDING, stop_event
+from onecode_server.telemetry.metrics import Metrics
+from onecode_server.trust import source as trust_source
+from onecode_server.verification.batcher import Batcher
 
 REPORT_S: Final = 1.0
-"""How often a worker tells its supervisor how it is."""
+"""The interval at which a worker reports its state to its supervisor."""
 SILENT_S: Final = 10.0
-"""After so long without a turn of its event loop a server of one process does not count as serving: nobody but the page
-can tell, and no supervisor replaces it. A turn takes milliseconds."""
+"""A server of one process whose event loop has had no turn for this time is reported as not serving. It has no
+supervisor that would replace it, so only the metrics server can show it. A turn takes milliseconds."""
 NEWS_MAX: Final = 128
-"""Metrics in one message of what was counted: a histogram's has some 300 bytes, and a supervisor's line 64 KiB."""
+"""Metrics in one ``counted`` message: a histogram has some 300 bytes, and a supervisor's line 64 KiB."""
 
 _log = logging.getLogger(__name__)
 
 
 async def serve(settings: Settings, announce: Callable[[str], None]) -> None:
-    """Serve alone until SIGTERM, SIGINT or SIGHUP, then drain. ``announce`` is given the line that says where.
+    """Serve in one process until SIGTERM, SIGINT or SIGHUP, then drain. ``announce`` is called with the ready line,
+    which names the ports.
 
-    Raises Misconfigured, StoreUnavailable where it cannot start, OnecodeError where it ended by itself.
+    Raises Misconfigured or StoreUnavailable if it cannot start, OnecodeError if it ended by itself.
     """
     metrics = Metrics()
     with stop_event(*ENDING) as stop:
@@ -58,7 +61,7 @@ async def serve(settings: Settings, announce: Callable[[str], None]) -> None:
                 return {**told, "serving": told["serving"] and silent_s < SILENT_S, "silent_s": round(silent_s, 1)}
 
             turning = _keep(every(REPORT_S, turn))
-            page = ObservationPage(metrics.page, report)
+            page = MetricsServer(metrics.page, report)
             try:
                 shown = settings.metrics._replace(port=page.start(*settings.metrics))
 
@@ -73,20 +76,20 @@ async def serve(settings: Settings, announce: Callable[[str], None]) -> None:
 
 
 class Line(Protocol):
-    """Where a worker tells its supervisor how it is: an object of JSON for each message."""
+    """The channel from a worker to its supervisor; each message is a JSON object."""
 
     @property
     def is_free(self) -> bool:
         """Whether earlier messages have been read."""
 
     def tell(self, message: dict[str, Any]) -> None:
-        """Send a message, however many wait."""
+        """Send a message, regardless of how many wait."""
 
 
 async def serve_in_slot(settings: Settings, stop: asyncio.Event, line: Line) -> None:
     """Serve as one of several workers until ``stop``, then drain. Raises as ``serve`` does.
 
-    The line is told a ``report`` each second, what was ``counted`` since, and ``serves`` once it does.
+    Each second the worker sends a ``report`` and the metrics ``counted`` since; it sends ``serves`` once it is ready.
     """
     async with open_with(settings, metrics := Metrics()) as engine:
 
@@ -96,7 +99,7 @@ async def serve_in_slot(settings: Settings, stop: asyncio.Event, line: Line) -> 
                 line.tell({"counted": news[start : start + NEWS_MAX]})
 
         async def report() -> None:
-            if line.is_free:  # else the next one is newer, and counts on
+            if line.is_free:  # else the next report replaces this one, and the counts accumulate
                 line.tell({"report": engine.report()})
                 tell_counted()
 
@@ -114,8 +117,8 @@ async def serve_in_slot(settings: Settings, stop: asyncio.Event, line: Line) -> 
 async def _serve(
     engine: Engine, metrics: Metrics, settings: Settings, stop: asyncio.Event, ready: Callable[[int], None]
 ) -> None:
-    """Serve until ``stop``. ``ready`` is given the port, once there is something to check with."""
-    if stop.is_set():  # a worker whose supervisor has ended: the port may be another server's by now
+    """Serve until ``stop``. ``ready`` is called with the port once the engine is open."""
+    if stop.is_set():  # the supervisor of this worker has ended, and another server may use the port by now
         return
     services = _services(engine, metrics, settings)
     listener = Listener(
@@ -127,7 +130,7 @@ async def _serve(
     )
     watchers = (
         _keep(every(trust_source.POLL_S, engine.trust.refresh)),
-        _keep(every(follower.FOLLOW_S, engine.follower.catch_up)),
+        _keep(every(change_feed.FOLLOW_S, engine.change_feed.catch_up)),
         _keep(watch_lag(metrics.loop_lag.observe)),
         _keep(every(write_probe.PROBE_S, engine.write_probe.look)),
         _keep(every(admission.SWEEP_S, listener.sweep)),
@@ -149,12 +152,12 @@ async def _serve(
 
 
 def _quiet_garbage_collection() -> None:
-    """Leave what is there for good out of collections, and collect the young seldom, and all of them very seldom.
+    """Exclude permanent objects from garbage collections, and make young collections rare and full ones very rare.
 
-    A call makes some hundred short-lived objects, of which five are a cycle (grpc.aio's ``_find_method_handler``), with
-    the call's metadata: with Python's first threshold, 700, collections took a sixth of a unary call's time; with
-    50,000 each held all callers up for 15 to 60 ms. With 3,000 it is 1 ms, for the same CPU per call. A full one takes
-    a microsecond a bearer that is known.
+    A call makes some hundred short-lived objects, of which five form a cycle (grpc.aio's ``_find_method_handler``) with
+    the call's metadata. With Python's first threshold, 700, collections took a sixth of a unary call's time; with
+    50,000 each collection delayed all callers by 15 to 60 ms. With 3,000 the delay is 1 ms, for the same CPU per call.
+    A full collection takes a microsecond per cached subject.
     """
     gc.collect()
     gc.freeze()
@@ -162,8 +165,8 @@ def _quiet_garbage_collection() -> None:
 
 
 async def _announce_once_open(engine: Engine, announce: Callable[[], None]) -> None:
-    """Until then health says NOT_SERVING and every call is UNAVAILABLE."""
-    while not engine.is_open:  # noqa: ASYNC110 - it opens by what two watchers find, not by one event
+    """Call ``announce`` once the engine is open. Until then health is NOT_SERVING and every call is UNAVAILABLE."""
+    while not engine.is_open:  # noqa: ASYNC110 - two watchers open it together, no single event does
         await asyncio.sleep(0.05)
     announce()
 
@@ -174,7 +177,7 @@ def _services(engine: Engine, metrics: Metrics, settings: Settings) -> Services:
     return Services(
         RecognitionServicer(batcher, engine.translator, engine.trust, draining),
         StatusServicer(engine.publisher, draining),
-        ExceptionServicer(engine.desk, ExceptionList(engine.store, wall_clock)),
+        ExceptionServicer(engine.exception_service, ExceptionList(engine.store, wall_clock)),
         TrustListServicer(engine.trust),
         HealthServicer(lambda: _states(engine), draining),
         draining,
@@ -193,7 +196,7 @@ def _states(engine: Engine) -> dict[str, bool]:
 
 
 def _keep(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-    """Run work that never ends; that it ended all the same is loud, and health no longer says that all is well."""
+    """Run a watcher, which must never end. If it ends, log it as critical and end the server with SIGTERM."""
 
     def ended(task: asyncio.Task[None]) -> None:
         if not task.cancelled():

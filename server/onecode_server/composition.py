@@ -1,4 +1,4 @@
-"""The composition root of the engine: builds its parts on one data directory, opens them, and closes them in order."""
+"""The composition root: it builds the engine's parts on one data directory, opens them, and closes them in order."""
 
 import time
 from collections.abc import AsyncIterator
@@ -6,38 +6,38 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from onecode_server.config import Settings
 from onecode_server.crypto import ShadowedBackend, SignatureBackend, open_backend
-from onecode_server.data_directory import DataDirectory
-from onecode_server.engine.authenticator import Authenticator
-from onecode_server.engine.claim_faults import ClaimFaults
-from onecode_server.engine.claims_reader import ClaimsReader
-from onecode_server.engine.clock import wall_clock
-from onecode_server.engine.column_authenticator import ColumnAuthenticator
-from onecode_server.engine.decider import Decider
-from onecode_server.engine.exception_book import ExceptionBook
-from onecode_server.engine.exception_desk import ExceptionDesk
-from onecode_server.engine.follower import Follower
-from onecode_server.engine.issuer_index import IssuerIndexes
-from onecode_server.engine.migration import Migration
-from onecode_server.engine.publisher import Publisher
-from onecode_server.engine.row_reader import RowReader
-from onecode_server.engine.status_cache import StatusCache
-from onecode_server.engine.token_reader import TokenReader
-from onecode_server.engine.translator import Translator
-from onecode_server.engine.trust_source import TrustSource
-from onecode_server.engine.verifier import Verifier
-from onecode_server.engine.write_probe import WriteProbe
 from onecode_server.errors import Misconfigured, StoreUnavailable
-from onecode_server.metrics import Metrics
 from onecode_server.model.region import NATIONAL
 from onecode_server.model.trust_list import Role
+from onecode_server.publication.migration import Migration
+from onecode_server.publication.publisher import Publisher
+from onecode_server.recognition.exception_cache import ExceptionCache
+from onecode_server.recognition.exception_service import ExceptionService
+from onecode_server.settings.config import Settings
+from onecode_server.settings.data_directory import DataDirectory
+from onecode_server.status.cache import StatusCache
+from onecode_server.status.change_feed import ChangeFeedReader
 from onecode_server.stores.lmdb import LmdbStore
 from onecode_server.stores.lmdb_file import is_open_elsewhere
+from onecode_server.stores.write_probe import WriteProbe
+from onecode_server.system.clock import wall_clock
+from onecode_server.telemetry.metrics import Metrics
+from onecode_server.translation.translator import Translator
+from onecode_server.trust.source import TrustSource
+from onecode_server.verification.authenticate.by_template import TemplateAuthenticator
+from onecode_server.verification.authenticate.claim_faults import ClaimFaults
+from onecode_server.verification.authenticate.claims_reader import ClaimsReader
+from onecode_server.verification.authenticate.general import GeneralAuthenticator
+from onecode_server.verification.authenticate.issuer_index import IssuerIndexes
+from onecode_server.verification.authenticate.row_reader import RowReader
+from onecode_server.verification.authenticate.tokens import TokenReader
+from onecode_server.verification.decider import Decider
+from onecode_server.verification.verifier import Verifier
 
 
 class Engine:
-    """The parts that check and publish, on one data directory. Raises Misconfigured, StoreUnavailable."""
+    """All parts that work on one data directory. Raises Misconfigured, StoreUnavailable."""
 
     def __init__(self, settings: Settings, metrics: Metrics) -> None:
         data = DataDirectory(settings.data_dir)
@@ -60,28 +60,28 @@ class Engine:
             settings.trust_list_unread_max_s,
             issuers.prepare,
         )
-        self.exceptions = ExceptionBook(self.store)
+        self.exceptions = ExceptionCache(self.store)
         self.statuses = StatusCache(self.store, time.monotonic, wall_clock, metrics, settings.cache_entries_max)
         tokens = TokenReader(self.store, pseudonym_key)
         rows, claims = RowReader(issuers, pseudonym_key), ClaimsReader(pseudonym_key, ClaimFaults(metrics))
-        authenticator = Authenticator(self.backend, rows, claims, tokens, metrics, skew)
-        columns = ColumnAuthenticator(self.backend, issuers, pseudonym_key, metrics, skew)
+        authenticator = GeneralAuthenticator(self.backend, rows, claims, tokens, metrics, skew)
+        columns = TemplateAuthenticator(self.backend, issuers, pseudonym_key, metrics, skew)
         decider = Decider(self.exceptions, grace, skew)
-        self.follower = Follower(self.store, self.statuses, self.exceptions)
+        self.change_feed = ChangeFeedReader(self.store, self.statuses, self.exceptions)
         self.verifier = Verifier(
-            self.trust, authenticator, columns, self.statuses, self.follower, decider, metrics, wall_clock
+            self.trust, authenticator, columns, self.statuses, self.change_feed, decider, metrics, wall_clock
         )
-        self.desk = ExceptionDesk(self.trust, self.store, self.exceptions, wall_clock, skew)
+        self.exception_service = ExceptionService(self.trust, self.store, self.exceptions, wall_clock, skew)
         self.publisher = Publisher(self.trust, self.verifier, tokens, self.store, pseudonym_key, metrics, wall_clock)
         self.migration = Migration(self.store, self.trust, pseudonym_key, wall_clock)
 
     @property
     def is_open(self) -> bool:
-        """Whether there is something to check with: a trust list, and a store that has answered."""
+        """Whether codes can be checked: there is a trust list, and the store has answered."""
         return self.trust.is_open and self.exceptions.is_open
 
     def report(self) -> dict[str, Any]:
-        """Return what operations want to know: is it serving, and if not, why."""
+        """Return the state for operations: whether the engine is serving, and the faults of its parts."""
         trusted = self.trust.current if self.trust.is_open else None
         return {
             "serving": self.is_open,
@@ -106,7 +106,7 @@ class Engine:
 
 
 def _shadowed(backend: SignatureBackend, settings: Settings, metrics: Metrics) -> SignatureBackend:
-    """Watch a backend that is not PyNaCl's own, and show where PyNaCl had to take its place."""
+    """Compare a backend other than PyNaCl with PyNaCl, and set a metric if PyNaCl had to replace it."""
 
     def count(agrees: bool) -> None:
         metrics.shadow_checks.labels("agreed" if agrees else "disagreed").inc()
@@ -125,8 +125,8 @@ async def open_engine(data_dir: Path) -> AsyncIterator[Engine]:
 
 @asynccontextmanager
 async def open_for_migration(data_dir: Path) -> AsyncIterator[Engine]:
-    """Open an engine on a store of whichever layout there is, to migrate it. Raises Misconfigured where another process
-    has it open: a server of the version before would go on writing where nobody looks any more."""
+    """Open an engine on a store of any layout, to migrate it. Raises Misconfigured if another process has the store
+    open: a server of an earlier version would go on writing in the old layout, which is no longer read."""
     if is_open_elsewhere(DataDirectory(data_dir).store):
         raise Misconfigured(f"another process has the store in {data_dir} open: stop the servers on it first")
     async with open_with(Settings(data_dir), Metrics(), migrates=True) as engine:
@@ -135,8 +135,8 @@ async def open_for_migration(data_dir: Path) -> AsyncIterator[Engine]:
 
 @asynccontextmanager
 async def open_with(settings: Settings, metrics: Metrics, *, migrates: bool = False) -> AsyncIterator[Engine]:
-    """Open an engine by these settings. Raises Misconfigured, and StoreUnavailable where the store is to be migrated by
-    hand, unless that is what it is opened for."""
+    """Open an engine with these settings. Raises Misconfigured, and StoreUnavailable if the store must first be
+    migrated by command, unless ``migrates`` is set."""
     engine = Engine(settings, metrics)
     try:
         await engine.trust.refresh()
@@ -145,7 +145,7 @@ async def open_with(settings: Settings, metrics: Metrics, *, migrates: bool = Fa
                 f"the store in {settings.data_dir} is of an older version, and may hold records of binary subjects of "
                 f"regions with the format national: run 'onecode store migrate --data-dir {settings.data_dir}' first"
             )
-        await engine.follower.catch_up()
+        await engine.change_feed.catch_up()
         yield engine
     finally:
         engine.trust.close()

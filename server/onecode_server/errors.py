@@ -1,26 +1,26 @@
-"""Failures that are expected. Everything else that is raised is a bug and says so.
+"""The expected failures. Every other exception is a bug.
 
-This module knows nothing of the rest. A code that fails a check is *not* a failure: it is a verdict.
+This module imports no other module of the project. A code that fails a check is *not* a failure: it has a verdict.
 """
 
 
 class OnecodeError(Exception):
-    """The base of every failure that this project raises on purpose. Its text is fit for an operator to read."""
+    """The base of every expected failure. Its text is written for operators."""
 
 
 class Malformed(OnecodeError):
-    """Bytes from outside that cannot be what they claim to be. The text holds nothing of their content."""
+    """Input bytes are not valid in their format. The text contains nothing of their content."""
 
 
 class AlgorithmNotAllowed(Malformed):
-    """A code that names a signature algorithm other than Ed25519."""
+    """A code names a signature algorithm other than Ed25519."""
 
 
 class ClaimFault(Malformed):
-    """A claim of an authentic code that is not what its region promised.
+    """A claim of an authentic code does not match its region's entry in the trust list.
 
-    ``claim`` is a member of the region's claim map, or another name of ours; ``place`` is where it stands by the trust
-    list. ``why`` names kinds and never a value, so that it may be logged.
+    ``claim`` is a member of the region's claim map, or a name that this project gives the claim; ``place`` is its path
+    by the trust list. ``why`` names kinds and never a value, so it may be logged.
     """
 
     def __init__(self, claim: str, why: str, place: str = "") -> None:
@@ -31,23 +31,23 @@ class ClaimFault(Malformed):
 
 
 class ClaimMissing(ClaimFault):
-    """A claim that the region promised in the trust list is not in its code."""
+    """A code lacks a claim that is in its region's claim map."""
 
 
 class IssuerMismatch(ClaimFault):
-    """A code that names another issuer than its region does."""
+    """A code names another issuer than its region's entry requires."""
 
 
 class ResidenceNotAdopter(ClaimFault):
-    """A code of the national authority for residents of a region that does not use the national code."""
+    """A code of the national authority names a region of residence that does not adopt the national code."""
 
 
 class SourceUnknown(ClaimFault):
-    """A translation from or for a region that is not in the trust list."""
+    """A translation names a source region or a target that is not in the trust list."""
 
 
 class InvalidRequest(OnecodeError):
-    """A request that cannot be decided, because of how it was asked. ``reason`` is for programs."""
+    """A request is not valid in itself. ``reason`` is for programs."""
 
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
@@ -55,7 +55,7 @@ class InvalidRequest(OnecodeError):
 
 
 class PreconditionFailed(OnecodeError):
-    """A request that the state of things forbids. ``reason`` is for programs."""
+    """A request is not possible in the present state. ``reason`` is for programs."""
 
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
@@ -63,7 +63,7 @@ class PreconditionFailed(OnecodeError):
 
 
 class NotFound(OnecodeError):
-    """A request for something that is not there. ``reason`` is for programs."""
+    """A request names an object that does not exist. ``reason`` is for programs."""
 
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
@@ -71,7 +71,7 @@ class NotFound(OnecodeError):
 
 
 class AlreadyExists(OnecodeError):
-    """A request whose name another one has. ``reason`` is for programs."""
+    """A request has the id of another request. ``reason`` is for programs."""
 
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
@@ -79,11 +79,11 @@ class AlreadyExists(OnecodeError):
 
 
 class Draining(OnecodeError):
-    """The server ends: what was acknowledged is done, the rest is for another server."""
+    """The server is ending: acknowledged work is done, other requests must go to another server."""
 
 
 class Overloaded(OnecodeError):
-    """A bounded queue is full. ``retry_after_s`` (seconds) is when asking again makes sense."""
+    """A limit on waiting or running work is reached. ``retry_after_s`` (seconds) is when to retry."""
 
     def __init__(self, message: str, retry_after_s: float) -> None:
         super().__init__(message)
@@ -91,35 +91,35 @@ class Overloaded(OnecodeError):
 
 
 class RequestOverdue(OnecodeError):
-    """A call that did not say in time what it wants."""
+    """A call did not send its request in time."""
 
 
 class Idle(OnecodeError):
-    """A stream on which nothing came for too long. Its caller may open another at any time."""
+    """A stream received no message for too long. Its caller may open another at any time."""
 
 
 class NotServing(OnecodeError):
-    """The trust list or the store is not open yet, so that nothing can be decided."""
+    """The trust list or the store is not open yet, so no request can be answered."""
 
 
 class StoreUnavailable(OnecodeError):
-    """The store did not answer in time, or cannot be trusted to be the one that was opened."""
+    """The store did not answer in time, or may not be the one that was opened."""
 
 
 class StoreBusy(Overloaded, StoreUnavailable):
-    """So much waits for the store that this call was turned away: nothing is wrong with the store."""
+    """Too many calls wait for the store, so this one was refused; the store itself has no fault."""
 
 
 class StoredDamaged(StoreUnavailable):
-    """What is stored cannot be read as what it must be: the file was changed or damaged. The text names no content."""
+    """Stored data cannot be decoded: the file was changed or damaged. The text contains nothing of the data."""
 
 
 class TrustListRefused(OnecodeError):
-    """A trust list that must not be taken: unreadable, badly signed, older, or other content under a version."""
+    """A trust list must not be accepted: unreadable, badly signed, older, or other content under a known version."""
 
 
 class Misconfigured(OnecodeError):
-    """Settings or command input that cannot work. ``mistakes`` has one clear line for each."""
+    """Settings or command input are not valid. ``mistakes`` has one line for each mistake."""
 
     def __init__(self, *mistakes: str) -> None:
         super().__init__("; ".join(mistakes))

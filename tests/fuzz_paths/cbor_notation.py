@@ -7,7 +7,8 @@ import random
 import struct
 from typing import Final
 
-from onecode_server.formats import bounded_cbor, national
+from onecode_server.codes.encodings import bounded_cbor
+from onecode_server.codes.national import codec as national
 from onecode_server.model.trust_list import Format, Path
 
 from tests.fuzz_paths.texts import ASCII, NOT_ASCII, NOT_TEXT, is_read

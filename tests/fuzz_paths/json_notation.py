@@ -4,7 +4,7 @@ import random
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Final
 
-from onecode_server.formats import bounded_json
+from onecode_server.codes.encodings import bounded_json
 from onecode_server.model.trust_list import Format, Path
 
 from tests.fuzz_paths.texts import ASCII, NOT_ASCII, NOT_TEXT, is_read

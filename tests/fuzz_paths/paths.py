@@ -12,13 +12,17 @@ from contextlib import ExitStack, contextmanager
 from typing import Any, TypeVar
 from unittest.mock import patch
 
-from onecode_server.counting import children
-from onecode_server.engine import authenticator, column_authenticator, template_cache, templates, turns, verifier
-from onecode_server.engine.check import Answers, Check
-from onecode_server.engine.row_reader import RowReader
 from onecode_server.errors import StoreUnavailable
 from onecode_server.model.code import Scan
 from onecode_server.model.trust_list import TrustList
+from onecode_server.telemetry.counting import children
+from onecode_server.verification import turns, verifier
+from onecode_server.verification.authenticate import by_template as column_authenticator
+from onecode_server.verification.authenticate import general as authenticator
+from onecode_server.verification.authenticate import template as templates
+from onecode_server.verification.authenticate import template_cache
+from onecode_server.verification.authenticate.row_reader import RowReader
+from onecode_server.verification.check import Check, Verdicts
 
 from tests.world import World
 
@@ -26,7 +30,7 @@ _T = TypeVar("_T")
 _FAILS = ("statuses", "tokens", "changes", "exceptions")
 
 
-async def by_columns(world: World, codes: Sequence[bytes], host: str, *, alone: bool = False) -> Answers:
+async def by_columns(world: World, codes: Sequence[bytes], host: str, *, alone: bool = False) -> Verdicts:
     """Return the verdicts on a batch; ``alone``: with no single calls beside it, so in longer slices."""
     return await world.verifier.verify(codes, host, (lambda: False) if alone else (lambda: True))
 

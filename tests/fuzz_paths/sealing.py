@@ -6,9 +6,11 @@ from typing import Final, NamedTuple
 import numpy as np
 from nacl.bindings import crypto_sign
 
+from onecode_server.codes.encodings import base64url
+from onecode_server.codes.encodings.base45 import ALPHABET
+from onecode_server.codes.national import codec as national
+from onecode_server.codes.paseto import codec as paseto
 from onecode_server.crypto.signing import Signer
-from onecode_server.formats import base64url, national, paseto
-from onecode_server.formats.base45 import ALPHABET
 from onecode_server.model.trust_list import Format
 
 from tests.fuzz_paths import json_notation

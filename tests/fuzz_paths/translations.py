@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from onecode_server.formats import base64url, national
+from onecode_server.codes.encodings import base64url
+from onecode_server.codes.national import codec as national
 from onecode_server.model.subject import pseudonym
 from onecode_server.model.trust_list import Format
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import lmdb
 
-from onecode_server.model.exception import RecognitionException
+from onecode_server.model.recognition_exception import RecognitionException
 from onecode_server.model.status import StatusRecord
 
 TABLES = (b"statuses", b"tokens", b"changes", b"exceptions", b"audit", b"meta")

@@ -3,7 +3,7 @@
 import asyncio
 from pathlib import Path
 
-from onecode_server.model.exception import RecognitionException
+from onecode_server.model.recognition_exception import RecognitionException
 from onecode_server.stores.lmdb import LmdbStore
 
 from tests.world import filed

@@ -16,7 +16,8 @@ from cwt import COSE, COSEKey
 from onecode.v1 import recognition_pb2 as pb
 from onecode.v1 import status_pb2
 from onecode_client import OnecodeClient
-from onecode_server.formats import base45, national
+from onecode_server.codes.encodings import base45
+from onecode_server.codes.national import codec as national
 
 from tests.integration.deployment import TAKEN_S, Deployment, Ended, command, eventually, expect, record
 

@@ -9,8 +9,8 @@ import pytest
 
 from onecode.v1 import recognition_pb2 as pb
 from onecode_client import OperatorClient, status_record
-from onecode_server.data_directory import DataDirectory
 from onecode_server.model.subject import pseudonym
+from onecode_server.settings.data_directory import DataDirectory
 
 from tests.integration.deployment import Deployment, Server, command, eventually, expect, record
 

@@ -10,10 +10,10 @@ import pytest
 from onecode.v1 import exceptions_pb2, exceptions_pb2_grpc, status_pb2
 from onecode_client import OperatorClient, ServerError, status_record
 from onecode_client.errors import server_error
-from onecode_server.model.exception import RecognitionException
+from onecode_server.model.recognition_exception import RecognitionException
 from onecode_server.model.region import PROVINCES
-from onecode_server.rules.exceptions import HOST_OPEN_MAX, PAIR_ACKNOWLEDGED_MAX, PAIR_OPEN_MAX, Obstacle
 from onecode_server.rules.publication import PENDING_MAX, Rejection
+from onecode_server.rules.recognition_exceptions import HOST_OPEN_MAX, PAIR_ACKNOWLEDGED_MAX, PAIR_OPEN_MAX, Obstacle
 
 from tests.integration.deployment import Deployment, Server
 from tests.integration.stored_reports import store_report

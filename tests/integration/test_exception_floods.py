@@ -12,7 +12,7 @@ import lmdb
 from onecode.v1 import exceptions_pb2, exceptions_pb2_grpc, recognition_pb2
 from onecode_client import AsyncOnecodeClient, AsyncOperatorClient
 from onecode_client.errors import server_error
-from onecode_server.rules.exceptions import PAIR_OPEN_MAX
+from onecode_server.rules.recognition_exceptions import PAIR_OPEN_MAX
 
 from tests.integration.deployment import Deployment, Server
 

@@ -12,7 +12,7 @@ import pytest
 
 from onecode.v1 import recognition_pb2 as pb
 from onecode_client import OperatorClient, ServerError
-from onecode_server.model.exception import RecognitionException
+from onecode_server.model.recognition_exception import RecognitionException
 from onecode_server.stores.lmdb import LmdbStore
 from onecode_server.stores.lmdb_audit import BLOCK_ENTRIES, KEPT_MIN
 

@@ -93,7 +93,7 @@ def test_one_after_the_other_makes_single_calls(server: Server, codes: list[byte
     assert calls(server) - before == {"Verify": 5}
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(asked=ASKED)
 def test_gathered_answers_are_those_of_single_calls_in_any_interleaving_of_tasks(
     server: Server, codes: list[bytes], alone: Any, asked: list[tuple[int, str, int]]
@@ -110,7 +110,7 @@ def test_gathered_answers_are_those_of_single_calls_in_any_interleaving_of_tasks
     assert list(map(timeless, asyncio.run(ask_all()))) == [alone[codes[n], host] for n, host, _ in asked]
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(asked=ASKED)
 def test_gathered_answers_are_those_of_single_calls_in_any_interleaving_of_threads(
     server: Server, codes: list[bytes], alone: Any, asked: list[tuple[int, str, int]]

@@ -13,7 +13,7 @@ import pytest
 from tests.integration.deployment import Server
 from tests.proxies import CountingProxy
 
-KERNELS = ("onecode_server.crypto._kernel", "onecode_server.formats._columns")
+KERNELS = ("onecode_server.crypto._kernel", "onecode_server.codes.encodings._columns")
 BUILT = all(find_spec(kernel) for kernel in KERNELS)
 DOCKERFILE = (Path(__file__).parents[2] / "Dockerfile").read_text()
 

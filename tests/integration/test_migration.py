@@ -16,12 +16,12 @@ from onecode.v1 import recognition_pb2
 from onecode.v1 import status_pb2 as pb
 from onecode_client import OperatorClient, status_record
 from onecode_server.cli import demo_regions
-from onecode_server.data_directory import DataDirectory
-from onecode_server.formats import national
-from onecode_server.model.exception import RecognitionException
+from onecode_server.codes.national import codec as national
+from onecode_server.model.recognition_exception import RecognitionException
 from onecode_server.model.status import Level, Scope, StatusRecord
 from onecode_server.model.subject import pseudonym
 from onecode_server.model.trust_list import Role
+from onecode_server.settings.data_directory import DataDirectory
 
 from tests.integration.deployment import Deployment, Server, called, command, expect
 from tests.integration.older_store import write_older_store
@@ -120,7 +120,7 @@ KILLED = """
 import asyncio, os, sys
 from pathlib import Path
 from onecode_server.composition import open_for_migration
-from onecode_server.engine import migration
+from onecode_server.publication import migration
 
 async def run(directory, steps):
     migration.CHUNK_SUBJECTS = 1

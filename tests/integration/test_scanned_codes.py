@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from onecode.v1 import recognition_pb2 as pb
+from onecode_server.codes.jwt import codec as jwt
 from onecode_server.crypto.signing import Signer
-from onecode_server.data_directory import DataDirectory
-from onecode_server.formats import jwt
 from onecode_server.model.code import CODE_BYTES_MAX
 from onecode_server.model.trust_list import Role
+from onecode_server.settings.data_directory import DataDirectory
 
 from tests.integration.deployment import ONECODE, Deployment, Server, called, expect
 

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from onecode.v1 import recognition_pb2 as pb
+from onecode_server.codes.encodings import base64url
 from onecode_server.crypto.signing import Signer, read_secret
-from onecode_server.formats import base64url, trust_list
+from onecode_server.trust import document as trust_list
 
 from tests.integration.deployment import TAKEN_S, Deployment, Server, eventually, expect
 

@@ -12,7 +12,7 @@ import grpc
 import pytest
 
 from onecode.v1 import recognition_pb2 as pb
-from onecode_server.descriptors import CONNECTIONS_MIN, OWN
+from onecode_server.system.descriptors import CONNECTIONS_MIN, OWN
 
 from tests.integration.deployment import START_S, TAKEN_S, Deployment, Server, eventually, expect
 from tests.integration.several_workers import pids

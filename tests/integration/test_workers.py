@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from onecode.v1 import recognition_pb2 as pb
-from onecode_server import cores
+from onecode_server.settings import cores
 
 from tests.integration.deployment import TAKEN_S, Deployment, Server, command, eventually, expect, record
 from tests.integration.several_workers import (

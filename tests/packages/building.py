@@ -15,7 +15,7 @@ _READ_BY_A_BUILD: Final = ("LICENSE", "MANIFEST.in", "README.md", "pyproject.tom
 _LEFT_BEHIND: Final = shutil.ignore_patterns("__pycache__", "*.so", "*.egg-info", "build")
 _BUILD_SDIST: Final = "import sys; from setuptools import build_meta; build_meta.build_sdist(sys.argv[1])"
 
-KERNELS: Final = ("onecode_server/crypto/_kernel", "onecode_server/formats/_columns")
+KERNELS: Final = ("onecode_server/crypto/_kernel", "onecode_server/codes/encodings/_columns")
 """What a compiler adds to the server's wheel, without the end of the name, which is the platform's."""
 SERVER_FILES: Final = {
     "onecode/py.typed",
@@ -24,7 +24,7 @@ SERVER_FILES: Final = {
     "onecode_client/py.typed",
     "onecode_server/cli/main.py",
     "onecode_server/crypto/_kernel.pyi",
-    "onecode_server/formats/_columns.pyi",
+    "onecode_server/codes/encodings/_columns.pyi",
     "onecode_server/py.typed",
 }
 CLIENT_FILES: Final = {file for file in SERVER_FILES if not file.startswith("onecode_server/")}

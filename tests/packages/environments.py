@@ -20,11 +20,11 @@ END_S = 60
 class Environment:
     """A virtual environment, outside of the tree, in which no variable says where else Python should look."""
 
-    def __init__(self, path: Path, constraints: str) -> None:
-        """Make it, with the pinned dependencies of a list alone."""
+    def __init__(self, path: Path, requirements: str) -> None:
+        """Make it, with the pinned packages of a file in ``requirements`` alone."""
         self.path = path
         subprocess.run([sys.executable, "-m", "venv", str(path)], check=True)
-        self.pip("install", "--require-hashes", "--no-deps", "-r", str(ROOT / constraints))
+        self.pip("install", "--require-hashes", "--no-deps", "-r", str(ROOT / requirements))
 
     def install(self, package: Path, **environment: str) -> None:
         """Install a wheel, or a source distribution with the build's tools that are there, and nothing else with it."""

@@ -1,8 +1,8 @@
 """A Python client of onecode: verifies and translates codes over gRPC. It does not need the server's package.
 
-``AsyncOnecodeClient`` and ``OnecodeClient`` are for whoever checks codes, with asyncio or without,
-``AsyncOperatorClient`` and ``OperatorClient`` for whoever publishes status, files exceptions or takes the trust list,
-and ``OfflineTrustList`` for whoever verifies without a server.
+``AsyncOnecodeClient`` and ``OnecodeClient`` check codes, with asyncio or without; ``AsyncOperatorClient`` and
+``OperatorClient`` publish status, file exceptions and get the trust list; ``OfflineTrustList`` is for verification
+without a server.
 """
 
 from onecode_client.aio import AsyncOnecodeClient

@@ -1,4 +1,4 @@
-"""An asyncio client for gateways and partner systems: checks that many tasks ask for share calls."""
+"""An asyncio client for gateways and partner systems: single checks of many tasks share calls."""
 
 import asyncio
 import time
@@ -25,18 +25,18 @@ else:
 
 
 class _Caller(Caller):
-    """A task that waits."""
+    """A waiting task."""
 
     __slots__ = ("told",)
     told: asyncio.Future[pb.VerifyResponse]
 
 
 class AsyncOnecodeClient(AsyncConnection[_Stub]):
-    """Asks one server, ``HOST:PORT``, from one event loop. Use it in an ``async with`` statement, or close it.
+    """A client of one server, ``HOST:PORT``, for one event loop. Use it in an ``async with`` statement, or close it.
 
-    What tasks ``verify`` at the same time is gathered into batch calls. It opens up to ``connections`` (1 to 64), each
-    when the others are busy. ``deadline_s`` is how long a call may take, in seconds, where it does not say otherwise.
-    With ``wait_for_ready``, a call waits as long for a server that is not there; else it is tried four times within a
+    Checks that tasks ``verify`` at the same time are gathered into batch calls. The client opens up to ``connections``
+    (1 to 64), each when the others are busy. ``deadline_s`` is the time for a call, in seconds, where the call sets
+    none. With ``wait_for_ready``, a call waits as long for an unreachable server; else it is tried four times within a
     second or two. Make the client after a fork, not before.
     """
 
@@ -48,17 +48,17 @@ class AsyncOnecodeClient(AsyncConnection[_Stub]):
         connections: int = CONNECTIONS,
         wait_for_ready: bool = False,
     ) -> None:
-        """Raises ValueError where ``connections`` is not 1 to 64. Nothing is connected yet."""
+        """Connect later, at the first call. Raises ValueError where ``connections`` is not 1 to 64."""
         super().__init__(partial(_connect, server), deadline_s, connections, wait_for_ready=wait_for_ready)
         self._gathering = Gathering[_Caller](connections)
         self._calls: dict[Batch[_Caller], asyncio.Task[None]] = {}
 
     async def verify(self, code: bytes, host_region: str, *, deadline_s: float | None = None) -> pb.VerifyResponse:
-        """Check one code as scanned, together with those that other tasks ask for the same host meanwhile.
+        """Check one code as scanned, together with those that other tasks check for the same host meanwhile.
 
-        A task that finds no call for its host in flight asks at once, alone. Whoever is cancelled takes nobody along.
-        Raises ServerError: with its own deadline (DEADLINE_EXCEEDED), and with what the call came to that it shared.
-        Raises TypeError or ValueError where no request can hold what is asked.
+        Where no call for the host is in flight, the code is sent at once, alone. The cancellation of a task affects no
+        other. Raises ServerError: at its own deadline (DEADLINE_EXCEEDED), and where the shared call failed. Raises
+        TypeError or ValueError where a request cannot hold these arguments.
         """
         self._pool.expect_own_process()
         patience_s = self.deadline_s if deadline_s is None else deadline_s
@@ -101,7 +101,7 @@ class AsyncOnecodeClient(AsyncConnection[_Stub]):
                 yield result
 
     async def close(self) -> None:
-        """End the connections. Whoever still waits for an answer gets ServerError (CANCELLED, CLIENT_CLOSED)."""
+        """Close the connections. Callers that still wait for an answer get ServerError (CANCELLED, CLIENT_CLOSED)."""
         self._is_closed = True
         for caller in self._gathering.close():
             _tell(caller, fault=closed())
@@ -118,7 +118,7 @@ class AsyncOnecodeClient(AsyncConnection[_Stub]):
             self._end(batch)
 
     def _send(self, batch: Batch[_Caller] | None) -> None:
-        """Send a batch, and whatever else may go out. A call is a task of its own: no caller's end is its end."""
+        """Send a batch, and any other that may be sent. Each call is a task of its own, which outlives its callers."""
         while batch is not None:
             self._calls[batch] = call = asyncio.create_task(self._carry(batch), name="onecode gathered call")
             call.add_done_callback(partial(self._carried, batch))
@@ -135,7 +135,7 @@ class AsyncOnecodeClient(AsyncConnection[_Stub]):
                 _tell(caller, answer=answer)
         except Exception as fault:
             _tell_all(batch, fault)
-        # Those who were told ask again in this turn of the loop: the next batch has them already.
+        # Callers that have their answer ask again in this turn of the loop, so that the next batch includes them.
         await asyncio.sleep(0)
 
     def _carried(self, batch: Batch[_Caller], call: asyncio.Task[None]) -> None:
@@ -171,9 +171,9 @@ def _tell(caller: _Caller, answer: pb.VerifyResponse | None = None, fault: Excep
         caller.told.set_result(answer)
     else:
         caller.told.set_exception(fault or closed())
-        caller.told.exception()  # one who is cancelled in this very moment will not fetch it: that is no matter
+        caller.told.exception()  # a caller cancelled at this moment never retrieves it, which is harmless
 
 
 def _tell_all(batch: Batch[_Caller], fault: Exception) -> None:
     for caller in batch.callers:
-        _tell(caller, fault=copy(fault))  # each has one of its own, since raising one writes into it
+        _tell(caller, fault=copy(fault))  # a copy for each, since raising an exception changes it

@@ -1,4 +1,4 @@
-"""The connections of an asyncio client: what all of those here share. Failures of calls become ServerError."""
+"""The common base of the asyncio clients: their connections. Failures of calls become ServerError."""
 
 import asyncio
 from collections.abc import Callable
@@ -17,7 +17,7 @@ _A = TypeVar("_A")
 
 
 class AsyncConnection(Generic[_Stub]):
-    """Some channels to one server, for one event loop. Use it in an ``async with`` statement, or close it."""
+    """Channels to one server, for one event loop. Use it in an ``async with`` statement, or close it."""
 
     def __init__(
         self,
@@ -27,14 +27,14 @@ class AsyncConnection(Generic[_Stub]):
         *,
         wait_for_ready: bool,
     ) -> None:
-        """Raises ValueError where ``connections`` is not 1 to 64. Nothing is connected yet."""
+        """Connect later, at the first call. Raises ValueError where ``connections`` is not 1 to 64."""
         self.deadline_s = deadline_s
         self._wait_for_ready = wait_for_ready
         self._pool = ChannelPool(connect, connections)
         self._is_closed = False
 
     async def close(self) -> None:
-        """End the connections. Whoever still waits for an answer gets ServerError (CANCELLED, CLIENT_CLOSED)."""
+        """Close the connections. Callers that still wait for an answer get ServerError (CANCELLED, CLIENT_CLOSED)."""
         self._is_closed = True
         await asyncio.gather(*(channel.close() for channel in self._pool.close()))
 
@@ -61,6 +61,6 @@ class AsyncConnection(Generic[_Stub]):
                 raise (closed() if self._is_closed else server_error(fault)) from None
             except asyncio.CancelledError:
                 task = asyncio.current_task()
-                if self._is_closed and not (task and task.cancelling()):  # it was the call, and not the caller
+                if self._is_closed and not (task and task.cancelling()):  # the call was cancelled, and not the caller
                     raise closed() from None
                 raise

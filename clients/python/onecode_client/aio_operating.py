@@ -1,4 +1,4 @@
-"""An asyncio client for those who run a region or the nation: status, exceptions, the trust list."""
+"""An asyncio client for operators of a region or the nation: status, exceptions, the trust list."""
 
 from collections.abc import AsyncIterator
 from datetime import datetime
@@ -35,13 +35,14 @@ class _Stubs(NamedTuple):
 
 
 class AsyncOperatorClient(AsyncConnection[_Stubs]):
-    """Asks one server, ``HOST:PORT``, from one event loop. Use it in an ``async with`` statement, or close it.
+    """A client of one server, ``HOST:PORT``, for one event loop. Use it in an ``async with`` statement, or close it.
 
-    Records are published by ``OperatorClient.publish``, which reads them as they are sent: in a thread of its own.
+    Records are published with ``OperatorClient.publish``, which reads them as they are sent: use it in a separate
+    thread.
     """
 
     def __init__(self, server: str, deadline_s: float = DEADLINE_S, *, wait_for_ready: bool = False) -> None:
-        """Nothing is connected yet. ``wait_for_ready`` lets calls wait for a server that is not there."""
+        """Connect later, at the first call. ``wait_for_ready`` lets calls wait for an unreachable server."""
         super().__init__(partial(_connect, server), deadline_s, 1, wait_for_ready=wait_for_ready)
 
     async def get_status(
@@ -63,14 +64,14 @@ class AsyncOperatorClient(AsyncConnection[_Stubs]):
     ) -> exceptions_pb2.RecognitionException:
         """File a report; the times have an offset.
 
-        ``request_id`` (16 to 64 characters) is for whoever asks again after a failure, also from another process: what
-        was filed under it is not filed again. Without it the client draws one for each call. Raises ServerError.
+        ``request_id`` (16 to 64 characters) is for a caller that asks again after a failure, also from another process:
+        a request id is filed once. Without it the client makes a random one for each call. Raises ServerError.
         """
         request = report_request(host_region, home_region, reason, effective_from, effective_until, request_id)
         return (await self._answered(lambda stubs: stubs.exceptions.ReportException, request)).exception
 
     async def acknowledge_exception(self, identifier: str, request_id: str = "") -> exceptions_pb2.RecognitionException:
-        """Let a report take effect; ``request_id`` as in ``report_exception``. Raises ServerError."""
+        """Put a report into effect; ``request_id`` as in ``report_exception``. Raises ServerError."""
         request = step_request(exceptions_pb2.AcknowledgeExceptionRequest, identifier, request_id)
         return (await self._answered(lambda stubs: stubs.exceptions.AcknowledgeException, request)).exception
 

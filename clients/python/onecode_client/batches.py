@@ -1,4 +1,4 @@
-"""What fits one call: at most 4,096 codes and 4 MiB of them."""
+"""Groups codes into calls: at most 4,096 codes and 4 MiB of them in each."""
 
 from collections.abc import Iterable, Iterator
 from typing import Final

@@ -1,4 +1,4 @@
-"""How a server is reached: what every connection asks of gRPC, and some of them beside each other."""
+"""Connections to a server: their common gRPC options, and a pool of several to one server."""
 
 import json
 import os
@@ -13,14 +13,15 @@ from onecode_client.errors import closed
 from onecode_client.loopback import UNPROXIED, is_local
 
 MENDED_BY_TIME: Final = ("UNAVAILABLE", "RESOURCE_EXHAUSTED", "CANCELLED")
-"""What a server says that was killed, drains, is not there yet or has as many calls as it takes. CANCELLED is gRPC's
-word for a call that came as the server began to drain and had reached none of its code; a call that its own caller
-cancels is not asked again."""
+"""The statuses of a server that was killed, drains, is not there yet or has as many calls as it accepts. gRPC uses
+CANCELLED for a call that came as the server began to drain and that it did not start; a call that its own caller
+cancels is not repeated."""
 
 CONNECTIONS: Final = 4
-"""A connection stays with one of a server's workers, by chance: of four, seven times in eight both of two have some."""
+"""A connection stays with one random worker of a server: with four connections, both of two workers have some in seven
+cases of eight."""
 CONNECTIONS_MAX: Final = 64
-"""As many as reach all of some twenty workers. Each costs both sides a socket and some tens of KiB."""
+"""Enough to reach all of some twenty workers. Each costs both sides a socket and some tens of KiB."""
 
 _REPEATABLE: Final = {
     "onecode.v1.RecognitionService": ("Verify", "BatchVerify", "Translate", "BatchTranslate"),
@@ -31,8 +32,8 @@ _REPEATABLE: Final = {
     ),
     "onecode.v1.TrustListService": ("GetTrustList",),
 }
-"""Calls that change nothing, or that carry a request id, under which they are done once: asking again is safe. A stream
-knows by itself what to send again."""
+"""Calls that change nothing, or that carry a request id, under which they are done once: repeating them is safe. A
+stream keeps the records that it must send again itself."""
 _SERVICE_CONFIG: Final = json.dumps(
     {
         "methodConfig": [
@@ -51,25 +52,26 @@ _SERVICE_CONFIG: Final = json.dumps(
                 },
             }
         ],
-        # Fifty failures more than every tenth success pays for, and nothing is tried again: a server that is down or
-        # overrun is not asked four times by everybody (gRFC A6).
+        # After fifty failures more than a tenth of the successes, no call is retried: else every client would send a
+        # server that is down or overloaded four times the calls (gRFC A6).
         "retryThrottling": {"maxTokens": 100, "tokenRatio": 0.1},
     }
 )
 KEEPALIVE_S: Final = 20
 KEEPALIVE_TIMEOUT_S: Final = 5
-"""A peer that is gone is noticed within a call's 30 s, also while nobody asks. A server allows a ping every 10 s."""
+"""A vanished peer is noticed within a call's 30 s, also on an idle connection. A server allows a ping every 10 s."""
 
 OPTIONS: Final[Sequence[tuple[str, Any]]] = (
     ("grpc.service_config", _SERVICE_CONFIG),
-    # A call that is larger than this is never tried again: by default 256 KiB, which is a batch of a thousand codes.
+    # A call that is larger than this is never retried: by default 256 KiB, which is a batch of a thousand codes.
     ("grpc.per_rpc_retry_buffer_size", BATCH_BYTES_MAX + 64 * 1024),
     ("grpc.keepalive_time_ms", KEEPALIVE_S * 1000),
     ("grpc.keepalive_timeout_ms", KEEPALIVE_TIMEOUT_S * 1000),
     ("grpc.keepalive_permit_without_calls", 1),
-    # By default pings end after two without a call's data between them, as while a call waits for its answer.
+    # By default pings end after two without data of a call between them, as while a call waits for its answer.
     ("grpc.http2.max_pings_without_data", 0),
-    # By default a server that was away for a minute is looked for every two: these find it within seconds.
+    # By default, reconnecting to a server that was away for a minute is tried every two: these settings find it within
+    # seconds.
     ("grpc.initial_reconnect_backoff_ms", 200),
     ("grpc.max_reconnect_backoff_ms", 2_000),
     ("grpc.max_receive_message_length", 16 * 1024 * 1024),
@@ -79,7 +81,7 @@ OPTIONS: Final[Sequence[tuple[str, Any]]] = (
 
 
 def options_for(server: str) -> Sequence[tuple[str, Any]]:
-    """Return the options of a connection to a server: one on this machine is reached without a proxy."""
+    """Return the options of a connection to a server; a server on this machine is reached without a proxy."""
     return (*OPTIONS, *UNPROXIED) if is_local(server) else OPTIONS
 
 
@@ -89,7 +91,7 @@ _Stub = TypeVar("_Stub")
 
 @dataclass(eq=False, slots=True)
 class Line(Generic[_Channel, _Stub]):
-    """One connection, and how many calls it carries now."""
+    """One connection, and the number of its calls in flight."""
 
     channel: _Channel
     stub: _Stub
@@ -97,14 +99,14 @@ class Line(Generic[_Channel, _Stub]):
 
 
 class ChannelPool(Generic[_Channel, _Stub]):
-    """At most so many connections to one server. Safe for threads.
+    """At most ``connections`` connections to one server. Safe for threads.
 
-    The first one that is idle carries the next call; a further one is opened only where all are busy, so that whoever
-    asks one thing after the other has one connection.
+    The first idle one carries the next call; another is opened only where all are busy, so that a caller that makes one
+    call after the other has one connection.
     """
 
     def __init__(self, connect: Callable[[], tuple[_Channel, _Stub]], connections: int) -> None:
-        """Raises ValueError where ``connections`` is not 1 to 64."""
+        """Connect later, at the first call. Raises ValueError where ``connections`` is not 1 to 64."""
         if not 1 <= connections <= CONNECTIONS_MAX:
             raise ValueError(f"a client has 1 to {CONNECTIONS_MAX} connections, not {connections}")
         self._connect = connect
@@ -115,7 +117,7 @@ class ChannelPool(Generic[_Channel, _Stub]):
         self._pid = os.getpid()
 
     def expect_own_process(self) -> None:
-        """Raise RuntimeError in a process that was forked off: gRPC's threads and the locks' owners stayed behind."""
+        """Raise RuntimeError in a forked process, which has neither gRPC's threads nor the owners of its locks."""
         if os.getpid() != self._pid:
             raise RuntimeError("the client was made before this process was forked: make one after the fork")
 
@@ -132,7 +134,7 @@ class ChannelPool(Generic[_Channel, _Stub]):
             return line
 
     def give_back(self, line: Line[_Channel, _Stub]) -> None:
-        """Tell that a call has ended."""
+        """Note that a call has ended."""
         with self._lock:
             line.calls -= 1
 

@@ -1,4 +1,4 @@
-"""A blocking client for gateways, commands and scripts: checks that many threads ask for share calls."""
+"""A blocking client for gateways, commands and scripts: single checks of many threads share calls."""
 
 import threading
 import time
@@ -24,7 +24,7 @@ _Line = Line[grpc.Channel, pb_grpc.RecognitionServiceStub]
 
 
 class _Caller(Caller):
-    """A thread that waits. A lock that is let go of once costs less than an Event, whose parts are Python's own."""
+    """A waiting thread. A lock that is released once costs less than an Event, which is implemented in Python."""
 
     __slots__ = ("answer", "fault", "told")
 
@@ -37,12 +37,12 @@ class _Caller(Caller):
 
 
 class OnecodeClient:
-    """Asks one server, ``HOST:PORT``. Use it in a ``with`` statement, or close it.
+    """A client of one server, ``HOST:PORT``. Use it in a ``with`` statement, or close it.
 
-    It is safe for threads: what they ``verify`` at the same time is gathered into batch calls. It opens up to
-    ``connections`` (1 to 64), each when the others are busy. ``deadline_s`` is how long a call may take, in seconds,
-    where it does not say otherwise. With ``wait_for_ready``, a call waits as long for a server that is not there;
-    else it is tried four times within a second. Make the client after a fork, not before.
+    It is safe for threads: checks that they ``verify`` at the same time are gathered into batch calls. The client opens
+    up to ``connections`` (1 to 64), each when the others are busy. ``deadline_s`` is the time for a call, in seconds,
+    where the call sets none. With ``wait_for_ready``, a call waits as long for an unreachable server; else it is tried
+    four times within a second. Make the client after a fork, not before.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class OnecodeClient:
         connections: int = CONNECTIONS,
         wait_for_ready: bool = False,
     ) -> None:
-        """Raises ValueError where ``connections`` is not 1 to 64. Nothing is connected yet."""
+        """Connect later, at the first call. Raises ValueError where ``connections`` is not 1 to 64."""
         self.deadline_s = deadline_s
         self._wait_for_ready = wait_for_ready
         self._pool = ChannelPool(partial(_connect, server), connections)
@@ -62,11 +62,11 @@ class OnecodeClient:
         self._is_closed = False
 
     def verify(self, code: bytes, host_region: str, *, deadline_s: float | None = None) -> pb.VerifyResponse:
-        """Check one code as scanned, together with those that other threads ask for the same host meanwhile.
+        """Check one code as scanned, together with those that other threads check for the same host meanwhile.
 
-        A thread that finds no call for its host in flight asks at once, alone. Raises ServerError: with its own
-        deadline (DEADLINE_EXCEEDED), and with what the call came to that it shared. Raises TypeError or ValueError
-        where no request can hold what is asked.
+        Where no call for the host is in flight, the code is sent at once, alone. Raises ServerError: at its own
+        deadline (DEADLINE_EXCEEDED), and where the shared call failed. Raises TypeError or ValueError where a request
+        cannot hold these arguments.
         """
         self._pool.expect_own_process()
         patience_s = self.deadline_s if deadline_s is None else deadline_s
@@ -106,14 +106,14 @@ class OnecodeClient:
             yield from self._answered(lambda stub: stub.BatchTranslate, request).results
 
     def close(self) -> None:
-        """End the connections. Whoever still waits for an answer gets ServerError (CANCELLED, CLIENT_CLOSED)."""
+        """Close the connections. Callers that still wait for an answer get ServerError (CANCELLED, CLIENT_CLOSED)."""
         with self._lock:
             self._is_closed = True
             left = self._gathering.close()
         for caller in left:
             _tell(caller, fault=closed())
         for channel in self._pool.close():
-            channel.close()  # ends the calls that are in flight, and they tell their callers
+            channel.close()  # ends the calls in flight, which pass this on to their callers
 
     def __enter__(self) -> Self:
         return self
@@ -135,7 +135,7 @@ class OnecodeClient:
             try:
                 return answered(lambda: method(stub)(request, timeout=timeout_s, wait_for_ready=self._wait_for_ready))
             except Exception:
-                if self._is_closed:  # gRPC has a CANCELLED or a ValueError for it
+                if self._is_closed:  # gRPC raises CANCELLED or a ValueError here
                     raise closed() from None
                 raise
 
@@ -146,9 +146,9 @@ class OnecodeClient:
             self._end(batch)
 
     def _send(self, batch: Batch[_Caller] | None) -> None:
-        """Send a batch, and whatever else may go out. gRPC's own thread will tell of the end of its call.
+        """Send a batch, and any other that may be sent. A thread of gRPC handles the end of each call.
 
-        No thread of a caller carries the call of others, so that each may run out of time, or be interrupted, alone.
+        No caller's thread carries the call of others, so that each caller may time out, or be interrupted, alone.
         """
         while batch is not None:
             try:
@@ -202,4 +202,4 @@ def _tell(caller: _Caller, answer: pb.VerifyResponse | None = None, fault: Excep
 
 def _tell_all(batch: Batch[_Caller], fault: Exception) -> None:
     for caller in batch.callers:
-        _tell(caller, fault=copy(fault))  # each has one of its own, since raising one writes into it
+        _tell(caller, fault=copy(fault))  # a copy for each, since raising an exception changes it

@@ -1,4 +1,4 @@
-"""A connection to one server, for clients that ask for one thing at a time."""
+"""A connection to one server, for clients that make one call at a time."""
 
 from types import TracebackType
 from typing import Final, Self
@@ -8,7 +8,8 @@ import grpc
 from onecode_client.channels import options_for
 
 DEADLINE_S: Final = 30.0
-"""For one call: a full batch takes a PyNaCl server well under a second; the rest is for a server under load."""
+"""The time for one call: a full batch takes a PyNaCl server well under a second; the rest is for a server under
+load."""
 
 
 class Connection:
@@ -19,7 +20,7 @@ class Connection:
         self.deadline_s = deadline_s
 
     def close(self) -> None:
-        """End the connection."""
+        """Close the connection."""
         self.channel.close()
 
     def __enter__(self) -> Self:

@@ -1,4 +1,4 @@
-"""What a call came to that brought no answer."""
+"""The exception for calls without an answer."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -14,7 +14,8 @@ class ServerError(Exception):
     (google.rpc.ErrorInfo), empty where it gave none.
 
     Three reasons are this client's: CLIENT_CLOSED (with CANCELLED), and CALLERS_WAITING and HOSTS_WAITING (with
-    RESOURCE_EXHAUSTED) where more callers wait for gathered answers than may."""
+    RESOURCE_EXHAUSTED) where too many callers wait for gathered answers.
+    """
 
     def __init__(self, code: str, message: str, reason: str = "") -> None:
         super().__init__(code, message, reason)
@@ -26,17 +27,17 @@ class ServerError(Exception):
 
 
 def closed() -> ServerError:
-    """Return what a call comes to whose client is closed."""
+    """Return the error of a call whose client is closed."""
     return ServerError("CANCELLED", "the client is closed", "CLIENT_CLOSED")
 
 
 def overdue() -> ServerError:
-    """Return what a call comes to whose deadline passes before its answer comes."""
+    """Return the error of a call whose deadline passes before its answer comes."""
     return ServerError("DEADLINE_EXCEEDED", "no answer came within the deadline")
 
 
 def answered(call: Callable[[], _T]) -> _T:
-    """Return what a call returns. Raises ServerError where it is not answered."""
+    """Return the result of a call. Raises ServerError where it has no answer."""
     try:
         return call()
     except grpc.RpcError as fault:
@@ -44,7 +45,7 @@ def answered(call: Callable[[], _T]) -> _T:
 
 
 def server_error(fault: Any) -> ServerError:
-    """Return what a call that failed came to."""
+    """Return the error of a failed call."""
     reason = ""
     for key, value in fault.trailing_metadata() or ():
         if key == "grpc-status-details-bin":

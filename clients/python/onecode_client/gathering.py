@@ -1,7 +1,8 @@
-"""Natural batching of single checks: what is asked for a host while a call for it is in flight is the next batch.
+"""Gathers single checks into batches: the codes that are added for a host while a call for it is in flight are its next
+batch.
 
-There is no timer, no thread, no lock and no I/O here: clients, blocking or not, say who asks and which call has ended,
-and are told what to send. A caller who finds nothing in flight is sent at once, alone.
+This module has no timer, thread, lock or I/O: clients, blocking or not, report callers and ended calls, and get the
+batches to send. A caller that finds no call in flight is sent at once, alone.
 """
 
 import time
@@ -12,25 +13,27 @@ from onecode_client.batches import BATCH_BYTES_MAX, BATCH_CODES_MAX
 from onecode_client.errors import ServerError, closed
 
 BESIDE_CODES: Final = 256
-"""So many wait before a second call for the same host goes out beside the first. A call costs a server as much as some
-forty codes: fewer codes would be dearer, and those who wait are sent when the first is answered, however few."""
+"""The number of waiting codes at which a second call for the same host is sent beside the first. A call costs a server
+as much as some forty codes: with fewer codes it would cost more than it saves, and the waiting ones are sent when the
+first is answered, however few."""
 CALLS_PER_CONNECTION: Final = 8
 """Calls in flight, on average: four connections carry one for each province. More would wait in the server, and make
 each batch smaller."""
 CALLERS_MAX: Final = 16_384
-"""Who may wait here: as many codes as a server lets wait, and four of the largest batches. Whoever comes then would
-wait too long, and is told so."""
+"""The bound on waiting callers: as many as the codes that a server lets wait, and four of the largest batches. A
+further caller would wait too long, and gets an error."""
 HOSTS_MAX: Final = 64
-"""Host regions with callers that wait: all provinces, and as many local extensions."""
+"""The bound on host regions with waiting callers: all provinces, and as many local extensions."""
 
 
 class Caller:
-    """One who asks for the verdict on one code. ``deadline_s`` is on the clock of ``time.monotonic``."""
+    """A caller that waits for the verdict on one code. ``deadline_s`` is on the clock of ``time.monotonic``."""
 
     __slots__ = ("batch", "code", "deadline_s", "host_region")
 
     def __init__(self, code: bytes, host_region: str, deadline_s: float) -> None:
-        """Raises TypeError: a request with it could not be made, which is no matter of those who share the call."""
+        """Raises TypeError here where no request can hold the code, so that no other caller of a shared call is
+        affected."""
         if not isinstance(code, bytes):
             raise TypeError(f"a code is bytes, as scanned, not {type(code).__name__}")
         if not isinstance(host_region, str):
@@ -45,7 +48,7 @@ _C = TypeVar("_C", bound=Caller)
 
 
 class Batch(Generic[_C]):
-    """Those who share one call. ``present`` counts those who still wait for it."""
+    """The callers of one call. ``present`` counts those that still wait for it."""
 
     __slots__ = ("callers", "host_region", "present")
 
@@ -59,15 +62,15 @@ class Batch(Generic[_C]):
         return pb.BatchVerifyRequest(codes=[caller.code for caller in self.callers], host_region=self.host_region)
 
     def request_alone(self) -> pb.VerifyRequest:
-        """Return the request of the first, who has the call to itself."""
+        """Return the request of the only caller."""
         return pb.VerifyRequest(code=self.callers[0].code, host_region=self.host_region)
 
     def timeout_s(self) -> float:
-        """Return how long the call may take: as long as the most patient of its callers waits."""
+        """Return the time for the call: the longest that any of its callers waits."""
         return max(caller.deadline_s for caller in self.callers) - time.monotonic()
 
     def answers(self, response: pb.VerifyResponse | pb.BatchVerifyResponse) -> list[pb.VerifyResponse]:
-        """Return what each would have been told alone. Raises ServerError where there is not one for each."""
+        """Return the answer for each caller. Raises ServerError where the response has not one for each."""
         if isinstance(response, pb.VerifyResponse):
             return [response]
         if len(response.verdicts) != len(self.callers):
@@ -80,23 +83,23 @@ class Batch(Generic[_C]):
 
 
 class Gathering(Generic[_C]):
-    """Who waits for which host, and what is in flight."""
+    """The waiting callers by host, and the number of calls in flight."""
 
     def __init__(self, connections: int) -> None:
         self._beside_max = connections  # for one host: a call on each connection
         self._in_flight_max = connections * CALLS_PER_CONNECTION
-        self._waiting: dict[str, dict[_C, None]] = {}  # dicts keep the order, and forget one who leaves at once
+        self._waiting: dict[str, dict[_C, None]] = {}  # dicts keep the order, and remove a caller at once
         self._in_flight: dict[str, int] = {}
         self._callers = self._calls = 0
         self._is_closed = False
 
     @property
     def waiting(self) -> int:
-        """How many wait to be sent."""
+        """The number of callers that wait to be sent."""
         return self._callers
 
     def add(self, caller: _C) -> None:
-        """Let one wait. Raises ServerError: too many wait already, or this is closed."""
+        """Let a caller wait. Raises ServerError where too many wait already, or this is closed."""
         if self._is_closed:
             raise closed()
         if self._callers >= CALLERS_MAX:
@@ -107,7 +110,7 @@ class Gathering(Generic[_C]):
         self._callers += 1
 
     def take(self) -> Batch[_C] | None:
-        """Return what is to be sent now, if anything. Its call is in flight until ``end``."""
+        """Return the next batch to send, or None. Its call is in flight until ``end``."""
         if self._calls >= self._in_flight_max:
             return None
         for host_region, callers in self._waiting.items():
@@ -117,14 +120,15 @@ class Gathering(Generic[_C]):
         return None
 
     def end(self, batch: Batch[_C]) -> None:
-        """Tell that a batch's call has ended: ``take`` may have something to send again."""
+        """Note that a batch's call has ended: ``take`` may return a further batch then."""
         self._calls -= 1
         self._in_flight[batch.host_region] -= 1
         if not self._in_flight[batch.host_region]:
             del self._in_flight[batch.host_region]
 
     def leave(self, caller: _C) -> Batch[_C] | None:
-        """Let one go who waits no longer. Return the batch whose call is in flight for nobody any more, if one is."""
+        """Remove a caller that no longer waits. Return its batch where no caller waits for the batch's call any
+        more."""
         if caller.batch is not None:
             caller.batch.present -= 1
             return None if caller.batch.present else caller.batch
@@ -137,7 +141,7 @@ class Gathering(Generic[_C]):
         return None
 
     def close(self) -> list[_C]:
-        """Take nobody any more, and return those who still waited to be sent."""
+        """Accept no further caller, and return those that waited to be sent."""
         self._is_closed = True
         left = [caller for callers in self._waiting.values() for caller in callers]
         self._waiting.clear()
@@ -157,7 +161,7 @@ class Gathering(Generic[_C]):
         for caller in taken:
             del callers[caller]
             caller.batch = batch
-        if callers:  # behind the other hosts
+        if callers:  # queued after the other hosts
             self._waiting[host_region] = callers
         self._callers -= len(taken)
         self._calls += 1

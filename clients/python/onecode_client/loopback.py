@@ -1,7 +1,7 @@
-"""Which targets are this machine itself, and what keeps a connection to one of them from an environment's proxy.
+"""Recognizes targets on this machine, and keeps connections to them from an environment's proxy.
 
-A proxy is for what is elsewhere: asked for 127.0.0.1 it reaches itself, and for a Unix socket nothing. gRPC goes by
-``http_proxy``, ``https_proxy`` and ``grpc_proxy`` all the same, and, by address, by ``GRPC_ADDRESS_HTTP_PROXY``.
+A proxy is for other machines: given 127.0.0.1 it connects to itself, and it cannot reach a Unix socket. gRPC uses
+``http_proxy``, ``https_proxy`` and ``grpc_proxy`` all the same, and, by address, ``GRPC_ADDRESS_HTTP_PROXY``.
 """
 
 import ipaddress
@@ -10,17 +10,17 @@ from typing import Final
 
 UNPROXIED: Final = (
     ("grpc.enable_http_proxy", 0),
-    # Of addresses a list in the environment says which go through a proxy; an empty one in its place names none.
+    # The environment may list addresses that are reached through a proxy; an empty list replaces it.
     ("grpc.address_http_proxy_enabled_addresses", ""),
 )
-"""Options of a gRPC channel that goes to its target and nowhere else."""
+"""Options of a gRPC channel that connects to its target without a proxy."""
 
 _NAMES: Final = ("localhost", "ip6-localhost", "ip6-loopback")
-"""RFC 6761, section 6.3, and what Debian's hosts file calls ::1."""
+"""RFC 6761, section 6.3, and the names of ::1 in Debian's hosts file."""
 
 
 def is_local(target: str) -> bool:
-    """Tell whether a gRPC target (``HOST:PORT``, or a URI of gRPC's naming) can be nothing but this machine."""
+    """Tell whether a gRPC target (``HOST:PORT``, or a URI of gRPC's naming) can be this machine only."""
     scheme, has_scheme, rest = target.partition(":")
     match scheme.lower() if has_scheme else "":
         case "unix" | "unix-abstract":
@@ -34,7 +34,7 @@ def is_local(target: str) -> bool:
 
 
 def _is_local_host(address: str) -> bool:
-    """Tell it of ``HOST`` or ``HOST:PORT``, where an IPv6 address with a port stands in brackets."""
+    """Tell the same of ``HOST`` or ``HOST:PORT``, where an IPv6 address with a port is in brackets."""
     if address.startswith("["):
         host = address[1:].partition("]")[0]
     else:
@@ -52,4 +52,4 @@ def _is_local_address(host: str) -> bool:
         except OSError:
             return False
     address = getattr(address, "ipv4_mapped", None) or address
-    return address.is_loopback or address.is_unspecified  # whoever connects to 0.0.0.0 reaches this machine
+    return address.is_loopback or address.is_unspecified  # a connection to 0.0.0.0 reaches this machine

@@ -1,4 +1,4 @@
-"""A blocking client for those who run a region or the nation: status, exceptions, the trust list."""
+"""A blocking client for operators of a region or the nation: status, exceptions, the trust list."""
 
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -39,16 +39,16 @@ class OperatorClient(Connection):
         patience_s: float = PATIENCE_S,
         interrupted: Callable[[ServerError], None] | None = None,
     ) -> Iterator[status_pb2.PublishStatusesResponse]:
-        """Publish records as one stream, as long as it takes; yields what the server says as it happens.
+        """Publish records as one stream, for as long as it takes; yields the server's answers as they come.
 
-        Records are read as they are sent, in a thread of gRPC's, and numbered from ``first_sequence``. What is at or
-        below ``durable_through`` is on disk or rejected; ``failures`` are the rejections that matter. Where the
-        connection breaks or the server drains, the rest is sent again on a new stream, and ``interrupted`` is told why,
-        once for each break. No rejection is lost, and none is told twice.
+        Records are read as they are sent, in a thread of gRPC's, and numbered from ``first_sequence``. Records up to
+        ``durable_through`` are on disk or rejected; ``failures`` are the rejections that need attention. Where the
+        connection breaks or the server drains, the other records are sent again on a new stream, and ``interrupted`` is
+        called with the reason, once for each break. No rejection is lost, and none is yielded twice.
 
-        Raises ServerError where asking again does not help, or brought no acknowledgement within ``patience_s``
-        seconds; the rest is then to be published again, which is harmless where it had been. What ``records`` raise is
-        raised here, after the answers to those before.
+        Raises ServerError where sending again does not help, or brought no acknowledgement within ``patience_s``
+        seconds; the other records are then to be published again, which is harmless for records that were published. An
+        exception of ``records`` is raised here, after the answers to the records before.
         """
         outbox, patience = Outbox(records, first_sequence), Patience(patience_s, interrupted)
         while True:
@@ -86,14 +86,14 @@ class OperatorClient(Connection):
     ) -> exceptions_pb2.RecognitionException:
         """File a report; the times have an offset.
 
-        ``request_id`` (16 to 64 characters) is for whoever asks again after a failure, also from another process: what
-        was filed under it is not filed again. Without it the client draws one for each call. Raises ServerError.
+        ``request_id`` (16 to 64 characters) is for a caller that asks again after a failure, also from another process:
+        a request id is filed once. Without it the client makes a random one for each call. Raises ServerError.
         """
         request = report_request(host_region, home_region, reason, effective_from, effective_until, request_id)
         return answered(lambda: self._exceptions.ReportException(request, timeout=self.deadline_s)).exception
 
     def acknowledge_exception(self, identifier: str, request_id: str = "") -> exceptions_pb2.RecognitionException:
-        """Let a report take effect; ``request_id`` as in ``report_exception``. Raises ServerError."""
+        """Put a report into effect; ``request_id`` as in ``report_exception``. Raises ServerError."""
         request = step_request(exceptions_pb2.AcknowledgeExceptionRequest, identifier, request_id)
         return answered(lambda: self._exceptions.AcknowledgeException(request, timeout=self.deadline_s)).exception
 
@@ -133,7 +133,7 @@ def status_request(
 
 
 def new_request_id() -> str:
-    """Return a request id that nobody else has: gRPC may send the request again under it, and it is done once."""
+    """Return a unique request id: gRPC may send the request again with it, and it is done once."""
     return uuid.uuid4().hex
 
 

@@ -1,4 +1,4 @@
-"""One publication over as many streams as it takes: what was not acknowledged is kept, and sent again on the next."""
+"""One publication over one or more streams: unacknowledged records are kept, and sent again on the next stream."""
 
 import random
 import threading
@@ -12,21 +12,21 @@ from onecode_client.channels import MENDED_BY_TIME
 from onecode_client.errors import ServerError
 
 WINDOW_RECORDS: Final = 5000
-"""Records that are sent but not acknowledged, some hundred bytes each. A server commits up to 1,000 and reads 2,000
-ahead; the rest is on its way there and back. Whoever has more to say waits."""
+"""The bound on records that are sent but not acknowledged, some hundred bytes each. A server commits up to 1,000 and
+reads 2,000 ahead; the rest is on its way there and back. Further records wait."""
 PATIENCE_S: Final = 120.0
-"""How long to ask again without an acknowledgement. A server restarts within seconds and a machine within a minute or
-two; what takes longer is an outage, of which people should hear."""
+"""The time to try again without an acknowledgement. A server restarts within seconds and a machine within a minute or
+two; a longer interruption is an outage, which people should be told of."""
 PAUSE_MIN_S: Final = 0.1
 PAUSE_MAX_S: Final = 2.0
-"""Pauses double from the first to the second: a server that is back is found soon, one that is not is left alone."""
+"""Pauses double from the first to this one: a server that is back is found soon, one that is not gets few attempts."""
 
 
 def failures(answer: pb.PublishStatusesResponse) -> list[pb.Rejection]:
-    """Return the rejections of an answer that somebody must look at: all but SUPERSEDED.
+    """Return the rejections of an answer that need attention: all but SUPERSEDED.
 
-    A record that a higher revision has overtaken is what a publisher sends that repeats what it got no answer for, or
-    whose workers overtake each other: what the platform knows is newer.
+    SUPERSEDED means that the platform has a newer record: a publisher repeated a record without an answer, or its
+    workers overtook each other.
     """
     return [one for one in answer.rejections if one.reason != pb.REJECTION_REASON_SUPERSEDED]
 
@@ -34,8 +34,8 @@ def failures(answer: pb.PublishStatusesResponse) -> list[pb.Rejection]:
 class Outbox:
     """Numbers records as they are read, and keeps them until they are acknowledged.
 
-    gRPC takes a stream's requests in a thread of its own, which may still wait for a record when its stream has long
-    broken. So one thread at a time reads records, and what it read goes out on the stream that is there by then.
+    gRPC takes a stream's requests in a thread of its own, which may still wait for a record long after its stream has
+    broken. So one thread at a time reads records, and a record is sent on the stream that is open by then.
     """
 
     def __init__(self, records: Iterable[pb.StatusRecord], first_sequence: int) -> None:
@@ -47,27 +47,27 @@ class Outbox:
         self._changed = threading.Condition()
 
     def stream(self) -> Iterator[pb.PublishStatusesRequest]:
-        """Return the requests of a new stream: those that are kept, then new ones. The stream before it ends."""
+        """Return the requests of a new stream: the kept ones, then new ones. The previous stream ends."""
         with self._changed:
             self._stream += 1
             self._changed.notify_all()
             return self._requests(self._stream)
 
     def acknowledge(self, through: int) -> None:
-        """Let go of the records up to a sequence, and so make room for others."""
+        """Drop the records up to a sequence, so that others can be sent."""
         with self._changed:
             while self._kept and self._kept[0].sequence <= through:
                 self._kept.popleft()
             self._changed.notify_all()
 
     def close(self) -> None:
-        """End the stream, so that no thread waits for room any more."""
+        """End the stream, so that no thread waits for acknowledgements any more."""
         with self._changed:
             self._stream += 1
             self._changed.notify_all()
 
     def finish(self) -> None:
-        """Raise what the reading of records raised; ServerError where the server left some without an answer."""
+        """Raise the exception of reading records, or ServerError where the server left some without an answer."""
         if self._fault is not None:
             raise self._fault
         if self._kept:
@@ -82,7 +82,7 @@ class Outbox:
             yield request
 
     def _after(self, sent: int, stream: int) -> pb.PublishStatusesRequest | None:
-        """Return what follows ``sent`` on a stream, as soon as there is something; None where the stream ends."""
+        """Return the request that follows ``sent`` on a stream, once there is one; None where the stream ends."""
         with self._changed:
             self._changed.wait_for(
                 lambda: stream != self._stream or len(self._kept) < WINDOW_RECORDS or self._kept[-1].sequence > sent
@@ -103,7 +103,7 @@ class Outbox:
             number, record = next(self._records)
         except StopIteration:
             return None
-        except Exception as fault:  # raised again where records were given, after the answers to what came before
+        except Exception as fault:  # raised by ``finish``, after the answers to the records before
             self._fault = fault
             return None
         request = pb.PublishStatusesRequest(sequence=number, record=record)
@@ -113,9 +113,9 @@ class Outbox:
 
 
 class Patience:
-    """How long to go on asking: pauses that double, with jitter, until ``patience_s`` have brought nothing.
+    """Limits repeated attempts: pauses that double, with jitter, until ``patience_s`` seconds passed without success.
 
-    ``interrupted`` is told of the first failure after each acknowledgement.
+    ``interrupted`` is called with the first failure after each acknowledgement.
     """
 
     def __init__(self, patience_s: float, interrupted: Callable[[ServerError], None] | None = None) -> None:
@@ -130,7 +130,7 @@ class Patience:
         self._pause_s = PAUSE_MIN_S
 
     def spend(self, fault: ServerError) -> None:
-        """Sleep before asking again. Raises ``fault`` where time does not mend it, or did not."""
+        """Sleep before the next attempt. Raises ``fault`` where time does not mend it, or did not."""
         now_s = time.monotonic()
         is_first = self._since_s is None
         since_s = self._since_s = now_s if self._since_s is None else self._since_s
@@ -138,6 +138,6 @@ class Patience:
             raise fault
         if is_first and self._interrupted is not None:
             self._interrupted(fault)
-        # Jitter: a server that comes back is not met by all of its publishers in the same moment.
+        # Jitter: the publishers of a server that comes back do not all connect at the same moment.
         time.sleep(random.uniform(self._pause_s / 2, self._pause_s))  # noqa: S311 - no secret
         self._pause_s = min(2 * self._pause_s, PAUSE_MAX_S)

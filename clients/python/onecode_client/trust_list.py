@@ -1,7 +1,7 @@
-"""The trust list, for partners that verify codes offline: whose key is it, and how is that region's code read?
+"""The trust list, for partners that verify codes offline: the owner of each key, and the format of each region's codes.
 
-The list is a compact JWS (RFC 7515) by the national root key. Its signature is checked here with whatever function the
-partner's own library offers, so that this package brings no cryptography of its own.
+The list is a compact JWS (RFC 7515) by the national root key. Its signature is checked here with a function of the
+partner's own library, so that this package contains no cryptography.
 """
 
 import base64
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 CheckSignature = Callable[[bytes, bytes, bytes], bool]
-"""Tells whether a signature (64 bytes) of a message is a public key's (32 bytes): (public_key, signature, message)."""
+"""Tells whether a signature (64 bytes) of a message is by a public key (32 bytes): (public_key, signature, message)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,15 +28,15 @@ class OfflineKey:
 
     @property
     def verifies(self) -> bool:
-        """Whether the key may vouch at all; a retired one does for codes issued before ``entry["retired_at"]``."""
+        """Whether the key verifies codes at all; a retired one verifies those issued before ``entry["retired_at"]``."""
         return bool(self.entry.get("state", "active") != "revoked")
 
 
 class OfflineTrustList:
-    """A signed list, believed once and then asked by key id."""
+    """A signed list, verified once and then searched by key id."""
 
     def __init__(self, signed_list: bytes, root_public_key: bytes, check: CheckSignature) -> None:
-        """Take a list. Raises ValueError where it is not the root key's."""
+        """Read a list. Raises ValueError where it is not signed by the root key."""
         message, _, signature = signed_list.strip().rpartition(b".")
         header, _, payload = message.partition(b".")
         if json.loads(_bytes(header)).get("alg") not in ("EdDSA", "Ed25519"):
@@ -51,7 +51,7 @@ class OfflineTrustList:
         return int(self.document["version"])
 
     def keys(self, fmt: str, key_id: str) -> list[OfflineKey]:
-        """Return the keys of a format with this id (hex for national codes): every one of them is to be tried."""
+        """Return the keys of a format with this id (hex for national codes): each of them is to be tried."""
         return [
             OfflineKey(key, region)
             for region in self.document["regions"]

@@ -1,4 +1,4 @@
-"""``onecode audit``: what was decided, by an append-only record whose entries hold each other in place."""
+"""``onecode audit``: shows and verifies the append-only record of decisions, whose entries are chained by hashes."""
 
 import asyncio
 import json
@@ -10,11 +10,11 @@ import click
 
 from onecode_server.cli import output
 from onecode_server.cli.options import PathType
-from onecode_server.data_directory import DataDirectory
 from onecode_server.errors import Misconfigured, StoreUnavailable
-from onecode_server.formats.trust_list import rfc3339
 from onecode_server.model.audit import GENESIS, AuditEntry, follows
+from onecode_server.settings.data_directory import DataDirectory
 from onecode_server.stores.lmdb import LmdbStore
+from onecode_server.trust.document import rfc3339
 
 _data_dir = click.option("--data-dir", required=True, type=PathType())
 
@@ -55,7 +55,7 @@ def show(data_dir: Path, *, as_json: bool) -> None:
 
 
 def _details(entry: AuditEntry) -> str:
-    """Return what an entry says, a member a line; ``--json`` also has the members that say nothing."""
+    """Return the details of an entry, a member a line; ``--json`` also has the empty members."""
     said = {name: value for name, value in entry.details.items() if value is not None}
     return "\n".join(f"{name}: {json.dumps(value, ensure_ascii=False)}" for name, value in said.items())
 

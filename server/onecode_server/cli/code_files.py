@@ -1,4 +1,4 @@
-"""Files of codes, one a line, that a command reads for an operator: few of them, to be looked at."""
+"""Reads files of codes, one a line, for commands that show a person each code."""
 
 from pathlib import Path
 from typing import Final
@@ -8,11 +8,12 @@ from onecode_server.errors import Misconfigured
 from onecode_server.model.scanned import bare
 
 CODES_MAX: Final = 1000
-"""Codes of one command: a person reads what is said of each."""
+"""The bound on codes of one command: a person reads the result of each."""
 
 
 def read(file: Path) -> list[bytes]:
-    """Return the codes of a file, ``-`` for standard input, without lines of nothing but what a scanner added.
+    """Return the codes of a file, ``-`` for standard input, without empty lines and the characters that a scanner
+    added.
 
     Raises Misconfigured.
     """

@@ -1,4 +1,4 @@
-"""A command's connection to a server, whose refusals become the command's own failures."""
+"""A command's connection to a server; the server's refusals become failures of the command."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +12,8 @@ _Client = TypeVar("_Client", OnecodeClient, OperatorClient)
 
 @contextmanager
 def connected(client: _Client) -> Iterator[_Client]:
-    """Yield a client, and close it. Raises Misconfigured for a call that the server finds wrong, else OnecodeError."""
+    """Yield a client, and close it. Raises Misconfigured for a call that the server refuses as invalid, else
+    OnecodeError."""
     try:
         with client:
             yield client

@@ -1,6 +1,6 @@
-"""The regions of ``init --demo``: all 34 of GB/T 2260, each with a code that was there before.
+"""The regions of ``init --demo``: all 34 of GB/T 2260, each with a code of its own.
 
-Which region has which format is made up; that names, words and formats differ between them is not.
+The assignment of formats to regions is invented; that names, words and formats differ between them is not.
 """
 
 from typing import Any, Final

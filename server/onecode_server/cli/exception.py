@@ -21,7 +21,7 @@ _COLUMNS = {
     "until": "effective_until",
     "reason": "reason",
 }
-"""Headings that leave room in a terminal of 80 columns; ``--json`` has the fields' own names, and the microseconds."""
+"""Headings that fit a terminal of 80 columns; ``--json`` has the fields' own names, and the microseconds."""
 _STATES = ("REPORTED", "ACKNOWLEDGED", "EFFECTIVE", "ENDED", "WITHDRAWN")
 _LATER = re.compile(r"\+([0-9]{1,6})([smhd])\Z")
 _ID: Final = re.compile("[Rr][Ee]-[0-9A-Fa-f]+")
@@ -124,7 +124,7 @@ def list_(server: str, host_region: str, home_region: str, state: str | None, *,
 
 
 def _time(text: str, now: datetime) -> datetime:
-    """Return a time given as RFC 3339, as ``now``, or as so long from now. Raises Misconfigured."""
+    """Return a time given as RFC 3339, as ``now``, or as a duration from now. Raises Misconfigured."""
     if text == "now":
         return now
     if later := _LATER.match(text):

@@ -6,16 +6,17 @@ from typing import Any
 
 import click
 
-from onecode_server import durable_files
 from onecode_server.cli import demo_regions, trust_document
 from onecode_server.cli.options import PathType
+from onecode_server.codes.codec import CODECS
+from onecode_server.codes.national import codec as national
 from onecode_server.crypto.signing import Signer, make_secret
-from onecode_server.data_directory import DataDirectory
 from onecode_server.errors import Misconfigured
-from onecode_server.formats import CODECS, national
-from onecode_server.formats.region_entry import key_id_bytes
 from onecode_server.model.region import NATIONAL
 from onecode_server.model.trust_list import Format, Role
+from onecode_server.settings.data_directory import DataDirectory
+from onecode_server.system import durable_files
+from onecode_server.trust.region_entry import key_id_bytes
 
 
 @click.command()
@@ -39,7 +40,7 @@ def init(data_dir: Path, *, demo: bool) -> None:
     for region in regions[1:]:
         if region.get("format") in CODECS:
             region["keys"] = [new_key(data, region["code"], Role.ISSUER, Format(region["format"]))]
-    # Last of all the root's public key: its file says that everything else is there.
+    # The root's public key is written last: its file means that everything else is there.
     trust_document.write(data, {"version": 1, "regions": regions}, root)
     trust_document.publish_root(data, root)
     click.echo(f"initialised {data_dir}: trust list version 1, {len(regions)} region{'s' if len(regions) > 1 else ''}")

@@ -1,4 +1,4 @@
-"""``onecode inspect``: walk the steps of the check offline, and say where a code fails."""
+"""``onecode inspect``: follows the steps of the check offline, and says where a code fails."""
 
 import asyncio
 from pathlib import Path
@@ -9,21 +9,21 @@ import click
 from onecode_server.cli import code_files, output, trust_document
 from onecode_server.cli.options import PathType, json_option
 from onecode_server.cli.printable import printable
+from onecode_server.codes.codec import opaque_home
 from onecode_server.crypto import open_backend
-from onecode_server.data_directory import DataDirectory
-from onecode_server.engine.claims_reader import ClaimsReader
-from onecode_server.engine.inspection import Inspection
-from onecode_server.engine.inspector import Inspector
-from onecode_server.engine.token_reader import TokenReader
 from onecode_server.errors import Misconfigured
-from onecode_server.formats import opaque_home
 from onecode_server.model.scanned import bare
 from onecode_server.model.trust_list import TrustList
 from onecode_server.rules.validity import SKEW_US
+from onecode_server.settings.data_directory import DataDirectory
 from onecode_server.stores.lmdb import LmdbStore
+from onecode_server.verification.authenticate.claims_reader import ClaimsReader
+from onecode_server.verification.authenticate.tokens import TokenReader
+from onecode_server.verification.inspection import Inspection
+from onecode_server.verification.inspector import Inspector
 
 NO_PSEUDONYM_KEY: Final = bytes(32)
-"""Subjects are not shown, so that an operator without the deployment's secret can look at codes."""
+"""Subjects are not shown, so that an operator without the deployment's secret can inspect codes."""
 
 
 @click.command()
@@ -64,7 +64,7 @@ async def _inspect(data: DataDirectory, trust: TrustList, codes: list[bytes]) ->
 
 
 def lines_of(inspection: Inspection) -> list[str]:
-    """Return a walk as lines for people: each step, what it found, and at the end what came of it."""
+    """Return an inspection as lines for people: each step and its result, and at the end the outcome."""
     lines = []
     for number, name, passed, found in inspection.steps:
         mark = {True: "ok", False: "FAILED", None: "not checked"}[passed]

@@ -1,4 +1,4 @@
-"""``onecode issue``: codes of the regions whose issuer keys lie in the data directory, to try things with."""
+"""``onecode issue``: makes test codes of the regions whose issuer keys are in the data directory."""
 
 import asyncio
 import os
@@ -13,20 +13,23 @@ import click
 from onecode_server.cli import output, trust_document
 from onecode_server.cli.options import PathType
 from onecode_server.cli.pictures import Pictures
+from onecode_server.codes import claims, opaque
+from onecode_server.codes.codec import CODECS
+from onecode_server.codes.encodings import base64url
+from onecode_server.codes.national import codec as national
 from onecode_server.composition import open_engine
 from onecode_server.crypto.signing import Signer
-from onecode_server.data_directory import DataDirectory
 from onecode_server.errors import Misconfigured
-from onecode_server.formats import CODECS, base64url, claims, national, opaque
 from onecode_server.model.code import CODE_BYTES_MAX, Scan
 from onecode_server.model.region import NATIONAL
 from onecode_server.model.status import Level, Scope, StatusRecord
 from onecode_server.model.subject import LOCAL_ID_BYTES_MAX, pseudonym
 from onecode_server.model.trust_list import Format, IssuerKey, KeyState, Region, Role, TrustList
+from onecode_server.settings.data_directory import DataDirectory
 
 TOKEN_BYTES: Final = 16
 VALID_S_MAX: Final = 100 * 366 * 86_400
-"""A hundred years, as for ``valid_for_s``: every format's times end somewhere after that."""
+"""A hundred years, as for ``valid_for_s``: every format's times end later than that."""
 _SERIALS: Final = 10**8
 _CHUNK: Final = 1000
 _SECOND_US: Final = 1_000_000
@@ -101,7 +104,7 @@ def _mint(data: DataDirectory, trust: TrustList, home: Region, level: Level, val
 
     def mint(local_id: str) -> bytes:
         issued_at = trust_document.now() // _SECOND_US * _SECOND_US
-        # Nobody but the national authority knows pseudonyms.
+        # Only the national authority knows pseudonyms.
         subject = pseudonym(pseudonym_key, home.code, local_id) if issuer.code == NATIONAL else local_id
         tree: dict[Any, Any] = claims.write(where, fmt, subject, word, issued_at, issued_at + valid_s * _SECOND_US)
         return CODECS[fmt].mint(tree | own, key.key_id, signer.sign)
@@ -118,7 +121,7 @@ def _signer(data: DataDirectory, issuer: Region) -> tuple[IssuerKey, Signer]:
 
 
 def _tokens(data_dir: Path, home: Region, level: Level, count: int, valid_s: int) -> Iterator[bytes]:
-    """Make opaque codes and publish them, as their region would: a token that nobody published is nobody's."""
+    """Make opaque codes and publish them, as their region would: an unpublished token belongs to nobody."""
     for start in range(0, count, _CHUNK):
         size = min(_CHUNK, count - start)
         codes = [opaque.mint(home.prefix, base64url.encode(secrets.token_bytes(TOKEN_BYTES))) for _ in range(size)]
@@ -136,9 +139,9 @@ async def _publish(data_dir: Path, codes: list[bytes], record: StatusRecord) -> 
 
 
 def _identity_numbers(region: str) -> Iterator[str]:
-    """Yield made-up identifiers in the shape of an identity number (GB 11643) that are nobody's: born in 1900.
+    """Yield invented identifiers in the form of an identity number (GB 11643) that belong to nobody: born in 1900.
 
-    They begin anywhere and count on from there, so that no two codes of a command name the same bearer.
+    They start at a random number and count up, so that no two codes of a command have the same bearer.
     """
     start = secrets.randbelow(_SERIALS)
     return (f"{region}1900{(start + n) % _SERIALS:08d}" for n in range(_SERIALS))

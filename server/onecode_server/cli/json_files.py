@@ -1,4 +1,4 @@
-"""JSON that an operator hands in: bounded, and each name once, since the standard library takes the last of two."""
+"""Reads an operator's JSON: bounded, and without duplicate names, of which the standard library takes the last."""
 
 import json
 from collections import Counter
@@ -8,16 +8,16 @@ from typing import Any, Final
 from onecode_server.errors import Misconfigured
 
 BYTES_MAX: Final = 1024 * 1024
-"""A thousand level words, ten times over."""
+"""Ten times the size of a thousand level words."""
 
 
 def loads(text: bytes | str) -> Any:
-    """Return what JSON text says. Raises ValueError, which names a name that stands twice; RecursionError."""
+    """Return the value of JSON text. Raises ValueError, which names a duplicate name; RecursionError."""
     return json.loads(text, object_pairs_hook=_unique)
 
 
 def read(file: Path) -> Any:
-    """Return what a JSON file says. Raises Misconfigured."""
+    """Return the value of a JSON file. Raises Misconfigured."""
     content = read_bounded(file, BYTES_MAX)
     try:
         return loads(content)
@@ -28,7 +28,7 @@ def read(file: Path) -> Any:
 
 
 def read_bounded(file: Path, bytes_max: int) -> bytes:
-    """Return what a file holds. Raises Misconfigured where it cannot be read, or holds more."""
+    """Return the content of a file. Raises Misconfigured where it cannot be read, or is longer than ``bytes_max``."""
     try:
         with file.open("rb") as opened:
             content = opened.read(bytes_max + 1)

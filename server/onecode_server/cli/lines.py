@@ -1,4 +1,4 @@
-"""Files of one thing a line, as programs and people write them: a byte-order mark, blank lines and any line ends."""
+"""Reads files of one item a line, by programs or people: with a byte-order mark, blank lines and any line ends."""
 
 import io
 import sys
@@ -11,16 +11,17 @@ from onecode_server.errors import Misconfigured
 from onecode_server.model.scanned import without_mark
 
 LINE_BYTES_MAX: Final = 64 * 1024
-"""Sixteen times the longest code, or a record with such a one."""
+"""Sixteen times the longest code, or a record with such a code."""
 STANDARD_INPUT: Final = Path("-")
-_UTF_16: Final = (b"\xff\xfe", b"\xfe\xff")  # what PowerShell writes
+_UTF_16: Final = (b"\xff\xfe", b"\xfe\xff")  # PowerShell writes this
 
 
 def read(file: Path, too_long: str) -> Iterator[tuple[int, bytes]]:
     """Yield the lines of a file, or of standard input for ``-``, that are not blank: each with its number, in UTF-8,
-    without a byte-order mark and without what ends it.
+    without a byte-order mark and without its line end.
 
-    Raises Misconfigured where the file cannot be read, or a line has more than LINE_BYTES_MAX: that is ``too_long``.
+    Raises Misconfigured where the file cannot be read, or, with the message ``too_long``, where a line has more than
+    LINE_BYTES_MAX.
     """
     try:
         is_input = file == STANDARD_INPUT
@@ -38,9 +39,10 @@ def read(file: Path, too_long: str) -> Iterator[tuple[int, bytes]]:
 
 
 def _lines(stream: IO[Any]) -> Iterator[bytes]:
-    """Yield lines, of one that is too long no more than shows it. A CR alone ends a line too, as many scanners send."""
+    """Yield lines, and of an overlong line just enough to notice it. A CR alone ends a line too, as many scanners
+    send."""
     buffered = stream if isinstance(stream, io.BufferedReader) else io.BufferedReader(stream)  # type: ignore[type-var]
-    # Latin-1 has one character for each byte: only line ends are looked at.
+    # Latin-1 has one character for each byte: only line ends are interpreted.
     encoding, back = ("utf-16", "utf-8") if buffered.peek(2)[:2] in _UTF_16 else ("latin-1", "latin-1")
     text = io.TextIOWrapper(buffered, encoding)
     try:

@@ -1,4 +1,4 @@
-"""The command ``onecode`` as a whole: its commands, and one clear line and status 2 for what cannot work."""
+"""The command ``onecode`` as a whole: its commands, and one clear line and status 2 for a wrong invocation."""
 
 import io
 import os
@@ -24,12 +24,12 @@ _COMMANDS: Final = {
     "trust": "trust",
     "verify": "verify",
 }
-"""The module of each command, in which it has its own name."""
+"""The module of each command, in which the function has the command's name."""
 
 
 class _Commands(click.Group):
-    """Commands that are imported when they are asked for: all of them together take longer to import than most take to
-    run, and a supervisor of workers needs neither the engine nor gRPC."""
+    """Imports commands when they are asked for: importing all of them takes longer than most take to run, and a
+    supervisor of workers needs neither ``composition`` nor gRPC."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_COMMANDS)
@@ -64,7 +64,7 @@ def main() -> None:
         _fail(2, mistake.format_message())
     except Misconfigured as mistakes:
         _fail(2, *mistakes.mistakes)
-    except UnicodeEncodeError:  # an argument with bytes that are no text, which Python hands on as lone surrogates
+    except UnicodeEncodeError:  # an argument with bytes that are no text, which Python passes as lone surrogates
         _fail(2, "what was given is not UTF-8")
     except OnecodeError as failure:
         _fail(1, str(failure))
@@ -73,10 +73,10 @@ def main() -> None:
 
 
 def _prepare_streams() -> None:
-    """Open closed standard streams, and let the others show what their encoding lacks.
+    """Open closed standard streams, and let the others show characters that their encoding lacks.
 
-    The next file that is opened has the first number that is free: without a standard error the store would be where
-    libraries complain.
+    The next file that is opened gets the first free number: without a standard error, the store would get the number to
+    which libraries write their errors.
     """
     for number in range(3):
         try:
@@ -90,9 +90,9 @@ def _prepare_streams() -> None:
 
 
 def _end_without_output(fault: OSError) -> None:
-    """End where nothing more can be written: a full disk, most of all. What else may fail, the commands tell."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # else the interpreter tries once more on its way out
-    if isinstance(fault, BrokenPipeError):  # whoever read our output has read enough
+    """End where nothing more can be written, most often for a full disk. Commands report other failures themselves."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # else the interpreter tries once more at its end
+    if isinstance(fault, BrokenPipeError):  # the reader of our output has read enough
         sys.exit(1)
     _fail(1, f"{fault.filename or 'standard output'}: {fault.strerror or fault}")
 

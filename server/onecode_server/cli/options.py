@@ -1,4 +1,4 @@
-"""Options that several commands have."""
+"""Options that several commands share."""
 
 import os
 import re
@@ -13,7 +13,7 @@ _SERVER: Final = re.compile(r"(\[[0-9A-Za-z:.%]+\]|[^\s:/\[\]]+):([0-9]{1,5})")
 
 
 class PathType(click.Path):
-    """A path that names something. An empty one, of a shell's variable that is not set, would mean where one stands."""
+    """A path that is not empty: the empty value of an unset shell variable would mean the current directory."""
 
     def __init__(self, **how: Any) -> None:
         super().__init__(path_type=Path, **how)

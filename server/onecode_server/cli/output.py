@@ -1,4 +1,5 @@
-"""What people and programs see: tables on a terminal, one JSON object a line with ``--json``, progress on stderr."""
+"""The output for people and programs: tables on a terminal, one JSON object a line with ``--json``, progress on
+stderr."""
 
 import json
 from collections.abc import Callable, Container, Iterable, Iterator
@@ -16,7 +17,7 @@ from rich.text import Text
 from onecode_server.cli.printable import printable
 
 PIPE_COLUMNS: Final = 120
-"""The width of a table that goes into a file or a pipe, which have none of their own."""
+"""The width of a table that is written to a file or a pipe, which have no width of their own."""
 
 _T = TypeVar("_T")
 _COLOURS = {
@@ -39,8 +40,8 @@ def progress(items: Iterable[_T], total: int, what: str) -> Iterator[_T]:
 
 @contextmanager
 def bar(total: int | None, what: str) -> Iterator[Callable[[int], None]]:
-    """Show a bar on standard error where that is a terminal; yields what moves it to a number. ``total`` is None where
-    nobody knows yet."""
+    """Show a bar on standard error where that is a terminal; yields a function that moves it to a number. ``total`` is
+    None where it is unknown."""
     console = Console(stderr=True)
     columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as shown:
@@ -54,7 +55,7 @@ def print_json(value: Message | dict[str, Any]) -> None:
 
 
 def as_dict(message: Message) -> dict[str, Any]:
-    """Return a message as JSON has it, with the proto's field and enum names, and no field left out."""
+    """Return a message as protobuf's JSON, with the proto's field and enum names, and with every field."""
     members: dict[str, Any] = MessageToDict(
         message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
     )
@@ -73,12 +74,12 @@ def word(message: Message, field: str) -> str:
 def print_table(
     title: str, columns: Iterable[str], rows: Iterable[Iterable[str]], *, whole: Container[str] = ()
 ) -> None:
-    """Print a table. The columns in ``whole`` are to be copied, and never folded."""
+    """Print a table. The columns in ``whole`` are meant for copying, and never folded."""
     table = Table(title=Text(title) if title else None, title_justify="left", header_style="bold")
     for column in columns:
         table.add_column(column, overflow="fold", no_wrap=column in whole)
     for row in rows:
-        # Text, not markup: what a region or a reporter wrote stands there as it was written.
+        # Text, not markup: a region's or a reporter's text is shown exactly as written.
         table.add_row(*(Text(printable(cell), _COLOURS.get(cell, "")) for cell in row))
     console = Console(emoji=False)
     if not console.is_terminal:

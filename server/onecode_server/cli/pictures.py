@@ -1,4 +1,4 @@
-"""QR pictures of codes, as a bearer would show them: what ``onecode issue --png`` leaves behind."""
+"""QR pictures of codes, as a bearer would show them, for ``onecode issue --png``."""
 
 from pathlib import Path
 from typing import Final
@@ -8,12 +8,12 @@ import segno
 from onecode_server.errors import Misconfigured
 
 PICTURES_MAX: Final = 1000
-"""Half a minute of drawing, and as many as a person looks through. Whoever prints more draws them from ``--out``."""
+"""Half a minute of drawing, and as many as a person looks through. More can be drawn from the codes of ``--out``."""
 _ERROR_CORRECTION: Final = "Q"
-"""A quarter of the symbol may be lost to a fold, a scratch or a reflection (ISO/IEC 18004): what the EU's specification
-of health certificates recommends for the same use."""
+"""A quarter of the symbol may be lost to a fold, a scratch or a reflection (ISO/IEC 18004): the EU's specification of
+health certificates recommends this level for the same use."""
 _MODULE_PIXELS: Final = 4
-"""A phone's camera tells modules of 2 apart; 4 leaves room for whoever shows the picture smaller."""
+"""A phone's camera can read modules of 2 pixels; 4 allow for a picture that is shown smaller."""
 
 
 class Pictures:
@@ -41,8 +41,8 @@ class Pictures:
     def add(self, code: bytes) -> None:
         """Draw the next code. Raises Misconfigured where it is too long for a QR symbol, or cannot be written.
 
-        segno takes the smallest mode. A national code's base45 was made for the alphanumeric one (RFC 9285), with 5.5
-        bits a character in place of 8.
+        segno takes the smallest mode. A national code's base45 is made for the alphanumeric one (RFC 9285), with 5.5
+        bits a character instead of 8.
         """
         self._drawn += 1
         file = self._where if self._is_one else self._where / f"{self._drawn:0{self._digits}d}.png"

@@ -1,6 +1,6 @@
-"""A stranger's text on a terminal."""
+"""Makes untrusted text safe for a terminal."""
 
 
 def printable(text: str) -> str:
-    """Return a stranger's text with line ends, and what moves a terminal's cursor, shown as what they are."""
+    """Return untrusted text with line ends and terminal control characters in a visible form."""
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)

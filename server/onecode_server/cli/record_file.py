@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from onecode_server.cli import json_files, lines, output
-from onecode_server.engine.publisher import LocalSubject, SubjectName
+from onecode_server.codes.times import read_time
 from onecode_server.errors import Malformed, Misconfigured
-from onecode_server.formats.times import read_time
 from onecode_server.model.code import Scan
 from onecode_server.model.status import Level, Scope, StatusRecord
+from onecode_server.publication.publisher import LocalSubject, SubjectName
 
 _SHOWN_EVERY: Final = 1000
 """Records to a step of the bar, which costs about as much as reading one."""
@@ -35,7 +35,7 @@ def check(file: Path) -> int:
 
 
 def read_again(file: Path, total: int) -> Iterator[tuple[int, Named]]:
-    """Yield each record of a file that was checked and had ``total``, so that no more are told of than were read.
+    """Yield each record of a file that was checked and had ``total``, so that no more are reported than were read.
 
     Raises Misconfigured.
     """
@@ -66,16 +66,16 @@ def _lines(file: Path) -> Iterator[tuple[int, Any]]:
 
 
 def _record(members: dict[str, Any]) -> Named:
-    """Return a StatusRecord as protobuf's JSON mapping writes it; enum names may leave out their prefix.
+    """Return a StatusRecord from protobuf's JSON mapping; enum names may leave out their prefix.
 
-    A ``published_at``, which ``onecode status get --json`` shows, says nothing here: the store says when it is.
+    A ``published_at``, which ``onecode status get --json`` shows, is ignored: the store sets that time.
     """
     if not isinstance(members, dict):
         raise ValueError("not an object")
     if unknown := members.keys() - _MEMBERS:
         raise ValueError(f"unknown member {min(unknown)}")
     expires_at = members.get("expires_at")
-    if not _DIGITS.fullmatch(digits := str(members["revision"])):  # a number or its text, as protobuf's JSON has it
+    if not _DIGITS.fullmatch(digits := str(members["revision"])):  # a number or its text, as in protobuf's JSON
         raise ValueError("revision is no whole number, or its digits as text")
     if (revision := int(digits)) >= 2**64:
         raise ValueError("revision is not in the range of uint64")

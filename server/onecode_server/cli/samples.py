@@ -1,4 +1,4 @@
-"""Sample codes, tried on an entry of the trust list before it is signed."""
+"""Checks sample codes against an entry of the trust list before it is signed."""
 
 import asyncio
 from pathlib import Path
@@ -9,32 +9,32 @@ import click
 from onecode_server.cli import code_files, trust_document
 from onecode_server.cli.inspect import NO_PSEUDONYM_KEY, lines_of
 from onecode_server.crypto import open_backend
-from onecode_server.engine.claims_reader import ClaimsReader
-from onecode_server.engine.inspection import Inspection, Sample
-from onecode_server.engine.inspector import Inspector
 from onecode_server.errors import Misconfigured
-from onecode_server.formats import near_misses
-from onecode_server.formats.trust_list import rfc3339
 from onecode_server.model.trust_list import Region, TrustList
 from onecode_server.model.verdict import Reason
 from onecode_server.rules.validity import SKEW_US
+from onecode_server.trust import near_misses
+from onecode_server.trust.document import rfc3339
+from onecode_server.verification.authenticate.claims_reader import ClaimsReader
+from onecode_server.verification.inspection import Inspection, Sample
+from onecode_server.verification.inspector import Inspector
 
 YEAR_2000_US: Final = 946_684_800 * 1_000_000
-"""No health code is older: an earlier time of issue is one that was read in the wrong unit."""
+"""No health code is older: an earlier time of issue was read in the wrong unit."""
 
 _LATER: Final = (Reason.EXPIRED, Reason.KEY_RETIRED, Reason.KEY_OUTSIDE_VALIDITY)
-"""What an old sample may well be: it fits its entry all the same."""
+"""Reasons that an old sample may have although it fits its entry."""
 
 
 def try_on(trust: TrustList, code: str, file: Path, public_key: str | None = None) -> None:
-    """Show what the entry of region ``code`` makes of each code in a file.
+    """Show the result of each code in a file with the entry of region ``code``.
 
-    With ``public_key`` (hex) they must be by that key of the region.
+    With ``public_key`` (hex) the codes must be signed by that key of the region.
 
     Raises Misconfigured, with a line for each code that does not fit.
     """
     region = trust.region(code)
-    if region is None:  # which the edit itself is refused for, and says why
+    if region is None:  # the edit itself is refused for this, with the reason
         return
     key = next((key for key in region.keys if key.public_key.hex() == public_key), None)
     samples, now = code_files.read(file), trust_document.now()
@@ -59,7 +59,7 @@ async def _inspect(trust: TrustList, sample_of: Sample, samples: list[bytes], no
 
 
 def _unfit(inspection: Inspection, region: Region, now: int) -> str | None:
-    """Say why a sample does not fit its region's entry, or None."""
+    """Return the reason why a sample does not fit its region's entry, or None."""
     failed, finding, said = inspection.failed, inspection.finding, inspection.claims
     if failed is not None and (finding is None or finding.reason not in _LATER):
         return f"{failed.number}. {failed.name}: {failed.lines[0]}"
@@ -67,7 +67,7 @@ def _unfit(inspection: Inspection, region: Region, now: int) -> str | None:
         return None
     if said.issued_at < YEAR_2000_US:
         return f"6. claims: issued {rfc3339(said.issued_at)}, before the year 2000: is time_format the wrong unit?"
-    if said.issued_at > now + SKEW_US:  # which a key out of its time hides in the walk
+    if said.issued_at > now + SKEW_US:  # the inspection does not report this for a key outside its validity
         return f"7. validity: issued {rfc3339(said.issued_at)}, and now is {rfc3339(now)}"
     if said.level_word not in region.levels:
         near = near_misses.told(said.level_word, region.levels)

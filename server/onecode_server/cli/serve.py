@@ -8,17 +8,19 @@ from typing import Any, TypeVar
 
 import click
 
-from onecode_server import descriptors, logs
 from onecode_server.cli.options import PathType
-from onecode_server.config import LOG_LEVELS, Settings
 from onecode_server.crypto import BACKENDS
+from onecode_server.settings import logs
+from onecode_server.settings.config import LOG_LEVELS, Settings
+from onecode_server.system import descriptors
 from onecode_server.workers.supervisor import supervise
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
 def _setting(name: str, text: str) -> Callable[[_F], _F]:
-    # All values reach Settings as text, so that flags, environment and file are checked in one place, all at once.
+    # All values are passed to Settings as text, so that flags, environment and file are checked in one place, all at
+    # once.
     return click.option(f"--{name}", help=text)
 
 
@@ -58,7 +60,7 @@ def serve(config: Path | None, **flags: str | None) -> None:
     if settings.workers > 1:
         asyncio.run(supervise(settings, click.echo))
         return
-    # A supervisor needs neither: without them it has started its workers in half the time.
+    # A supervisor needs neither: without them it starts its workers in half the time.
     import uvloop  # noqa: PLC0415
 
     from onecode_server import app  # noqa: PLC0415

@@ -15,10 +15,10 @@ from onecode_server.cli import output, record_file
 from onecode_server.cli.connected import connected
 from onecode_server.cli.options import PathType, json_option, server_instead_option
 from onecode_server.composition import Engine, open_engine
-from onecode_server.engine.publisher import LocalSubject, SubjectName
 from onecode_server.errors import Misconfigured, PreconditionFailed
 from onecode_server.model.code import Scan
 from onecode_server.model.status import Scope, StatusRecord
+from onecode_server.publication.publisher import LocalSubject, SubjectName
 from onecode_server.rpc.records import write_record
 from onecode_server.rules.publication import REVISIONS_END, Rejection
 
@@ -26,7 +26,7 @@ _CHUNK: Final = 1000
 """Records to a commit: some milliseconds of work for the disk, and some hundred kilobytes of memory."""
 _SUPERSEDED: Final = Rejection.SUPERSEDED.name
 _Rejected = tuple[int, str, str]
-"""A line's number, the rule it broke, and the rule in words."""
+"""A line's number, the broken rule's name, and the rule in words."""
 
 _data_dir_option = click.option("--data-dir", type=PathType(), help="Directly, without a server.")
 
@@ -67,7 +67,7 @@ def publish(server: str | None, data_dir: Path | None, file: Path) -> None:
     counts: Counter[str] = Counter()
     for number, rule, text in rejected:
         counts[rule] += 1
-        if counts[rule] <= 10 and rule != _SUPERSEDED:  # a rule that breaks ten thousand records is one mistake
+        if counts[rule] <= 10 and rule != _SUPERSEDED:  # a rule that ten thousand records break is one mistake
             click.echo(f"rejected line {number}: {rule}: {text}", err=True)
     superseded = counts[_SUPERSEDED]
     newer = f"; {superseded:,} superseded: a higher revision was published before" if superseded else ""
@@ -167,7 +167,7 @@ def _reference(name: SubjectName) -> dict[str, Any]:
 
 
 def _shown(record: Any) -> dict[str, Any]:
-    """Return a record as JSON: what ``publish`` reads."""
+    """Return a record as JSON that ``publish`` reads."""
     members = output.as_dict(record)
     return members | {"scope": output.word(record, "scope"), "level": output.word(record, "level")}
 

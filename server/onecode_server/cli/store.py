@@ -1,4 +1,4 @@
-"""``onecode store``: the files in which statuses, tokens and exceptions lie."""
+"""``onecode store``: migrates, checks and backs up the files of statuses, tokens and exceptions."""
 
 import asyncio
 from pathlib import Path
@@ -10,13 +10,13 @@ from onecode_server.cli import output
 from onecode_server.cli.options import PathType
 from onecode_server.cli.store_backup import backup, restore
 from onecode_server.composition import open_for_migration
-from onecode_server.data_directory import DataDirectory
-from onecode_server.engine.migration import Copied
 from onecode_server.errors import Misconfigured, StoreUnavailable
+from onecode_server.publication.migration import Copied
+from onecode_server.settings.data_directory import DataDirectory
 from onecode_server.stores import lmdb_check
 
 FINDINGS_MAX: Final = 100
-"""Findings that are shown: a store of which more is wrong needs no longer list."""
+"""The bound on findings that are shown: where a store has more, a longer list does not help."""
 
 
 @click.group()

@@ -1,4 +1,4 @@
-"""``onecode store backup`` and ``restore``: a store, and what of its data directory makes it a deployment again."""
+"""``onecode store backup`` and ``restore``: copies of a store, with the other files that a deployment needs."""
 
 import shutil
 from pathlib import Path
@@ -6,8 +6,8 @@ from pathlib import Path
 import click
 
 from onecode_server.cli.options import PathType
-from onecode_server.data_directory import DataDirectory
 from onecode_server.errors import Misconfigured
+from onecode_server.settings.data_directory import DataDirectory
 from onecode_server.stores import lmdb_backup
 
 
@@ -29,12 +29,12 @@ def backup(directory: Path, data_dir: Path, *, with_signing_keys: bool) -> None:
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
         size = lmdb_backup.backup(data.store, copy.store)
-        # After the store: a list that is older than the one that the store knows would be refused.
+        # After the store: a list older than the one in the store would be refused.
         for source, target in ((data.trust_list, copy.trust_list), (data.pseudonym_key, copy.pseudonym_key)):
             _copy(source, target)
         if with_signing_keys:
             _copy_keys(data, copy)
-        # Last of all, as 'init' does it: that this file is there says that everything else is.
+        # Last, as in 'init': the presence of this file means that everything else is there.
         lmdb_backup.sync(directory)
         _copy(data.root_public_key, copy.root_public_key)
         lmdb_backup.sync(directory)

@@ -12,10 +12,11 @@ from onecode_server.cli import json_files, output, trust_document
 from onecode_server.cli.options import PathType
 from onecode_server.cli.samples import try_on
 from onecode_server.cli.trust_document import Document
-from onecode_server.data_directory import DataDirectory
+from onecode_server.codes import opaque
 from onecode_server.errors import Misconfigured
-from onecode_server.formats import near_misses, opaque
 from onecode_server.model.trust_list import Format
+from onecode_server.settings.data_directory import DataDirectory
+from onecode_server.trust import near_misses
 
 _data_dir = click.option("--data-dir", required=True, type=PathType(), help="The deployment.")
 _root_key = click.option("--root-key", type=PathType(), help="Default: root.key in the directory.")
@@ -194,7 +195,7 @@ def _edit(
     code: str = "",
     public_key: str | None = None,
 ) -> None:
-    """Make and sign the next version. ``samples`` are codes that region ``code`` must be able to read then, by its key
+    """Make and sign the next version. ``samples`` are codes that region ``code`` must then be able to read, by its key
     ``public_key`` where one is added."""
     data = DataDirectory(data_dir)
     with trust_document.locked(data):
@@ -209,7 +210,7 @@ def _edit(
 
 
 def _doubts_of_key(entry: Document) -> list[str]:
-    """Return what is most often a mistake in a key that is to be added, and may be meant all the same."""
+    """Return warnings about a key that is to be added: likely mistakes that may be intended."""
     doubts = []
     if why := near_misses.oddity(entry["kid"]):
         doubts.append(f"--kid {entry['kid']!a}: {why}")

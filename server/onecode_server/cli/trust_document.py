@@ -1,6 +1,6 @@
 """The trust list as the operator edits it: offline, one version after the other, each signed by the root key.
 
-Where the root key is not at hand an edit makes a draft of the next version, and ``trust sign`` signs that elsewhere.
+Where the root key is elsewhere, an edit makes a draft of the next version, and ``trust sign`` signs it there.
 """
 
 import fcntl
@@ -12,33 +12,34 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from onecode_server import durable_files
 from onecode_server.cli import json_files
+from onecode_server.codes.times import read_time
 from onecode_server.crypto import open_backend
 from onecode_server.crypto.signing import Signer, public_key_fault, read_secret
-from onecode_server.data_directory import DataDirectory
-from onecode_server.engine.clock import wall_clock
 from onecode_server.errors import Malformed, Misconfigured, TrustListRefused
-from onecode_server.formats import near_misses, trust_list
-from onecode_server.formats.times import read_time
 from onecode_server.model.trust_list import Format, TrustList
+from onecode_server.settings.data_directory import DataDirectory
+from onecode_server.system import durable_files
+from onecode_server.system.clock import wall_clock
+from onecode_server.trust import document as trust_list
+from onecode_server.trust import near_misses
 
 NEXT_UPDATE_US: Final = 30 * 86_400 * 1_000_000
 """A month: long enough for holidays, short enough that a lost publication is noticed."""
 EDIT_WAIT_S: Final = 10.0
-"""An edit takes milliseconds. One that holds the lock for longer waits itself, for a key on a medium that is away."""
+"""An edit takes milliseconds. One that holds the lock for longer waits itself, for a key on a medium that is absent."""
 
 Document = dict[str, Any]
 
 
 def now() -> int:
-    """Return the time in Unix microseconds, for stamping a list."""
+    """Return the time in Unix microseconds, for a list's time of issue."""
     return wall_clock()
 
 
 @contextmanager
 def locked(data: DataDirectory) -> Iterator[None]:
-    """Keep a second edit waiting, so that two of them never make the same version. Raises Misconfigured."""
+    """Make a second edit wait, so that two of them never make the same version. Raises Misconfigured."""
     data.expect()
     handle = os.open(data.path, os.O_RDONLY)
     try:
@@ -60,7 +61,7 @@ def _lock(handle: int, path: Path) -> None:
 
 
 def read(data: DataDirectory) -> Document:
-    """Return the list as it was last signed. Raises Misconfigured, TrustListRefused where it is not the root's."""
+    """Return the last signed list. Raises Misconfigured, TrustListRefused where it is not signed by the root."""
     data.expect()
     try:
         signed = trust_list.take_apart(json_files.read_bounded(data.trust_list, trust_list.FILE_BYTES_MAX))
@@ -74,9 +75,9 @@ def read(data: DataDirectory) -> Document:
 
 
 def draft_or_list(data: DataDirectory) -> Document:
-    """Return the draft of the next version where there is one, else the list as it was last signed.
+    """Return the draft of the next version where there is one, else the last signed list.
 
-    Raises Misconfigured where the draft, which a person may have edited, is not one that could be signed.
+    Raises Misconfigured where the draft, which a person may have edited, could not be signed.
     """
     if not data.draft.exists():
         return read(data)
@@ -93,7 +94,7 @@ def draft_or_list(data: DataDirectory) -> Document:
 
 
 def parse(document: Document) -> TrustList:
-    """Return the list that a server would read. Raises TrustListRefused."""
+    """Return the list as a server reads it. Raises TrustListRefused."""
     return trust_list.parse(json.dumps(document).encode(), public_key_fault)
 
 
@@ -108,7 +109,7 @@ def find_region(document: Document, code: str) -> Document:
 
 
 def keys_of(document: Document, region: str) -> list[Any]:
-    """Return a region's keys, to be edited in place. Raises Misconfigured."""
+    """Return a region's keys as a list that can be edited. Raises Misconfigured."""
     keys = find_region(document, region).setdefault("keys", [])
     if not isinstance(keys, list):
         raise Misconfigured(f"the keys of region {region} are not a list")
@@ -116,9 +117,9 @@ def keys_of(document: Document, region: str) -> list[Any]:
 
 
 def find_key(document: Document, region: str, kid: str) -> Document:
-    """Return a key's entry by its id as ``trust show`` prints it; hex may be written in capitals, there and here.
+    """Return a key's entry by its id as ``trust show`` prints it; hex may be in capitals in the option and in the list.
 
-    Raises Misconfigured. An id of text that only looks like another is named, and never taken.
+    Raises Misconfigured. Where the id is text, a similar id is named in the message, and never used.
     """
     entry = find_region(document, region)
     keys = [key for key in keys_of(document, region) if isinstance(key, dict)]
@@ -133,7 +134,7 @@ def find_key(document: Document, region: str, kid: str) -> Document:
 
 
 def kid_to_write(document: Document, region: str, key: Document) -> str:
-    """Return the id of a key that is to be added, as it is written and shown from then on."""
+    """Return the id of a new key in the form in which it is written and shown from then on."""
     return _shown(key, find_region(document, region))
 
 
@@ -143,12 +144,12 @@ def _shown(key: Document, region: Document) -> str:
 
 
 def _is_hex(key: Document, region: Document) -> bool:
-    """Tell whether a key's id is hex, as those of national codes are; a gateway key says which format it is for."""
+    """Tell whether a key's id is hex, as those of national codes are; the format of a gateway key is in its entry."""
     return bool(key.get("format", region.get("format")) == Format.NATIONAL)
 
 
 def _in_small_letters(kid: str) -> str:
-    """Return hex in small letters and without spaces; what is no hex as it is."""
+    """Return hex in small letters and without spaces; other text unchanged."""
     try:
         return bytes.fromhex(kid).hex()
     except ValueError:
@@ -164,9 +165,10 @@ def time_of(option: str, text: str) -> int:
 
 
 def commit(data: DataDirectory, before: TrustList, document: Document, root_key: Path | None) -> str:
-    """Make the next version of an edited document; return a line that says what became of it.
+    """Make the next version of an edited document; return a line about the result.
 
-    Raises Misconfigured where a server would skip what it does not skip in the list as it is: nothing is written then.
+    Raises Misconfigured where a server would skip an entry that it does not skip in the current list: then nothing is
+    written.
     """
     document = document | {"version": read(data)["version"] + 1}
     expect_taken(before, document)
@@ -179,14 +181,14 @@ def commit(data: DataDirectory, before: TrustList, document: Document, root_key:
 
 
 def expect_taken(before: TrustList, document: Document) -> None:
-    """Raise Misconfigured where a server would skip what it does not skip in the list as it is."""
+    """Raise Misconfigured where a server would skip an entry that it does not skip in the current list."""
     skipped = parse(stamp(document)).skipped
     if fresh := [f"{where}: {why}" for where, why in skipped if (where, why) not in before.skipped]:
-        raise Misconfigured(*dict.fromkeys(fresh))  # a key that stands twice is skipped twice, for one mistake
+        raise Misconfigured(*dict.fromkeys(fresh))  # a duplicate key is skipped twice, for one mistake
 
 
 def root_signer(data: DataDirectory, root_key: Path | None) -> Signer | None:
-    """Return the root key, or None where it is not here. Raises Misconfigured where it is another deployment's."""
+    """Return the root key, or None where it is elsewhere. Raises Misconfigured where it is another deployment's."""
     file = root_key or data.root_key
     if root_key is None and not file.exists():
         return None
@@ -197,20 +199,21 @@ def root_signer(data: DataDirectory, root_key: Path | None) -> Signer | None:
 
 
 def stamp(document: Document) -> Document:
-    """Return a document that is issued now."""
+    """Return a document with the current time as its time of issue."""
     issued_at = now()
     times = {"issued_at": trust_list.rfc3339(issued_at), "next_update": trust_list.rfc3339(issued_at + NEXT_UPDATE_US)}
     return {"version": document["version"], **times, "regions": document["regions"]}
 
 
 def write(data: DataDirectory, document: Document, root: Signer) -> None:
-    """Sign a document as of now and put it in place at once, so that a server reads the old list or the new one."""
+    """Sign a document with the current time and replace the list at once: a server reads the old list or the new
+    one."""
     _replace(data.trust_list, trust_list.put_together(stamp(document), root.sign))
     data.draft.unlink(missing_ok=True)
 
 
 def publish_root(data: DataDirectory, root: Signer) -> None:
-    """Write down the key with which servers check the list. Raises Misconfigured."""
+    """Write the public key with which servers check the list. Raises Misconfigured."""
     _replace(data.root_public_key, f"{root.public_key.hex()}\n".encode("ascii"))
 
 

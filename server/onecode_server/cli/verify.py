@@ -15,7 +15,7 @@ from onecode_server.errors import Misconfigured
 from onecode_server.model.scanned import bare
 
 ROWS_MAX: Final = 50
-"""Longer tables help nobody: beyond this, verdicts are counted."""
+"""The bound on rows of a table: above it, verdicts are counted instead."""
 FILE_BYTES_MAX: Final = 1024**3
 """Three million codes: they and their verdicts are held in memory, and answered within some minutes."""
 
@@ -79,7 +79,7 @@ def _codes(code: str | None, file: Path | None) -> list[bytes]:
 
 
 def _lines(file: Path) -> Iterator[bytes]:
-    """Yield the code of each line, without what its scanner added. A line of nothing else is blank."""
+    """Yield the code of each line, without the characters that its scanner added. A line without a code is blank."""
     size = 0
     for _, line in lines.read(file, f"more than {lines.LINE_BYTES_MAX:,} bytes are no code"):
         size += len(line)
@@ -90,7 +90,7 @@ def _lines(file: Path) -> Iterator[bytes]:
 
 
 def _members(translation: Any) -> dict[str, Any]:
-    """Return a translation as JSON has it, but for the code: as the text that it is."""
+    """Return a translation as protobuf's JSON, except that the code is text."""
     return output.as_dict(translation) | {"code": translation.code.decode()}
 
 

@@ -1,10 +1,10 @@
-"""Ed25519: checking signatures in batches behind one protocol, and making the few that the gateway makes.
+"""Ed25519: checks signatures in batches behind one protocol, and makes the few signatures of the gateway.
 
 ``kernel/`` is C: tables of fixed keys, eight signatures at a time. ``native`` binds it and ``key_tables`` keeps its
-tables; ``self_test`` and ``shadow`` hold it to PyNaCl's answers, at start and in service.
+tables; ``self_test`` and ``shadow`` compare it with PyNaCl's answers, at start and in service.
 
-To add a backend: a module with a class that has what ``backend.SignatureBackend`` asks for, and a line in
-``selection``. Nothing outside this folder knows which one runs.
+To add a backend, write a module with a class that has the members of ``backend.SignatureBackend``, and a line in
+``selection``. No code outside this package depends on which backend runs.
 """
 
 from onecode_server.crypto.backend import SignatureBackend

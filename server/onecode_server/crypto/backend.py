@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Final, Protocol
 
-if TYPE_CHECKING:  # settings know the backends' names, and the supervisor of workers the settings, but no NumPy
+if TYPE_CHECKING:  # the supervisor imports settings, which import the backends' names, but not NumPy
     import numpy as np
     import numpy.typing as npt
 
@@ -27,28 +27,28 @@ class SignatureBackend(Protocol):
 
     @property
     def name(self) -> str:
-        """The name by which settings, logs and metrics know it."""
+        """The name in settings, logs and metrics."""
         ...
 
     @property
     def detail(self) -> str:
-        """How it works here, and what stands in its way, for people."""
+        """A description for people: how the backend works on this machine, and what prevents a faster one."""
         ...
 
     @property
     def is_degraded(self) -> bool:
-        """Whether a faster backend should run here and was found wrong."""
+        """Whether a faster backend was found wrong and this one runs in its place."""
         ...
 
     @property
     def slice_items(self) -> int:
-        """How many signatures take about a millisecond: what an event loop may check in one go."""
+        """The number of signatures that take about a millisecond, which an event loop may check without a pause."""
         ...
 
     def prepare(self, public_keys: Collection[bytes]) -> None:
-        """Make ready for these keys, and let go of others: some time well spent before they are asked for.
+        """Prepare for these keys, and drop others; to be called some time before signatures of these keys are checked.
 
-        Blocks for about a millisecond a new key. Changes no answer: other keys are checked all the same.
+        Blocks for about a millisecond for each new key. Changes no answer: signatures of other keys can be checked too.
         """
         ...
 
@@ -65,7 +65,7 @@ class SignatureBackend(Protocol):
     def verify_columns(
         self, public_keys: Sequence[bytes], which: Places, signatures: Bytes, messages: Bytes
     ) -> Answers:
-        """Return bool[n]: whether each signature is good for a message, where all messages are equally long.
+        """Return bool[n]: whether each signature is valid for a message, where all messages are equally long.
 
         ``which``, int64[n], is the place of each item's key (32 bytes) in ``public_keys``; ``signatures`` are uint8[n,
         64], ``messages`` uint8[n, m].

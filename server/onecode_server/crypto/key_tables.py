@@ -1,8 +1,8 @@
-"""The kernel's tables of keys: made once, kept while their key is of use, in memory that never grows past a bound.
+"""The kernel's tables of keys: built once, kept while their key is in use, in memory within a fixed bound.
 
-A table is 296 KiB of multiples of one key. Where there are more keys than room, the busiest have it. Readers take the
-generation of the moment and work with it; a change makes the next one, and a table's memory is free again once nobody
-reads the last generation that had it. So no reader ever waits, or sees a table change.
+A table is 296 KiB of multiples of one key. Where there are more keys than space, the busiest keys have tables. Readers
+take the current generation and work with it; a change makes a new generation, and the memory of a table is free once no
+reader holds a generation that contains it. So no reader waits, or sees a table change.
 """
 
 import mmap
@@ -14,19 +14,21 @@ from typing import Final
 from onecode_server.crypto._kernel import ffi, lib
 
 TABLES_MAX: Final = 512
-"""Fifteen keys for each of 34 regions, and 148 MiB at the most; memory is taken as tables are made."""
+"""Fifteen keys for each of 34 regions, and 148 MiB at the most; memory is taken as tables are built."""
 SIGHTINGS: Final = 3
-"""A table takes as long to make as twenty checks without one: a key that comes back is worth it."""
+"""The number of checks after which a key gets a table: building one takes as long as twenty checks without it, so that
+it pays for a key that comes back."""
 COUNTED_MAX: Final = 4096
-"""Keys without a table that are counted: far more than have one, and no caller can make it more."""
+"""The bound on keys without a table that are counted: far more than have one, and no caller can exceed it."""
 FORGET_AFTER: Final = 100_000
-"""Checks after which counts are halved, so that the busiest are those of today."""
+"""The number of checks after which counts are halved, so that recent use decides which keys are busiest."""
 
 _PAGE_BYTES: Final = 2 * 1024 * 1024
 
 
 class Table:
-    """One table's place in memory; free again when nothing refers to it. ``address`` is 0 for a key that is none."""
+    """The memory of one table, which is free when no reference to it is left. ``address`` is 0 for bytes that are no
+    key."""
 
     __slots__ = ("_free", "_place", "address")
 
@@ -40,7 +42,7 @@ class Table:
 
 
 class Generation:
-    """The tables of a moment: ``addresses`` by public key, 0 for what is no public key. Never changed once made."""
+    """An unchangeable set of tables: ``addresses`` by public key, 0 for bytes that are no public key."""
 
     __slots__ = ("addresses", "tables")
 
@@ -50,10 +52,11 @@ class Generation:
 
 
 class KeyTables:
-    """Tables for up to ``tables_max`` keys, and the base point's."""
+    """Tables for up to ``tables_max`` keys, and the table of the base point."""
 
     def __init__(self, tables_max: int = TABLES_MAX) -> None:
-        # Address space: the system gives memory page by page as tables are written. Large pages save a few percent.
+        # This reserves address space: the system provides memory page by page as tables are written. Large pages save a
+        # few percent.
         base_bytes = lib.ONECODE_BASE_TABLE_BYTES
         self._memory = mmap.mmap(-1, base_bytes + tables_max * lib.ONECODE_KEY_TABLE_BYTES)
         if hasattr(mmap, "MADV_HUGEPAGE"):
@@ -66,27 +69,27 @@ class KeyTables:
         self._counted = 0
         self._changing = threading.Lock()
         self.current = Generation({})
-        self.is_crowded = False
+        self.is_over_capacity = False
 
     def prepare(self, public_keys: Collection[bytes]) -> None:
-        """Hold tables for these keys, as many as there is room for, and for no others; none is made again."""
+        """Hold tables for these keys, as many as fit, and for no others; existing ones are not built again."""
         with self._changing:
             known = self.current.tables
             kept = {key: known[key] for key in public_keys if key in known}
             del known
-            self.current = Generation(kept)  # what is not kept is free from here on, unless it is being read
+            self.current = Generation(kept)  # the memory of dropped tables is free once no reader holds them
             for key in public_keys:
                 if key not in kept and self._free:
                     kept[key] = self._make(key)
             self.current = Generation(kept)
-            self.is_crowded = False
+            self.is_over_capacity = False
 
     def learn(self, public_keys: Sequence[bytes]) -> Generation:
-        """Count what was asked for, make the tables that pay, and return the generation of the moment.
+        """Count these keys, build the tables that pay, and return the current generation.
 
-        Called for batches with a key that has no table, and for every batch while there is no room: then one key a
-        call may take the place of another that was asked for less than half as often. Never waits: what cannot be
-        learned while tables are being made is learned the next time.
+        Called for batches with a key that has no table, and for every batch while there is no space: then one key a
+        call may replace another that was used less than half as often. Never waits: where tables are being built
+        already, the next call does this work.
         """
         if not self._changing.acquire(blocking=False):
             return self.current
@@ -97,7 +100,7 @@ class KeyTables:
             busiest_first = sorted(missing, key=self._counts.__getitem__, reverse=True)
             for key in busiest_first:
                 if not self._free:
-                    self.is_crowded = True
+                    self.is_over_capacity = True
                     self._make_room(tables, key)
                     break
                 tables[key] = self._make(key)
@@ -107,7 +110,7 @@ class KeyTables:
             self._changing.release()
 
     def _make_room(self, tables: dict[bytes, Table | None], newcomer: bytes) -> None:
-        """Let the idlest table go for a key that is busier; that one has its table the next time it is asked for."""
+        """Drop the least used table for a busier key, whose own table is built at its next use."""
         idlest = min(tables, key=self._counts.__getitem__, default=None)
         if idlest is not None and self._counts[newcomer] > 2 * self._counts[idlest]:
             del tables[idlest]
@@ -121,7 +124,7 @@ class KeyTables:
             self._counted = 0
 
     def _make(self, public_key: bytes) -> Table | None:
-        """Return a new table, or None for what is no public key."""
+        """Return a new table, or None for bytes that are no public key."""
         place = self._free.pop()
         table = Table(self._first + place * lib.ONECODE_KEY_TABLE_BYTES, place, self._free)
         is_key = len(public_key) == 32 and lib.onecode_make_key_table(ffi.cast("void *", table.address), public_key)

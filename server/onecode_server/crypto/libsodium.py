@@ -1,4 +1,4 @@
-"""The backend of PyNaCl: libsodium, one signature at a time, the GIL released for each."""
+"""The backend of PyNaCl: libsodium, one signature at a time, with the GIL released for each."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 
 class LibsodiumBackend:
-    """libsodium's crypto_sign_open: the reference to which every other backend is held.
+    """libsodium's crypto_sign_open: the reference with which every other backend is compared.
 
-    ``fault`` says why a faster one was found wrong, where it was.
+    ``fault`` says why a faster backend was found wrong, if one was.
     """
 
     name: Final = "libsodium"
@@ -28,7 +28,7 @@ class LibsodiumBackend:
         self.detail = f"PyNaCl, since {fault}" if fault else "PyNaCl"
 
     def prepare(self, public_keys: Collection[bytes]) -> None:
-        """Do nothing: libsodium keeps nothing of a key."""
+        """Do nothing: libsodium has no tables of keys."""
 
     def verify_batch(
         self, public_keys: Sequence[bytes], signatures: Sequence[bytes], messages: Sequence[bytes]
@@ -39,7 +39,7 @@ class LibsodiumBackend:
     def verify_columns(
         self, public_keys: Sequence[bytes], which: Places, signatures: Bytes, messages: Bytes
     ) -> Answers:
-        """Return bool[n]: whether each signature is good for a message; see ``SignatureBackend``."""
+        """Return bool[n]: whether each signature is valid for a message; see ``SignatureBackend``."""
         import numpy as np  # noqa: PLC0415 - see ``backend``
 
         items = zip(which.tolist(), signatures, messages, strict=True)

@@ -1,4 +1,4 @@
-"""The backend of the kernel: tables of fixed keys, batches in C, the GIL released for the whole batch."""
+"""The backend of the kernel: tables of fixed keys, batches in C, with the GIL released for the whole batch."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from onecode_server.crypto.backend import Answers, Bytes, Places
 
 IMPLEMENTATIONS: Final = {"ifma": lib.ONECODE_IFMA, "portable": lib.ONECODE_PORTABLE}
-"""By name, the fastest first."""
+"""The implementations by name, the fastest first."""
 _SLICE_ITEMS: Final = {"ifma": 512, "portable": 128}  # 1.5 and 8 us each
-_NO_SIGNATURE: Final = b"\xff" * SIGNATURE_BYTES  # S is far above L: whatever stands in its place is refused
+_NO_SIGNATURE: Final = b"\xff" * SIGNATURE_BYTES  # S is far above L, so that this is refused
 
 
 def implementations() -> list[str]:
@@ -29,7 +29,7 @@ def implementations() -> list[str]:
 
 
 class NativeBackend:
-    """The kernel in ``kernel/``, by one of its implementations. A key without a table is checked by libsodium.
+    """The kernel in ``kernel/``, by one of its implementations. Keys without a table are checked by libsodium.
 
     Raises KeyError for an implementation that this processor does not run.
     """
@@ -46,7 +46,7 @@ class NativeBackend:
         self.tables = KeyTables(tables_max)
 
     def prepare(self, public_keys: Collection[bytes]) -> None:
-        """Make the tables of these keys, about a millisecond each, and drop those of others."""
+        """Build the tables of these keys, about a millisecond each, and drop all others."""
         self.tables.prepare(public_keys)
 
     def verify_batch(
@@ -61,7 +61,7 @@ class NativeBackend:
         generation = self.tables.current
         addresses = array("Q", map(generation.addresses.get, public_keys, repeat(0)))
         unknown: list[int] = []
-        if 0 in addresses or self.tables.is_crowded:
+        if 0 in addresses or self.tables.is_over_capacity:
             generation = self.tables.learn(public_keys)
             addresses = array("Q", map(generation.addresses.get, public_keys, repeat(0)))
             unknown = [i for i, key in enumerate(public_keys) if key not in generation.addresses]
@@ -73,11 +73,11 @@ class NativeBackend:
     def verify_columns(
         self, public_keys: Sequence[bytes], which: Places, signatures: Bytes, messages: Bytes
     ) -> Answers:
-        """Return bool[n]: whether each signature is good for a message; see ``SignatureBackend``."""
+        """Return bool[n]: whether each signature is valid for a message; see ``SignatureBackend``."""
         generation = self.tables.current
         known = np.array([generation.addresses.get(key, 0) for key in public_keys], np.uint64)
         addresses = known[which]
-        if self.tables.is_crowded or not addresses.all():  # keys without a table: they are learned one by one
+        if self.tables.is_over_capacity or not addresses.all():  # keys without a table: they are learned one by one
             keys = [public_keys[place] for place in which.tolist()]
             return np.array(self.verify_batch(keys, _rows(signatures), _rows(messages)), bool)
         count, size = messages.shape
@@ -92,14 +92,14 @@ class NativeBackend:
             ffi.from_buffer("uint64_t[]", np.arange(1, count + 1, dtype=np.uint64) * np.uint64(size)),
             ffi.from_buffer("uint8_t[]", answers),
         )
-        # The tables live until here: a generation that is let go of gives its memory to other keys.
+        # The tables live until here: without a reference, a generation's memory is given to other keys.
         del generation
         return answers.view(bool)
 
     def _check(self, addresses: array[int], signatures: Sequence[bytes], messages: Sequence[bytes]) -> list[bool]:
         """Run the kernel. Where an address is 0 the answer is False."""
         count = len(addresses)
-        if count == 1 and len(signatures[0]) == SIGNATURE_BYTES:  # a lone call, which nothing needs to be joined for
+        if count == 1 and len(signatures[0]) == SIGNATURE_BYTES:  # a single signature, for which nothing is joined
             message, answer = messages[0], ffi.new("uint8_t[1]")
             lib.onecode_check(
                 self._implementation,

@@ -1,4 +1,4 @@
-"""Which signature backend runs: chosen once, at start."""
+"""Selects the signature backend, once, at start."""
 
 import logging
 from importlib.util import find_spec
@@ -17,7 +17,7 @@ _log = logging.getLogger(__name__)
 def open_backend(name: str = "auto") -> SignatureBackend:
     """Return the backend of that name; ``auto`` is the fastest that this build has and that passes its self-test.
 
-    Raises Misconfigured for a name that is not known, and for ``native`` where this build does not have it or it fails.
+    Raises Misconfigured for an unknown name, and for ``native`` where this build does not have it or it fails its test.
     """
     if name not in BACKENDS:
         raise Misconfigured(f"signature backend {name!r} is not one of {', '.join(BACKENDS)}")
@@ -38,7 +38,7 @@ def open_backend(name: str = "auto") -> SignatureBackend:
 
 
 def _native() -> SignatureBackend:
-    """Return the native backend. Raises ImportError, OSError, ValueError where it cannot be trusted."""
+    """Return the native backend. Raises ImportError, OSError, ValueError where it is missing or fails its self-test."""
     from onecode_server.crypto.native import NativeBackend  # noqa: PLC0415 - it may not have been built
 
     backend = NativeBackend()

@@ -1,7 +1,7 @@
-"""The known-answer test that a backend passes before it is trusted with a code.
+"""The known-answer test that a backend must pass before it checks codes.
 
 Two examples are RFC 8032's (section 7.1, TEST 2 and TEST 3), so that both the kernel and the library that signs the
-others here are held to it. Each is tried as it is and spoilt in every part, alone and in one batch.
+other examples are tested. Each example is checked unchanged and with a fault in every part, alone and in one batch.
 """
 
 from collections.abc import Iterator
@@ -30,11 +30,11 @@ _RFC_8032: Final = (
 )
 """Seed, message and signature."""
 _LENGTHS: Final = (0, 47, 48, 80, 175, 176, 250)
-"""Bytes of other messages: SHA-512's padding fits the block at 47 and at 175, and no longer at 48 and at 176."""
+"""Lengths of other messages: SHA-512's padding fits the block at 47 and at 175, and no longer at 48 and at 176."""
 
 
 class Example(NamedTuple):
-    """A signature, and whether it is good."""
+    """A signature, and whether it is valid."""
 
     public_key: bytes
     signature: bytes
@@ -43,7 +43,7 @@ class Example(NamedTuple):
 
 
 def failure(backend: SignatureBackend) -> str:
-    """Say where a backend gives another answer than is known, or nothing."""
+    """Return a description of the first wrong answer of a backend, or an empty text."""
     examples = list(_examples())
     keys, signatures, messages, expected = (list(column) for column in zip(*examples, strict=True))
     backend.prepare(set(keys))

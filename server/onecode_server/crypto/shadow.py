@@ -1,4 +1,4 @@
-"""A fast backend, watched in service: some answers are asked of PyNaCl too, and the first that differs ends its use."""
+"""Checks a fast backend in service: some answers are compared with PyNaCl's, and the first difference ends its use."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ _log = logging.getLogger(__name__)
 class ShadowedBackend:
     """Answers as ``backend`` does, and as PyNaCl does once the two have disagreed.
 
-    One item in ``one_in`` is compared, at random, so that nobody who sends codes can tell which. ``count`` is told of
-    each comparison: whether the two agreed.
+    One item in ``one_in`` is compared, at random, so that no sender of codes can predict which. ``count`` is called at
+    each comparison with whether the two agreed.
     """
 
     def __init__(self, backend: SignatureBackend, one_in: int, count: Callable[[bool], None]) -> None:
@@ -31,12 +31,12 @@ class ShadowedBackend:
 
     @property
     def name(self) -> str:
-        """The name of the backend that answers."""
+        """The name of the backend in use."""
         return self._backend.name
 
     @property
     def detail(self) -> str:
-        """How that backend works here, and what stands in its way."""
+        """The description of the backend in use."""
         return self._backend.detail
 
     @property
@@ -46,11 +46,11 @@ class ShadowedBackend:
 
     @property
     def slice_items(self) -> int:
-        """How many signatures take about a millisecond."""
+        """The number of signatures that take about a millisecond."""
         return self._backend.slice_items
 
     def prepare(self, public_keys: Collection[bytes]) -> None:
-        """Make ready for these keys."""
+        """Prepare for these keys."""
         self._backend.prepare(public_keys)
 
     def verify_batch(
@@ -66,7 +66,7 @@ class ShadowedBackend:
     def verify_columns(
         self, public_keys: Sequence[bytes], which: Places, signatures: Bytes, messages: Bytes
     ) -> Answers:
-        """Return bool[n]: whether each signature is good for a message; see ``SignatureBackend``."""
+        """Return bool[n]: whether each signature is valid for a message; see ``SignatureBackend``."""
         answers = self._backend.verify_columns(public_keys, which, signatures, messages)
         for i in self._sampled(len(answers)):
             item = public_keys[which[i]], signatures[i].tobytes(), messages[i].tobytes()
@@ -75,7 +75,7 @@ class ShadowedBackend:
         return answers
 
     def _sampled(self, count: int) -> list[int]:
-        """Return which of the next ``count`` items are compared."""
+        """Return the places of the next ``count`` items that are compared."""
         sampled = []
         while self._until_next < count:
             sampled.append(self._until_next)
@@ -84,7 +84,7 @@ class ShadowedBackend:
         return sampled
 
     def _agrees(self, answer: bool, public_key: bytes, signature: bytes, message: bytes) -> bool:
-        """Compare one answer; the first that differs ends the backend's use."""
+        """Compare one answer; the first difference ends the backend's use."""
         agrees = answer == verify(public_key, signature, message)
         self._count(agrees)
         if not agrees:

@@ -1,4 +1,4 @@
-"""Signing keys: made, kept in files that only their owner reads, and used. Never logged, never printed.
+"""Signing keys: made, kept in files that only their owner can read, and used. They are never logged or printed.
 
 A key file is one line of 64 hex digits: the 32-byte seed of RFC 8032, section 5.1.5, or a 32-byte symmetric key.
 """
@@ -12,12 +12,12 @@ from typing import Final
 from nacl.bindings import crypto_core_ed25519_is_valid_point
 from nacl.signing import SigningKey
 
-from onecode_server import durable_files
 from onecode_server.errors import Misconfigured
+from onecode_server.system import durable_files
 
 SECRET_BYTES: Final = 32
 _FILE_CHARS_MAX: Final = 1024
-"""Ten times what a key file holds: what is longer is no key, and may have no end."""
+"""Ten times the length of a key file: a longer file is no key, and may be endless."""
 _OWNERS_ALONE: Final = 0o600
 
 
@@ -34,16 +34,16 @@ class Signer:
 
 
 def public_key_fault(public_key: bytes) -> str | None:
-    """Say why 32 bytes are no public key that an issuer could have made, or None."""
+    """Return the reason why 32 bytes are no public key that an issuer could have made, or None."""
     if crypto_core_ed25519_is_valid_point(public_key):
         return None
     return "public_key is not a canonical point of the prime-order group"
 
 
 def make_secret(path: Path) -> bytes:
-    """Make a new 32-byte secret, write it to ``path`` for its owner's eyes only and return it.
+    """Make a new 32-byte secret, write it to ``path``, readable for its owner only, and return it.
 
-    Raises FileExistsError: a key is never written over.
+    Raises FileExistsError: a key is never overwritten.
     """
     secret = secrets.token_bytes(SECRET_BYTES)
     durable_files.create(path, f"{secret.hex()}\n".encode("ascii"), _OWNERS_ALONE)
@@ -51,7 +51,7 @@ def make_secret(path: Path) -> bytes:
 
 
 def read_secret(path: Path) -> bytes:
-    """Return the 32-byte secret in a key file, which nobody but its owner may open.
+    """Return the 32-byte secret in a key file, which only its owner may open.
 
     Raises Misconfigured; the message names the file, never its content.
     """
@@ -59,7 +59,7 @@ def read_secret(path: Path) -> bytes:
 
 
 def read_public_key(path: Path) -> bytes:
-    """Return the 32-byte public key in a file, which anybody may read. Raises Misconfigured."""
+    """Return the 32-byte public key in a file, which anyone may read. Raises Misconfigured."""
     return _read(path, is_secret=False)
 
 
@@ -79,7 +79,7 @@ def _read(path: Path, *, is_secret: bool) -> bytes:
 
 
 def _expect_owners_alone(path: Path, mode: int) -> None:
-    """Raise Misconfigured where others may open a file. A pipe or a terminal is not one that lies about."""
+    """Raise Misconfigured where others may open a file. A pipe or a terminal is not checked, since it is not kept."""
     if stat.S_ISREG(mode) and stat.S_IMODE(mode) & 0o077:
         raise Misconfigured(
             f"the key file {path} is open to more than its owner (mode {stat.S_IMODE(mode):04o}): "

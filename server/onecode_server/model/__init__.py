@@ -1,1 +1,1 @@
-"""The nouns of the field, immutable. No I/O, no clock, no decisions: those are in ``rules`` and ``engine``."""
+"""The model: immutable types of the domain, without I/O, clock or decisions. ``rules`` and ``verification`` decide."""

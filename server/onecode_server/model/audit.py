@@ -1,4 +1,4 @@
-"""Audit entries: what was decided by whom and when, each bound to the one before it by its hash."""
+"""Audit entries: an event, its subject, time and details. Each entry contains the hash of the entry before it."""
 
 import hashlib
 import json
@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 from onecode_server.errors import Malformed
 
 GENESIS: Final = bytes(32)
-"""What the first entry has in place of the hash of the one before it."""
+"""The ``previous`` hash of the first entry."""
 
 
 class AuditEntry(NamedTuple):
@@ -32,18 +32,18 @@ def chain(last: AuditEntry | None, time: int, event: str, subject: str, details:
 
 
 def follows(entry: AuditEntry, last: AuditEntry | None) -> bool:
-    """Tell whether ``entry`` is what was written after ``last``."""
+    """Return whether ``entry`` is a valid successor of ``last`` in the chain."""
     return entry == chain(last, entry.time, entry.event, entry.subject, entry.details)
 
 
 def pack(entry: AuditEntry) -> bytes:
-    """Return an entry as JSON: people read it when they ask what happened."""
+    """Return an entry as JSON, so that people can read it."""
     members = entry._asdict() | {"previous": entry.previous.hex(), "hash": entry.hash.hex()}
     return json.dumps(members, ensure_ascii=False, sort_keys=True).encode()
 
 
 def unpack(data: bytes) -> AuditEntry:
-    """Return an entry. Raises Malformed where it is none."""
+    """Return an entry. Raises Malformed if ``data`` is not an entry."""
     try:
         members = json.loads(data)
         return AuditEntry(**members | {name: bytes.fromhex(members[name]) for name in ("previous", "hash")})
@@ -52,6 +52,6 @@ def unpack(data: bytes) -> AuditEntry:
 
 
 def _hash(number: int, time: int, event: str, subject: str, details: Mapping[str, Any], previous: bytes) -> bytes:
-    # JSON with sorted names and no spaces: one text for one content.
+    # JSON with sorted names and no spaces, so that equal content has one text.
     content = [number, time, event, subject, details, previous.hex()]
     return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).digest()

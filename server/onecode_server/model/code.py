@@ -1,24 +1,26 @@
-"""Codes as they are scanned, decoded and understood."""
+"""Codes as scanned and as decoded, and their claims."""
 
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from onecode_server.model.status import Level
 from onecode_server.model.trust_list import Format
 
 CODE_BYTES_MAX: Final = 4096
-"""A code's length. The largest QR code (version 40-L, ISO/IEC 18004) holds 4,296 alphanumeric characters."""
+"""The longest code. The largest QR code (version 40-L, ISO/IEC 18004) holds 4,296 alphanumeric characters."""
 
 
 class Scan(NamedTuple):
-    """One code as scanned at a host. ``travels`` leaves out the host's LOCAL records: a translation's check."""
+    """One code as scanned at a host. In a check for a translation (``for_translation``) the host's LOCAL records do not
+    count."""
 
     code: bytes
     host: str
-    travels: bool = False
+    for_translation: bool = False
 
 
 class SignedCode(NamedTuple):
-    """A code's envelope, decoded: what was signed (``message``), by which key id, and the claims' bytes."""
+    """A code's decoded envelope: the key id, the signed bytes (``message``), and the claims' bytes (``payload``)."""
 
     format: Format
     key_id: bytes
@@ -29,10 +31,10 @@ class SignedCode(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What a translation says of the code it was made from, and the region in whose terms it speaks (``target``).
+    """The code that a translation was made from, and the region whose format and level words it uses (``target``).
 
-    ``digest`` is SHA-256 of that code (32 bytes); ``key_id`` is empty for an opaque source; ``issued_at`` is the
-    source's own, in Unix microseconds.
+    ``digest`` is SHA-256 of the source code (32 bytes); ``key_id`` is empty for an opaque source; ``issued_at`` is the
+    issue time of the source code, in Unix microseconds.
     """
 
     region: str
@@ -43,22 +45,23 @@ class Source:
 
 
 class Claims(NamedTuple):
-    """What an authentic code says. Times are Unix microseconds.
+    """The claims of an authentic code. Times are Unix microseconds.
 
-    ``subject`` is the pseudonym (16 bytes). ``level_word`` is the region's own word, None where an opaque code makes
-    no claim. ``reader`` names the region whose words it uses: the home, but for translations.
+    ``subject`` is the pseudonym (16 bytes). ``level_word`` is the issuing region's own word for the level, None for an
+    opaque code, which claims no level. ``level`` is the level that the word is mapped to, UNSPECIFIED if the region has
+    not mapped it.
     """
 
     home: str
     subject: bytes
     level_word: str | None
-    reader: str
+    level: Level
     issued_at: int
     expires_at: int | None
     not_before: int | None = None
     source: Source | None = None
 
     @property
-    def spoken_at(self) -> int:
-        """When the home spoke: a translation says nothing newer than its source did."""
+    def asserted_at(self) -> int:
+        """The time at which the home asserted the level: for a translation, the issue time of its source."""
         return self.issued_at if self.source is None else self.source.issued_at

@@ -4,7 +4,7 @@ import re
 from typing import Final
 
 NATIONAL: Final = "000000"
-"""The national authority: signs adopters' codes and translations, and may publish status on anyone."""
+"""The national authority: it signs adopters' codes and translations, and may publish status records on any subject."""
 
 PROVINCES: Final = {
     "110000": "Beijing",
@@ -48,5 +48,5 @@ _SIX_DIGITS = re.compile(r"[0-9]{6}\Z")
 
 
 def is_region_code(text: str) -> bool:
-    """Tell whether ``text`` is six ASCII digits. Whether such a region exists is for the trust list to say."""
+    """Return whether ``text`` is six ASCII digits. Only the trust list tells whether such a region exists."""
     return _SIX_DIGITS.match(text) is not None

@@ -1,18 +1,19 @@
-"""Health levels and status records: what publishers say of a subject, and how fresh that is."""
+"""Health levels, status records of subjects, and their freshness."""
 
 from enum import IntEnum
 from typing import Final, NamedTuple
 
 SUBJECT_BYTES: Final = 16
-"""Length of a subject's pseudonym. 128 bits: a billion subjects collide with a chance of about 1 in 10**21."""
+"""Length of a subject's pseudonym. With 128 bits, any two of a billion subjects collide with a probability of about 1
+in 10**21."""
 
 
 UNPUBLISHED: Final = 0
-"""The time of publication of a record that no store has taken yet."""
+"""The time of publication of a record that is not stored yet."""
 
 
 class Level(IntEnum):
-    """The national scale. The numbers are the wire's, and rise with severity."""
+    """The national scale. The API uses the same numbers; they rise with severity."""
 
     UNSPECIFIED = 0
     GREEN = 1
@@ -21,14 +22,14 @@ class Level(IntEnum):
 
 
 class Scope(IntEnum):
-    """Where a record counts. The numbers are the wire's."""
+    """Where a record counts. The API uses the same numbers."""
 
     NATIONAL = 1
     LOCAL = 2
 
 
 class Status(IntEnum):
-    """How fresh the status behind a verdict is. The numbers are the wire's."""
+    """The freshness of the status behind a verdict. The API uses the same numbers."""
 
     UNSPECIFIED = 0
     CURRENT = 1
@@ -38,11 +39,11 @@ class Status(IntEnum):
 
 
 class StatusRecord(NamedTuple):
-    """What one publisher says of one subject in one scope.
+    """The level of one subject that one publisher asserts in one scope.
 
-    Times are Unix microseconds. ``expires_at`` is None where the record counts until it is replaced. ``revision``
-    counts from 1 for each publisher, subject and scope. ``published_at`` is the platform's time of the commit that took
-    the record: the store sets it, and it is UNPUBLISHED until then.
+    Times are Unix microseconds. ``expires_at`` is None if the record counts until it is replaced. ``revision`` counts
+    from 1 for each publisher, subject and scope. ``published_at`` is the platform's time of the commit of the record:
+    the store sets it, and it is UNPUBLISHED until then.
     """
 
     publisher: str
@@ -55,7 +56,7 @@ class StatusRecord(NamedTuple):
 
 
 class StatusView(NamedTuple):
-    """What is known of one subject now: its records, how fresh they are, and their age in whole seconds."""
+    """The records of one subject that are known now, their freshness, and their age in whole seconds."""
 
     records: tuple[StatusRecord, ...]
     status: Status

@@ -8,10 +8,10 @@ from typing import Final, NamedTuple
 from onecode_server.model.status import Level
 
 CANDIDATES_MAX: Final = 8
-"""Keys that may share a format and key id, all tried for each code: a bound on the signature checks a code can cost."""
+"""Keys that may share a format and key id. All of them are tried for a code, so this bounds its signature checks."""
 
 Path = tuple[str | int, ...]
-"""Where a claim stands, from the outside in: names of members, integer labels of CBOR maps, or indexes of arrays."""
+"""The path of a claim, outermost first: names of members, integer labels of CBOR maps, or indexes of arrays."""
 
 
 class Format(StrEnum):
@@ -24,14 +24,14 @@ class Format(StrEnum):
 
 
 class Role(StrEnum):
-    """What a key may sign: its own region's codes, or translations of anyone's."""
+    """What a key may sign: codes of its own region, or translations of any region's codes."""
 
     ISSUER = "issuer"
     GATEWAY = "gateway"
 
 
 class KeyState(StrEnum):
-    """Active; retired: verifies what was issued before; revoked: verifies nothing."""
+    """The state of a key: a retired key verifies codes issued before ``retired_at``, a revoked key verifies none."""
 
     ACTIVE = "active"
     RETIRED = "retired"
@@ -54,7 +54,7 @@ class IssuerKey:
 
 
 class TimeForm(StrEnum):
-    """How a region writes a time. The local ones have no offset: the region's ``utc_offset`` is theirs."""
+    """How a region writes a time. The local forms have no offset: the region's ``utc_offset`` applies to them."""
 
     SECONDS = "s"
     MILLISECONDS = "ms"
@@ -66,10 +66,10 @@ class TimeForm(StrEnum):
 
 
 class TimeForms(NamedTuple):
-    """The form of each time in a region's codes, None for the format's own: seconds since 1970, RFC 3339 in PASETO.
+    """The form of each time in a region's codes; None is the format's own: seconds since 1970, RFC 3339 in PASETO.
 
-    ``registered`` is that of the format's registered times where no claim is mapped to them. ``utc_offset_s`` (seconds
-    east of UTC) goes with the local forms.
+    ``registered`` is the form of the format's registered times to which no claim is mapped. ``utc_offset_s`` (seconds
+    east of UTC) applies to the local forms.
     """
 
     issued_at: TimeForm | None = None
@@ -83,9 +83,9 @@ _PLAIN: Final = TimeForms()
 
 @dataclass(frozen=True, slots=True)
 class ClaimMap:
-    """Where a region's claims stand. ``valid_for_s`` (seconds) stands in for a missing ``expiry``;
-    ``code_age_max_s`` (seconds) bounds a code's age whatever its expiry. ``issuer`` is what the format's issuer claim
-    must be, None where nobody looks at it."""
+    """The paths of a region's claims. ``valid_for_s`` (seconds) replaces a missing ``expiry``; ``code_age_max_s``
+    (seconds) bounds a code's age whatever its expiry. ``issuer`` is the required value of the format's issuer claim;
+    None if the claim is not checked."""
 
     subject: Path
     level: Path
@@ -96,10 +96,18 @@ class ClaimMap:
     issuer: str | None = None
     times: TimeForms = _PLAIN
 
+    def lifetimes(self, *, has_expiry: bool) -> tuple[int, ...]:
+        """Return the limits on the lifetime of codes after their issue, in microseconds: none, one or two.
+
+        They apply besides the codes' expiries. ``has_expiry`` tells whether a code has the region's own expiry claim.
+        """
+        seconds = (self.code_age_max_s, None if has_expiry else self.valid_for_s)
+        return tuple(one * 1_000_000 for one in seconds if one is not None)
+
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """One region of the list. An adopter has no keys and no claims of its own: its residents carry national codes."""
+    """One region of the list. An adopter has no keys and no claim map: its residents carry national codes."""
 
     code: str
     name: str
@@ -111,12 +119,12 @@ class Region:
     keys: tuple[IssuerKey, ...] = ()
 
     def word_for(self, level: Level) -> str | None:
-        """Return the region's first word for ``level``, or None where it has none."""
+        """Return the region's first word for ``level``, or None if it has none."""
         return next((word for word, meaning in self.levels.items() if meaning is level), None)
 
 
 class Skipped(NamedTuple):
-    """An entry of a trust list that was not taken: where it stands, and why."""
+    """An entry of a trust list that was skipped: its place in the list, and the reason."""
 
     where: str
     why: str
@@ -126,9 +134,8 @@ class Skipped(NamedTuple):
 class TrustList:
     """A list that was read and checked. Times are Unix microseconds; ``digest`` is SHA-256 of the signed content.
 
-    ``skipped_regions`` are the codes of those regions of which nothing was taken.
-    ``derived`` has, by its type, what others made of this list alone: reached from the list, so that it can never be
-    taken for what another list says.
+    ``skipped_regions`` are the codes of the regions whose whole entry was skipped. ``derived`` has, by type, objects
+    that other modules made from this list alone; they are stored here so that they are never used with another list.
     """
 
     version: int
@@ -144,11 +151,11 @@ class TrustList:
 
     @property
     def public_keys(self) -> dict[bytes, None]:
-        """The public keys (32 bytes each) that codes are checked with, each once: revoked ones answer too."""
+        """The distinct public keys (32 bytes each) that signatures are checked with, revoked keys included."""
         return dict.fromkeys(key.public_key for candidates in self.candidates.values() for key in candidates)
 
     def region(self, code: str) -> Region | None:
-        """Return the region with this code, or None where the list has none."""
+        """Return the region with this code, or None if the list has none."""
         return self.regions.get(code)
 
     def keys_for(self, fmt: Format, key_id: bytes) -> tuple[IssuerKey, ...]:
@@ -156,5 +163,5 @@ class TrustList:
         return self.candidates.get((fmt, key_id), ())
 
     def issuer_of_prefix(self, code: bytes) -> Region | None:
-        """Return the region whose opaque codes start as ``code`` does, or None. No prefix starts another."""
+        """Return the region whose prefix ``code`` begins with, or None. No prefix is the beginning of another."""
         return next((region for prefix, region in self.prefixes if code.startswith(prefix)), None)

@@ -1,4 +1,4 @@
-"""The answer to a check. Three questions stay apart: authentic, status, recognised."""
+"""The verdict of a check. It answers three questions separately: authenticity, status and recognition."""
 
 from enum import IntEnum
 from typing import NamedTuple
@@ -7,7 +7,7 @@ from onecode_server.model.status import Level, Status
 
 
 class Decision(IntEnum):
-    """What to do with the bearer. The numbers are the wire's, and rise from best to worst."""
+    """What to do with the bearer. The API uses the same numbers; they rise from best to worst."""
 
     ADMIT = 1
     CHECK = 2
@@ -15,7 +15,7 @@ class Decision(IntEnum):
 
 
 class Authenticity(IntEnum):
-    """Whether the code is genuine and in its time. The numbers are the wire's."""
+    """Whether the code is authentic and in its window. The API uses the same numbers."""
 
     VALID = 1
     MALFORMED = 2
@@ -28,7 +28,7 @@ class Authenticity(IntEnum):
 
 
 class Recognition(IntEnum):
-    """Whether the host recognises the home. The numbers are the wire's."""
+    """Whether the host recognises the home. The API uses the same numbers."""
 
     UNSPECIFIED = 0
     RECOGNISED = 1
@@ -37,7 +37,7 @@ class Recognition(IntEnum):
 
 
 class Reason(IntEnum):
-    """The one rule that decided. The numbers are the wire's; the meanings stand in ``recognition.proto``."""
+    """The rule that decided. The API uses the same numbers; ``recognition.proto`` describes them."""
 
     GREEN = 1
     YELLOW = 2
@@ -73,15 +73,15 @@ class Reason(IntEnum):
 
 
 class Finding(NamedTuple):
-    """Why a code is not authentic."""
+    """The reason why a code is not authentic."""
 
     authenticity: Authenticity
     reason: Reason
 
 
 class Verdict(NamedTuple):
-    """The answer to one check. ``home`` and ``exception_id`` are empty where there is none; ``status_age_s`` is
-    whole seconds."""
+    """The verdict of one check. ``home`` and ``exception_id`` are empty if there is none; ``status_age_s`` is in whole
+    seconds."""
 
     decision: Decision
     level: Level

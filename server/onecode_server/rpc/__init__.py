@@ -1,1 +1,1 @@
-"""gRPC: thin servicers that turn messages into the engine's nouns and back. No decisions are made here."""
+"""The gRPC layer: servicers that convert messages to model values and back, and decide nothing."""

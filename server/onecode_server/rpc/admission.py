@@ -1,8 +1,8 @@
-"""Whom the server has room for: calls that have not said yet what they want, streams, and calls that are worked on.
+"""Bounds on the calls of a process: calls that wait for their request, open streams, and calls that are worked on.
 
-gRPC has one bound for all calls, which whoever says nothing fills as well as anybody, and holds for ever. Here each
-kind has a bound of its own, and where it is full those that do nothing give way to those that come. Time is asked of
-the clock once a call; whoever was there too long is found by a sweep, not by a timer of each call.
+gRPC has one bound for all calls, and a silent call counts against it for as long as it stays open. Here each kind of
+call has its own bound, and where the bound is reached, silent calls are ended in favour of new ones. The clock is read
+once a call; a periodic sweep ends the calls that waited too long, so that no call needs a timer.
 """
 
 import asyncio
@@ -15,35 +15,40 @@ from typing import Any, Final, Self
 import grpc.aio
 
 from onecode_server.errors import Idle, OnecodeError, Overloaded, RequestOverdue
-from onecode_server.metrics import Metrics
 from onecode_server.rpc.answers import AnswerBudget
 from onecode_server.rpc.growth import Growth
+from onecode_server.telemetry.metrics import Metrics
 
 SWEEP_S: Final = 0.25
-"""How often what waits is looked at. On loopback a stranger fills 250 MiB in that time."""
+"""The period of the sweep. On loopback an attacker fills 250 MiB in that time."""
 REQUEST_S: Final = 10.0
-"""How long a call may take to say what it wants: what a new connection is given to shake hands. 4 MiB at 4 Mbit/s."""
+"""The time within which a call must send its request, equal to the handshake timeout of a new connection. It suffices
+for 4 MiB at 4 Mbit/s."""
 REQUESTS_MAX: Final = 64
-"""Calls that wait for their request longer than REQUEST_YIELDS_S. Of each gRPC may hold all but the last byte of 4 MiB:
-256 MiB is what the process has for them."""
+"""The bound on calls that wait for their request longer than REQUEST_YIELDS_S. gRPC may hold all but the last byte of a
+message of 4 MiB for each of them: the process has 256 MiB for them."""
 REQUESTS_BURST: Final = 256
-"""Calls that wait for their request at all: a busy caller begins a hundred at once and sends their requests after."""
+"""The bound on all calls that wait for their request: a busy caller begins a hundred at once and sends their requests
+afterwards."""
 REQUEST_YIELDS_S: Final = 1.0
 STREAMS_MAX: Final = 512
-"""Streams of scans and records: a gateway or a publisher has one or two. Each keeps three tasks and what it reads
-ahead."""
+"""The bound on open streams of scans and records: a gateway or a publisher has one or two. Each keeps three tasks and
+the messages that it reads ahead."""
 STREAM_IDLE_S: Final = 600.0
-"""How long a stream may say nothing: at a gate where nobody came for ten minutes, the next scan bears a round trip more
-for another stream."""
+"""The time after which a silent stream is ended. A gate where nobody came for ten minutes can afford one round trip
+more for the next scan, to open another stream."""
 STREAM_YIELDS_S: Final = 5.0
-"""A stream that has said nothing for so long gives way where all are taken. Who is at work is not interrupted."""
+"""A stream that was silent for this long may be ended where the bound on streams is reached. A stream in use is not
+interrupted."""
 GROWTH_BYTES_MAX: Final = 512 * 1024 * 1024
-"""By how much the process may have grown before whoever says nothing gives way at once. gRPC holds what has come of a
-message, up to 4 MiB of each call and stream, and tells nobody: to Python, who sends all but the last byte is silent."""
+"""The growth of the process at which silent calls are ended at once. gRPC holds the received part of a message, up to 4
+MiB for each call and stream, and reports it to nobody: in Python, a caller that sent all but the last byte looks
+silent."""
 SILENT_MAX: Final = 32
-"""Calls without a request, and silent streams, that may stay all the same: 256 MiB at the most."""
+"""The number of calls without a request, and of silent streams, that may stay even then: 256 MiB at the most."""
 RUNNING_MAX: Final = 1024
-"""Calls of a kind that are worked on at once: ten connections full of scanners, and with PyNaCl some 60 ms of work."""
+"""The bound on calls of a kind that are worked on at once: ten connections full of scanners, and with PyNaCl some 60 ms
+of work."""
 RETRY_AFTER_S: Final = 1.0
 
 _MEMORY: Final = "the server is short of memory, and nothing came on this call"
@@ -51,10 +56,10 @@ _Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class Waiting:
-    """A call that waits for its request. Within its ``with`` statement, which is its task's, it may be ended by others.
+    """A call that waits for its request. While its task is in the ``with`` statement, other tasks may end it.
 
-    It is ended by its own task: gRPC's ``abort`` from another one would cost a task more, and is what a flood of such
-    calls makes us pay most for.
+    The call is ended in its own task: gRPC's ``abort`` from another task would cost one task more, which is the largest
+    cost of a flood of such calls.
     """
 
     __slots__ = ("_fault", "_task", "since_s")
@@ -76,7 +81,7 @@ class Waiting:
                 task.uncancel()
                 raise why from None
         finally:
-            del why  # else it would keep this frame, which would keep it, until garbage is collected
+            del why  # breaks a reference cycle with this frame, which would last until garbage is collected
 
     def end(self, fault: OnecodeError) -> None:
         """Have the ``with`` statement raise ``fault``."""
@@ -94,7 +99,7 @@ class Requests:
         self._count = count
 
     def begin(self) -> Waiting:
-        """Let a call wait. Where as many wait as may, the one that has waited longest is ended."""
+        """Let a call wait. Where the bound is reached, end the call that has waited longest."""
         call = Waiting(self._monotonic())
         if len(self._waiting) >= REQUESTS_MAX:
             self._make_room(call.since_s, 1)
@@ -133,7 +138,7 @@ class Requests:
 
 
 class Stream(Waiting):
-    """A stream that is open. ``used_s`` is when it last had a message, to or fro, on the monotonic clock."""
+    """An open stream. ``used_s`` is the time of its last message in either direction, on the monotonic clock."""
 
     __slots__ = ("peer", "used_s")
 
@@ -144,7 +149,7 @@ class Stream(Waiting):
 
 
 class Streams:
-    """Streams that are open. Where all are taken, one of the connection that has most of them gives way."""
+    """The open streams. Where the bound is reached, an idle stream of the connection that has most of them is ended."""
 
     def __init__(self, monotonic: Callable[[], float], count: Callable[[str], None]) -> None:
         self._open: set[Stream] = set()
@@ -153,7 +158,7 @@ class Streams:
         self._count = count
 
     def open(self, peer: str) -> Stream:
-        """Take a stream in. Raises Overloaded where all are taken and none is idle."""
+        """Admit a stream. Raises Overloaded where the bound is reached and no stream is idle."""
         stream = Stream(peer, self.monotonic())
         if len(self._open) >= STREAMS_MAX:
             self._make_room(stream.used_s)
@@ -170,7 +175,8 @@ class Streams:
                 del self._by_peer[stream.peer]
 
     def sweep(self, *, memory_is_short: bool) -> None:
-        """End the streams that have been idle too long, or longest where they may hold what others need."""
+        """End the streams that were idle too long; where memory is short, also the silent ones, the longest silent
+        first."""
         now_s = self.monotonic()
         for stream in [stream for stream in self._open if stream.used_s <= now_s - STREAM_IDLE_S]:
             self._count("stream_idle")
@@ -203,7 +209,7 @@ class Running:
         self._running = 0
 
     def begin(self) -> None:
-        """Take a call in. Raises Overloaded."""
+        """Admit a call. Raises Overloaded where the bound is reached."""
         if self._running >= RUNNING_MAX:
             self._count("calls_full")
             raise Overloaded(f"{self._running} calls of this kind are worked on", RETRY_AFTER_S)
@@ -215,7 +221,8 @@ class Running:
 
 
 class Admission:
-    """All of them. Single scans and health have room that no other kind of call can take."""
+    """All bounds of a process. Single scans and health checks have bounds of their own that other calls cannot use
+    up."""
 
     def __init__(self, metrics: Metrics, growth: Growth, monotonic: Callable[[], float] = time.monotonic) -> None:
         def count(reason: str) -> None:
@@ -230,13 +237,13 @@ class Admission:
         metrics.answer_bytes.set_function(lambda: self.answers.held_bytes)
 
     def running(self, service: str, method: str) -> Running:
-        """Return where calls of a method count."""
+        """Return the counter to which calls of a method belong."""
         return self._kinds.get("Health" if service.endswith(".Health") else method, self._others)
 
     async def sweep(self) -> None:
-        """End what was there too long, or takes memory from others; to be called each SWEEP_S."""
+        """End the calls that waited too long, and silent ones where memory is short; to be called each SWEEP_S."""
         if is_short := self._growth() > GROWTH_BYTES_MAX:
-            with suppress(RuntimeError):  # no thread is left, for want of memory as well
+            with suppress(RuntimeError):  # no thread can be started, which is a sign of short memory too
                 await asyncio.to_thread(self._growth.trim)
             is_short = self._growth() > GROWTH_BYTES_MAX
         self.requests.sweep(memory_is_short=is_short)

@@ -1,9 +1,10 @@
-"""Large answers, from when they are written until they are taken: bounded in bytes.
+"""A bound in bytes on large answers that were written and not yet read by their callers.
 
-A caller that does not read, and says so to HTTP/2, leaves its answers in gRPC's hands for as long as it likes: nothing
-here ends them before its connection ends. So they are counted, and one more is refused where there is no room. A
-connection may hold half of what is free (the dynamic threshold of switches that share their memory: Choudhury and
-Hahne, 1998), so that few who read nothing leave room to many who do; one answer at a time it may have even then.
+A caller that stops reading, and closes its HTTP/2 flow-control window, leaves its answers in gRPC's memory until its
+connection ends; nothing here ends them earlier. So their bytes are counted, and a call whose answer does not fit is
+refused. A connection may hold half of the free bytes (the dynamic threshold of switches that share their memory:
+Choudhury and Hahne, 1998), so that a few callers who do not read leave memory for many who do. A connection that holds
+nothing may always have one answer, within HELD_BYTES_MAX.
 """
 
 from collections import Counter
@@ -15,18 +16,18 @@ import grpc.aio
 from onecode_server.errors import Overloaded
 
 LARGE_BYTES: Final = 16 * 1024
-"""Smaller answers are not counted: of RPCS_MAX calls they take no more than the calls themselves."""
+"""Smaller answers are not counted: those of RPCS_MAX calls take no more memory than the calls themselves."""
 SHARED_BYTES: Final = 64 * 1024 * 1024
-"""What connections share: some twenty of the largest answers, full batches of translations."""
+"""The bytes that connections share: some twenty of the largest answers, which are full batches of translations."""
 HELD_BYTES_MAX: Final = 2 * SHARED_BYTES
-"""What there is with one answer at a time for connections that hold none."""
+"""The bound on all held bytes, including the one answer of each connection that held none."""
 RETRY_AFTER_S: Final = 1.0
 
 _Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class AnswerBudget:
-    """The bytes of large answers that were not taken yet. ``count`` is told why one was refused."""
+    """Counts the bytes of large answers that were not read yet. ``count`` is called with the reason of each refusal."""
 
     def __init__(self, count: Callable[[str], None]) -> None:
         self._count = count
@@ -35,11 +36,11 @@ class AnswerBudget:
 
     @property
     def held_bytes(self) -> int:
-        """How many bytes of answers wait for their callers."""
+        """The number of bytes of answers that wait for their callers."""
         return self._held
 
     def hold(self, context: _Context, size: int) -> None:
-        """Count an answer until its call is over. Raises Overloaded where there is no room for it."""
+        """Count an answer until its call is over. Raises Overloaded where it exceeds the budget."""
         if size < LARGE_BYTES:
             return
         peer = context.peer()
@@ -50,7 +51,7 @@ class AnswerBudget:
             raise Overloaded("too many large answers wait to be taken", RETRY_AFTER_S)
         self._held += size
         self._by_peer[peer] += size
-        # To the stubs a callback is of a class of theirs, which no function is.
+        # The stubs expect a callback of a class of their own, which no function is.
         context.add_done_callback(lambda _: self._release(peer, size))  # type: ignore[arg-type]
 
     def _release(self, peer: str, size: int) -> None:

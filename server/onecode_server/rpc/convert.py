@@ -1,4 +1,5 @@
-"""Model to messages. Equal verdicts of a batch share one message: building answers is a large part of its cost."""
+"""Converts model values to messages. Equal verdicts of a batch share one message, since building answers is a large
+part of the cost of a batch."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -7,10 +8,10 @@ from typing import Any
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from onecode.v1 import recognition_pb2 as pb
-from onecode_server.engine.check import Answers
-from onecode_server.engine.translator import Translation
 from onecode_server.model.verdict import Verdict
 from onecode_server.rules.admission import VERDICTS_KEPT
+from onecode_server.translation.translator import Translation
+from onecode_server.verification.check import Verdicts
 
 
 def timestamp(time: int) -> Timestamp:
@@ -20,8 +21,8 @@ def timestamp(time: int) -> Timestamp:
 
 
 def verdict(answer: Verdict) -> pb.Verdict:
-    """Return a verdict as its message. The model's enums have the wire's numbers; a test holds them to it."""
-    # The stubs know the wire's enums as types of their own, to which the model's IntEnums are numbers like any other.
+    """Return a verdict as its message. The model's enums have the wire's numbers, which a test checks."""
+    # The stubs declare the wire's enums as types of their own, and accept the model's IntEnums as plain numbers only.
     enums: dict[str, Any] = {
         "decision": answer.decision,
         "level": answer.level,
@@ -54,11 +55,11 @@ def _of_batch(answer: Verdict) -> bytes:
     return pb.BatchVerifyResponse(verdicts=[verdict(answer)]).SerializeToString()
 
 
-def batch(answers: Answers) -> bytes:
+def batch(answers: Verdicts) -> bytes:
     """Return the response to a batch, as its bytes.
 
-    Messages one behind the other are one message in which they are merged (protobuf's encoding, "Last One Wins"): so
-    each verdict of a batch is written once, and a thousand codes that have it cost a thousand references to it.
+    Concatenated messages are merged into one message (protobuf's encoding, "Last One Wins"). So each verdict of a batch
+    is written once, and a thousand codes with that verdict cost a thousand references to it.
     """
     pieces = [_of_batch(answer) for answer in answers.distinct]
     rest = pb.BatchVerifyResponse(
@@ -67,8 +68,8 @@ def batch(answers: Answers) -> bytes:
     return b"".join([*map(pieces.__getitem__, answers.which.tolist()), rest])
 
 
-def streamed(answers: Answers, request_ids: Sequence[int]) -> list[bytes]:
-    """Return the responses to scans of a stream, as their bytes, in the same manner."""
+def streamed(answers: Verdicts, request_ids: Sequence[int]) -> list[bytes]:
+    """Return the responses to scans of a stream, as their bytes, built in the same manner."""
     version, checked_at = answers.trust.version, timestamp(answers.checked_at)
     messages = (
         pb.StreamVerifyResponse(verdict=verdict(answer), trust_list_version=version, checked_at=checked_at)

@@ -22,7 +22,8 @@ from onecode_server.errors import (
 
 DOMAIN: Final = "onecode"
 FAILURES_KEPT: Final = 256
-"""Failures whose bytes are kept, some 500 bytes each: a flood is refused with the same words again and again."""
+"""The number of failures whose bytes are kept, some 500 bytes each: a flood of calls is refused with the same
+message."""
 _DETAILS_KEY: Final = "grpc-status-details-bin"
 
 
@@ -35,7 +36,7 @@ class Failure(NamedTuple):
 
 
 def failure_of(fault: Exception) -> Failure:  # noqa: C901, PLR0911 - a table, a line for each
-    """Return the status of a failure. What nobody expected is INTERNAL, and tells a caller nothing."""
+    """Return the status of a failure. An unexpected exception becomes INTERNAL, without details for the caller."""
     match fault:
         case InvalidRequest():
             return _failure(grpc.StatusCode.INVALID_ARGUMENT, str(fault), fault.reason)

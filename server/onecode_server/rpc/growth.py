@@ -1,4 +1,4 @@
-"""How much memory the process has taken since it began to serve: what gRPC holds of messages shows nowhere else."""
+"""The growth of the process's memory since it began to serve: the only measure of the message bytes that gRPC holds."""
 
 import ctypes
 import os
@@ -10,25 +10,26 @@ _PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
 
 
 class Growth:
-    """Reads proc(5). Where there is no such file, nothing ever grows."""
+    """Reads proc(5). Where that file is missing, the growth is 0."""
 
     def __init__(self) -> None:
         self._file: int | None = None
         with suppress(OSError):
-            self._file = os.open(_STATM, os.O_RDONLY | os.O_CLOEXEC)  # kept: later there may be no descriptor
+            self._file = os.open(_STATM, os.O_RDONLY | os.O_CLOEXEC)  # kept open: later there may be no descriptor
         self._first = self._bytes()
 
     def __call__(self) -> int:
-        """Return by how many bytes the memory that is no file's has grown."""
+        """Return the growth of the memory that is not backed by files, in bytes."""
         return self._bytes() - self._first
 
     def trim(self) -> None:
-        """Give back what is free; this takes some 40 ms a gigabyte. C's allocator keeps it else, and it looks used."""
-        with suppress(AttributeError, OSError):  # glibc has this; where it is missing, what is free may stay
+        """Return free memory to the system, which takes some 40 ms a gigabyte. C's allocator keeps it otherwise, and it
+        counts as used."""
+        with suppress(AttributeError, OSError):  # only glibc has this; elsewhere free memory is kept
             ctypes.CDLL(None).malloc_trim(0)
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         if self._file is not None:
             os.close(self._file)
             self._file = None

@@ -1,8 +1,8 @@
-"""grpc.health.v1 that tells the truth: asked each time, never set once and forgotten.
+"""The service grpc.health.v1, which computes each answer when it is asked.
 
 The library's own servicer keeps a watch open for ever, so that a server with one watcher never drains; this one ends
-them. Services that can be asked: "" and the API's for whether calls are answered, ``onecode.trust_list`` and
-``onecode.store`` for what stands behind that.
+watches at a drain. It knows these services: "" and the API's services tell whether calls are answered;
+``onecode.trust_list`` and ``onecode.store`` tell the state of the trust list and of the store.
 """
 
 import asyncio
@@ -20,10 +20,10 @@ pb: Any = health_pb2
 """Untyped, since its published types are older than List."""
 
 WATCH_S: Final = 0.5
-"""How soon a watcher hears of a change."""
+"""The period at which a watch looks for a change."""
 WATCHES_MAX: Final = 128
-"""Watches at once: a load balancer has one or two a service. Each is a call that never ends, so that without a bound of
-their own they would use up what the listener allows to all calls."""
+"""The bound on watches: a load balancer has one or two a service. Each is a call that never ends, so that without this
+bound watches would use up the listener's bound on all calls."""
 RETRY_AFTER_S: Final = 5.0
 
 _Context = grpc.aio.ServicerContext[Any, Any]
@@ -35,7 +35,7 @@ _STATES: Final = {
 
 
 class HealthServicer(pb_grpc.HealthServicer):
-    """``states`` returns for each service whether it serves now. Once ``draining`` is set, none does."""
+    """``states`` returns for each service whether it serves now. Once ``draining`` is set, no service serves."""
 
     def __init__(self, states: Callable[[], Mapping[str, bool]], draining: asyncio.Event) -> None:
         self._states = states

@@ -1,7 +1,7 @@
-"""A listener for a few HTTP callers at once: one request each, and every bound that a stranger could try.
+"""A listener for a few HTTP callers at once: one request for each connection, and a bound on all that a caller can use.
 
-Everything is read as it comes, on one event loop, so that a caller who says nothing keeps nobody waiting. Where all
-places are taken, the one who has been silent longest gives his up: a caller's request is there within milliseconds.
+One event loop reads all connections as their bytes come, so that a silent caller delays nobody. Where CONNECTIONS_MAX
+is reached, the connection that was silent longest is closed: an honest request comes within milliseconds.
 """
 
 import asyncio
@@ -12,18 +12,18 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, NamedTuple
 
 CONNECTIONS_MAX: Final = 16
-"""A scrape, a health check, a person with a browser, each several times over; and descriptors, of which a worker keeps
-64 for itself (``descriptors.OWN``)."""
+"""Room for a scrape, a health check and a browser, several times over; and a bound on descriptors, of which a worker
+keeps 64 for itself (``descriptors.OWN``)."""
 REQUEST_TIMEOUT_S: Final = 5.0
-"""From accepting a connection to its end, its answer included."""
+"""The time from the accepting of a connection to its end, including the answer."""
 HEAD_BYTES_MAX: Final = 16 * 1024
-"""A request line and headers; Prometheus sends some 300 bytes. No request here has a body that would be read."""
+"""The bound on a request line and its headers; Prometheus sends some 300 bytes. Bodies of requests are not read."""
 ACCEPT_AGAIN_S: Final = 0.5
-"""Where no descriptor is left, a connection stays in the kernel's queue, and is ready all the time: without a pause it
-would keep a core busy."""
+"""The pause after a failed accept. Where no descriptor is left, a connection stays in the kernel's queue and the socket
+stays readable: without a pause, the loop would keep a core busy."""
 SHARE: Final = 0.1
-"""What answering takes of the time at the most: the scans of a server of one process share the GIL with it. Callers
-who connect faster wait in the kernel's queue."""
+"""The largest share of the time for answers: a server of one process also needs the GIL for scans. Callers that connect
+faster wait in the kernel's queue."""
 ACCEPT_PAUSE_MAX_S: Final = 0.05
 
 _ENDS: Final = (b"\r\n\r\n", b"\n\n")
@@ -32,7 +32,7 @@ _log = logging.getLogger(__name__)
 
 
 class Request(NamedTuple):
-    """What was asked. The names of headers are in lower case; the path is without a query."""
+    """A request. The names of headers are in lower case; the path is without a query."""
 
     method: str
     path: str
@@ -40,7 +40,7 @@ class Request(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What is answered. ``status`` is code and phrase; ``headers`` are those beside length and connection."""
+    """An answer. ``status`` is code and phrase; ``headers`` are those besides length and connection."""
 
     status: str
     headers: Mapping[str, str]
@@ -61,14 +61,14 @@ class HttpListener:
         self._listen()
 
     def close(self) -> None:
-        """Accept nobody any more, and hang up."""
+        """Accept no further connection, and close the open ones."""
         self._loop.remove_reader(self._socket)
         self._socket.close()
         for connection in list(self._open):
             connection.abort()
 
     def add(self, connection: "_Connection") -> None:
-        """Give a connection a place, if need be that of another one."""
+        """Add a connection; where the bound is reached, close another one for it."""
         if len(self._open) >= CONNECTIONS_MAX:
             gives_way = next((one for one in self._open if one.is_silent), next(iter(self._open)))
             gives_way.abort()
@@ -84,7 +84,7 @@ class HttpListener:
             self._loop.add_reader(self._socket, self._accept)
 
     def _accept(self) -> None:
-        """Accept one connection, so that others are read before the next is accepted."""
+        """Accept one connection, so that open ones are read before the next is accepted."""
         try:
             accepted, _ = self._socket.accept()
         except (BlockingIOError, ConnectionAbortedError):
@@ -130,11 +130,11 @@ class _Connection(asyncio.Protocol):
             self._answering.cancel()
 
     def abort(self) -> None:
-        """Hang up, whatever was to be read or written."""
+        """Close the connection at once, without reading or writing the rest."""
         self._transport.abort()
 
     def data_received(self, data: bytes) -> None:
-        """Read on until the request is there."""
+        """Collect bytes until the request is complete."""
         if not self.is_silent:
             return
         self._received += data
@@ -152,11 +152,11 @@ class _Connection(asyncio.Protocol):
         head = "\r\n".join([f"HTTP/1.0 {answer.status}", *(f"{name}: {value}" for name, value in headers.items())])
         body = b"" if isinstance(asked, Request) and asked.method == "HEAD" else answer.body
         self._transport.write(head.encode("latin-1") + b"\r\n\r\n" + body)
-        self._transport.close()  # once all of it is written, within the deadline
+        self._transport.close()  # after all of it is written, within the deadline
 
 
 def _read(received: bytes) -> Request | str:
-    """Return the request, or the status for what is none."""
+    """Return the request, or the error status for bytes that are no request."""
     first, *lines = received.decode("latin-1").replace("\r\n", "\n").split("\n")
     if len(received) > HEAD_BYTES_MAX:
         return "414 URI Too Long" if len(first) > HEAD_BYTES_MAX // 2 else "431 Request Header Fields Too Large"

@@ -10,15 +10,15 @@ import grpc.aio
 
 from onecode.v1 import recognition_pb2 as pb
 from onecode.v1 import recognition_pb2_grpc as pb_grpc
-from onecode_server.engine.batcher import Batcher, Remaining, for_ever
-from onecode_server.engine.translator import Obstacle, Translator
-from onecode_server.engine.trust_source import TrustSource
-from onecode_server.engine.verifier import SLICE_CODES
 from onecode_server.errors import InvalidRequest, PreconditionFailed
 from onecode_server.model.code import Scan
 from onecode_server.model.region import is_region_code
 from onecode_server.model.scanned import SCAN_BYTES_MAX, enough
 from onecode_server.rpc import convert, scan_stream
+from onecode_server.translation.translator import Obstacle, Translator
+from onecode_server.trust.source import TrustSource
+from onecode_server.verification.batcher import Batcher, Remaining, for_ever
+from onecode_server.verification.verifier import SLICE_CODES
 
 BATCH_CODES_MAX: Final = 4096
 BATCH_BYTES_MAX: Final = 4 * 1024 * 1024
@@ -31,7 +31,7 @@ _Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class RecognitionServicer(pb_grpc.RecognitionServiceServicer):
-    """Turns requests into scans and outcomes into responses, some of them as the bytes that they are on the wire."""
+    """Converts requests to scans, and results to responses, some of them already serialized."""
 
     def __init__(self, batcher: Batcher, translator: Translator, trust: TrustSource, draining: asyncio.Event) -> None:
         self._batcher = batcher
@@ -49,7 +49,7 @@ class RecognitionServicer(pb_grpc.RecognitionServiceServicer):
         """Check many codes. Raises InvalidRequest, Overloaded, NotServing."""
         _expect_region(request.host_region, "host_region")
         codes, host = _read_batch(request.codes), request.host_region
-        del request  # what waits is the codes, which are bounded one by one
+        del request  # only the codes wait, each within its bound
         return convert.batch(await self._batcher.verify_batch(codes, host, _patience(context)))
 
     async def StreamVerify(  # type: ignore[override]
@@ -64,7 +64,7 @@ class RecognitionServicer(pb_grpc.RecognitionServiceServicer):
         """Translate one code. Raises InvalidRequest, PreconditionFailed, Overloaded, NotServing."""
         _expect_region(request.target_region, "target_region")
         self._translator.check_target(request.target_region, self._trust.current)
-        scan = Scan(request.code, request.target_region, travels=True)
+        scan = Scan(request.code, request.target_region, for_translation=True)
         check, outcome = await self._batcher.verify(scan, _patience(context))
         made = self._translator.translate(check, outcome)
         if made.obstacle is not Obstacle.NONE:
@@ -76,7 +76,7 @@ class RecognitionServicer(pb_grpc.RecognitionServiceServicer):
         _expect_region(request.target_region, "target_region")
         codes = _read_batch(request.codes)
         self._translator.check_target(request.target_region, self._trust.current)
-        scans = [Scan(code, request.target_region, travels=True) for code in codes]
+        scans = [Scan(code, request.target_region, for_translation=True) for code in codes]
         del request, codes
         outcome = await self._batcher.check_batch(scans, _patience(context))
         results = []
@@ -85,7 +85,7 @@ class RecognitionServicer(pb_grpc.RecognitionServiceServicer):
             results.append(
                 pb.BatchTranslateResult(translation=convert.translation(one), obstacle=int(one.obstacle))  # type: ignore[arg-type]
             )
-            # Signing a full batch in one go would hold everybody else up for half a second.
+            # Signing a full batch without a pause would block the event loop for half a second.
             if number % SLICE_CODES == 0:
                 await asyncio.sleep(0)
         return pb.BatchTranslateResponse(
@@ -96,7 +96,7 @@ class RecognitionServicer(pb_grpc.RecognitionServiceServicer):
 
 
 def _patience(context: _Context | None) -> Remaining:
-    """Return what asks how long the caller still waits: for ever, where it is no call of gRPC's."""
+    """Return a function that tells how long the caller still waits: without end, where the context is not gRPC's."""
     return for_ever if context is None else context.time_remaining
 
 
@@ -106,7 +106,7 @@ def _expect_region(text: str, field: str) -> None:
 
 
 def _read_batch(codes: Sequence[bytes]) -> list[bytes]:
-    """Return the codes of a batch, each as long as a check needs it. Raises InvalidRequest."""
+    """Return the codes of a batch, each cut to the length that a check needs. Raises InvalidRequest."""
     read = list(codes)
     if not 1 <= len(read) <= BATCH_CODES_MAX:
         raise InvalidRequest("CODES_COUNT", f"a batch has 1 to {BATCH_CODES_MAX:,} codes, not {len(read):,}")

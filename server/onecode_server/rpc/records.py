@@ -1,26 +1,26 @@
-"""Status records as messages: what a publisher sent, as the engine's nouns, or the rule that it broke."""
+"""Converts status records: messages of publishers to model values, or to the rule that they break, and back."""
 
 from typing import Any, Final
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from onecode.v1 import status_pb2 as pb
-from onecode_server.engine.publisher import LocalSubject, SubjectName
-from onecode_server.formats.times import MICROSECONDS, TIME_MAX
+from onecode_server.codes.times import MICROSECONDS, TIME_MAX
 from onecode_server.model.code import Scan
 from onecode_server.model.status import UNPUBLISHED, Level, Scope, StatusRecord
+from onecode_server.publication.publisher import LocalSubject, SubjectName
 from onecode_server.rpc.convert import timestamp
 from onecode_server.rules.publication import Rejection
 
-# Looked up by the wire's number: calling an enum for each of a million records costs more than all the rest here.
+# Looked up by the wire's number: calling an enum for each of a million records costs more than the rest of this module.
 _LEVELS: Final = {int(level): level for level in (Level.GREEN, Level.YELLOW, Level.RED)}
 _SCOPES: Final = {int(scope): scope for scope in Scope}
 
 
 def read_record(message: pb.StatusRecord) -> tuple[SubjectName, StatusRecord] | Rejection:
-    """Return whom a record names and what it says, or the rule that it breaks by its form alone.
+    """Return a record and the name of its subject, or the rule that it breaks by its form alone.
 
-    When it was published is not for the publisher to say: ``published_at`` is not read.
+    The publisher does not set the time of publication: ``published_at`` is not read.
     """
     name = read_subject(message.subject)
     if name is None:
@@ -39,7 +39,7 @@ def read_record(message: pb.StatusRecord) -> tuple[SubjectName, StatusRecord] | 
 
 
 def read_subject(message: pb.SubjectRef) -> SubjectName | None:
-    """Return whom a reference names, or None where it names nobody."""
+    """Return the subject that a reference names, or None where it names none."""
     match message.WhichOneof("subject"):
         case "pseudonym":
             return message.pseudonym
@@ -51,15 +51,15 @@ def read_subject(message: pb.SubjectRef) -> SubjectName | None:
 
 
 def read_time(message: Timestamp) -> int | None:
-    """Return a time in Unix microseconds; None where it is before 1970 or after 9999, or is no time."""
+    """Return a time in Unix microseconds; None where it is before 1970, after 9999, or invalid."""
     if not 0 <= message.seconds < TIME_MAX // MICROSECONDS or not 0 <= message.nanos < 1_000_000_000:
         return None
     return message.seconds * MICROSECONDS + message.nanos // 1000
 
 
 def write_record(name: SubjectName, record: StatusRecord) -> pb.StatusRecord:
-    """Return a record as its message: what ``read_record`` reads back, and when it was published."""
-    # The stubs know the wire's enums as types of their own, to which the model's IntEnums are numbers like any other.
+    """Return a record as its message: the fields that ``read_record`` reads, and the time of publication."""
+    # The stubs declare the wire's enums as types of their own, and accept the model's IntEnums as plain numbers only.
     enums: dict[str, Any] = {"level": record.level, "scope": record.scope}
     return pb.StatusRecord(
         **enums,
@@ -73,7 +73,7 @@ def write_record(name: SubjectName, record: StatusRecord) -> pb.StatusRecord:
 
 
 def write_subject(name: SubjectName) -> pb.SubjectRef:
-    """Return a reference to whom a name means."""
+    """Return a reference to the subject that a name means."""
     if isinstance(name, LocalSubject):
         return pb.SubjectRef(local=pb.LocalSubject(region=name.region, id=name.id))
     return pb.SubjectRef(code=name.code) if isinstance(name, Scan) else pb.SubjectRef(pseudonym=name)

@@ -1,4 +1,4 @@
-"""Server reflection: what can be called, under the protocol's name of today and the one it had before.
+"""Server reflection under the names of both protocol versions: ``grpc.reflection.v1`` and ``v1alpha``.
 
 grpcio-reflection answers ``grpc.reflection.v1alpha`` alone. Version 1 has the same messages byte for byte, and newer
 tools ask for it, some for nothing else. (https://github.com/grpc/grpc/blob/master/doc/server-reflection.md)
@@ -15,13 +15,13 @@ from grpc_reflection.v1alpha import reflection, reflection_pb2
 _EARLIER: Final = reflection_pb2.DESCRIPTOR
 _PACKAGE: Final = "grpc.reflection.v1"
 SERVICES: Final = (f"{_PACKAGE}.ServerReflection", reflection.SERVICE_NAME)
-"""The full names of the protocol's service."""
+"""The full names of the reflection service."""
 
 
 def reflect(server: Any, protos: Sequence[Any]) -> None:
-    """Let ``server`` tell of the services of ``protos`` (descriptors of files), and of reflection itself."""
+    """Add reflection to ``server`` for the services of ``protos`` (descriptors of files), and for reflection itself."""
     services = [service.full_name for proto in protos for service in proto.services_by_name.values()]
-    # Not by enable_server_reflection, which knows gRPC's own server alone as one of asyncio.
+    # enable_server_reflection is not used: it takes only gRPC's own server class for an asyncio server.
     servicer = reflection.aio.ReflectionServicer((*services, *SERVICES), _pool((*protos, _EARLIER)))
     handler = grpc.stream_stream_rpc_method_handler(
         servicer.ServerReflectionInfo,
@@ -33,9 +33,9 @@ def reflect(server: Any, protos: Sequence[Any]) -> None:
 
 
 def _pool(protos: Iterable[Any]) -> DescriptorPool:
-    """Return a pool of these files, those that they import, and version 1 of the protocol.
+    """Return a pool of these files, their imports, and version 1 of the protocol.
 
-    Not the process's own pool, in which somebody else's stubs of version 1 would then be a second definition.
+    The process's default pool is not used: stubs of version 1 in it would be a second definition of the same names.
     """
     pool, added = DescriptorPool(), set[str]()
 
@@ -53,7 +53,7 @@ def _pool(protos: Iterable[Any]) -> DescriptorPool:
 
 
 def _version_1() -> FileDescriptorProto:
-    """Return the description of version 1: the earlier one's, under its own names."""
+    """Return the description of version 1: that of v1alpha, under version 1's names."""
     proto = FileDescriptorProto()
     _EARLIER.CopyToProto(proto)
     before = f".{proto.package}."

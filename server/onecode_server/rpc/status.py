@@ -1,4 +1,4 @@
-"""The StatusService: streams of records into the store, acknowledged as they are safe."""
+"""The StatusService: streams of records into the store, acknowledged once they are on disk."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -8,10 +8,10 @@ import grpc.aio
 
 from onecode.v1 import status_pb2 as pb
 from onecode.v1 import status_pb2_grpc as pb_grpc
-from onecode_server.engine.publisher import Publisher
 from onecode_server.errors import Draining, InvalidRequest
+from onecode_server.publication.publisher import Publisher
 from onecode_server.rpc import records
-from onecode_server.rpc.intake import Intake
+from onecode_server.rpc.read_ahead import ReadAhead
 from onecode_server.rules.publication import Rejection
 
 CHUNK_RECORDS: Final = 1000
@@ -19,10 +19,11 @@ CHUNK_RECORDS: Final = 1000
 AHEAD_RECORDS: Final = 2 * CHUNK_RECORDS
 """Records read while a commit runs; a publisher that is faster is held back by HTTP/2's flow control."""
 AHEAD_BYTES: Final = 1024 * 1024
-"""And how many bytes: room for all of them, named by most codes too. A chunk is at most as large."""
+"""The bound on their bytes: enough for all of them, even with most subjects named by codes. A chunk has at most as
+many."""
 GATHER_S: Final = 0.02
-"""How long a stream that does not wait for its answers gathers records for its next commit. A commit costs about as
-much for ten records as for two hundred: without this, half of a long stream's cost was commits."""
+"""The time for which a stream that does not wait for its answers gathers records for its next commit. A commit costs
+about as much for ten records as for two hundred: without this, half of a long stream's cost was commits."""
 
 _Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -37,20 +38,20 @@ class StatusServicer(pb_grpc.StatusServiceServicer):
     async def PublishStatuses(
         self, request_iterator: AsyncIterator[pb.PublishStatusesRequest], context: _Context
     ) -> AsyncIterator[pb.PublishStatusesResponse]:
-        """Publish records in chunks, one commit each; answer after each commit what is on disk.
+        """Publish records in chunks, one commit each; after each commit, answer which records are on disk.
 
-        Whoever sends one record and waits for its answer has it after one commit; where several came at once, a little
-        time lets many more come.
+        A publisher that sends one record and waits for its answer has it after one commit. After a chunk of several
+        records, a short wait gathers many more.
 
         Raises InvalidRequest for a sequence that does not rise, StoreUnavailable, NotServing, and Draining where the
-        server ends: what was acknowledged is safe, the rest is to be sent again.
+        server ends: acknowledged records are safe, the others are to be sent again.
         """
-        intake = Intake(
+        ahead = ReadAhead(
             request_iterator, AHEAD_RECORDS, AHEAD_BYTES, pb.PublishStatusesRequest.ByteSize, self._draining
         )
         last = 0
         try:
-            while chunk := await intake.take(CHUNK_RECORDS):
+            while chunk := await ahead.take(CHUNK_RECORDS):
                 rising = _rising(chunk, last)
                 if rising:
                     last = rising[-1].sequence
@@ -58,11 +59,11 @@ class StatusServicer(pb_grpc.StatusServiceServicer):
                 if len(rising) < len(chunk):
                     raise InvalidRequest("SEQUENCE_NOT_RISING", f"a sequence after {last} is not higher than it")
                 if len(chunk) > 1:
-                    await intake.gather(CHUNK_RECORDS, GATHER_S)
+                    await ahead.gather(CHUNK_RECORDS, GATHER_S)
             if self._draining.is_set():
                 raise Draining("the server is ending; send again what was not acknowledged")
         finally:
-            intake.close()
+            ahead.close()
 
     async def GetStatus(self, request: pb.GetStatusRequest, context: _Context) -> pb.GetStatusResponse:
         """Return a subject's records. Raises InvalidRequest, StoreUnavailable, NotServing."""

@@ -1,4 +1,4 @@
-"""The TrustListService: the signed list itself, so that partners can verify offline."""
+"""The TrustListService: returns the signed trust list, so that partners can verify offline."""
 
 from typing import Any
 
@@ -6,11 +6,11 @@ import grpc.aio
 
 from onecode.v1 import trust_list_pb2 as pb
 from onecode.v1 import trust_list_pb2_grpc as pb_grpc
-from onecode_server.engine.trust_source import TrustSource
+from onecode_server.trust.source import TrustSource
 
 
 class TrustListServicer(pb_grpc.TrustListServiceServicer):
-    """Hands out the list in force."""
+    """Returns the trust list in force."""
 
     def __init__(self, trust: TrustSource) -> None:
         self._trust = trust

@@ -1,5 +1,5 @@
-"""Pure decisions. No await, no I/O, no clock: ``now`` is an argument, in Unix microseconds, as all times are.
+"""The rules: pure functions without await, I/O or clock. ``now`` is an argument, in Unix microseconds like all times.
 
-To add a rule: a pure function here, its reason in ``model.verdict.Reason`` and ``recognition.proto``, and, where it
-decides a verdict, a row of ``admission.TABLE`` at the place where it must match first.
+To add a rule, write a pure function here and add its reason to ``model.verdict.Reason`` and ``recognition.proto``. If
+it decides a verdict, add a row to ``admission.TABLE`` before the rows over which it takes precedence.
 """

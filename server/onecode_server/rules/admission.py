@@ -1,4 +1,4 @@
-"""The verdict: one table of rows, of which the first that matches decides. No row means CHECK, never ADMIT."""
+"""The verdict: the first row of one table that matches decides. The last row matches all facts and decides CHECK."""
 
 from collections.abc import Callable
 from functools import lru_cache
@@ -24,9 +24,9 @@ class Facts(NamedTuple):
 
 
 class Row(NamedTuple):
-    """One rule: what it asks of the facts, what it decides, and the reason it gives.
+    """One rule: its condition on the facts, its decision, and its level and reason.
 
-    ``level`` None means the level as known; ``reason`` None means the reason why the code is not authentic.
+    If ``level`` is None, the verdict has the level of the facts; if ``reason`` is None, the reason of the finding.
     """
 
     matches: Callable[[Facts], bool]
@@ -36,7 +36,7 @@ class Row(NamedTuple):
 
 
 VERDICTS_KEPT: Final = 4096
-"""The same facts give the same verdict, and most scans have the same few: 35 homes, a level, an age of some seconds."""
+"""Verdicts that are cached by their facts. Most scans share few facts: 35 homes, a level, an age of some seconds."""
 
 _SETTLED: Final = (Status.CURRENT, Status.NONE)
 

@@ -1,7 +1,7 @@
-"""Which level counts: the code's own claim, the records published since, and who may say what.
+"""The effective level: computed from the code's own claim and the status records of its subject.
 
 ``in_effect`` and ``stands`` are the rule for one record. They take numbers for one code and arrays for many, so that a
-batch in columns and a single check follow the same lines.
+single check and a batch in columns run the same code.
 """
 
 from collections.abc import Iterable
@@ -14,27 +14,26 @@ from onecode_server.model.region import NATIONAL
 from onecode_server.model.status import Level, Scope, StatusRecord
 
 NEVER: Final = 2**63 - 1
-"""When a record without an expiry expires: past the year 9999, where a Timestamp ends."""
+"""The expiry of a record without one: later than the year 9999, where a Timestamp ends."""
 
 _Number = TypeVar("_Number", int, npt.NDArray[np.int64])
 
 
 class Claim(NamedTuple):
-    """What a code says of its bearer: its level, and when the home said so (Unix microseconds).
+    """The level that a code claims, and the time at which its home asserted it (Unix microseconds).
 
-    ``level`` is UNSPECIFIED where the region's word has no mapping, and where ``is_made`` is False: an opaque code
-    makes no claim.
+    ``level`` is UNSPECIFIED if the region's level word has no mapping, and if ``is_made`` is False: an opaque code
+    claims no level.
     """
 
     level: Level
-    spoken_at: int
+    asserted_at: int
     is_made: bool = True
 
 
-class Standing(NamedTuple):
-    """The level of a subject, and whether someone said RED whose word stands above recognition.
-
-    ``counted`` is how many records were weighed.
+class EffectiveLevel(NamedTuple):
+    """The effective level of a subject, and whether the national authority or the host published RED, which refuses the
+    code whether or not the host recognises the home. ``counted`` is the number of records in effect.
     """
 
     level: Level
@@ -44,42 +43,44 @@ class Standing(NamedTuple):
 
 
 def in_effect(effective_at: _Number, expires_at: _Number, now: int) -> Any:
-    """Tell whether a record counts at ``now``: bool, or bool[n] for arrays. ``expires_at`` is NEVER for no end."""
+    """Return whether a record counts at ``now``: bool, or bool[n] for arrays. NEVER is the ``expires_at`` of a record
+    without an end."""
     return (effective_at <= now) & (now < expires_at)
 
 
 def stands(
-    said: _Number,
+    recorded: _Number,
     effective_at: _Number,
     published_at: _Number,
     claimed: _Number,
     makes_no_claim: bool | npt.NDArray[np.bool_],
-    spoken_at: _Number,
+    asserted_at: _Number,
     skew: int,
 ) -> Any:
-    """Tell whether the level of the home's record stands, and not the code's claim: bool, or bool[n] for arrays.
+    """Return whether the level of the home's record replaces the code's claim: bool, or bool[n] for arrays.
 
-    ``said`` and ``claimed`` are levels as numbers. Times are Unix microseconds, ``skew`` is microseconds.
+    ``recorded`` and ``claimed`` are levels as numbers. Times are Unix microseconds, ``skew`` is in microseconds. The
+    two times of a record are when it takes effect and when it was published.
 
-    * A record *worsens* a claim if the later of its two times is not before the claim less the skew: what is published
-      late counts from when it was published, what is announced from when it takes effect.
-    * It *lifts* a claim, or gives an unmapped one a level, only if the earlier of its two times is after the claim plus
-      the skew. A late or announced GREEN says nothing of a RED code that was issued after it.
-    * So, where it may worsen and may not lift, the more severe of both stands; an unmapped claim is mended by nothing
-      but RED then.
-    * Against no claim the record stands, whatever its times.
+    * A record *worsens* a claim if the later of its two times is not before the claim's time minus the skew: a record
+      published late counts from its publication, an announced one from when it takes effect.
+    * A record *lifts* a claim, or gives an unmapped claim a level, only if the earlier of its two times is after the
+      claim's time plus the skew. A late or announced GREEN does not lift a RED code that was issued after it.
+    * So if a record may worsen but not lift, the more severe level of the two stands; for an unmapped claim, only a RED
+      record stands then.
+    * If the code makes no claim, the record stands, whatever its times.
     """
-    begins, ends = spoken_at - skew, spoken_at + skew
+    begins, ends = asserted_at - skew, asserted_at + skew
     may_worsen = (effective_at >= begins) | (published_at >= begins)
     may_lift = (effective_at > ends) & (published_at > ends)
-    is_as_severe = (said == Level.RED) | ((claimed != Level.UNSPECIFIED) & (said >= claimed))
+    is_as_severe = (recorded == Level.RED) | ((claimed != Level.UNSPECIFIED) & (recorded >= claimed))
     return makes_no_claim | may_lift | (may_worsen & is_as_severe)
 
 
 def newest(records: Iterable[StatusRecord], publisher: str, scope: Scope, now: int) -> StatusRecord | None:
     """Return the newest record in effect of one publisher in one scope, or None.
 
-    Newest is the highest revision whose time has come. Where that one has expired, nothing older comes back.
+    The newest is the highest revision that has taken effect. If it has expired, no older record takes its place.
     """
     mine = [r for r in records if r.publisher == publisher and r.scope is scope and r.effective_at <= now]
     record = max(mine, key=lambda r: r.revision, default=None)
@@ -88,30 +89,31 @@ def newest(records: Iterable[StatusRecord], publisher: str, scope: Scope, now: i
     return record
 
 
-def standing(
+def effective_level(
     claim: Claim, home: str, adopting_host: str | None, records: Iterable[StatusRecord], now: int, skew: int
-) -> Standing:
-    """Return the level that counts.
+) -> EffectiveLevel:
+    """Return the effective level.
 
-    The home's newest NATIONAL record is weighed against the claim as ``stands`` says. A record of the national
-    authority and, where the host is an adopter (``adopting_host``), the host's LOCAL record count beside it, whatever
-    their times; the most severe wins. A claim without a mapping is not mended by a record beside it. Where the national
-    authority is the home itself, the code is its word too, and its record is the home's: RED that the code has
-    overtaken is RED no more.
+    The home's newest NATIONAL record replaces the claim if ``stands`` is true. The newest record of the national
+    authority and, if the host is an adopter (``adopting_host``), the host's LOCAL record count as well, whatever their
+    times; the most severe level wins. These further records give an unmapped claim no level, except RED.
+
+    If the national authority itself is the home, its record is the home's record: its RED no longer counts if the code
+    was issued after it.
     """
     records = tuple(records)
     if not records:
-        return Standing(claim.level, False, False, 0)
+        return EffectiveLevel(claim.level, False, False, 0)
     ours = newest(records, home, Scope.NATIONAL, now)
     ours_stands = ours is not None and _stands(ours, claim, skew)
-    heard = ours if ours_stands else None
-    national = heard if home == NATIONAL else newest(records, NATIONAL, Scope.NATIONAL, now)
+    counting = ours if ours_stands else None
+    national = counting if home == NATIONAL else newest(records, NATIONAL, Scope.NATIONAL, now)
     local = None if adopting_host is None else newest(records, adopting_host, Scope.LOCAL, now)
     beside = [record.level for record in (national, local) if record is not None]
-    level = claim.level if heard is None else heard.level
+    level = claim.level if counting is None else counting.level
     if level is not Level.UNSPECIFIED or Level.RED in beside:
         level = max(level, *beside) if beside else level
-    return Standing(
+    return EffectiveLevel(
         level,
         national is not None and national.level is Level.RED,
         local is not None and local.level is Level.RED,
@@ -127,7 +129,7 @@ def _stands(record: StatusRecord, claim: Claim, skew: int) -> bool:
             record.published_at,
             claim.level,
             not claim.is_made,
-            claim.spoken_at,
+            claim.asserted_at,
             skew,
         )
     )

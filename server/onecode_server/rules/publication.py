@@ -1,4 +1,4 @@
-"""Who may publish which status record, and how a new record joins the ones before it."""
+"""The rules of publication: who may publish which status record, and how a record is merged with earlier ones."""
 
 from collections.abc import Collection, Sequence
 from enum import Enum, StrEnum
@@ -10,25 +10,26 @@ from onecode_server.model.status import UNPUBLISHED, Level, Scope, StatusRecord
 from onecode_server.model.trust_list import TrustList
 
 PENDING_MAX: Final = 4
-"""Records of one publisher, subject and scope that wait to take effect: a plan for the days ahead, not a diary."""
+"""Records of one publisher, subject and scope that wait to take effect: enough for a plan of the next days."""
 RECENT_MAX: Final = 8
-"""Records of one publisher, subject and scope that are kept besides, for readers whose clocks are behind. Nobody's
-health is stated anew every minute; with those that wait they take some 300 bytes."""
+"""Further records of one publisher, subject and scope that are kept for readers whose clocks are behind. A subject's
+level does not change every minute; together with the pending ones they take some 300 bytes."""
 LAG_US: Final = 600_000_000
-"""Ten minutes by which a reader's clock may be behind that of whoever writes: what was in effect then is kept."""
+"""Ten minutes by which a reader's clock may be behind the writer's: the records in effect at that time are kept."""
 REVISIONS_END: Final = 2**63
 FIRST_REVISION_MAX: Final = 2**61
-"""Room for any counter, and for times in nanoseconds until 2043."""
+"""The highest first revision: it admits any counter, and times in nanoseconds until 2043."""
 RISE_MAX: Final = 2**53
-"""What any program counts exactly. It takes 768 of them from the highest first revision to the last one."""
+"""The largest rise of a revision: the range in which any program counts exactly. 768 such rises lead from the highest
+first revision to the last revision."""
 AHEAD_MAX_US: Final = 90 * 86_400 * 1_000_000
-"""How long before it takes effect a record may be published: a quarantine is announced for weeks."""
+"""The longest time between the publication of a record and its effect: a quarantine is announced weeks ahead."""
 
 Records = tuple[StatusRecord, ...]
 
 
 class Rejection(StrEnum):
-    """The rule that a record broke, in words for people. The names are the wire's."""
+    """The rule that a record breaks, in words for people. The API uses the same names."""
 
     UNKNOWN_PUBLISHER = "the publisher is not a region of the trust list"
     INVALID_SUBJECT = "the subject is missing, or what names it cannot be read"
@@ -44,14 +45,14 @@ class Rejection(StrEnum):
 
 
 class Replay(Enum):
-    """What ``merge`` answers to a record that is known already, word for word."""
+    """The result of ``merge`` for a record that equals a known one."""
 
     KNOWN = 0
 
 
 def rejection(record: StatusRecord, home: str | None, trust: TrustList) -> Rejection | None:
-    """Return the rule that ``record`` breaks, or None. ``home`` is None where a pseudonym alone names the subject:
-    a record then counts for codes of its publisher only, which is the same rule kept later."""
+    """Return the rule that ``record`` breaks, or None. ``home`` is None if only a pseudonym names the subject: a
+    verification then counts the record for codes of its publisher only, which enforces NOT_THE_HOME later."""
     publisher = trust.region(record.publisher)
     if publisher is None:
         return Rejection.UNKNOWN_PUBLISHER
@@ -69,14 +70,14 @@ def rejection(record: StatusRecord, home: str | None, trust: TrustList) -> Rejec
 
 
 def merge(records: Records, record: StatusRecord, now: int) -> Records | Rejection | Replay:
-    """Return a subject's records with ``record`` among them, or why they stay as they are.
+    """Return a subject's records including ``record``, or the reason why they do not change.
 
     ``record.published_at`` is the time of the commit; ``now`` is the writer's clock, which may be behind it. Both are
     Unix microseconds.
 
-    Kept are the newest record that took effect LAG_US ago or earlier, and all with a higher revision: whoever reads
-    chooses among them by a clock of their own, so that an announcement never lifts what holds today, and a writer whose
-    clock is ahead takes nothing away that still counts elsewhere.
+    The result keeps the newest record that took effect LAG_US ago or earlier, and all with a higher revision. A reader
+    chooses among them by its own clock: an announcement does not lift the record in effect, and a writer whose clock is
+    ahead removes no record that still counts for a reader.
     """
     if any(_is_same(known, record) for known in records):
         return Replay.KNOWN
@@ -93,8 +94,8 @@ def merge(records: Records, record: StatusRecord, now: int) -> Records | Rejecti
 
 
 def alive(records: Records, now: int) -> Records:
-    """Return the records that count at ``now`` or may count later: of each publisher and scope the newest whose time
-    has come, expired or not, and those that wait. The others are there for clocks that are behind."""
+    """Return the records that count at ``now`` or may count later: for each publisher and scope the newest that has
+    taken effect, expired or not, and the pending ones. The others are kept for readers whose clocks are behind."""
     newest: dict[tuple[str, Scope], int] = {}
     for record in records:
         if record.effective_at <= now:
@@ -106,11 +107,11 @@ def alive(records: Records, now: int) -> Records:
 def set_back(records: Records, publisher: str, scope: Scope, to: int) -> Records:
     """Return a subject's records with the highest revision of a publisher in a scope set back to ``to``.
 
-    All records stay, with their levels and times, and in their order: where revisions before the highest are not below
-    it any more, they count down from it. So the publisher's next revision is the first above ``to``.
+    All records keep their levels, times and order. Earlier revisions that would not be below ``to`` count down from
+    it. The publisher's next revision is then the first above ``to``.
 
-    Raises PreconditionFailed where there is no record, where ``to`` is not lower than the highest revision, and where
-    it leaves no room below it for the records before.
+    Raises PreconditionFailed if there is no record, if ``to`` is not lower than the highest revision, or if there are
+    not enough revisions below it for the earlier records.
     """
     mine = _own(records, publisher, scope)
     if not mine:
@@ -125,11 +126,11 @@ def set_back(records: Records, publisher: str, scope: Scope, to: int) -> Records
 
 
 def joined(records: Records, copies: Records, now: int) -> Records:
-    """Return a subject's records and those of another that turned out to be the same subject, under merge's bounds.
+    """Return the records of two pseudonyms of the same subject as one, within the bounds of ``merge``.
 
-    Of two under one revision the more severe stays. The two were counted apart: what took effect last is the last word,
-    whatever its revision, so that the revisions are dealt out anew in that order. Where there are none yet, all copies
-    are kept.
+    If two records have the same revision, the more severe one is kept. The revisions of the two were counted apart, so
+    they are assigned anew in the order in which the records take effect: the last to take effect is the newest. If
+    ``records`` is empty, all copies are kept.
     """
     if not records:
         return copies
@@ -154,13 +155,14 @@ def joined(records: Records, copies: Records, now: int) -> Records:
 
 
 def _not_overtaken(mine: Sequence[StatusRecord]) -> list[StatusRecord]:
-    """Return records, ordered by revision, without those that no clock finds: a later one took effect no later."""
+    """Return records, ordered by revision, without those that no reader selects at any time: a record of a higher
+    revision takes effect at the same time or earlier."""
     return [r for at, r in enumerate(mine) if all(later.effective_at > r.effective_at for later in mine[at + 1 :])]
 
 
 def _in_order_of_effect(records: Collection[StatusRecord]) -> list[StatusRecord]:
-    """Return records as they take effect, the most severe last of those that do so together, with the revisions that
-    they have between them in that order."""
+    """Return records in the order in which they take effect, with their revisions assigned anew in that order. Of
+    records that take effect together the most severe is last."""
     mine = sorted(records, key=lambda r: (r.effective_at, r.level, r.revision))
     revisions = sorted(r.revision for r in mine)
     return [r._replace(revision=revision) for r, revision in zip(mine, revisions, strict=True)]
@@ -172,9 +174,9 @@ def _own(records: Sequence[StatusRecord], publisher: str, scope: Scope) -> list[
 
 
 def _below_the_end(mine: list[StatusRecord]) -> list[StatusRecord]:
-    """Return records, ordered by revision, with the impossible revisions set back to the highest possible one.
+    """Return records, ordered by revision, with impossible revisions set back to the highest possible one.
 
-    Stores from before revisions had a bound may hold 2^64 - 1, after which nothing could be published any more.
+    Stores written before revisions had a bound may hold 2^64 - 1, and no later revision could be published after it.
     """
     if not mine or mine[-1].revision < REVISIONS_END:
         return mine
@@ -183,8 +185,8 @@ def _below_the_end(mine: list[StatusRecord]) -> list[StatusRecord]:
 
 
 def _counted_down(mine: Sequence[StatusRecord], to: int) -> list[StatusRecord]:
-    """Return records, ordered by revision, of which the last one has the revision ``to`` and those before it lower
-    ones, their own where they can."""
+    """Return records, ordered by revision, with the revision ``to`` for the last one and lower revisions for the
+    earlier ones: their own where these are low enough."""
     counted, revision = list(mine), to
     for place in range(len(mine) - 1, -1, -1):
         revision = min(revision, mine[place].revision)
@@ -210,14 +212,14 @@ def _out_of_bounds(mine: Sequence[StatusRecord], record: StatusRecord) -> Reject
 
 
 def _waiting(mine: Sequence[StatusRecord], now: int) -> list[StatusRecord]:
-    """Return the records that are still to take effect: later ones than the newest that has."""
+    """Return the pending records: not in effect yet, and of a higher revision than the newest that has taken effect."""
     newest = max((r.revision for r in mine if r.effective_at <= now), default=-1)
     return [r for r in mine if r.effective_at > now and r.revision > newest]
 
 
 def _bounded(mine: list[StatusRecord], now: int) -> list[StatusRecord]:
-    """Return records, ordered by revision, without those that are too many: RECENT_MAX are kept besides the newest in
-    effect and those that wait."""
+    """Return records, ordered by revision, within the limit: the newest in effect, the pending ones, and RECENT_MAX
+    others."""
     kept_max = RECENT_MAX + 1 + len(_waiting(mine, now))
     while len(mine) > kept_max:
         del mine[_least_needed(mine[: len(mine) - len(_waiting(mine, now))])]
@@ -225,11 +227,14 @@ def _bounded(mine: list[StatusRecord], now: int) -> list[StatusRecord]:
 
 
 def _least_needed(past: Sequence[StatusRecord]) -> int:
-    """Return the place of the record that may go first.
+    """Return the place of the record to remove first.
 
-    It is one that no clock finds any more, since a later one took effect no later. Else one that follows a record that
-    is as severe and does not end before the next one takes effect: who would have found it finds that one. There always
-    is one of the two among five records that do not end. Else it is the oldest.
+    1. A record that no reader selects at any time, because a later one took effect at the same time or earlier.
+    2. A record behind one that is at least as severe and does not end before the next one takes effect: a reader that
+       would select the removed record selects the one before it.
+    3. The oldest record.
+
+    Among five records without an end there is always one of the first two kinds.
     """
     for place, record in enumerate(past[:-1]):
         if any(later.effective_at <= record.effective_at for later in past[place + 1 :]):

@@ -1,12 +1,12 @@
-"""Does the host recognise the home? Always, unless a filed and acknowledged report is in effect."""
+"""Recognition: a host recognises a home unless an acknowledged report of an exception is in effect."""
 
 from collections.abc import Iterable
 
-from onecode_server.model.exception import RecognitionException
+from onecode_server.model.recognition_exception import RecognitionException
 
 
 def is_in_effect(exception: RecognitionException, now: int) -> bool:
-    """Tell whether a report counts at ``now``: acknowledged, begun, not ended, not withdrawn."""
+    """Return whether a report counts at ``now``: acknowledged, begun, not ended, not withdrawn."""
     acknowledged, withdrawn = exception.acknowledged_at, exception.withdrawn_at
     return (
         acknowledged is not None

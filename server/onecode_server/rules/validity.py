@@ -1,6 +1,11 @@
-"""Is the key one that may vouch for this code, and is the code in its time?"""
+"""Validity: whether a key may vouch for a code, whether a source is still valid, and whether a code is in its window.
 
-from typing import Final
+The predicates take numbers for one code and arrays for many, so that a single check and a batch in columns run the same
+code. Times are Unix microseconds; ``skew`` is by how many microseconds clocks may disagree.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from onecode_server.model.code import Claims
 from onecode_server.model.region import NATIONAL
@@ -8,8 +13,10 @@ from onecode_server.model.trust_list import IssuerKey, KeyState, TrustList
 from onecode_server.model.verdict import Authenticity, Finding, Reason
 
 SKEW_US: Final = 60_000_000
-"""How far clocks may disagree. A minute covers a scanner that synchronises once a day."""
+"""The time by which clocks may disagree. A minute covers a scanner that synchronises once a day."""
 
+_EVER: Final = 2**62
+"""Some 146,000 years in microseconds: later than every time that a code can contain, and within 64 bits by far."""
 _REVOKED = Finding(Authenticity.KEY_NOT_VALID, Reason.KEY_REVOKED)
 _RETIRED = Finding(Authenticity.KEY_NOT_VALID, Reason.KEY_RETIRED)
 _OUTSIDE = Finding(Authenticity.KEY_NOT_VALID, Reason.KEY_OUTSIDE_VALIDITY)
@@ -17,28 +24,69 @@ _SOURCE = Finding(Authenticity.KEY_NOT_VALID, Reason.SOURCE_KEY_NOT_VALID)
 _NOT_YET = Finding(Authenticity.NOT_YET_VALID, Reason.NOT_YET_VALID)
 _EXPIRED = Finding(Authenticity.EXPIRED, Reason.EXPIRED)
 
+if TYPE_CHECKING:  # a supervisor reads the trust list's entries, and does without NumPy
+    import numpy as np
+    import numpy.typing as npt
 
-def key_fault(key: IssuerKey, issued_at: int, now: int, skew: int = SKEW_US) -> Finding | None:
-    """Say why ``key`` may not vouch for a code issued at ``issued_at``, or None.
+    _Times = npt.NDArray[np.int64]
+    _Time = TypeVar("_Time", int, _Times)
+else:
+    _Times = Any
+    _Time = TypeVar("_Time")
 
-    A revoked key vouches for nothing, a retired one for what was issued before. Past ``not_after`` a key vouches for
-    nothing any more, as RFC 5280 has it for certificates, and never for what was issued outside its window.
+
+class KeyWindow(NamedTuple):
+    """A key may vouch for codes issued from ``issued_from`` and before ``issued_before``, while ``now`` is from
+    ``now_from`` to ``now_until``."""
+
+    issued_from: int
+    issued_before: int
+    now_from: int
+    now_until: int
+
+
+_NEVER: Final = KeyWindow(1, 0, 1, 0)
+
+
+def key_window(key: IssuerKey, skew: int = SKEW_US) -> KeyWindow:
+    """Return the window of a key: for codes of which issue times it may vouch, and when.
+
+    A revoked key may vouch for no code, a retired key for codes issued before ``retired_at``. A key may vouch only for
+    codes issued within its window, and after ``not_after`` for no code any more, as with certificates in RFC 5280.
     """
     if key.state is KeyState.REVOKED:
+        return _NEVER
+    begins = -_EVER if key.not_before is None else key.not_before - skew
+    ends = _EVER if key.not_after is None else key.not_after + skew
+    before = ends + 1
+    if key.state is KeyState.RETIRED:
+        before = min(before, key.retired_at or 0)
+    return KeyWindow(begins, before, begins, ends)
+
+
+def may_vouch(window: "Sequence[Any] | _Times", issued_at: _Time, now: int) -> Any:
+    """Return whether a key may vouch for a code: bool, or bool[n] for arrays.
+
+    ``window`` has the four fields of a KeyWindow: numbers, or int64[4, n] with the fields of each code's key.
+    """
+    issued_from, issued_before, now_from, now_until = window
+    return (issued_at >= issued_from) & (issued_at < issued_before) & (now >= now_from) & (now <= now_until)
+
+
+def key_fault(key: IssuerKey, issued_at: int, now: int, skew: int = SKEW_US) -> Finding | None:
+    """Return why ``key`` may not vouch for a code issued at ``issued_at``, or None if it may."""
+    if may_vouch(key_window(key, skew), issued_at, now):
+        return None
+    if key.state is KeyState.REVOKED:
         return _REVOKED
-    if key.state is KeyState.RETIRED and issued_at >= (key.retired_at or 0):
-        return _RETIRED
-    if key.not_before is not None and (issued_at < key.not_before - skew or now < key.not_before - skew):
-        return _OUTSIDE
-    if key.not_after is not None and (issued_at > key.not_after + skew or now > key.not_after + skew):
-        return _OUTSIDE
-    return None
+    return _RETIRED if key.state is KeyState.RETIRED and issued_at >= (key.retired_at or 0) else _OUTSIDE
 
 
 def source_fault(claims: Claims, trust: TrustList, now: int, skew: int = SKEW_US) -> Finding | None:
-    """Say why the source of a translation is vouched for no longer, or None. A translation dies with its source's key.
+    """Return why the source of a translation is no longer valid, or None.
 
-    An opaque source has no key: it needs its region to be in the list still.
+    A translation is valid only while its source's key is. An opaque source has no key: its region must still be in the
+    list, with a prefix.
     """
     source = claims.source
     if source is None:
@@ -54,16 +102,46 @@ def source_fault(claims: Claims, trust: TrustList, now: int, skew: int = SKEW_US
     return None if any(valid) else _SOURCE
 
 
+def expiry(issued_at: _Time, ends: Sequence[_Time], lifetimes: Sequence[int]) -> _Time:
+    """Return when codes end: the earliest of their expiries and of the ends of their lifetimes (microseconds after the
+    issue).
+
+    There is at least one expiry or lifetime. A registered expiry must be processed (RFC 7519, section 4.1.4).
+    """
+    times: list[_Time] = list(ends)
+    times.extend(issued_at + lasts for lasts in lifetimes)
+    earliest = times[0]
+    for time in times[1:]:
+        earliest = min(earliest, time) if isinstance(earliest, int) else earliest.clip(max=time)
+    return earliest
+
+
+def beginning(issued_at: _Time, not_before: _Time | None) -> _Time:
+    """Return when codes begin: at their issue, or at their not-before time if it is later (RFC 7519, section 4.1.5)."""
+    if not_before is None:
+        return issued_at
+    return max(issued_at, not_before) if isinstance(issued_at, int) else issued_at.clip(min=not_before)
+
+
+def has_begun(begins_at: _Time, now: int, skew: int = SKEW_US) -> Any:
+    """Return whether codes have begun by ``now``: bool, or bool[n] for arrays."""
+    return now >= begins_at - skew
+
+
+def has_ended(expires_at: _Time, now: int, skew: int = SKEW_US) -> Any:
+    """Return whether codes have ended by ``now``: bool, or bool[n] for arrays."""
+    return now >= expires_at + skew
+
+
 def window_fault(claims: Claims, now: int, skew: int = SKEW_US) -> Finding | None:
-    """Say why ``now`` is outside a code's validity window, or None (RFC 7519, sections 4.1.4 and 4.1.5)."""
-    begins = claims.issued_at if claims.not_before is None else max(claims.issued_at, claims.not_before)
-    if now < begins - skew:
+    """Return why ``now`` is outside a code's validity window, or None (RFC 7519, sections 4.1.4 and 4.1.5)."""
+    if not has_begun(beginning(claims.issued_at, claims.not_before), now, skew):
         return _NOT_YET
-    if claims.expires_at is not None and now >= claims.expires_at + skew:
+    if claims.expires_at is not None and has_ended(claims.expires_at, now, skew):
         return _EXPIRED
     return None
 
 
 def is_in_date(trust: TrustList, now: int, grace: int) -> bool:
-    """Tell whether ``now`` is at most ``grace`` (microseconds) past the list's next update."""
+    """Return whether ``now`` is at most ``grace`` (microseconds) after the list's next update."""
     return now <= trust.next_update + grace

@@ -1,5 +1,5 @@
-"""Where status records, opaque tokens, exceptions and the highest trust list are kept.
+"""Stores of status records, opaque tokens, exceptions and the highest trust list.
 
-To add a store: a module with a class that has the methods of ``protocol.Store``, and a line in ``composition``. Stores
-know the model and nothing of rules: what must be decided inside a transaction is handed in as a function.
+To add a store, write a module with a class that has the methods of ``protocol.Store``, and change a line in
+``composition``. Stores depend on the model and on no rules: a decision inside a transaction is passed in as a function.
 """

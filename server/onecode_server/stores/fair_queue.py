@@ -1,4 +1,4 @@
-"""What waits for its turn, by owner: within a bound, in turns, and so that no owner's flood stops another's. Pure."""
+"""A bounded queue whose owners take turns, so that a flood of one owner delays no other. Pure."""
 
 from collections import deque
 from typing import Generic, NamedTuple, TypeVar
@@ -12,18 +12,18 @@ class _Waiting(NamedTuple, Generic[_T]):
 
 
 class FairQueue(Generic[_T]):
-    """Items by owner, oldest first. A weight is whatever the bounds count: records, subjects, calls."""
+    """Items by owner, oldest first. A weight is in the unit of the bounds: records, subjects, calls."""
 
     def __init__(self, weight_max: int) -> None:
-        """Make an empty queue that holds ``weight_max`` in all."""
+        """Make an empty queue with a total weight of at most ``weight_max``."""
         self._weight_max = weight_max
         self._queues: dict[str, deque[_Waiting[_T]]] = {}  # in the order of turns
         self._weights: dict[str, int] = {}
         self.weight = 0
 
     def push(self, owner: str, item: _T, weight: int) -> list[_T]:
-        """Add an item, and return those that must go for it: the newest of whoever has most waiting. Where no other
-        owner has more, it is the item itself that goes. An empty queue takes any item."""
+        """Add an item, and return the items that are dropped for it: the newest of the owner with the greatest weight.
+        Where no other owner has more, the item itself is dropped. An empty queue takes any item."""
         is_full = self.weight > 0 and self.weight + weight > self._weight_max
         if is_full and self._weight_of(owner) + weight >= self._heaviest_but(owner)[0]:
             return [item]
@@ -38,9 +38,10 @@ class FairQueue(Generic[_T]):
         return gone
 
     def take(self, weight_max: int) -> list[_T]:
-        """Return what comes together next, at most ``weight_max`` or else one item; nothing where nothing waits.
+        """Return the next items, of a weight of at most ``weight_max`` or else a single one; an empty list where none
+        waits.
 
-        Each owner's items are taken in their order while they fit; an owner that had a turn is the last one then.
+        Each owner's items are taken in their order while they fit; after its turn an owner is the last one.
         """
         taken: list[_T] = []
         room = weight_max

@@ -1,6 +1,6 @@
-"""A thread of the store with a queue of its own: what waits together is done together.
+"""A thread of the store with a queue of its own, which performs waiting calls together.
 
-Nothing but the queue is shared with the event loop, so that what one lane is at never holds up another one's callers.
+Only the queue is shared with the event loop, so that the work of one lane never delays the callers of another.
 """
 
 import asyncio
@@ -14,16 +14,17 @@ from onecode_server.errors import StoreBusy, StoreUnavailable
 from onecode_server.stores.fair_queue import FairQueue
 
 RETRY_AFTER_S: Final = 1.0
-"""After about so long what waits in a full queue is done."""
+"""A full queue is worked off in about this time."""
 CLOSE_TIMEOUT_S: Final = 10.0
-"""A thread that waits for a disk cannot be stopped. Whoever closes waits no longer than a drain takes."""
+"""The longest wait for the thread at a close, which is no longer than a drain: a thread that waits for a disk cannot be
+stopped."""
 
 _T = TypeVar("_T")
 Work = Callable[[Any], Any]
 
 
 class Outcome(NamedTuple):
-    """What came of one piece of work: what it returned, or what it raised."""
+    """The result of one piece of work: the value that it returned, or the fault that it raised."""
 
     value: Any = None
     fault: BaseException | None = None
@@ -35,17 +36,17 @@ class _Call(NamedTuple):
 
 
 class Lane:
-    """Does the work that it is given on a thread of its own.
+    """Performs work on a thread of its own.
 
-    ``perform`` is called there with what is to be done together, and returns an outcome for each, in order. What it
-    raises is the outcome of all.
+    ``perform`` is called on that thread with the work that is done together, and returns an outcome for each, in order.
+    An exception of ``perform`` is the outcome of all.
     """
 
     def __init__(
         self, name: str, perform: Callable[[Sequence[Work]], list[Outcome]], waiting_max: int, together_max: int
     ) -> None:
-        """Start the thread. ``waiting_max`` and ``together_max`` are weights, of what waits and of what is done
-        together. Raises RuntimeError where no thread can be started."""
+        """Start the thread. ``waiting_max`` bounds the weight of waiting work, ``together_max`` the weight of work that
+        is done together. Raises RuntimeError where no thread can be started."""
         self._perform = perform
         self._together_max = together_max
         self._waiting: FairQueue[_Call] = FairQueue(waiting_max)
@@ -58,11 +59,12 @@ class Lane:
     async def call(self, work: Callable[[Any], _T], timeout_s: float, owner: str = "", weight: int = 1) -> _T:
         """Return what ``work`` returns, or raise what it raises.
 
-        Work that has not begun when its caller leaves is never done; what has begun is left to itself. Raises
-        StoreBusy where the queue is full, StoreUnavailable where it was closed, and TimeoutError.
+        Work that has not begun when its caller leaves is dropped; work that has begun is completed. Raises StoreBusy
+        where the queue is full, StoreUnavailable where it was closed, and TimeoutError.
         """
         async with asyncio.timeout(timeout_s):
-            # No variable holds the future: it keeps a failure, which keeps its frames, which would keep the future.
+            # No variable holds the future: a failure in it keeps its frames, and a variable there would keep the
+            # future.
             return cast("_T", await self._begin(work, owner, weight))
 
     def _begin(self, work: Work, owner: str, weight: int) -> asyncio.Future[Any]:
@@ -77,7 +79,7 @@ class Lane:
         return future
 
     def close(self) -> bool:
-        """Let calls that wait know, and wait for the one that runs; tell whether the thread has ended."""
+        """Fail the waiting calls, and wait for the running one; tell whether the thread has ended."""
         with self._lock:
             self._is_closed = True
             waiting = []
@@ -92,7 +94,7 @@ class Lane:
         while self._wake.get():
             with self._lock:
                 taken = self._waiting.take(self._together_max)
-            # Whoever left meanwhile (a deadline, a broken connection) has cancelled its future.
+            # A caller that left meanwhile (a deadline, a broken connection) has cancelled its future.
             calls = [call for call in taken if not call.future.done()]
             if not calls:
                 continue
@@ -109,10 +111,10 @@ def _settle_there(calls: Iterable[_Call], outcome: Outcome) -> None:
 
 
 def _settle_on_loops(calls: Sequence[_Call], outcomes: Sequence[Outcome]) -> None:
-    loops = {call.future.get_loop() for call in calls}  # one, but for programs that run several
+    loops = {call.future.get_loop() for call in calls}  # one, except in programs that run several
     for loop in loops:
         there = [pair for pair in zip(calls, outcomes, strict=True) if pair[0].future.get_loop() is loop]
-        with suppress(RuntimeError):  # the loop has ended, and with it whoever waited
+        with suppress(RuntimeError):  # the loop has ended, and its callers with it
             loop.call_soon_threadsafe(_settle, there)
 
 
@@ -124,4 +126,4 @@ def _settle(there: Iterable[tuple[_Call, Outcome]]) -> None:
             future.set_result(value)
         else:
             future.set_exception(fault)
-            future.exception()  # asked for, so that a call nobody waits for any more is not logged as lost
+            future.exception()  # marked as retrieved, so that asyncio does not log the failure of an abandoned call

@@ -1,6 +1,6 @@
-"""How nouns lie in a store: numbers, big-endian, so that a subject takes few bytes. No I/O.
+"""The binary layout of stored values: big-endian numbers, so that a subject takes few bytes. No I/O.
 
-A change here that old bytes do not survive needs a new SCHEMA.
+A change after which old bytes cannot be read needs a new SCHEMA.
 """
 
 import json
@@ -8,21 +8,20 @@ import struct
 from typing import Final
 
 from onecode_server.errors import StoredDamaged
-from onecode_server.model.exception import RecognitionException
+from onecode_server.model.recognition_exception import RecognitionException
 from onecode_server.model.status import SUBJECT_BYTES, Level, Scope, StatusRecord, Token
 from onecode_server.stores.protocol import AnsweredRequest, KnownList, TokenKey
 
 SCHEMA: Final = b"4"
 UNPUBLISHED_SCHEMA: Final = b"2"
-"""A record had no time of publication then. Its bytes are those of a record today that was published when it took
-effect."""
+"""The layout in which a record had no time of publication. Its bytes are read today as a record that was published when
+it took effect."""
 SCHEMAS_BEFORE: Final = (UNPUBLISHED_SCHEMA, b"3")
-"""Up to 3 all reports lay in one table, by id alone."""
+"""The earlier layouts that can be migrated. Up to 3 all reports were in one table, by id alone."""
 
 # A record: effective_at << 5 | level << 3 | kind in 8 bytes; publisher << 4 | delay << 2 | scope in 3; the revision in
-# as many bytes as it needs of 1, 4 and 8; how long after effective_at it was published (less than 0: before) in none, 5
-# or 8, since most are published within six days; and expires_at in 8, where there is one. Times are counted from the
-# year 1.
+# 1, 4 or 8 bytes, as it needs; published_at minus effective_at, which may be negative, in none, 5 or 8, since most
+# records are published within six days; and expires_at in 8, where there is one. Times are counted from the year 1.
 _DELAYS: Final = ("", "bI", "q")
 _KINDS: Final = tuple(
     tuple(struct.Struct(f">QHB{revision}{delay}{expiry}") for expiry in ("", "Q") for revision in "BIQ")
@@ -35,9 +34,9 @@ _CHANGE = struct.Struct(f">{SUBJECT_BYTES}sq")
 _NUMBER = struct.Struct(">Q")
 _LIST = struct.Struct(">Q32s")
 _DAMAGED: Final = (struct.error, LookupError, ValueError, TypeError)
-"""What reading bytes raises that are not what was written."""
+"""The exceptions of reading bytes that were not written by this module."""
 REPORT_ID_BYTES_MAX: Final = 64
-"""More than any id that a server gives has; as a part of a key it stays below LMDB's 511 bytes."""
+"""Longer than any id that a server makes; as a part of a key it stays below LMDB's 511 bytes."""
 _ENDS: Final = 3  # the first kind of a record that ends
 _NEVER: Final = 2**63 - 1  # past the year 9999, where a Timestamp ends
 _LEVELS: Final = tuple(Level)
@@ -70,7 +69,7 @@ def _pack_record(record: StatusRecord) -> bytes:
 
 
 def unpack_records(data: bytes) -> tuple[StatusRecord, ...]:
-    """Return the records of a subject. Raises StoredDamaged, as every reader here does."""
+    """Return the records of a subject. Raises StoredDamaged, as every ``unpack_`` function here does."""
     records, at = [], 0
     try:
         while at < len(data):
@@ -101,22 +100,22 @@ def unpack_records(data: bytes) -> tuple[StatusRecord, ...]:
 
 
 def number(value: int) -> bytes:
-    """Return a change's or an entry's number as a key: LMDB keeps them in order."""
+    """Return the number of a change or an entry as a key, which LMDB keeps in order."""
     return _NUMBER.pack(value)
 
 
 def read_number(key: bytes) -> int:
-    """Return the number that a key is."""
+    """Return the number in a key."""
     return int.from_bytes(key)
 
 
 def pack_change(subject: bytes, time: int) -> bytes:
-    """Return a change: whose records, and when (Unix microseconds)."""
+    """Return a change: the subject whose records changed, and the time (Unix microseconds)."""
     return _CHANGE.pack(subject, time)
 
 
 def unpack_change(data: bytes) -> tuple[bytes, int]:
-    """Return whose records changed, and when."""
+    """Return the subject of a change, and its time."""
     try:
         subject, time = _CHANGE.unpack(data)
     except _DAMAGED:
@@ -125,12 +124,12 @@ def unpack_change(data: bytes) -> tuple[bytes, int]:
 
 
 def token_key(key: TokenKey) -> bytes:
-    """Return the bytes under which a token lies."""
+    """Return the key of a token."""
     return key.region.encode() + key.digest
 
 
 def pack_token(token: Token) -> bytes:
-    """Return a token's 32 bytes."""
+    """Return a token as 32 bytes."""
     return _TOKEN.pack(token.subject, token.issued_at, _NEVER if token.expires_at is None else token.expires_at)
 
 
@@ -144,7 +143,7 @@ def unpack_token(data: bytes) -> Token:
 
 
 def pack_exception(exception: RecognitionException) -> bytes:
-    """Return an exception as JSON: people read them when things go wrong."""
+    """Return an exception as JSON, which people can read in an emergency."""
     return json.dumps(exception._asdict()).encode()
 
 
@@ -157,18 +156,18 @@ def unpack_exception(data: bytes) -> RecognitionException:
 
 
 def report_key(identifier: str) -> bytes | None:
-    """Return the bytes under which a report lies, or None where no report has such an id."""
+    """Return the key of a report, or None where no report can have such an id."""
     key = identifier.encode(errors="replace")
     return key if 0 < len(key) <= REPORT_ID_BYTES_MAX else None
 
 
 def pack_answered(answered: AnsweredRequest) -> bytes:
-    """Return what was done under a request id."""
+    """Return the stored result of a request id."""
     return json.dumps([answered.step, answered.content.hex(), answered.report_id, answered.time]).encode()
 
 
 def unpack_answered(data: bytes) -> AnsweredRequest:
-    """Return what was done under a request id."""
+    """Return the result of a request id."""
     try:
         step, content, report_id, time = json.loads(data)
         return AnsweredRequest(step, bytes.fromhex(content), report_id, time)

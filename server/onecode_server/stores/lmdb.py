@@ -22,11 +22,11 @@ from onecode_server.stores.protocol import (
 )
 
 CHANGES_MAX: Final = 20_000
-"""Changes that one call returns; whoever missed more does better to forget all that it knows."""
+"""The bound on changes that one call returns; a reader that missed more had better drop its whole cache."""
 
 PROBE_BYTES: Final = 256 * 1024
-"""What a probe writes: more than the pages that one publication frees for the next, so that the file must grow where a
-publication would have to make it grow."""
+"""The size of a probe's value: more than the pages that one publication frees for the next, so that the file must grow
+as for a publication."""
 
 _T = TypeVar("_T")
 _Nothing = TypeVar("_Nothing")
@@ -35,10 +35,10 @@ _PROBE_KEY: Final = b"probe"
 
 
 class LmdbStore(MigratingTables):
-    """The store on LMDB; see ``protocol.Store`` for what its methods promise."""
+    """The store on LMDB; ``protocol.Store`` documents its methods."""
 
     async def statuses(self, subjects: Sequence[bytes]) -> Snapshot:
-        """Return the records of each subject, in order, and the newest change that they hold."""
+        """Return the records of each subject, in order, and the number of the newest change in them."""
 
         def read(txn: Any) -> Snapshot:
             found = [txn.get(subject, db=self._statuses) for subject in subjects]
@@ -49,7 +49,8 @@ class LmdbStore(MigratingTables):
         return snapshot
 
     async def records(self, subject: bytes) -> Records:
-        """Return the records of one subject, for people: after what checks wait for."""
+        """Return the records of one subject, for people: reads of checks have a queue of their own and do not wait for
+        it."""
 
         def read(txn: Any) -> Records:
             data = txn.get(subject, db=self._statuses)
@@ -58,7 +59,7 @@ class LmdbStore(MigratingTables):
         return await self._env.read(read)
 
     async def tokens(self, keys: Sequence[TokenKey]) -> list[Token | Unreadable | None]:
-        """Return what is known of each token, in order."""
+        """Return the stored token of each key, in order."""
 
         def read(txn: Any) -> list[Token | Unreadable | None]:
             found = [txn.get(layout.token_key(key), db=self._tokens) for key in keys]
@@ -96,11 +97,11 @@ class LmdbStore(MigratingTables):
         return await self._env.write(write)
 
     def commits(self) -> int:
-        """Return a number that rises with every commit, by whichever process."""
+        """Return a number that rises with every commit of any process."""
         return self._env.commits()
 
     async def changes(self, after: int) -> Changes:
-        """Return whose records changed after a position, by whichever process."""
+        """Return the subjects whose records changed after a position, in any process."""
 
         def read(txn: Any) -> Changes:
             position, data = self._last(txn, self._changes)
@@ -122,7 +123,7 @@ class LmdbStore(MigratingTables):
         return await self._env.read(self._known_list)
 
     async def remember_list(self, candidate: KnownList, time: int) -> KnownList:
-        """Keep ``candidate`` if its version is the highest, and return the one that is kept then."""
+        """Keep ``candidate`` if its version is the highest, and return the list that is kept then."""
 
         def write(txn: Any) -> KnownList:
             known = self._known_list(txn)
@@ -144,7 +145,7 @@ class LmdbStore(MigratingTables):
         self._env.writes.succeeded()
 
     async def close(self) -> None:
-        """Let go of files and threads, after the calls that run have ended."""
+        """Close files and end threads, after the running calls have ended."""
         await self._env.close()
 
     def _publish(self, txn: Any, item: Publication, merge: Merge, time: int) -> bool:
@@ -157,7 +158,8 @@ class LmdbStore(MigratingTables):
         if is_new:
             txn.put(item.subject, layout.pack_records(merged), db=self._statuses)
         if item.token is not None and (is_new or txn.get(layout.token_key(item.token), db=self._tokens) is None):
-            # From the first record that is kept, until the end of the last word: what is announced ends nothing today.
+            # From the first kept record until the end of the newest: an announced record ends nothing before it takes
+            # effect.
             own = [r for r in merged if (r.publisher, r.scope) == (item.record.publisher, item.record.scope)]
             last = max(own, key=lambda r: r.revision)
             token = Token(item.subject, min(r.effective_at for r in own), last.expires_at)
@@ -172,7 +174,7 @@ class LmdbStore(MigratingTables):
 def _readable(
     read: Callable[[bytes], _T], found: Sequence[bytes | None], nothing: _Nothing
 ) -> list[_T | _Nothing | Unreadable]:
-    """Return what each of the bytes is, and which cannot be read: one damaged item takes no other one along."""
+    """Return the value of each item, or UNREADABLE for a damaged one, which does not affect the others."""
     try:
         return [nothing if data is None else read(data) for data in found]
     except StoredDamaged:

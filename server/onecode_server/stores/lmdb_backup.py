@@ -1,4 +1,4 @@
-"""Copies of a store: made while others write to it, and put in its place."""
+"""Backs a store up while servers write to it, and restores it from a copy."""
 
 import os
 import shutil
@@ -16,10 +16,10 @@ DATA_FILE: Final = "data.mdb"
 
 
 def backup(store: Path, target: Path) -> int:
-    """Write the store as it is at one moment to ``target``, a directory that is made, without what is free in it.
+    """Copy the store at one moment to ``target``, a directory that is made, without the free pages.
 
-    Returns its size in bytes, once it is on disk. Servers may write meanwhile: they use no page again that the copy may
-    still need, so that their file grows. Raises StoreUnavailable.
+    Returns the size of the copy in bytes, once it is on disk. Servers may write meanwhile: they do not reuse pages that
+    the copy may still need, so that their file grows. Raises StoreUnavailable.
     """
     if not (store / DATA_FILE).is_file():
         raise StoreUnavailable(f"there is no store in {store}")
@@ -40,7 +40,7 @@ def backup(store: Path, target: Path) -> int:
 
 
 def restore(copy: Path, store: Path) -> None:
-    """Put a copy of a store in the place of ``store``, where there must be none. Raises Misconfigured and OSError."""
+    """Make ``store`` from a copy; ``store`` must not exist yet. Raises Misconfigured and OSError."""
     if store.exists():
         raise Misconfigured(f"{store} is there: end the servers on it, and move it away first")
     expect_whole(copy / DATA_FILE)
@@ -55,7 +55,7 @@ def restore(copy: Path, store: Path) -> None:
 
 
 def sync(directory: Path) -> int:
-    """Have a directory and the files in it on disk; return how many bytes those are. Raises OSError."""
+    """Flush a directory and its files to disk; return the bytes of the files. Raises OSError."""
     files = [path for path in directory.iterdir() if path.is_file()]
     for path in (*files, directory):
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)

@@ -1,6 +1,6 @@
-"""Reads all that lies in a store, and tells what is wrong with it. For a person who asks; no server does.
+"""Reads a whole store and reports its faults, on an operator's request; no server calls it.
 
-A transaction is short, so that a server which writes meanwhile can use its free pages again.
+Transactions are short, so that a server that writes meanwhile can reuse its free pages.
 """
 
 import os
@@ -21,11 +21,11 @@ from onecode_server.stores.table_checks import Read, readers
 
 CHUNK: Final = 10_000
 _TABLES_MAX: Final = 64
-_verify: Any = import_module("lmdb.verify") if find_spec("lmdb.verify") else None  # of LMDB's binding from 3.0 on
+_verify: Any = import_module("lmdb.verify") if find_spec("lmdb.verify") else None  # in LMDB's binding from 3.0 on
 
 
 class Checked(NamedTuple):
-    """How much of a table has been read by now, and what is wrong with the part that was read last."""
+    """The number of items of a table that were read so far, and the faults in the part that was read last."""
 
     table: str
     records: int
@@ -33,13 +33,14 @@ class Checked(NamedTuple):
 
 
 def check(directory: Path) -> Iterator[Checked]:
-    """Read a store. Raises StoreUnavailable where it cannot be opened, or its file is shorter than it says."""
+    """Check a store. Raises StoreUnavailable where it cannot be opened, or its file is shorter than its meta page
+    says."""
     data = directory / "data.mdb"
     if not data.is_file():
         raise StoreUnavailable(f"there is no store in {directory}")
     expect_whole(data)
     yield (pages := Checked("pages", 0, _pages(directory)))
-    if pages.findings:  # LMDB believes its pages, and ends the process where they are wrong
+    if pages.findings:  # LMDB trusts its pages, and ends the process where they are wrong
         return
     held = pid_namespace.enter(directory)
     try:
@@ -57,7 +58,8 @@ def check(directory: Path) -> Iterator[Checked]:
 
 
 def _pages(directory: Path) -> list[str]:
-    """Say what is wrong with the file's pages, where LMDB's binding can and no process changes them meanwhile."""
+    """Return the faults of the file's pages, where LMDB's binding can check them and no other process has the store
+    open."""
     if _verify is None or is_open_elsewhere(directory):
         return []
     try:

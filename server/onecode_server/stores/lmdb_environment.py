@@ -1,7 +1,7 @@
-"""An LMDB environment, used from an event loop: opened with care, read and written on threads of its own.
+"""An LMDB environment for an event loop: files are checked before use, reads and writes run on threads.
 
-Neither a page fault nor another process's commit ever holds up the loop. Commits are on disk when they return (LMDB's
-default, synchronous mode).
+Neither a page fault nor another process's commit delays the loop. Commits are on disk when they return (LMDB's default,
+synchronous mode).
 """
 
 import logging
@@ -23,27 +23,28 @@ from onecode_server.stores.transactions import read_together, write_together
 from onecode_server.stores.write_state import WriteState
 
 MAP_BYTES_MAX: Final = 64 * 1024**3
-"""Address space, not disk: the file grows as it is written. A billion subjects fit, two thirds of the country."""
+"""The size of the map, in address space and not on disk: the file grows as it is written. A billion subjects fit, two
+thirds of the country."""
 READERS_MAX: Final = 512
-"""Reader slots for all processes together: three for each of some hundred workers and commands, with room to spare."""
+"""Reader slots for all processes together: three for each of some hundred workers and commands, and some to spare."""
 READ_TIMEOUT_S: Final = 1.0
-"""A scanner waits a second at most for the store: then the answer is given without it, and says so."""
+"""A scanner waits for the store for a second at most; after that the answer is given without it, and says so."""
 WRITE_TIMEOUT_S: Final = 30.0
 """Commits wait for each other and for the disk; a chunk takes milliseconds unless the disk is dying."""
 CHECK_READS_MAX: Final = 131_072
-"""Subjects and tokens that checks wait for: 10 MB. A caller has one look-up at a time, of at most a slice of codes, and
-the engine admits 16,384 codes unless it is told otherwise: it is never this bound that changes a verdict."""
+"""The bound on subjects and tokens that checks wait for: 10 MB. A caller has one look-up at a time, for at most a slice
+of codes, and a process admits 16,384 codes by default: this bound never changes a verdict."""
 CHECK_READS_TOGETHER: Final = 512
-"""Subjects that are read together: about a millisecond, so that the first who waits does not wait for long."""
+"""Subjects that are read together: about a millisecond, which bounds the wait of the first."""
 READS_MAX: Final = 256
-"""Other reads that wait: lists, the audit record, a subject's records for people."""
+"""The bound on other waiting reads: lists, the audit record, a subject's records for people."""
 WRITES_MAX: Final = 50_000
-"""Records that wait to be written: some 25 MB, and about two seconds of work."""
+"""The bound on records that wait to be written: some 25 MB, and about two seconds of work."""
 WRITES_TOGETHER: Final = 1000
 """Records to a commit: some milliseconds for the disk. 400 publishers of one record each share a commit."""
 FAULTS_MAX: Final = 384
-"""Page faults of the writer before the map is laid anew. Each makes up to 64 KiB of the file resident (Linux's
-fault-around): 24 MiB, and 62 more where one commit's 1,000 records lie scattered over a store of any size."""
+"""The page faults of the writer after which the file is mapped anew. Each makes up to 64 KiB of the file resident
+(Linux's fault-around): 24 MiB, and 62 more where one commit's 1,000 records lie scattered over a store of any size."""
 
 LOG_AGAIN_S: Final = 60.0
 
@@ -67,10 +68,10 @@ class LmdbEnvironment:
     ) -> None:
         """Open the environment in ``directory``, made if it is missing. Raises StoreUnavailable.
 
-        ``schema`` names the layout: another one's files are not touched, but for those of the layouts ``before``, which
-        stay as they are until they are migrated. Reader slots that a killed process left behind are taken back.
-        ``failed`` is told of each call that fails: ``check_read``, ``read``, ``write``, or ``damaged``
-        where it found what cannot be read.
+        ``schema`` names the layout. Files of the layouts in ``before`` are opened, and stay unchanged until they are
+        migrated; files of any other layout are refused. Reader slots of killed processes are freed. ``failed`` is
+        called for each call that fails, with ``check_read``, ``read`` or ``write``, and with ``damaged`` where an item
+        could not be read.
         """
         self._env: Any = None
         self._namespace = self._descriptor = _CLOSED
@@ -95,7 +96,7 @@ class LmdbEnvironment:
             raise StoreUnavailable(f"cannot open the store in {directory}: {fault}") from None
 
     def _open(self, directory: Path, names: Sequence[str], schema: bytes) -> bytes | None:
-        """Open the files, and return the layout that they have; None where they are new."""
+        """Open the files, and return their layout; None where they are new."""
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         data, lock = directory / "data.mdb", directory / "lock.mdb"
         self._namespace = pid_namespace.enter(directory)
@@ -124,11 +125,11 @@ class LmdbEnvironment:
         self._descriptor = self._namespace = _CLOSED
 
     def open_table(self, name: str) -> Any:
-        """Return a table beside the named ones, made if it is missing. One at a time."""
+        """Return a table in addition to the named ones, made if it is missing. One at a time."""
         return self._env.open_db(name.encode())
 
     def is_marked(self, txn: Any, schema: bytes) -> bool:
-        """Tell whether the files have the layout ``schema`` by now, whichever process migrated them."""
+        """Tell whether the files have the layout ``schema`` by now, even if another process migrated them."""
         return bool(txn.get(_SCHEMA_KEY, db=self.tables["meta"]) == schema)
 
     def mark(self, txn: Any, schema: bytes) -> None:
@@ -136,11 +137,11 @@ class LmdbEnvironment:
         txn.put(_SCHEMA_KEY, schema, db=self.tables["meta"])
 
     def commits(self) -> int:
-        """Return the number of the last commit, by whichever process: it stands in the map. 0 once all is closed, and
-        where the file was cut before that."""
+        """Return the number of the last commit of any process, which is read from the map. 0 after ``close``, and where
+        the file was cut before that."""
         try:
             with self._laying:
-                # Keeps a call from looking at a page that is not there any more. A third of what fstat(2) takes here.
+                # Avoids reading a page that is no longer in the file. This takes a third of the time of fstat(2) here.
                 if os.lseek(self._descriptor, 0, os.SEEK_END) < self._metas_bytes:
                     return 0
                 return int(self._env.info()["last_txnid"])
@@ -150,21 +151,22 @@ class LmdbEnvironment:
     async def read(self, work: Callable[[Any], _T], *, for_check: bool = False, weight: int = 1) -> _T:
         """Return what ``work`` makes of a read transaction. Raises StoreUnavailable.
 
-        What a check waits for (``for_check``) has a thread and a queue of its own; ``weight`` says how much it reads.
+        Reads of checks (``for_check``) have a thread and a queue of their own; ``weight`` is the number of items to
+        read.
         """
         lane = self._checks if for_check else self._reads
         return await self._on(lane, "check_read" if for_check else "read", work, READ_TIMEOUT_S, weight=weight)
 
     async def write(self, work: Callable[[Any], _T], *, owner: str = "", weight: int = 1) -> _T:
-        """Return what ``work`` makes of a write transaction, once it is on disk; what it raises undoes it, and nothing
-        else. Raises StoreUnavailable.
+        """Return what ``work`` makes of a write transaction, once it is on disk. An exception of ``work`` undoes its
+        own changes alone. Raises StoreUnavailable.
 
         Writes take turns by ``owner``; those of little ``weight`` (records) share a commit.
         """
         return await self._on(self._changes, "write", work, WRITE_TIMEOUT_S, owner, weight)
 
     def note_damaged(self, count: int) -> None:
-        """Count what was found that cannot be read, and log it once a minute."""
+        """Count damaged items, and log them once a minute."""
         if not count:
             return
         for _ in range(count):
@@ -174,9 +176,9 @@ class LmdbEnvironment:
             _log.error("what is stored cannot be read: 'onecode store check' tells all that is damaged")
 
     async def close(self) -> None:
-        """Let go of files and threads, after the calls that run have ended."""
+        """Close files and end threads, after the running calls have ended."""
         have_ended = [lane.close() for lane in (self._checks, self._reads, self._changes)]
-        if all(have_ended):  # else a thread is still at it, since the disk hangs: what it uses ends with the process
+        if all(have_ended):  # else a thread still waits for a hanging disk, and its files are closed with the process
             self._let_go()
 
     async def _on(
@@ -184,7 +186,7 @@ class LmdbEnvironment:
     ) -> _T:
         try:
             return await lane.call(work, timeout_s, owner, weight)
-        except StoreBusy:  # which is how many callers there are, and says nothing of the store
+        except StoreBusy:  # which depends on the number of callers, and is no fault of the store
             raise
         except StoredDamaged:
             self.note_damaged(1)
@@ -224,23 +226,24 @@ class LmdbEnvironment:
         return outcomes
 
     def _let_go_of_pages(self) -> None:
-        # What is mapped counts as the process's memory, and writing all over a store maps all of it. LMDB lays the map
-        # anew where its size is set, even to what it is, and then nothing is resident; what is needed is a page fault
-        # away, in the kernel's cache. No transaction may run meanwhile: the writer is here, readers wait.
+        # Mapped pages count as the process's memory, and writes all over a store map all of it. Setting the size of the
+        # map, even to the same value, makes LMDB map the file anew, with no page resident; a page fault then gets a
+        # page from the kernel's cache. No transaction may run meanwhile: this is the writer's thread, and readers are
+        # locked out.
         faults = _page_faults()
         if faults - self._faults >= FAULTS_MAX:
-            # First of all the reads that may take long, so that no check waits for those meanwhile.
+            # The lock of the slow reads is taken first, so that no check waits for those meanwhile.
             with self._reading, self._checking, self._laying:
                 self._env.set_mapsize(MAP_BYTES_MAX)
             self._faults = faults
 
     def _check_files(self) -> None:
-        # The lock file too: whoever made a new one would lock nobody out who has the old one.
+        # The lock file too: a process that made a new one would not exclude the processes that have the old one.
         for file in self._files:
             file.check()
 
 
 def _page_faults() -> int:
-    """Return how many page faults this thread has had."""
+    """Return the number of page faults of this thread."""
     used = resource.getrusage(_THREAD)
     return used.ru_minflt + used.ru_majflt

@@ -1,9 +1,9 @@
-"""Exceptions on LMDB: every report by its id, and indexes that make each question cost what it returns.
+"""Exceptions on LMDB: every report by its id, with indexes so that a query costs in proportion to its result.
 
-Reports are kept for ever. The live ones have index entries of their own, by host and home: a step reads those alone,
-and codes are checked against the acknowledged ones alone. Ended ones are archived: a later step takes their live
-entries out, and then only their id and the order of filing lead to them. So nothing grows with the archive but tables
-that are read by key.
+Reports are kept for ever. Live reports have index entries of their own, by host and home: a step reads only those, and
+codes are checked only against the acknowledged ones. Ended reports are archived: a later step removes their live
+entries, and they are then found only by id and in the order of filing. So the archive adds only to tables that are read
+by key.
 """
 
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from itertools import islice
 from typing import Any, Final
 
 from onecode_server.errors import OnecodeError
-from onecode_server.model.exception import RecognitionException
+from onecode_server.model.recognition_exception import RecognitionException
 from onecode_server.stores import layout
 from onecode_server.stores.lmdb_audit import AuditedTables
 from onecode_server.stores.lmdb_report_keys import (
@@ -34,11 +34,11 @@ from onecode_server.stores.protocol import (
 )
 
 ARCHIVED_AFTER_US: Final = 24 * 3600 * 1_000_000
-"""How long a report that ended by itself stays live: a server whose clock was a day ahead for a while has archived
-nothing that still counts for others."""
+"""The time for which a report that has ended stays live: a server whose clock was a day ahead for a while has archived
+no report that still counts for others."""
 ARCHIVED_MAX: Final = 32
-"""Reports that one step archives, each some index entries. A step makes one report live at the most, so that they do
-not pile up."""
+"""The bound on reports that one step archives, each with some index entries. A step makes at most one report live, so
+that they do not pile up."""
 
 _STEPS_KEY: Final = b"acknowledged-steps"
 
@@ -57,7 +57,7 @@ class ReportView:
         return None if data is None else layout.unpack_exception(data)
 
     def acknowledged(self, host: str, home: str, now: int) -> list[RecognitionException]:
-        """Return the acknowledged reports of a pair that end after ``now``, first ends first."""
+        """Return the acknowledged reports of a pair that end after ``now``, ordered by their end."""
         prefix = acknowledged_prefix(host, home)
         found = self._from("reports_acknowledged", prefix, now + 1)
         return [
@@ -69,7 +69,7 @@ class ReportView:
         return [home.decode() for _, home in islice(self._from("reports_open", open_prefix(host), now + 1), limit)]
 
     def answered(self, request_id: str) -> AnsweredRequest | None:
-        """Return what was done under a request id, or None."""
+        """Return the result of a request id, or None."""
         data = self._txn.get(request_id.encode(), db=self._tables["report_requests"])
         return None if data is None else layout.unpack_answered(data)
 
@@ -96,7 +96,7 @@ class ExceptionTables(AuditedTables):
         return await self._env.read(read, for_check=True)
 
     async def exceptions(self, selection: Selection, before: Place | None, limit: int) -> list[RecognitionException]:
-        """Return up to ``limit`` reports, newest first, from the one that was filed before a place."""
+        """Return up to ``limit`` reports, newest first, that were filed before a place."""
         prefix = filed_prefix(selection)
         bound = prefix + (b"\xff" if before is None else place_key(before))
 
@@ -112,15 +112,15 @@ class ExceptionTables(AuditedTables):
     async def change_exceptions(self, decide: DecideException) -> ExceptionAnswer:
         """Write the report that ``decide`` makes, with its audit entry, in one commit; return it.
 
-        What ``decide`` refuses, or answers without a change, is found out in a read transaction: it never waits for
-        writers, and none waits for it.
+        ``decide`` is first called in a read transaction. Where it refuses, or answers without a change, no write is
+        needed, and the call neither waits for writers nor delays them.
         """
 
         def judge(txn: Any) -> ExceptionChange | ExceptionAnswer:
             return decide(ReportView(txn, self._env.tables))
 
         def write(txn: Any) -> ExceptionAnswer:
-            step = judge(txn)  # anew: since the reading there may have been another one
+            step = judge(txn)  # again: another step may have come since the read
             if isinstance(step, ExceptionAnswer):
                 return step
             self._archive_ended(txn, step.time)
@@ -128,8 +128,8 @@ class ExceptionTables(AuditedTables):
             return ExceptionAnswer(step.report, step.time)
 
         def look(txn: Any) -> ExceptionChange | ExceptionAnswer | OnecodeError:
-            # A refusal is returned and not raised: its traceback would hold the transaction, and with that one of
-            # LMDB's few slots for readers, until garbage is collected.
+            # A refusal is returned and not raised: its traceback would keep the transaction, and so one of LMDB's few
+            # reader slots, until garbage is collected.
             try:
                 return judge(txn)
             except OnecodeError as refusal:
@@ -140,7 +140,7 @@ class ExceptionTables(AuditedTables):
             try:
                 raise judged
             finally:
-                del judged  # it keeps this frame, which would keep it
+                del judged  # breaks a reference cycle with this frame
         return judged if isinstance(judged, ExceptionAnswer) else await self._env.write(write, owner="exceptions")
 
     def _put(self, txn: Any, step: ExceptionChange) -> None:
@@ -152,7 +152,7 @@ class ExceptionTables(AuditedTables):
         if step.answered is not None:
             txn.put(step.request_id.encode(), layout.pack_answered(step.answered), db=tables["report_requests"])
         number = self._record(txn, step.time, step.event, report.id, report._asdict())
-        if report.acknowledged_at is not None:  # what nobody acknowledged changes no verdict
+        if report.acknowledged_at is not None:  # an unacknowledged report changes no verdict
             self._put_steps(txn, number)
 
     def _put_steps(self, txn: Any, number: int) -> None:
@@ -162,7 +162,7 @@ class ExceptionTables(AuditedTables):
     def _keep(
         self, txn: Any, report: RecognitionException, before: RecognitionException | None, *, is_live: bool = True
     ) -> None:
-        """Write a report in place of what it was ``before``, with its index entries. One that is withdrawn, or not
+        """Write a report, with its index entries, in place of ``before``. A report that is withdrawn, or not
         ``is_live``, goes to the archive."""
         key = report.id.encode()
         txn.put(key, layout.pack_exception(report), db=self._env.tables["reports"])
@@ -185,7 +185,8 @@ class ExceptionTables(AuditedTables):
         txn.delete(ends.filed_key(key), db=self._env.tables["reports_filed"])
 
     def _archive_ended(self, txn: Any, now: int) -> None:
-        """Take out the live entries of what ended a while ago, the first first, a bounded number."""
+        """Remove the live entries of reports that ended a while ago, a bounded number, those that ended first before
+        others."""
         cursor, ended = txn.cursor(db=self._env.tables["reports_ends"]), []
         if cursor.first():
             for key, value in islice(cursor, ARCHIVED_MAX):
@@ -205,6 +206,6 @@ class ExceptionTables(AuditedTables):
             found = cursor.prev()
 
     def _acknowledged_steps(self, txn: Any) -> int:
-        """Return a number that rises with each step that changes which reports are acknowledged."""
+        """Return a number that rises with each step that changes the set of acknowledged reports."""
         data = txn.get(_STEPS_KEY, db=self._meta)
         return 0 if data is None else layout.read_number(data)

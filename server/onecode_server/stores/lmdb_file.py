@@ -1,7 +1,7 @@
-"""LMDB's files before and while they are mapped: whole, allocated, and the ones that were opened.
+"""Checks LMDB's files before and while they are mapped: that they are whole, allocated, and still the opened ones.
 
-A mapped page that the file does not have, or that the disk has no room for, ends the process by SIGBUS. What can be
-asked is asked first; between the question and LMDB's own look at the page there remains a moment.
+A mapped page that is not in the file, or for which the disk has no space, ends the process by SIGBUS. These checks come
+before LMDB's access to a page; a short time remains between the two.
 """
 
 import errno
@@ -18,9 +18,9 @@ from onecode_server.errors import StoreUnavailable
 LOCK_BYTES_PER_READER: Final = 64
 _LOCK_HEAD_BYTES: Final = 192
 _EMPTY_S: Final = 2.0
-"""How long a file may have no bytes: another process is making the store just then."""
+"""The time for which a file may be empty: another process is making the store in that moment."""
 _LOOKS: Final = 3
-"""A file that is written while it is looked at may seem too short once."""
+"""The number of attempts: a file that is written during an attempt may once seem too short."""
 
 # lmdb.h and mdb.c of LMDB 0.9: a page's head (number, pad, flags, lower, upper), and in each of the first two pages a
 # meta: magic, version, address, size of the map, the trees of free pages and of tables, last page, transaction.
@@ -46,17 +46,18 @@ class _Meta(NamedTuple):
 
 
 class OpenedFile:
-    """A file as it was opened, by its path."""
+    """A file that was opened, by its path."""
 
     def __init__(self, path: Path) -> None:
-        """Note which file it is. Raises StoreUnavailable."""
+        """Note the identity of the file. Raises StoreUnavailable."""
         self._path = path
         status = self._status()
         self._identity, self._bytes = (status.st_dev, status.st_ino), status.st_size
 
     def check(self) -> None:
-        """Raise StoreUnavailable where it is gone, another one, or shorter than it ever was: LMDB never cuts it."""
-        bytes_before = self._bytes  # asked first: another thread may see the file grow meanwhile
+        """Raise StoreUnavailable where the file is gone, replaced, or shorter than it ever was: LMDB never shortens
+        it."""
+        bytes_before = self._bytes  # read first: another thread may see the file grow meanwhile
         status = self._status()
         # An open map outlives its file: without this, a moved or replaced data directory would be read for ever.
         if (status.st_dev, status.st_ino) != self._identity:
@@ -73,9 +74,9 @@ class OpenedFile:
 
 
 def allocate_lock(file: Path, readers_max: int) -> None:
-    """Have the disk's room for a lock file before it is mapped. Raises OSError.
+    """Allocate the disk space of a lock file before it is mapped. Raises OSError.
 
-    A lock file that is whole is not opened: closing it would let go of what this process has locked of it.
+    A lock file that is whole is not opened: closing it would release the locks that this process holds on it.
     """
     try:
         status = os.stat(file)
@@ -88,14 +89,14 @@ def allocate_lock(file: Path, readers_max: int) -> None:
     try:
         os.posix_fallocate(descriptor, 0, size or _LOCK_HEAD_BYTES + (readers_max - 1) * LOCK_BYTES_PER_READER)
     except OSError as fault:
-        if fault.errno not in (errno.EOPNOTSUPP, errno.EINVAL):  # a file system that cannot promise room
+        if fault.errno not in (errno.EOPNOTSUPP, errno.EINVAL):  # a file system that cannot allocate space
             raise
     finally:
         os.close(descriptor)
 
 
 def is_open_elsewhere(directory: Path) -> bool:
-    """Tell whether another process has the environment in ``directory`` open. Not to be asked while this one has.
+    """Tell whether another process has the environment in ``directory`` open. Not to be called while this one has.
 
     LMDB holds a shared lock on the first byte of its lock file for as long as a process has an environment open.
     """
@@ -110,10 +111,10 @@ def is_open_elsewhere(directory: Path) -> bool:
 
 
 def expect_whole(file: Path) -> None:
-    """Raise StoreUnavailable where a store's file is shorter than what it says it holds, and OSError.
+    """Raise StoreUnavailable where a store's file is shorter than its meta page says; raises OSError.
 
-    Pages past the file's end are well where they are free: LMDB does not write what a transaction took and gave back.
-    What is no store of LMDB 0.9 is left to LMDB, which reads these pages before it maps the file, too.
+    Free pages may be missing at the file's end: LMDB does not write pages that a transaction took and gave back. A file
+    that is no store of LMDB 0.9 is left to LMDB, which also reads these pages before it maps the file.
     """
     for look in range(_LOOKS):
         if (cut := _cut(file)) is None:
@@ -124,7 +125,7 @@ def expect_whole(file: Path) -> None:
 
 
 def _cut(file: Path) -> str | None:
-    """Say how many bytes a file has of how many, or None where nothing is missing."""
+    """Return a text with the file's actual and expected bytes, or None where no page is missing."""
     try:
         descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -132,7 +133,7 @@ def _cut(file: Path) -> str | None:
     try:
         _expect_some_bytes(descriptor, file)
         meta = _newest_meta(descriptor)
-        size = os.fstat(descriptor).st_size  # after the meta: a page is written before any meta speaks of it
+        size = os.fstat(descriptor).st_size  # after the meta: a page is written before a meta refers to it
         if meta is None or _has_all(descriptor, meta, size):
             return None
         return f"{size} bytes of {(meta.last_page + 1) * meta.page_bytes}"
@@ -189,7 +190,7 @@ def _free_pages(descriptor: int, meta: _Meta) -> Iterator[int]:
                 continue
             start, length = place + _NODE.size + key_bytes, low | high << 16
             data = page[start : start + length]
-            if node_flags & _IS_BIG:  # on pages of its own, whose number stands here
+            if node_flags & _IS_BIG:  # on pages of its own, whose number is here
                 (number,) = struct.unpack_from("=Q", page, start)
                 data = _read(descriptor, number * meta.page_bytes + _HEAD.size, length)
             (count,) = struct.unpack_from("=Q", data)

@@ -1,5 +1,5 @@
-"""The migration of an LMDB store from the layouts before, in chunks: records are copied under other subjects, and
-reports are moved to the tables of today."""
+"""The migration of an LMDB store from earlier layouts, in chunks: records are copied to other subjects, and reports are
+moved to the tables of the current layout."""
 
 import json
 from itertools import islice
@@ -10,34 +10,35 @@ from onecode_server.stores.lmdb_exceptions import ARCHIVED_AFTER_US, ExceptionTa
 from onecode_server.stores.protocol import CopiedRecords, CopyRecords, RecordsCopy
 
 _COPIES: Final = "copies"
-"""The subjects that a migration has made: there until it ends."""
+"""The table of subjects that a migration has made, which exists until the migration ends."""
 MOVED_KEY: Final = b"\0"
 _MOVED: Final = json.dumps("the reports are in other tables: the store has a newer layout").encode()
-"""Stands where the layouts before look for reports. Their servers cannot read it as one: a server that still runs on
-the store ends at its next look, and files and acknowledges nothing where nobody looks any more."""
+"""The value of MOVED_KEY, in the table where earlier layouts have reports. A server of an earlier version that still
+runs on the store cannot read it as a report: it ends at its next read, and no longer files or acknowledges reports
+there."""
 
 
 class MigratingTables(ExceptionTables):
-    """Tables that may have the layout before, and can be brought to that of today."""
+    """Tables that may have an earlier layout, and can be migrated to the current one."""
 
     @property
     def is_outdated(self) -> bool:
-        """Whether the files have a layout of before, which is read and not to be served from."""
+        """Whether the files have an earlier layout, which can be read but not served."""
         return self._env.is_outdated
 
     @property
     def has_unpublished_records(self) -> bool:
-        """Whether the files were of the layout whose binary subjects are to be copied, when they were opened."""
+        """Whether the files, when they were opened, had the layout whose binary subjects are to be copied."""
         return self._env.schema_found == layout.UNPUBLISHED_SCHEMA
 
     async def subject_count(self) -> int:
-        """Return how many subjects have records."""
+        """Return the number of subjects that have records."""
         return await self._env.read(lambda txn: int(txn.stat(self._statuses)["entries"]))
 
     async def copy_records(self, after: bytes, limit: int, copies: CopyRecords) -> CopiedRecords:
-        """Copy records under other subjects in one commit: those of up to ``limit`` subjects that follow ``after``.
+        """Copy records to other subjects in one commit: those of up to ``limit`` subjects that follow ``after``.
 
-        What was copied before is passed by, so that it may be done again from the start after a crash. Does nothing
+        Subjects that were copied before are skipped, so that the migration may start again after a crash. Does nothing
         where another process has ended the migration.
         """
         made = self._env.open_table(_COPIES)
@@ -66,9 +67,9 @@ class MigratingTables(ExceptionTables):
         return await self._env.write(write)
 
     async def end_migration(self, event: str, details: dict[str, Any]) -> None:
-        """Note that the files have the layout of today, with an audit entry. Harmless where that is so.
+        """Note that the files have the current layout, with an audit entry. Does nothing where that is already so.
 
-        From then on servers of the layouts before are kept from the reports, which ``move_reports`` moves.
+        From then on, servers of earlier versions cannot read the reports, which ``move_reports`` moves.
         """
 
         def write(txn: Any) -> None:
@@ -84,10 +85,10 @@ class MigratingTables(ExceptionTables):
         self._env.is_outdated = False
 
     async def move_reports(self, limit: int) -> bool:
-        """Move up to ``limit`` reports that lie where the layouts before had them, in one commit, and tell whether none
-        is left. May be done by several processes at once, and again after a crash.
+        """Move up to ``limit`` reports from the table of the earlier layouts, in one commit, and tell whether none is
+        left. May be called by several processes at once, and again after a crash.
 
-        What has ended long ago goes to the archive, and what has not has the index entries of a live one.
+        Reports that ended long ago go to the archive, the others get the index entries of live ones.
         """
         if await self._env.read(self._all_are_moved):
             return True
@@ -110,7 +111,7 @@ class MigratingTables(ExceptionTables):
         return not cursor.first() or (cursor.key() == MOVED_KEY and not cursor.next())
 
     def _copy(self, txn: Any, copy: RecordsCopy) -> bool:
-        """Join copied records with those that are there, and tell whether that changed any."""
+        """Join copied records with the existing ones, and tell whether that changed any."""
         data = txn.get(copy.subject, db=self._statuses)
         there = () if data is None else layout.unpack_records(data)
         packed = layout.pack_records(copy.join(there))

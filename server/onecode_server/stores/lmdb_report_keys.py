@@ -1,11 +1,11 @@
-"""Under which keys LMDB's indexes have a report: its host and home, when it ends, when it was filed. No I/O.
+"""The keys of a report in LMDB's indexes: by host and home, by end, by time of filing. No I/O.
 
-Numbers are big-endian and codes of regions six digits, so that LMDB's order of bytes is the order that is asked for.
+Numbers are big-endian and codes of regions six digits, so that LMDB's order of bytes is the order of the queries.
 """
 
 from typing import Final, NamedTuple
 
-from onecode_server.model.exception import RecognitionException
+from onecode_server.model.recognition_exception import RecognitionException
 from onecode_server.stores.layout import number, read_number
 from onecode_server.stores.protocol import Place, Selection
 
@@ -16,7 +16,7 @@ _ACKNOWLEDGED, _OPEN = b"a", b"o"
 
 
 class Ends(NamedTuple):
-    """When a live report ends, and what its other keys are made of."""
+    """The end of a live report, and the values from which its other keys are made."""
 
     at: int
     is_acknowledged: bool
@@ -25,51 +25,51 @@ class Ends(NamedTuple):
     reported_at: int
 
     def key(self, identifier: bytes) -> bytes:
-        """Return its place among all live reports, first ends first."""
+        """Return the key in the index of live reports by their end."""
         return number(self.at) + identifier
 
     def value(self) -> bytes:
-        """Return what stands there."""
+        """Return the value in that index."""
         kind = _ACKNOWLEDGED if self.is_acknowledged else _OPEN
         return kind + self.host + self.home + number(self.reported_at)
 
     def filed_key(self, identifier: bytes) -> bytes:
-        """Return its place among all live reports, in the order of filing."""
+        """Return the key in the index of live reports by filing."""
         return _LIVE + number(self.reported_at) + identifier
 
     @classmethod
     def read(cls, key: bytes, value: bytes) -> tuple[bytes, "Ends"]:
-        """Return the id, and what ``key`` and ``value`` were made of."""
+        """Return the id and the ``Ends`` from which ``key`` and ``value`` were made."""
         host, home = value[1 : 1 + _CODE_BYTES], value[1 + _CODE_BYTES : 1 + 2 * _CODE_BYTES]
         is_acknowledged, reported_at = value[:1] == _ACKNOWLEDGED, read_number(value[1 + 2 * _CODE_BYTES :])
         return key[_NUMBER_BYTES:], cls(read_number(key[:_NUMBER_BYTES]), is_acknowledged, host, home, reported_at)
 
 
 def ends_of(report: RecognitionException) -> Ends:
-    """Return when a report ends."""
+    """Return the ``Ends`` of a report."""
     is_acknowledged = report.acknowledged_at is not None
     return Ends(report.ends_at, is_acknowledged, report.host.encode(), report.home.encode(), report.reported_at)
 
 
 def live_key(identifier: bytes, ends: Ends) -> tuple[str, bytes, bytes]:
-    """Return the table in which a live report is found by its regions, its key there, and what stands there."""
+    """Return the table that indexes a live report by its regions, and the report's key and value there."""
     if ends.is_acknowledged:
         return "reports_acknowledged", ends.host + ends.home + number(ends.at) + identifier, identifier
     return "reports_open", ends.host + number(ends.at) + identifier, ends.home
 
 
 def acknowledged_prefix(host: str, home: str) -> bytes:
-    """Return where the keys of a pair's acknowledged reports begin."""
+    """Return the prefix of the keys of a pair's acknowledged reports."""
     return host.encode() + home.encode()
 
 
 def open_prefix(host: str) -> bytes:
-    """Return where the keys of a host's waiting reports begin."""
+    """Return the prefix of the keys of a host's waiting reports."""
     return host.encode()
 
 
 def filed_keys(report: RecognitionException) -> list[bytes]:
-    """Return the keys under which a report stays in the order of filing: among all, of its host, about its home, of
+    """Return the keys of a report in the order of filing, which stay for ever: among all, of its host, of its home, of
     its pair."""
     host, home = report.host.encode(), report.home.encode()
     place = place_key(Place(report.reported_at, report.id))
@@ -77,7 +77,7 @@ def filed_keys(report: RecognitionException) -> list[bytes]:
 
 
 def filed_prefix(selection: Selection) -> bytes:
-    """Return where the keys of a selection begin."""
+    """Return the prefix of a selection's keys."""
     host, home = selection.host.encode(), selection.home.encode()
     if selection.is_live:
         return _LIVE

@@ -1,4 +1,4 @@
-"""The tables of the store on LMDB, and what every commit to them has in common: its time, and what it tells other
+"""The tables of the store on LMDB, and the common parts of every commit: its time, and the change feed for other
 processes."""
 
 import logging
@@ -11,16 +11,16 @@ from onecode_server.stores import layout
 from onecode_server.stores.lmdb_environment import LmdbEnvironment
 
 CHANGES_KEPT: Final = 100_000
-"""The newest changes, 40 bytes each: what other processes missed while they were busy for some seconds."""
+"""The number of newest changes that are kept, 40 bytes each: enough for processes that were busy for some seconds."""
 SKEW_US: Final = 60_000_000
-"""By how much clocks may disagree, where nobody says otherwise."""
+"""The default of the difference that is allowed between clocks."""
 
 _log = logging.getLogger(__name__)
 _TABLES: Final = (
     *("statuses", "tokens", "changes", "meta"),
     *("audit", "audit_archive"),
     *("reports", "reports_filed", "reports_open", "reports_acknowledged", "reports_ends", "report_requests"),
-    "exceptions",  # where the layouts before had all reports
+    "exceptions",  # all reports of earlier layouts
 )
 
 
@@ -41,8 +41,8 @@ class LmdbTables:
         """Open the store in ``directory``, made if it is missing. Raises StoreUnavailable.
 
         ``clock`` returns Unix microseconds. A commit more than ``skew_us`` behind the newest stored time is logged.
-        ``failed`` is told of each call that fails: ``check_read``, ``read``, ``write``, or ``damaged``
-        where it found what cannot be read.
+        ``failed`` is called for each call that fails, with ``check_read``, ``read`` or ``write``, and with ``damaged``
+        where an item could not be read.
         """
         self._clock, self._skew_us = clock, skew_us
         self._clock_behind_us = 0
@@ -53,22 +53,22 @@ class LmdbTables:
 
     @property
     def clock_behind_us(self) -> int:
-        """By how many microseconds the clock was behind the newest stored time at the last commit here; 0 where by no
-        more than the skew."""
+        """The microseconds by which the clock was behind the newest stored time at the last commit of this process; 0
+        where it was within the skew."""
         return self._clock_behind_us
 
     @property
     def write_fault(self) -> str | None:
-        """Why the last writes failed, by name; None while they succeed."""
+        """The name and text of the last write's fault; None while writes succeed."""
         return self._env.writes.fault
 
     @property
     def is_lost(self) -> bool:
-        """Whether nothing but opening the store anew can help."""
+        """Whether the store must be opened anew to be written."""
         return self._env.writes.is_lost
 
     def _commit_time(self, txn: Any, now: int) -> int:
-        """Return the time of the commit that runs: ``now``, or the newest stored time where the clock is behind that.
+        """Return the time of the running commit: ``now``, or the newest stored time where the clock is behind it.
 
         The newest stored time is that of the newest change: each commit of records makes one.
         """
@@ -83,7 +83,7 @@ class LmdbTables:
         return max(now, newest)
 
     def _tell(self, txn: Any, subjects: Iterable[bytes], time: int) -> None:
-        """Add to the change feed, and let go of what is older than it keeps. ``time`` is that of the commit."""
+        """Add to the change feed, and drop the oldest changes above CHANGES_KEPT. ``time`` is that of the commit."""
         first = last = self._last(txn, self._changes)[0]
         for last, subject in enumerate(subjects, first + 1):
             txn.put(layout.number(last), layout.pack_change(subject, time), db=self._changes, append=True)
@@ -91,6 +91,6 @@ class LmdbTables:
             txn.delete(layout.number(old), db=self._changes)
 
     def _last(self, txn: Any, db: Any) -> tuple[int, bytes]:
-        """Return the highest number of a numbered table and what stands there; 0 and nothing where it is empty."""
+        """Return the highest number of a numbered table and its value; 0 and no bytes where the table is empty."""
         cursor = txn.cursor(db=db)
         return (layout.read_number(cursor.key()), cursor.value()) if cursor.last() else (0, b"")

@@ -1,8 +1,8 @@
-"""One store, one pid namespace: LMDB knows by process id who holds a lock or reads, and two containers have the same
-ids for different processes.
+"""Ensures that a store is used from one pid namespace only: LMDB identifies readers and holders of locks by process id,
+and two containers use the same ids for different processes.
 
-Whoever has a store open holds a shared flock(2) on a file beside it, in which its namespace stands. Only processes that
-share the kernel, or a file system that passes locks on, are seen.
+A process that has a store open holds a shared flock(2) on a file beside it that contains its namespace. Only processes
+that share the kernel, or a file system that passes locks on, are detected.
 """
 
 import fcntl
@@ -16,20 +16,20 @@ from onecode_server.errors import StoreUnavailable
 FILE: Final = "pid-namespace"
 _ID_BYTES_MAX: Final = 256
 _LOOKS: Final = 10
-"""Two processes that begin at once may each find the other one writing."""
+"""The number of attempts: two processes that begin at once may each find the other one writing."""
 
 
 def own() -> bytes:
-    """Return what tells this process's pid namespace from every other: the kernel's boot, and the namespace in it."""
+    """Return an id of this process's pid namespace that no other has: the kernel's boot, and the namespace in it."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_bytes().strip()
         return boot + b" " + os.readlink("/proc/self/ns/pid").encode()
-    except OSError:  # no Linux, or no /proc: nothing can be told
+    except OSError:  # no Linux, or no /proc: the namespace is unknown
         return b""
 
 
 def enter(directory: Path) -> int:
-    """Return a descriptor that holds this process's namespace to the store in ``directory`` for as long as it is open.
+    """Return a descriptor that binds the store in ``directory`` to this process's namespace for as long as it is open.
 
     Raises StoreUnavailable where a process of another namespace has the store open, and OSError.
     """
@@ -37,12 +37,13 @@ def enter(directory: Path) -> int:
     descriptor = os.open(directory / FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         for _ in range(_LOOKS):
-            with suppress(BlockingIOError):  # others have it open: theirs stands there
+            with suppress(BlockingIOError):  # others have it open: the file has their namespace
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 os.ftruncate(descriptor, 0)
                 os.pwrite(descriptor, mine, 0)
             fcntl.flock(descriptor, fcntl.LOCK_SH)
-            # Looked at under the shared lock: between the two, another process may have written its own.
+            # Read again under the shared lock: between the two locks, another process may have written its own
+            # namespace.
             if (found := os.pread(descriptor, _ID_BYTES_MAX, 0)) == mine:
                 return descriptor
             if found:

@@ -1,23 +1,23 @@
-"""The contract of every store. Its coroutines raise StoreUnavailable, and nothing else, where the store does not answer
-within its bound, or so much waits for it that the call was turned away (StoreBusy)."""
+"""The contract of a store. Its coroutines raise only StoreUnavailable: at a time-out, or at a full queue
+(StoreBusy)."""
 
 from collections.abc import Callable, Sequence
 from enum import Enum
 from typing import Any, Final, NamedTuple, Protocol
 
 from onecode_server.model.audit import AuditEntry
-from onecode_server.model.exception import RecognitionException
+from onecode_server.model.recognition_exception import RecognitionException
 from onecode_server.model.status import StatusRecord, Token
 
 Records = tuple[StatusRecord, ...]
 
 Merge = Callable[[Records, StatusRecord], Records | None]
-"""Joins a subject's records with a new one, whose ``published_at`` is the time of the commit. Returns the very same
-records where the new one is among them, None where it is not to be taken. Called inside a transaction."""
+"""Joins a subject's records with a new one, which has the commit's time as ``published_at``, inside a transaction.
+Returns the same object where it has the new record already, None where the new record is refused."""
 
 
 class TokenKey(NamedTuple):
-    """Under what an opaque token is kept: a digest (32 bytes) counts for its own region only."""
+    """The key of an opaque token: a digest (32 bytes) counts for its own region only."""
 
     region: str
     digest: bytes
@@ -40,7 +40,7 @@ class KnownList(NamedTuple):
 
 
 class Unreadable(Enum):
-    """What stands where something is stored that cannot be read: it is not known, and not nothing."""
+    """Takes the place of a stored value that cannot be read: the value is unknown, which differs from absent."""
 
     UNREADABLE = 0
 
@@ -49,16 +49,15 @@ UNREADABLE: Final = Unreadable.UNREADABLE
 
 
 class Snapshot(NamedTuple):
-    """The records of some subjects, in order, and the number of the newest change that they hold."""
+    """The records of some subjects, in order, and the number of the newest change in them."""
 
     position: int
     records: list[Records | Unreadable]
 
 
 class Changes(NamedTuple):
-    """Whose records changed after a position, up to ``position``; ``newest_at`` is when (Unix microseconds), 0 where
-    nothing ever changed. Where not ``is_complete``, others may have changed too. ``steps`` rises with each step of an
-    exception that changes which are acknowledged."""
+    """The subjects with changed records up to ``position``; ``newest_at`` is the last change's time (Unix microseconds
+    or 0). Where not ``is_complete``, others may have changed. ``steps`` rises when the acknowledged reports change."""
 
     position: int
     newest_at: int
@@ -68,7 +67,7 @@ class Changes(NamedTuple):
 
 
 class RecordsChange(NamedTuple):
-    """A subject's records as they stand from now on, and what the audit record says of it."""
+    """A subject's new records, and the audit entry's event and details."""
 
     records: Records
     event: str
@@ -76,12 +75,12 @@ class RecordsChange(NamedTuple):
 
 
 ChangeRecords = Callable[[Records], RecordsChange]
-"""Makes a step from a subject's records. Called inside a transaction; what it raises undoes the step."""
+"""Makes a step from a subject's records. Called inside a transaction; an exception undoes the step."""
 
 
 class RecordsCopy(NamedTuple):
-    """What a migration puts under another subject: ``join`` makes one of the records there and the copied ones.
-    ``region`` and ``records`` are for the report: whose the copy is, and how many."""
+    """A migration's copy of records to another subject: ``join`` merges the records there with the copied ones.
+    ``region`` and ``records`` are for the migration's report: the subject's region, and the number of records."""
 
     region: str
     subject: bytes
@@ -90,12 +89,11 @@ class RecordsCopy(NamedTuple):
 
 
 CopyRecords = Callable[[bytes, Records], list[RecordsCopy]]
-"""Says under which other subjects the records of one are copied. Called inside a transaction."""
+"""Returns the copies of one subject's records to other subjects. Called inside a transaction."""
 
 
 class CopiedRecords(NamedTuple):
-    """A step of a migration: the last subject that was looked at, how many were, whether there are no more, and what
-    was copied."""
+    """A step of a migration: its last subject, its number of subjects, whether it was the last step, and the copies."""
 
     last: bytes
     subjects: int
@@ -104,8 +102,8 @@ class CopiedRecords(NamedTuple):
 
 
 class AnsweredRequest(NamedTuple):
-    """What was done under a request id: the step (``reported``, ``acknowledged`` or ``withdrawn``), the digest of what
-    was asked (32 bytes), the report, and when that was (Unix microseconds). Kept as long as the report."""
+    """The result of a request id: the step (``reported``, ``acknowledged`` or ``withdrawn``), the digest of the request
+    (32 bytes), the report, and the time of the step (Unix microseconds). Kept as long as the report."""
 
     step: str
     content: bytes
@@ -114,8 +112,8 @@ class AnsweredRequest(NamedTuple):
 
 
 class ExceptionChange(NamedTuple):
-    """A report as it stands from now on, and what the audit record says of the step (``time``: Unix microseconds).
-    Where the step was asked for under a ``request_id``, ``answered`` is what is known of it from now on."""
+    """A report after a step, and the audit entry of the step (``time``: Unix microseconds). Where the request had a
+    ``request_id``, ``answered`` is its result, which is stored."""
 
     report: RecognitionException
     event: str
@@ -125,48 +123,46 @@ class ExceptionChange(NamedTuple):
 
 
 class ExceptionAnswer(NamedTuple):
-    """A report as a step left it, and when that was (Unix microseconds)."""
+    """A report after a step, and the time of the step (Unix microseconds)."""
 
     report: RecognitionException
     time: int
 
 
 class ExceptionView(Protocol):
-    """The reports as they stand in one transaction. Each method reads what it returns, and nothing of ended ones."""
+    """The reports as they are in one transaction. Each method reads only what it returns, and no ended reports."""
 
     def report(self, identifier: str) -> RecognitionException | None:
         """Return the report with an id, or None."""
         ...
 
     def acknowledged(self, host: str, home: str, now: int) -> list[RecognitionException]:
-        """Return the acknowledged reports of a pair that end after ``now`` and are not withdrawn, first ends first."""
+        """Return a pair's acknowledged reports that end after ``now`` and are not withdrawn, ordered by their end."""
         ...
 
     def waiting_homes(self, host: str, now: int, limit: int) -> list[str]:
-        """Return the home of each report of a host that waits to be acknowledged, and will after ``now``; at most
-        ``limit`` of them."""
+        """Return the homes of a host's reports that still wait to be acknowledged after ``now``; at most ``limit``."""
         ...
 
     def answered(self, request_id: str) -> AnsweredRequest | None:
-        """Return what was done under a request id, or None."""
+        """Return the result of a request id, or None."""
         ...
 
 
 DecideException = Callable[[ExceptionView], ExceptionChange | ExceptionAnswer]
-"""Makes a step, or says what one has come to already. Called in a read transaction first, and again in the one that
-writes; what it raises ends the step, and the first time costs no write."""
+"""Makes a step, or returns the result of an earlier one. Called in a read transaction first, and again in the one that
+writes. An exception ends the step; the first call raises it without a write."""
 
 
 class Place(NamedTuple):
-    """Where a report stands among all, in the order of filing: other reports do not move it."""
+    """The place of a report in the order of filing: other reports do not move it."""
 
     reported_at: int
     id: str
 
 
 class Selection(NamedTuple):
-    """Which reports are listed: of a host, about a home (six digits; empty: any). ``is_live``: of any host and home,
-    but those alone that have not been archived."""
+    """Selects reports by host and home (six digits; empty: any), or, if ``is_live``, all that are not archived."""
 
     host: str = ""
     home: str = ""
@@ -181,37 +177,31 @@ class Store(Protocol):
         ...
 
     async def records(self, subject: bytes) -> Records:
-        """Return the records of one subject, for people: after what checks wait for."""
+        """Return the records of one subject, for people: reads of checks take precedence."""
         ...
 
     async def tokens(self, keys: Sequence[TokenKey]) -> list[Token | Unreadable | None]:
-        """Return what is known of each token, in order; None where it was never published."""
+        """Return the stored token of each key, in order; None where it was never published."""
         ...
 
     async def publish(self, publications: Sequence[Publication], merge: Merge) -> list[bool]:
-        """Write in one commit, on disk when this returns; tell for each whether it was taken.
-
-        A token that was never published is known from then on, also where its record was known before.
-
-        A record that is taken gets the time of the commit as its ``published_at``, whatever it had. That time never
-        runs backwards in a store.
-        """
+        """Write in one commit, on disk when this returns; tell which were taken. A new token is stored even if its
+        record was known. A taken record's ``published_at`` is the commit's time, which never runs backwards."""
         ...
 
     @property
     def clock_behind_us(self) -> int:
-        """By how many microseconds the clock was behind the newest stored time at the last commit here; 0 where by no
-        more than the skew."""
+        """The microseconds by which the last commit's clock was behind the newest stored time; 0 within the skew."""
         ...
 
     @property
     def write_fault(self) -> str | None:
-        """Why the last writes failed, by name; None while they succeed."""
+        """The name and text of the last write's fault; None while writes succeed."""
         ...
 
     @property
     def is_lost(self) -> bool:
-        """Whether nothing but opening the store anew can help."""
+        """Whether the store must be opened anew to be written."""
         ...
 
     async def probe(self) -> None:
@@ -223,19 +213,19 @@ class Store(Protocol):
         ...
 
     def commits(self) -> int:
-        """Return a number that rises with every commit, by whichever process. Takes a microsecond, and never fails."""
+        """Return a number that rises with every commit of any process. Takes a microsecond, and never fails."""
         ...
 
     async def changes(self, after: int) -> Changes:
-        """Return whose records changed after a position, by whichever process."""
+        """Return the subjects whose records changed after a position, in any process."""
         ...
 
     async def acknowledged_exceptions(self) -> list[RecognitionException]:
-        """Return the acknowledged reports that have not ended long ago and are not withdrawn: those that may count."""
+        """Return the acknowledged reports that are not withdrawn and did not end long ago: those that may count."""
         ...
 
     async def exceptions(self, selection: Selection, before: Place | None, limit: int) -> list[RecognitionException]:
-        """Return up to ``limit`` reports, newest first, from the one that was filed before a place."""
+        """Return up to ``limit`` reports, newest first, that were filed before a place."""
         ...
 
     async def change_exceptions(self, decide: DecideException) -> ExceptionAnswer:
@@ -251,10 +241,10 @@ class Store(Protocol):
         ...
 
     async def remember_list(self, candidate: KnownList, time: int) -> KnownList:
-        """Keep ``candidate`` if its version is higher than the one kept, with an audit entry of ``time`` (Unix
-        microseconds), and return the one that is kept then."""
+        """Keep ``candidate`` if its version is the highest, and audit it at ``time`` (Unix microseconds); return the
+        kept list."""
         ...
 
     async def close(self) -> None:
-        """Let go of files and threads."""
+        """Close files and end threads."""
         ...

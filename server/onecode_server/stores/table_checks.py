@@ -1,4 +1,4 @@
-"""What each table of a store may hold, item by item: for the check of a store by hand."""
+"""Checks the items of each table of a store, for the check of a store on an operator's request."""
 
 from collections.abc import Callable
 from typing import Final
@@ -92,7 +92,7 @@ def _answered(key: bytes, data: bytes) -> str | None:
 
 
 class _Chain:
-    """The audit record, its archive first: each entry is bound to the one before it."""
+    """The audit record, its archive first: each entry is chained to the one before it."""
 
     def __init__(self) -> None:
         self._last: AuditEntry | None = None
@@ -131,7 +131,7 @@ def _anything(key: bytes, data: bytes) -> str | None:
 
 
 def readers() -> dict[str, Read]:
-    """Return for each table what says what is wrong with an item, or None; tables and items come in this order."""
+    """Return for each table a function that returns an item's fault, or None; tables and items come in this order."""
     chain = _Chain()
     return {
         "statuses": _statuses(),

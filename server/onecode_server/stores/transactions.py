@@ -9,16 +9,16 @@ from onecode_server.stores.lane import Outcome, Work
 
 
 def read_together(env: Any, works: Sequence[Work]) -> list[Outcome]:
-    """Do all works on one snapshot. Raises what LMDB raises where there is none."""
+    """Do all works on one snapshot. Raises LMDB's error where the transaction cannot begin."""
     with env.begin() as txn:
         return [_outcome(work, txn) for work in works]
 
 
 def write_together(env: Any, works: Sequence[Work], failed: Callable[[BaseException], None]) -> list[Outcome]:
-    """Do all works in one commit, which is on disk then. Raises what LMDB raises where the commit failed, for all.
+    """Do all works in one commit, which is on disk then. Raises LMDB's error where the commit failed for all.
 
-    Each of several has a transaction inside of that one: what it raises undoes it alone. ``failed`` is told where it
-    was the store's fault. A single one raises what it raises.
+    Each of several works has a nested transaction: its exception undoes that alone, and is passed to ``failed`` where
+    it is a fault of the store. The exception of a single work is raised.
     """
     with env.begin(write=True) as txn:
         return [_nested(env, work, txn, failed) for work in works] if works[1:] else [Outcome(works[0](txn))]

@@ -13,8 +13,8 @@ _NUMBERS: Final = {os.strerror(number): name for number, name in errno.errorcode
 
 
 class WriteState:
-    """``fault`` says why nothing can be written, and is None while writes succeed. ``is_lost`` tells whether only
-    opening the store anew can help: LMDB does nothing more where it could not write a meta page."""
+    """``fault`` is the reason why the last writes failed, and None while writes succeed. ``is_lost`` tells whether the
+    store must be opened anew: LMDB writes nothing more after it could not write a meta page."""
 
     def __init__(self) -> None:
         self.fault: str | None = None
@@ -36,9 +36,9 @@ class WriteState:
 
 
 def fault_name(fault: BaseException) -> str:
-    """Return the name of an error number, or LMDB's own (``MDB_MAP_FULL``), or else of the kind of fault.
+    """Return the name of an error number, or LMDB's own (``MDB_MAP_FULL``), or else the name of the exception's class.
 
-    LMDB's binding gives the number to newer versions of its errors, and the text to all.
+    Newer versions of LMDB's binding set the number on an error; all versions give its text.
     """
     number = getattr(fault, "errno", None) or getattr(fault, "code", None)
     if isinstance(number, int) and number in errno.errorcode:
@@ -47,7 +47,7 @@ def fault_name(fault: BaseException) -> str:
         return "ETIMEDOUT"
     if isinstance(fault, MemoryError):
         return "ENOMEM"
-    if isinstance(fault, StoreUnavailable):  # the file is gone, cut or another one
+    if isinstance(fault, StoreUnavailable):  # the file is gone, cut or replaced
         return "ESTALE"
     text = str(fault)
     own = re.search("MDB_[A-Z_]+", text)

@@ -1,5 +1,5 @@
 """Several processes behind one port: the supervisor that was started, and the workers that it keeps alive.
 
-``supervisor`` and what it stands on (``slot``, ``reservation``, ``observed``) hold no engine and serve no call; only
-``worker``, which runs in a process of its own, knows ``app``.
+``supervisor`` and the modules that it imports (``slot``, ``reservation``, ``observed``) do not import ``composition``
+and serve no call; only ``worker``, which runs in a process of its own, imports ``app``.
 """

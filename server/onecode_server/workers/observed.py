@@ -1,4 +1,4 @@
-"""What operations see of all workers at once: their processes, and one report."""
+"""The view of all workers for operations: metrics of their processes, and one report."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -13,14 +13,14 @@ from onecode_server.workers.slot import Slot
 class ProcessMetrics(Collector):
     """``process_…`` of the supervisor and of each worker, by a label ``worker``: the slot, or ``supervisor``.
 
-    A slot's CPU seconds begin anew with each worker, as those of a process that was restarted do anywhere.
+    A slot's CPU seconds begin anew with each worker, as those of a restarted process always do.
     """
 
     def __init__(self, slots: Sequence[Slot]) -> None:
         self._slots = slots
 
     def collect(self) -> Iterable[Metric]:
-        """Return what the system knows of each process that runs now."""
+        """Return the system's metrics of each process that runs now."""
         pids: dict[str, int | str | None] = {
             "supervisor": "self",
             **{str(slot.number): slot.pid for slot in self._slots},

@@ -1,8 +1,8 @@
-"""A port that the workers of one server share, and nobody else can have.
+"""A port that the workers of one server share, and that no other server can use.
 
-SO_REUSEPORT lets every process of one user listen on one port, so that it alone would make a load balancer of two
-servers that were started on the same port by mistake. The supervisor therefore keeps a socket on the port that never
-listens, and that a second server, however it asks, cannot stand beside.
+With SO_REUSEPORT alone, every process of one user may listen on a port, so that two servers that were started on the
+same port by mistake would share its connections. The supervisor therefore keeps a socket on the port that never
+listens, and that excludes a second server, whatever options it uses.
 """
 
 import errno
@@ -14,15 +14,15 @@ from typing import Final
 from onecode_server.errors import Misconfigured
 
 _NOT_HERE: Final = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
-"""What an address says that this machine does not have, such as ``::1`` where there is no IPv6."""
+"""The errors of an address that this machine does not have, such as ``::1`` where there is no IPv6."""
 
 
 @contextmanager
 def reserved(host: str, port: int) -> Iterator[int]:
-    """Keep a port while the block runs, and give its number; with port 0 it is one that the system chooses.
+    """Keep a port while the block runs, and yield its number; with port 0 the system chooses one.
 
-    Meanwhile a process of the same user can listen there with SO_REUSEPORT, and not otherwise. A name such as
-    ``localhost`` may be several addresses, which all get the same port. Raises Misconfigured.
+    Meanwhile a process of the same user can listen there with SO_REUSEPORT only. A name such as ``localhost`` may be
+    several addresses, which all get the same port. Raises Misconfigured.
     """
     with ExitStack() as kept:
         try:
@@ -49,14 +49,15 @@ def _addresses(host: str) -> list[tuple[int, str]]:
 
 
 def _hold(family: int, address: tuple[str, int]) -> socket.socket:
-    """Return a bound socket. Raises OSError where anybody has the port, a server that is only starting included."""
+    """Return a bound socket. Raises OSError where another process has the port, even a server that is still
+    starting."""
     with _socket(family) as alone:
-        # Whoever listens without SO_REUSEPORT is alone on the port, or is told that it is taken. SO_REUSEADDR is for
+        # Without SO_REUSEPORT, a bind succeeds only where no other process has the port. SO_REUSEADDR is set for
         # connections of an earlier server that are not quite over (TIME_WAIT).
         alone.bind(address)
         alone.listen(1)
-        # From here on this process may bind a second socket beside it, so that no moment is left between the two in
-        # which another server could find the port free: it does not share yet, and would have to be alone first.
+        # From here on this process may bind a second socket in addition, so that the port is never free in between:
+        # another server does not share it yet, and would first have to bind it alone.
         alone.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         held = _socket(family)
         try:

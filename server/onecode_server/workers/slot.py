@@ -1,6 +1,6 @@
-"""One of the supervisor's slots: a worker in it, and after that worker's end the next one.
+"""One of the supervisor's slots, which runs a worker, and a new one after that worker's end.
 
-A worker is a new program, never a fork: a fork would inherit gRPC's locks, but not the threads that let go of them.
+A worker is a new program, never a fork: a fork would inherit gRPC's locks, but not the threads that release them.
 """
 
 import asyncio
@@ -13,32 +13,33 @@ from contextlib import suppress
 from typing import Any, Final
 
 from onecode_server.errors import Misconfigured, OnecodeError
-from onecode_server.metrics import SupervisorMetrics
+from onecode_server.telemetry.metrics import SupervisorMetrics
 
 SILENT_S: Final = 10.0
-"""After so long without a word a worker hangs, and is killed: it speaks every second, and its longest work on the loop
-takes milliseconds."""
+"""A worker that sends no message for this long hangs, and is killed: it sends one every second, and its longest work on
+the loop takes milliseconds."""
 STARTING_S: Final = 60.0
-"""The same until its first word, and until it serves once there is something to check with. A start takes a second; on
-a machine that is busy with other things, and with a store that is cold, many."""
+"""The same limit until a worker's first message, and until it serves once it has a trust list and a store. A start
+takes a second, but many on a busy machine or with a cold store."""
 LOOK_S: Final = 1.0
-"""How often a worker's silence is looked at. What this process was itself stopped for (SIGSTOP, a machine that was
-suspended) is not the worker's silence: one look counts for two of these at the most."""
+"""The period at which a worker's silence is measured. A time in which this process itself was stopped (SIGSTOP, a
+suspended machine) is not the worker's silence: one period counts for two of these at the most."""
 SETTLED_S: Final = 10.0
-"""A worker that opened everything and lived for so long ended for a reason of its own: the next starts at once."""
+"""A worker that opened everything and lived for this long had no fault of its start: the next one starts at once."""
 BACKOFFS_S: Final = (0.0, 0.0, 0.5, 1.0, 2.0, 5.0, 10.0)
-"""How long a slot waits after so many workers in a row that did not settle. The first death costs nothing; ten seconds
-bound what a worker that cannot start takes from the others, who share its processors."""
+"""The pause of a slot after so many workers in a row that did not live for SETTLED_S. The first costs no time; ten
+seconds bound the load of a worker that cannot start on the others, which share its processors."""
 TRIES_MAX: Final = 3
-"""Workers of one slot that end without a word before any has served at all: then it is no accident."""
+"""After so many workers of one slot that end without a message, before any worker has served, the supervisor gives
+up."""
 REPORT_BYTES_MAX: Final = 64 * 1024
-"""A report has some hundred bytes, and names at most twenty entries of the trust list."""
+"""The bound on a report, which has some hundred bytes, and names at most twenty entries of the trust list."""
 CLOSING_S: Final = 5.0
-"""From a worker's last word to its end: it has drained by then."""
+"""The time from a worker's last message to its end: it has drained by then."""
 KILLED_S: Final = 5.0
-"""From SIGKILL to a process's end. One that is longer in the system, such as in a read of a disk that does not answer,
-nobody can end. Its place stays empty until it has: the next one would hang there too, and another every minute. A
-server that ends does not wait for it."""
+"""The time from SIGKILL to a process's end. A process that stays longer in the system, such as in a read of a disk that
+does not answer, cannot be ended. Its slot stays empty until it has ended: the next worker would hang there too, and
+another every minute. A server that ends does not wait for it."""
 
 _log = logging.getLogger(__name__)
 
@@ -46,7 +47,7 @@ _log = logging.getLogger(__name__)
 class Slot:
     """``number`` is the slot's own, from 0 on, and ``worker`` its label everywhere.
 
-    ``ended_badly`` is whether its worker did not drain when it was told to end, but died or was killed.
+    ``ended_badly`` tells whether its worker, when told to end, died or was killed before it drained.
 
     ``ever_served`` is shared by all slots, and set once a worker of any of them served.
     """
@@ -54,7 +55,7 @@ class Slot:
     def __init__(
         self, number: int, settings: list[str], metrics: SupervisorMetrics, ever_served: asyncio.Event
     ) -> None:
-        # -P: what lies in the directory where the server was started is none of its modules.
+        # -P: no module is imported from the directory in which the server was started.
         module = ("-P", "-m", "onecode_server.workers.worker")
         self.number = number
         self.ended_badly = False
@@ -65,7 +66,7 @@ class Slot:
         self._process: asyncio.subprocess.Process | None = None
         self._told: list[str] = []
         self._report: dict[str, Any] = {}
-        self._has_spoken, self._silent_s, self._unserved_s = False, 0.0, 0.0
+        self._has_reported, self._silent_s, self._unserved_s = False, 0.0, 0.0
         self.serves = asyncio.Event()
 
     @property
@@ -75,17 +76,18 @@ class Slot:
 
     @property
     def is_serving(self) -> bool:
-        """Whether the worker serves, by what it said lately."""
+        """Whether the worker serves, by its last message."""
         return self.serves.is_set() and self._silent_s < SILENT_S and bool(self._report.get("serving"))
 
     def report(self) -> dict[str, Any]:
-        """Return what the worker last said of itself."""
+        """Return the worker's last report."""
         return {**self._report, "serving": self.is_serving, "pid": self.pid}
 
     async def keep(self) -> None:
         """Keep a worker in the slot until ``end`` is called.
 
-        Raises Misconfigured or OnecodeError, in the worker's words, where it cannot start and none ever served.
+        Raises Misconfigured or OnecodeError, with the worker's own message, where it cannot start and no worker ever
+        served.
         """
         in_a_row = 0
         while not self._ending.is_set():
@@ -94,7 +96,7 @@ class Slot:
             if self._ending.is_set():
                 self._judge(status)
                 return
-            settled = self._has_spoken and time.monotonic() - started_s >= SETTLED_S
+            settled = self._has_reported and time.monotonic() - started_s >= SETTLED_S
             was_told_to = status == 0 and self.serves.is_set()  # by an operator who restarts workers one by one
             in_a_row = 0 if settled or was_told_to else in_a_row + 1
             self.serves.clear()
@@ -107,7 +109,7 @@ class Slot:
                 await asyncio.wait_for(self._ending.wait(), wait_s)
 
     def end(self) -> None:
-        """Tell the worker to drain, and let no other one take its place."""
+        """Tell the worker to drain, and start no other one."""
         self._ending.set()
         self._signal(signal.SIGTERM)
 
@@ -121,15 +123,15 @@ class Slot:
                 self._process.send_signal(number)
 
     async def _run(self) -> int | None:
-        """Run one worker, and return its status; None where the system has no room for it."""
-        self._told, self._has_spoken, self._silent_s, self._unserved_s = [], False, 0.0, 0.0
+        """Run one worker, and return its status; None where the system cannot start a process."""
+        self._told, self._has_reported, self._silent_s, self._unserved_s = [], False, 0.0, 0.0
         try:
             self._process = await asyncio.create_subprocess_exec(
                 *self._command,
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 limit=REPORT_BYTES_MAX,
-                # A terminal's Ctrl-C is for the supervisor, which then tells its workers.
+                # Ctrl-C of a terminal goes to the supervisor only, which then tells its workers.
                 start_new_session=True,
             )
         except OSError as fault:
@@ -139,7 +141,7 @@ class Slot:
         try:
             if self._ending.is_set():
                 self._signal(signal.SIGTERM)
-            # Not the line's end alone: it stays open with a process that the system does not end.
+            # The end of the pipe alone does not suffice: it stays open with a process that the system does not end.
             ended, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             for end in ended:
                 end.result()
@@ -168,7 +170,7 @@ class Slot:
             ending.cancel()
 
     async def _watch(self, pid: int) -> None:
-        """Kill the worker once it has not answered for too long."""
+        """Kill the worker once it has sent no message for too long."""
         looked_s = time.monotonic()
         while True:
             await asyncio.sleep(LOOK_S)
@@ -176,7 +178,7 @@ class Slot:
             passed_s = min(looked_s - before_s, 2 * LOOK_S)
             self._silent_s += passed_s
             self._unserved_s += passed_s if self._report.get("serving") and not self.serves.is_set() else 0
-            late = self._silent_s >= (SILENT_S if self._has_spoken else STARTING_S) or self._unserved_s >= STARTING_S
+            late = self._silent_s >= (SILENT_S if self._has_reported else STARTING_S) or self._unserved_s >= STARTING_S
             if late and not self._ending.is_set():  # a drain has a bound of its own
                 why = {"worker": self.number, "pid": pid, "silent_s": round(self._silent_s)}
                 _log.error("a worker does not answer, and is killed", extra=why)
@@ -194,7 +196,7 @@ class Slot:
     def _hear(self, message: Any) -> None:
         if not isinstance(message, dict):
             raise ValueError("no object")
-        self._has_spoken, self._silent_s = True, 0.0
+        self._has_reported, self._silent_s = True, 0.0
         self._report = message.get("report", self._report)
         self._told = message.get("failed", self._told)
         self._metrics.hear(self.number, message.get("counted", []))
@@ -203,8 +205,9 @@ class Slot:
             self._ever_served.set()
 
     def _judge(self, status: int | None) -> None:
-        """Note how a worker ended that was told to. One that was only starting need not know the signal yet."""
-        was_starting = status == -signal.SIGTERM and not self._has_spoken
+        """Note the status of a worker that was told to end. A worker that was still starting may not handle the signal
+        yet."""
+        was_starting = status == -signal.SIGTERM and not self._has_reported
         if status != 0 and not was_starting:
             self.ended_badly = True
             why = {"worker": self.number, **_ending(status), "told": self._told}
@@ -223,10 +226,10 @@ class Slot:
 
 
 def _ending(status: int | None) -> dict[str, Any]:
-    """Return a worker's status, and the name of the signal that ended it where one did."""
+    """Return a worker's status, and the name of the signal that ended it, if one did."""
     if status is None or status >= 0:
         return {"status": status}
     try:
         return {"status": status, "signal": signal.Signals(-status).name}
-    except ValueError:  # one of the real-time signals, which have numbers only
+    except ValueError:  # a real-time signal, which has a number only
         return {"status": status, "signal": f"SIG{-status}"}

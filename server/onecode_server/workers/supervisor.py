@@ -1,6 +1,6 @@
-"""The supervisor: starts workers on one port, keeps them alive, shows them as one server, and ends them together.
+"""The supervisor: starts workers on one port, keeps them alive, presents them as one server, and ends them together.
 
-It holds no engine, opens no store and serves no call, so that there is little that could end it.
+It does not import ``composition``, opens no store and serves no call, so that little can end it.
 """
 
 import asyncio
@@ -9,18 +9,18 @@ from collections.abc import Callable
 from dataclasses import fields, replace
 from typing import Final
 
-from onecode_server.config import Settings
-from onecode_server.data_directory import DataDirectory
 from onecode_server.errors import OnecodeError
-from onecode_server.metrics import SupervisorMetrics
-from onecode_server.rpc.observation import ObservationPage
-from onecode_server.signals import ENDING, stop_event
+from onecode_server.rpc.metrics_server import MetricsServer
+from onecode_server.settings.config import Settings
+from onecode_server.settings.data_directory import DataDirectory
+from onecode_server.system.signals import ENDING, stop_event
+from onecode_server.telemetry.metrics import SupervisorMetrics
 from onecode_server.workers.observed import ProcessMetrics, report_of
 from onecode_server.workers.reservation import reserved
 from onecode_server.workers.slot import KILLED_S, Slot
 
 CLOSING_S: Final = 5.0
-"""What a worker gets beyond ``drain_s`` to close its store, before it is killed."""
+"""The time for a worker after ``drain_s`` to close its store, before it is killed."""
 
 _log = logging.getLogger(__name__)
 
@@ -28,8 +28,8 @@ _log = logging.getLogger(__name__)
 async def supervise(settings: Settings, announce: Callable[[str], None]) -> None:
     """Serve with ``settings.workers`` workers until SIGTERM, SIGINT or SIGHUP, then let all of them drain at once.
 
-    ``announce`` is given the line that says where, once all of them serve. Raises Misconfigured, or OnecodeError where
-    none ever did, or one died or had to be killed when it was told to end.
+    ``announce`` is called with the line that names the addresses, once all of them serve. Raises Misconfigured, or
+    OnecodeError where no worker ever served, or one died or had to be killed when it was told to end.
     """
     DataDirectory(settings.data_dir).expect()
     with (
@@ -42,7 +42,7 @@ async def supervise(settings: Settings, announce: Callable[[str], None]) -> None
         slots = [Slot(n, given, metrics, ever_served) for n in range(settings.workers)]
         metrics.serving.set_function(lambda: sum(slot.is_serving for slot in slots))
         metrics.show(ProcessMetrics(slots))
-        page = ObservationPage(metrics.page, lambda: report_of(slots))
+        page = MetricsServer(metrics.page, lambda: report_of(slots))
         try:
             metrics_port = page.start(*settings.metrics)
             ready = f"ready grpc={listen} metrics={settings.metrics._replace(port=metrics_port)}"
@@ -71,7 +71,7 @@ async def _keep(slots: list[Slot], stop: asyncio.Event, drain_s: float, announce
         for slot in slots:
             slot.kill()
         _, held = await asyncio.wait(keepers, timeout=KILLED_S)
-        for keeper in held:  # of a process that not even that ends
+        for keeper in held:  # of a process that even SIGKILL does not end
             keeper.cancel()
         ended = await asyncio.gather(*keepers, return_exceptions=True)
         failures = [one for one in ended if one is not None and not isinstance(one, asyncio.CancelledError)]
@@ -83,11 +83,11 @@ async def _keep(slots: list[Slot], stop: asyncio.Event, drain_s: float, announce
 
 async def _announce_once_all_serve(slots: list[Slot], announce: Callable[[], None]) -> None:
     while not all(slot.serves.is_set() for slot in slots):
-        for slot in slots:  # one that served may have ended while another was waited for
+        for slot in slots:  # one that served may have ended in the meantime
             await slot.serves.wait()
     announce()
 
 
 def _as_text(settings: Settings) -> list[str]:
-    """Return settings as a worker reads them, validated once more on the way."""
+    """Return settings as a worker's arguments, which it validates again."""
     return [f"{field.name}={getattr(settings, field.name)}" for field in fields(settings)]

@@ -1,9 +1,9 @@
-"""A worker: a process that serves what its supervisor's port brings, and tells it how it is.
+"""A worker: a process that serves connections of its supervisor's port, and reports its state to the supervisor.
 
-``python -m onecode_server.workers.worker SLOT NAME=VALUE...``, with the settings as flags would have them. Only a
-supervisor starts it. Standard output carries JSON lines to it: ``serves``, ``report``, ``counted``, ``failed``.
-Standard input carries nothing; that it ends says that the supervisor is gone. Then the worker lets go of the port at
-once, and ends within ``ORPHANED_S``.
+``python -m onecode_server.workers.worker SLOT NAME=VALUE...``, with the settings as in flags. Only a supervisor starts
+it. Standard output carries JSON lines to the supervisor: ``serves``, ``report``, ``counted``, ``failed``. Standard
+input carries nothing; its end means that the supervisor has ended. The worker then closes the port at once, and ends
+within ``ORPHANED_S``.
 """
 
 import asyncio
@@ -16,23 +16,25 @@ from typing import Any, Final
 
 import uvloop
 
-from onecode_server import app, logs
-from onecode_server.config import Settings
+from onecode_server import app
 from onecode_server.errors import Misconfigured, OnecodeError
-from onecode_server.signals import stop_event
+from onecode_server.settings import logs
+from onecode_server.settings.config import Settings
+from onecode_server.system.signals import stop_event
 
 SKIPPED_MAX: Final = 20
-"""Entries of the trust list that a report names: a list where all are wrong must not make a line of megabytes."""
+"""The bound on entries of the trust list that a report names: a list with faults in all of them must not make a line of
+megabytes."""
 ORPHANED_S: Final = 0.5
-"""What a worker without a supervisor still gets, however long it might drain: systemd(1) starts a service anew when all
-of its processes have ended. The largest batch takes a third of it; what it cuts off breaks as in a worker that is
-killed."""
+"""The time that a worker without a supervisor has left, whatever its drain needs: systemd(1) restarts a service when
+all of its processes have ended. The largest batch takes a third of it; other calls break as in a killed worker."""
 LAST_WORDS_S: Final = 1.0
-"""A supervisor reads at once. One that is stopped gets the last second's counts within this, or not at all."""
+"""The time for the last messages. A supervisor reads at once; one that is stopped gets the last second's counts within
+this time, or not at all."""
 
 
 class _Line(asyncio.Protocol):
-    """The line to the supervisor. ``gone`` is set once nobody is at its other end."""
+    """The pipe to the supervisor. ``gone`` is set once the supervisor has closed it."""
 
     def __init__(self, gone: asyncio.Event) -> None:
         self._gone = gone
@@ -45,24 +47,24 @@ class _Line(asyncio.Protocol):
         self._out, _ = await loop.connect_write_pipe(lambda: self._written, sys.stdout)
 
     def connection_lost(self, fault: Exception | None) -> None:
-        """Note that the supervisor is gone."""
+        """Note that the supervisor has ended."""
         self._gone.set()
-        # Nobody is left to kill this process if it does not end. SIGALRM is not handled: the system ends it then,
-        # whatever it is at. The store stands that at any time.
+        # No supervisor is left to kill this process if it does not end. SIGALRM has no handler: the system then ends
+        # the process, whatever it does. The store survives that at any time.
         signal.setitimer(signal.ITIMER_REAL, ORPHANED_S)
 
     @property
     def is_free(self) -> bool:
-        """Whether the supervisor has taken what it was told."""
+        """Whether the supervisor has read all messages."""
         return self._out is not None and not self._out.get_write_buffer_size()
 
     def tell(self, message: dict[str, Any]) -> None:
-        """Send a message, which a supervisor that is gone does not get."""
+        """Send a message, which is lost where the supervisor has ended."""
         if self._out is not None and not self._out.is_closing():
             self._out.write(_encoded(message))
 
     async def close(self) -> None:
-        """Wait until the supervisor has taken everything, for ``LAST_WORDS_S`` at the most."""
+        """Wait until the supervisor has read everything, for ``LAST_WORDS_S`` at the most."""
         if self._out is not None:
             self._out.close()
             with suppress(TimeoutError):
@@ -76,7 +78,7 @@ class _Written(asyncio.BaseProtocol):
         self.ended = asyncio.Event()
 
     def connection_lost(self, fault: Exception | None) -> None:
-        """Note it."""
+        """Note that the pipe is closed."""
         self.ended.set()
 
 
@@ -98,16 +100,16 @@ async def _work(settings: Settings) -> None:
 
 
 def main(slot: str, *given: str) -> int:
-    """Serve until SIGTERM, or until the supervisor is gone. Return the process's status."""
+    """Serve until SIGTERM, or until the supervisor has ended. Return the process's status."""
     settings = Settings.read(dict(one.split("=", 1) for one in given))
     logs.configure(settings.log_level, worker=int(slot))
     told = os.dup(sys.stdout.fileno())  # the loop closes its own
     try:
         uvloop.run(_work(settings))
     except OnecodeError as failure:
-        # Told rather than printed: all workers would say it, again and again.
+        # Sent rather than printed: all workers would print it, again and again.
         lines = failure.mistakes if isinstance(failure, Misconfigured) else (str(failure),)
-        with suppress(OSError):  # the supervisor is gone
+        with suppress(OSError):  # the supervisor has ended
             os.write(told, _encoded({"failed": lines}))
         return 2 if isinstance(failure, Misconfigured) else 1
     return 0

@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from onecode_server.engine.column_authenticator import ColumnAuthenticator
-from onecode_server.engine.row_reader import RowReader
 from onecode_server.model.trust_list import TrustList
 from onecode_server.model.verdict import Authenticity, Reason
-from onecode_server.rules import columns
+from onecode_server.rules import validity
+from onecode_server.verification.authenticate.by_template import TemplateAuthenticator
+from onecode_server.verification.authenticate.row_reader import RowReader
 
 from tests.fuzz_paths.report import least_of, shortfalls
 from tests.fuzz_paths.run import Case, Run
@@ -35,7 +35,8 @@ async def first(is_planted: Callable[[Case], bool], seed: int = 1) -> Case:
 
 
 async def test_columns_that_forget_the_window_are_found_and_found_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(columns, "in_window", lambda begins_at, *_: np.ones(len(begins_at), bool))
+    ends = validity.has_ended
+    monkeypatch.setattr(validity, "has_ended", lambda at, *rest: ends(at, *rest) & (not isinstance(at, np.ndarray)))
     case = await first(lambda case: case.path.startswith("columns") and Reason.EXPIRED.name in case.expected)
     assert Authenticity.VALID.name in case.got
     again = [found async for found in Run(case.seed, case.world, case.batch).batches(Tally())][-1]
@@ -56,22 +57,26 @@ async def test_rows_that_read_another_level_are_found(monkeypatch: pytest.Monkey
 
 
 async def test_columns_that_stay_with_an_older_list_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    check, lists = ColumnAuthenticator.authenticate, list[TrustList]()
+    check, lists = TemplateAuthenticator.authenticate, list[TrustList]()
 
-    async def authenticate(self: ColumnAuthenticator, codes: Any, trust: TrustList, now: int) -> Any:
+    async def authenticate(self: TemplateAuthenticator, codes: Any, trust: TrustList, now: int) -> Any:
         lists.append(trust)
         return await check(self, codes, lists[0], now)
 
-    monkeypatch.setattr(ColumnAuthenticator, "authenticate", authenticate)
+    monkeypatch.setattr(TemplateAuthenticator, "authenticate", authenticate)
     case = await first(lambda case: "VALID" in case.got and "VALID" not in case.expected)
     assert case.path.startswith("columns")
 
 
 async def test_a_bug_that_the_engine_catches_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fails(*_: object) -> None:
-        raise ZeroDivisionError
+    vouches = validity.may_vouch
 
-    monkeypatch.setattr(columns, "in_bounds", fails)
+    def fails(window: Any, issued_at: Any, now: int) -> Any:
+        if isinstance(issued_at, np.ndarray):
+            raise ZeroDivisionError
+        return vouches(window, issued_at, now)
+
+    monkeypatch.setattr(validity, "may_vouch", fails)
     assert "ZeroDivisionError" in (await first(lambda case: case.path == "the engine")).got
 
 

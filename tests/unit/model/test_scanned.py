@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from onecode_server.formats import base45
+from onecode_server.codes.encodings import base45
 from onecode_server.model.scanned import AROUND_BYTES_MAX, all_bare, bare
 
-steadily = settings(derandomize=True, deadline=None, max_examples=200)
+steadily = settings(max_examples=200)
 CODE = b"NC1:6BF0 %*./:-+$"
 MARK = b"\xef\xbb\xbf"
 SPACES = [bytes((c,)) for c in range(0x21)] + [

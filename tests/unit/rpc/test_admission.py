@@ -7,7 +7,6 @@ import weakref
 import pytest
 
 from onecode_server.errors import Idle, OnecodeError, Overloaded, RequestOverdue
-from onecode_server.metrics import Metrics
 from onecode_server.rpc.admission import (
     GROWTH_BYTES_MAX,
     REQUEST_S,
@@ -25,6 +24,7 @@ from onecode_server.rpc.admission import (
     Waiting,
 )
 from onecode_server.rpc.growth import Growth
+from onecode_server.telemetry.metrics import Metrics
 
 
 class Call:

@@ -13,14 +13,14 @@ import grpc
 import grpc.aio
 import pytest
 
-from onecode_server.engine.concurrency_limit import ConcurrencyLimit
 from onecode_server.errors import NotFound, Overloaded
-from onecode_server.metrics import Metrics
+from onecode_server.recognition.concurrency_limit import ConcurrencyLimit
 from onecode_server.rpc.admission import Admission
 from onecode_server.rpc.growth import Growth
-from onecode_server.rpc.intake import Intake
-from onecode_server.rpc.metered import MeteredServer
+from onecode_server.rpc.instrumented import InstrumentedServer
+from onecode_server.rpc.read_ahead import ReadAhead
 from onecode_server.stores.lane import Lane, Outcome
+from onecode_server.telemetry.metrics import Metrics
 
 from tests.world import World
 
@@ -80,7 +80,7 @@ class Serving:
         self._server = grpc.aio.server()
         self._port = self._server.add_insecure_port("127.0.0.1:0")
         as_they_are = (bytes, bytes)
-        MeteredServer(self._server, self.metrics, self.admission).add_registered_method_handlers(
+        InstrumentedServer(self._server, self.metrics, self.admission).add_registered_method_handlers(
             SERVICE,
             {
                 "Verify": grpc.unary_unary_rpc_method_handler(servicer.verify, *as_they_are),
@@ -190,7 +190,7 @@ async def test_a_stream_that_was_read_ahead_is_gone() -> None:
         yield b"one"
 
     with nothing_left():
-        intake = Intake(messages(), 4, 100, len, asyncio.Event())
+        intake = ReadAhead(messages(), 4, 100, len, asyncio.Event())
         assert await intake.take(4) == [b"one"]
         assert await intake.take(4) == []
         intake.close()
@@ -203,6 +203,6 @@ async def test_a_step_about_an_exception_that_is_not_there_is_gone(tmp_path: Pat
     with nothing_left():
         for _ in range(2):
             with pytest.raises(NotFound):
-                await world.desk.acknowledge("RE-0000000000000000")
+                await world.exception_service.acknowledge("RE-0000000000000000")
         await asyncio.sleep(0)
     await world.store.close()

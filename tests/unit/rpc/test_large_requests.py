@@ -11,7 +11,7 @@ from onecode_server.model.region import is_region_code
 from onecode_server.model.scanned import AROUND_BYTES_MAX, SCAN_BYTES_MAX, bare, enough
 from onecode_server.rpc.large_requests import REQUEST_BYTES_MAX, cut
 from onecode_server.rpc.records import read_record
-from onecode_server.rules.exceptions import REASON_BYTES_MAX
+from onecode_server.rules.recognition_exceptions import REASON_BYTES_MAX
 
 LARGE = 4 * 1024 * 1024 - 1000
 UNKNOWN_FIELD = b"\xfa\x07\x80\x92\xf4\x01" + bytes(4_000_000)

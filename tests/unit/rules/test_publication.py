@@ -3,7 +3,7 @@
 from itertools import permutations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from onecode_server.errors import PreconditionFailed
@@ -257,7 +257,6 @@ records = st.builds(
     ticks,
 )
 of_one = records.map(lambda record: record._replace(publisher=HOME, scope=Scope.NATIONAL))
-modest = settings(derandomize=True, deadline=None, max_examples=100)
 
 
 def known_after(history):
@@ -269,7 +268,6 @@ def known_after(history):
     return known
 
 
-@modest
 @given(st.lists(records, max_size=10) | st.lists(of_one, max_size=10), records | of_one, st.integers(0, 4))
 def test_merging_loses_no_record_that_counts_now_or_ever_will_by_any_clock(history, record, later):
     known, now = known_after(history), (len(history) + later) * TICK
@@ -283,7 +281,6 @@ def test_merging_loses_no_record_that_counts_now_or_ever_will_by_any_clock(histo
                 assert found == meant or (is_bounded and then < now)
 
 
-@modest
 @given(st.lists(records, max_size=10), records)
 def test_merging_twice_is_merging_once(history, record):
     now = len(history) * TICK
@@ -292,7 +289,6 @@ def test_merging_twice_is_merging_once(history, record):
         assert merge(merged, record, now + 9 * LAG_US) is Replay.KNOWN
 
 
-@modest
 @given(st.lists(records, max_size=10), records)
 def test_merging_leaves_the_records_of_other_publishers_and_scopes_alone(history, record):
     known = known_after(history)
@@ -302,7 +298,6 @@ def test_merging_leaves_the_records_of_other_publishers_and_scopes_alone(history
         assert [r for r in merged if (r.publisher, r.scope) != (record.publisher, record.scope)] == others
 
 
-@modest
 @given(st.lists(records, max_size=14) | st.lists(of_one, min_size=10, max_size=40))
 def test_what_is_kept_is_bounded_whatever_is_published(history):
     known = known_after(history)
@@ -310,7 +305,6 @@ def test_what_is_kept_is_bounded_whatever_is_published(history):
         assert len([r for r in known if (r.publisher, r.scope) == who]) <= 1 + RECENT_MAX + PENDING_MAX
 
 
-@modest
 @given(st.lists(of_one, min_size=1, max_size=10), st.lists(of_one, min_size=1, max_size=10))
 def test_joining_loses_no_red_that_is_the_last_word_and_gives_no_revision_twice(one, other):
     now, who = 20 * TICK, (HOME, Scope.NATIONAL)
@@ -325,7 +319,6 @@ def test_joining_loses_no_red_that_is_the_last_word_and_gives_no_revision_twice(
             assert newest(together, *who, now).level is Level.RED
 
 
-@modest
 @given(st.lists(of_one, min_size=1, max_size=4, unique_by=lambda r: r.revision))
 def test_whatever_order_records_come_in_the_highest_revision_is_the_newest(history):
     now = 20 * TICK

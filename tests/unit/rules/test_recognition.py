@@ -2,7 +2,7 @@
 
 import pytest
 
-from onecode_server.model.exception import RecognitionException
+from onecode_server.model.recognition_exception import RecognitionException
 from onecode_server.rules.recognition import is_in_effect, suspension
 
 HOST, HOME = "110000", "420000"

@@ -5,13 +5,14 @@ from dataclasses import replace
 import pytest
 
 from onecode_server.model.code import Claims, Source
+from onecode_server.model.status import Level
 from onecode_server.model.trust_list import Format, IssuerKey, KeyState, Region, TrustList
 from onecode_server.model.verdict import Authenticity, Finding, Reason
 from onecode_server.rules.validity import SKEW_US, is_in_date, key_fault, source_fault, window_fault
 
 ISSUED, NOW = 10 * SKEW_US, 20 * SKEW_US
 KEY = IssuerKey("420000", Format.JWT, b"k1", bytes(32))
-CLAIMS = Claims("420000", bytes(16), "green", "420000", ISSUED, None)
+CLAIMS = Claims("420000", bytes(16), "green", Level.GREEN, ISSUED, None)
 
 REVOKED = Finding(Authenticity.KEY_NOT_VALID, Reason.KEY_REVOKED)
 RETIRED = Finding(Authenticity.KEY_NOT_VALID, Reason.KEY_RETIRED)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from onecode_server.model.exception import RecognitionException
+from onecode_server.model.recognition_exception import RecognitionException
 from onecode_server.model.status import Level, Scope, StatusRecord, Token
 from onecode_server.stores import layout
 from onecode_server.stores.protocol import KnownList, TokenKey
@@ -39,7 +39,7 @@ def record_bytes(record: StatusRecord) -> int:
     return 11 + revision_bytes + delay_bytes + (0 if record.expires_at is None else 8)
 
 
-modest = settings(derandomize=True, deadline=None, max_examples=200)
+modest = settings(max_examples=200)
 
 
 @modest

@@ -5,7 +5,7 @@ import stat
 import pytest
 
 from onecode_server.errors import StoreUnavailable
-from onecode_server.model.exception import RecognitionException
+from onecode_server.model.recognition_exception import RecognitionException
 from onecode_server.model.status import Level, Scope, StatusRecord, Token
 from onecode_server.stores.lmdb import LmdbStore
 from onecode_server.stores.protocol import KnownList, Publication, RecordsChange, Selection, TokenKey

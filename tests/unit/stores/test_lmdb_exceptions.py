@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from onecode_server.errors import NotFound
-from onecode_server.model.exception import RecognitionException
+from onecode_server.model.recognition_exception import RecognitionException
 from onecode_server.stores.lmdb import LmdbStore
 from onecode_server.stores.lmdb_exceptions import ARCHIVED_AFTER_US, ARCHIVED_MAX
 from onecode_server.stores.protocol import ExceptionChange, ExceptionView, Place, Selection

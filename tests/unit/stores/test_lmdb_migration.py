@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from onecode_server.model.exception import RecognitionException
+from onecode_server.model.recognition_exception import RecognitionException
 from onecode_server.stores.lmdb import LmdbStore
 from onecode_server.stores.lmdb_exceptions import ARCHIVED_AFTER_US
 from onecode_server.stores.protocol import Selection

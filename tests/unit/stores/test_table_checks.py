@@ -6,7 +6,7 @@ from typing import Any
 import lmdb
 import pytest
 
-from onecode_server.model.exception import RecognitionException
+from onecode_server.model.recognition_exception import RecognitionException
 from onecode_server.stores.lmdb import LmdbStore
 from onecode_server.stores.lmdb_audit import BLOCK_ENTRIES, KEPT_MIN
 from onecode_server.stores.lmdb_check import check

@@ -13,9 +13,11 @@ import pytest
 import pytest_asyncio
 
 from onecode_server.errors import OnecodeError
-from onecode_server.metrics import SupervisorMetrics
+from onecode_server.telemetry.metrics import SupervisorMetrics
 from onecode_server.workers import slot as slots
 from onecode_server.workers.slot import Slot
+
+pytestmark = pytest.mark.slow
 
 WAIT_S = 60
 """Only a machine that is busy with other things takes as long."""
@@ -100,7 +102,7 @@ async def test_a_worker_that_never_serves_though_it_could_is_killed(keep: Keep, 
 async def test_a_worker_that_waits_for_a_trust_list_is_left_to_wait(keep: Keep, caplog, monkeypatch):
     waits = (SERVES + ANSWERS).replace("True}", "False}").replace(", serves=True", "")
     slot = await keep(waits)
-    await eventually(lambda: slot._has_spoken)
+    await eventually(lambda: slot._has_reported)
     monkeypatch.setattr(slots, "STARTING_S", 0.2)  # not before: an interpreter may take longer to start
     await asyncio.sleep(1)
     assert logged(caplog, "does not answer") == []

@@ -1,14 +1,14 @@
 """Builds the kernel: run by the package's own build (setup.py), never by the server.
 
-The extension is optional: where no compiler is, or it fails, the package installs all the same and checks signatures
-with PyNaCl. The declarations below are the header's; the compiler holds them against it.
+The extension is optional: without a compiler, or where the build fails, the package installs all the same and checks
+signatures with PyNaCl. The declarations below are the header's; the compiler checks that they agree.
 """
 
 from pathlib import Path
 
 from cffi import FFI
 
-_HERE = Path("server/onecode_server/crypto/kernel")  # relative to setup.py: where setuptools wants its sources
+_HERE = Path("server/onecode_server/crypto/kernel")  # relative to setup.py, as setuptools requires
 _SOURCES = sorted(str(file) for file in _HERE.glob("*.c"))
 _HEADERS = sorted(str(file) for file in _HERE.glob("*.h"))
 
@@ -30,8 +30,8 @@ ffibuilder.set_source(
     sources=_SOURCES,
     depends=_HEADERS,
     include_dirs=[str(_HERE)],
-    # -O3 unrolls the loops over limbs, without which vectors are spilled at every turn: six times slower.
-    # Hidden, since a library that the process has loaded for all would else put its own point_add in the place of ours.
+    # -O3 unrolls the loops over limbs; without it vectors are spilled in every iteration: six times slower. Symbols are
+    # hidden: else a point_add of a library that the process has loaded globally could replace the kernel's own.
     extra_compile_args=["-std=c11", "-O3", "-fvisibility=hidden"],
     optional=True,
 )

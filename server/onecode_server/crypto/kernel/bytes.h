@@ -1,4 +1,4 @@
-/* Words as bytes. Compilers make one instruction of each. */
+/* Words as bytes. Compilers turn each function into one instruction. */
 #ifndef ONECODE_BYTES_H
 #define ONECODE_BYTES_H
 

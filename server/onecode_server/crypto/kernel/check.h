@@ -1,4 +1,4 @@
-/* What the implementations of a check share: how a batch is given, and what each item comes to before any point. */
+/* The common part of the implementations of a check: a batch as given, and the values of an item before any point. */
 #ifndef ONECODE_CHECK_H
 #define ONECODE_CHECK_H
 
@@ -7,7 +7,7 @@
 
 #include "table.h"
 
-/* A batch as onecode_check() was given it. */
+/* The arguments of onecode_check(). */
 typedef struct {
     const base_table *base;
     const void *const *key_tables;
@@ -16,7 +16,7 @@ typedef struct {
     const uint64_t *ends;
 } batch;
 
-/* One item of a batch. `key` is NULL where no answer but "no" is possible: the key has no table, or S is L or more. */
+/* One item of a batch. `key` is NULL where the answer is 0 already: the key has no table, or S is L or more. */
 typedef struct {
     const key_table *key;
     const uint8_t *signature;

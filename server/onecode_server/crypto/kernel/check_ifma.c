@@ -17,7 +17,7 @@
 
 _Static_assert(sizeof(void *) == 8, "a plan reckons addresses in lanes of 64 bits, which x32 does not have");
 
-/* The eight items of a group. Lanes that have nothing to check add the neutral element. */
+/* The eight items of a group. Lanes without an item add the neutral element. */
 typedef struct {
     const uint8_t *r[LANES];
     const uint8_t *a[LANES];
@@ -28,7 +28,7 @@ typedef struct {
     __mmask8 checked;
 } group;
 
-/* Extended coordinates with Y + X and Y - X in the place of X and Y: that is how they are used. */
+/* Extended coordinates with Y + X and Y - X in the place of X and Y, as the additions use them. */
 typedef struct {
     fe8 y_plus_x, y_minus_x, z, t;
 } point8;
@@ -44,7 +44,7 @@ static void fill_group(group *g, const batch *b, size_t first, int count)
         const int has_work = lane < count && it.key != NULL;
         g->r[lane] = it.signature;
         g->key[lane] = has_work ? it.key : NULL;
-        g->a[lane] = has_work ? it.key->public_key : it.signature; /* hashed all the same, and not used */
+        g->a[lane] = has_work ? it.key->public_key : it.signature; /* hashed too, and not used */
         g->message[lane] = it.message;
         g->message_bytes[lane] = has_work ? it.message_bytes : 0;
         s[lane] = it.s;
@@ -53,7 +53,7 @@ static void fill_group(group *g, const batch *b, size_t first, int count)
     sha512x8_challenge(wide, g->r, g->a, g->message, g->message_bytes);
     for (int lane = 0; lane < LANES; lane++) {
         const scalar k = scalar_reduce(wide[lane]);
-        for (int word = 0; word < 4; word++) { /* 0 where there is nothing to check */
+        for (int word = 0; word < 4; word++) { /* 0 in lanes without an item */
             g->s[word][lane] = g->key[lane] ? s[lane].word[word] : 0;
             g->k[word][lane] = g->key[lane] ? k.word[word] : 0;
         }
@@ -77,7 +77,7 @@ static inline void fetch_ahead(const plan *p, int step)
     }
 }
 
-/* sum + multiple in every lane, or - where `negative` says so. */
+/* sum + multiple in every lane, or sum - multiple in the lanes of `negative`. */
 static inline point8 add_multiples(const point8 *sum, const multiple *const address[LANES], __mmask8 negative)
 {
     u64x8 low[LANES], high[LANES];

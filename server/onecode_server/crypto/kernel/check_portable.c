@@ -7,13 +7,13 @@
 /* How many steps ahead multiples are fetched: a read from main memory takes about as long as one step. */
 #define AHEAD 4
 
-/* What each step adds, or subtracts. */
+/* The multiple that each step adds or subtracts. */
 typedef struct {
     const multiple *multiple[STEPS];
     uint8_t negative[STEPS];
 } plan;
 
-/* Plans the steps for one scalar, from `step` on; `neutral` is where its table begins. Returns the next step. */
+/* Plans the steps for one scalar, from `step` on; `neutral` is the beginning of its table. Returns the next step. */
 static inline int plan_steps(plan *p, int step, const multiple *neutral, const scalar *biased, int bits, int windows)
 {
     for (int i = 0; i <= windows; i++) {

@@ -1,4 +1,4 @@
-/* What is seldom asked of the field: inverses, roots, the canonical form. */
+/* The rarely used operations of the field: inverses, roots, the canonical form. */
 #include "field.h"
 
 #include "bytes.h"
@@ -47,7 +47,7 @@ static fe square_times(const fe *a, int times)
     return out;
 }
 
-/* a^(2^250 - 1), and a^11 beside it: what both powers below begin with. x_n is a^(2^n - 1), made by doubling n. */
+/* a^(2^250 - 1), and also a^11: the beginning of both powers below. x_n is a^(2^n - 1), made by doubling n. */
 static fe power_250(const fe *a, fe *a11)
 {
     fe t = fe_square(a);              /* 2 */

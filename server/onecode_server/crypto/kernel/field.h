@@ -1,7 +1,7 @@
 /* Integers modulo p = 2^255 - 19, as five limbs of 51 bits: the value is the sum of limb[i] * 2^(51 i).
  *
  * Limbs may be larger than 51 bits, and two bounds say how much:
- *   reduced   every limb < 2^51 + 2^13: what fe_mul, fe_square and fe_load give
+ *   reduced   every limb < 2^51 + 2^13: what fe_mul, fe_square and fe_load return
  *   loose     every limb < 2^54: what fe_mul and fe_square take. Sums and differences of reduced elements are loose.
  * The comment at each function shows that nothing overflows within them. */
 #ifndef ONECODE_FIELD_H
@@ -19,7 +19,7 @@ __extension__ typedef unsigned __int128 u128; /* gcc and clang have it on every 
 
 extern const fe FE_ZERO, FE_ONE, FE_HALF, FE_D, FE_2D, FE_SQRT_MINUS_ONE;
 
-/* Reduced + reduced < 2^52 + 2^14: loose. Reduced + loose < 2^55 is never asked for. */
+/* Reduced + reduced < 2^52 + 2^14: loose. Reduced + loose < 2^55 never occurs. */
 static inline fe fe_add(const fe *a, const fe *b)
 {
     fe sum;
@@ -42,7 +42,7 @@ static inline fe fe_sub(const fe *a, const fe *b)
 /* Products of loose elements, column by column, each column's carry going into the next: with that order the compiler
  * keeps one column in registers at a time (7 % faster than five columns and then their carries).
  *
- * 2^255 is 19: what passes the top comes back at the bottom 19 times. With limbs < 2^54, 19 times a limb is < 2^59, and
+ * 2^255 is 19: multiples of 2^255 are added at the bottom, 19 times. With limbs < 2^54, 19 times a limb is < 2^59, and
  * a column is at most (1 + 4 * 19) * 2^108 < 2^115. A carry is < 2^64 therefore, and a column with it still < 2^115. The
  * last column has no factor 19: it is < 2^111 with its carry, its own carry < 2^60, and 19 times that < 2^64. So limb 0
  * ends below 2^51, its second carry is below 2^13, and limb 1 below 2^51 + 2^13. */
@@ -90,13 +90,13 @@ static inline fe fe_square(const fe *a)
     return out;
 }
 
-/* The one element with every limb < 2^51 and a value < p. Takes loose. */
+/* The canonical element, with every limb < 2^51 and a value < p. Takes loose. */
 fe fe_freeze(const fe *a);
 
-/* 1 / a, and 0 for 0 (a^(p-2)). Takes loose, gives reduced. */
+/* 1 / a, and 0 for 0 (a^(p-2)). Takes loose, returns reduced. */
 fe fe_invert(const fe *a);
 
-/* a^((p-5)/8), the heart of a square root (RFC 8032, section 5.1.3). Takes loose, gives reduced. */
+/* a^((p-5)/8), the main part of a square root (RFC 8032, section 5.1.3). Takes loose, returns reduced. */
 fe fe_power_p58(const fe *a);
 
 /* The lower 255 bits of 32 bytes, little-endian: limbs < 2^51, but the value may be p or more. */

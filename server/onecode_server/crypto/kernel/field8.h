@@ -2,7 +2,7 @@
  *
  * vpmadd52 multiplies the low 52 bits of two lanes and adds the low or the high 52 bits of the product to a third. Its
  * operands must therefore be below 2^52, and one bound is enough:
- *   reduced   every limb < 2^51 + 2^16: what fe8_reduce gives, and what fe8_product takes
+ *   reduced   every limb < 2^51 + 2^16: what fe8_reduce returns, and fe8_product takes
  *
  * Products stay unreduced, as five columns, until they have been added or subtracted: that saves the reductions that sums
  * and differences would need before they can be multiplied again. Bounds of columns are in units of 2^52. */
@@ -36,7 +36,7 @@ static inline uint64_t bias8(int i)
 static inline u64x8 times19(u64x8 a)
 {
     u64x8 nineteen = all8(19);
-    __asm__("" : "+v"(nineteen)); /* else gcc makes shifts and sums of it: a tenth slower in all */
+    __asm__("" : "+v"(nineteen)); /* else gcc replaces it by shifts and sums: a tenth slower in all */
     return _mm512_mullo_epi64(a, nineteen);
 }
 
@@ -51,7 +51,7 @@ static inline wide8 fe8_product(const fe8 *a, const fe8 *b, int biased)
 {
     u64x8 column[10];
     wide8 out;
-    for (int k = 0; k < 10; k++) /* half of the bias, since all that stands here is doubled below */
+    for (int k = 0; k < 10; k++) /* half of the bias, since these columns are doubled below */
         column[k] = biased && k < 5 ? all8(bias8(k) / 2) : _mm512_setzero_si512();
     for (int i = 0; i < 5; i++)
         for (int j = 0; j < 5; j++)
@@ -83,8 +83,8 @@ static inline wide8 wide8_sub(const wide8 *a, const wide8 *b)
     return out;
 }
 
-/* For columns below 1024 units, 2^62: a carry is below 2^11, and 19 times that below 2^16. The largest that is asked for
- * is a biased product and another: 256 + 2 * 126.4 units. */
+/* For columns below 1024 units, 2^62: a carry is below 2^11, and 19 times that below 2^16. The largest input is
+ * a biased product and another: 256 + 2 * 126.4 units. */
 static inline fe8 fe8_reduce(const wide8 *a)
 {
     const u64x8 mask = all8((UINT64_C(1) << 51) - 1);
@@ -106,7 +106,7 @@ static inline fe8 fe8_mul(const fe8 *a, const fe8 *b)
     return fe8_reduce(&product);
 }
 
-/* As fe8_mul: inversions are too few for a squaring of its own to show. */
+/* The same as fe8_mul: inversions are too few for a separate squaring to save time. */
 static inline fe8 fe8_square_times(const fe8 *a, int times)
 {
     fe8 out = *a;
@@ -115,7 +115,7 @@ static inline fe8 fe8_square_times(const fe8 *a, int times)
     return out;
 }
 
-/* Carries from limb to limb, and leaves limbs 0 to 3 below 2^51; returns what limb 4 has above 51 bits. */
+/* Carries from limb to limb, and leaves limbs 0 to 3 below 2^51; returns the bits of limb 4 above 51. */
 static inline u64x8 carry_up(fe8 *a)
 {
     const u64x8 mask = all8((UINT64_C(1) << 51) - 1);
@@ -128,9 +128,9 @@ static inline u64x8 carry_up(fe8 *a)
     return over;
 }
 
-/* The one element with every limb below 2^51 and a value below p. A reduced element is below 2^255 + 2^221; after the
- * first pass it is below 2^255, or just above 0 with what came over. It is p or more where adding 19 carries out of 255
- * bits, and that 19 is then what is to be added. */
+/* The canonical element: every limb below 2^51 and the value below p. A reduced element is below 2^255 + 2^221; after
+ * the first pass it is below 2^255, or just above 0 with the carry added. It is p or more where adding 19 carries out of
+ * 255 bits, and then that 19 is added. */
 static inline fe8 fe8_freeze(const fe8 *a)
 {
     fe8 out = *a;

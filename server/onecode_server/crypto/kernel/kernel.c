@@ -1,4 +1,4 @@
-/* The contract's functions: which implementation runs where. */
+/* The functions of the contract, which select the implementation. */
 #include "check.h"
 
 #if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))

@@ -1,4 +1,4 @@
-/* What eight checks at a time add up: the digits of eight scalars, as addresses of multiples. */
+/* The terms of eight checks at a time: the digits of eight scalars, as addresses of multiples. */
 #ifndef ONECODE_PLAN8_H
 #define ONECODE_PLAN8_H
 
@@ -8,13 +8,14 @@
 #define LANES 8
 #define STEPS (BASE_WINDOWS + 1 + KEY_WINDOWS + 1)
 
-/* What each step adds: the addresses of eight multiples, and which of them are to be subtracted. */
+/* The terms of each step: the addresses of eight multiples, and which of them are to be subtracted. */
 typedef struct {
     const multiple *address[STEPS][LANES];
     __mmask8 negative[STEPS];
 } plan;
 
-/* The addresses of one step: multiple |digit| of a row that begins `row` multiples behind the neutral one, or that. */
+/* The addresses of one step: multiple |digit| of a row that begins `row` multiples after the neutral one, or the
+ * neutral one. */
 static inline void plan_step(plan *p, int step, u64x8 tables, u64x8 digit, int row)
 {
     const u64x8 index = _mm512_add_epi64(_mm512_abs_epi64(digit), all8((uint64_t)row));
@@ -29,7 +30,7 @@ static inline void add_bias(u64x8 out[4], const uint64_t words[4][LANES], const 
     __mmask8 carry = 0;
     for (int i = 0; i < 4; i++) {
         const u64x8 word = _mm512_loadu_si512(words[i]), sum = _mm512_add_epi64(word, all8(bias->word[i]));
-        /* No word of the biases is all ones, so that a carry cannot cause another where the sum has made none. */
+        /* No word of the biases is all ones, so that a carry cannot cause another where the sum had none. */
         out[i] = _mm512_mask_add_epi64(sum, carry, sum, all8(1));
         carry = _mm512_cmplt_epu64_mask(out[i], word);
     }

@@ -1,4 +1,4 @@
-/* What is done to a point outside the sum of multiples: reading, comparing, general addition. */
+/* Operations on points outside of the sum of multiples: reading, comparing, general addition. */
 #include "point.h"
 
 #include "bytes.h"

@@ -13,7 +13,7 @@ typedef struct {
 } point;
 
 /* A point of a table: y + x, y - x and 2 d x y of its affine coordinates, every limb < 2^51. 128 bytes are two cache
- * lines, and the limbs lie ready to be multiplied. */
+ * lines, and the limbs need no conversion before a multiplication. */
 typedef struct {
     fe y_plus_x, y_minus_x, xy_2d;
     uint64_t unused;
@@ -28,11 +28,11 @@ point point_negate(const point *p);
 /* Tells whether a point's order divides 8: 1 or 0. */
 int point_is_small(const point *p);
 
-/* Reads a canonical encoding (RFC 8032, section 5.1.3). Returns 1, or 0 where the bytes are none. */
+/* Reads a canonical encoding (RFC 8032, section 5.1.3). Returns 1, or 0 where the bytes are no such encoding. */
 int point_decode(point *p, const uint8_t in[32]);
 
-/* Tells whether 32 bytes are the canonical encoding of a point of small order, of which there are eight: 1 or 0. It is 1
- * as well for the two that give an x of 0 a sign: callers have refused these, or do so besides. */
+/* Tells whether 32 bytes are the canonical encoding of a point of small order, of which there are eight: 1 or 0. It is
+ * also 1 for the two encodings with a sign for an x of 0, which callers refuse separately. */
 int point_encoding_is_small(const uint8_t in[32]);
 
 /* Tells whether 32 bytes are the canonical encoding of p: 1 or 0. `z_inverse` is 1/Z. */

@@ -47,7 +47,7 @@ int scalar_is_reduced(const scalar *a)
 
 /* With x < 2^512 and b = 2^64: q = ((x / b^3) * MU) / b^5, each division rounded down, is the quotient of x by L or up
  * to two less (Handbook of Applied Cryptography, 14.42: k = 4 words, and L > b^3). So x - q L < 3 L < 2^254, and it is
- * enough to reckon its lowest five words. */
+ * enough to compute its lowest five words. */
 scalar scalar_reduce(const uint64_t wide[8])
 {
     uint64_t product[10] = {0};

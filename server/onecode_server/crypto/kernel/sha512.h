@@ -10,8 +10,8 @@
 extern const uint64_t SHA512_ROUND[80];
 extern const uint64_t SHA512_START[8];
 
-/* How many blocks R || A || M takes, with a byte of padding and 16 of length behind it: its bits, of which the upper 8
- * bytes stay 0 since no memory holds 2^61 bytes. */
+/* The number of blocks of R || A || M, a byte of padding and 16 bytes of its length in bits. The upper 8 of these stay
+ * 0, since no memory holds 2^61 bytes. */
 static inline size_t sha512_blocks(size_t message_bytes)
 {
     return (64 + message_bytes + 17 + SHA512_BLOCK_BYTES - 1) / SHA512_BLOCK_BYTES;

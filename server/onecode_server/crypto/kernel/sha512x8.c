@@ -75,7 +75,7 @@ void sha512x8_challenge(uint64_t wide[8][8], const uint8_t *const r[8], const ui
             }
         }
         for (int half = 0; half < 2; half++) {
-            for (int lane = 0; lane < 8; lane++) /* a lane that has ended is worked on all the same, and left out below */
+            for (int lane = 0; lane < 8; lane++) /* a lane that has ended is computed too, and ignored below */
                 w[8 * half + lane] = running >> lane & 1 ? _mm512_loadu_si512(blocks[lane] + 64 * half) : _mm512_setzero_si512();
             transpose8(w + 8 * half);
         }

@@ -1,4 +1,4 @@
-/* Tables are made once for a key: window by window, every multiple by adding the one before. */
+/* Builds the table of a key, once: window by window, each multiple from the one before by an addition. */
 #include "table.h"
 
 #include <string.h>
@@ -58,7 +58,7 @@ int onecode_make_key_table(void *out, const uint8_t public_key[32])
     memcpy(table->public_key, public_key, 32);
     memset(table->unused, 0, sizeof table->unused);
     table->neutral = MULTIPLE_NEUTRAL;
-    const point minus = point_negate(&a); /* what is checked is s*B - k*A */
+    const point minus = point_negate(&a); /* the check adds up s*B - k*A */
     write_table(table->multiples, &minus, KEY_BITS, KEY_WINDOWS);
     return 1;
 }

@@ -1,8 +1,8 @@
-/* Tables of multiples, by which s*B and k*A need no doubling: for each window of a scalar's bits, every multiple that
- * the window can ask for.
+/* Tables of multiples, with which s*B and k*A need no doubling: for each window of a scalar's bits, all multiples that
+ * the window can select.
  *
  * A scalar below L is written in windows of `bits` bits, with digits from -2^(bits-1) to 2^(bits-1) - 1 so that half of
- * the multiples do: the other half are their opposites. Adding 2^(bits-1) to every window first makes each digit a
+ * the multiples suffice: the other half are their opposites. Adding 2^(bits-1) to every window first makes each digit a
  * plain group of bits, with no carry from one to the next. The last window takes the bits from `top_bit` up as they
  * are: at most 2^(252 - top_bit), since L is hardly more than 2^252. */
 #ifndef ONECODE_TABLE_H

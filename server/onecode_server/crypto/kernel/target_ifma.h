@@ -1,5 +1,5 @@
-/* Included first by every file that uses AVX-512: those files alone are compiled for it, so that the rest runs on any
- * processor, and the choice is made at run time. */
+/* Included first by every file that uses AVX-512: only those files are compiled for it. The others run on any
+ * processor, and the implementation is chosen at run time. */
 #if defined(__clang__)
 #pragma clang attribute push(__attribute__((target("avx512f,avx512dq,avx512bw,avx512vl,avx512ifma"))), apply_to = function)
 #else

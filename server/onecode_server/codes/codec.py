@@ -1,0 +1,70 @@
+"""The registry of the signed formats of codes. Codecs do no I/O: they turn bytes into a signed code. One file a format.
+
+To add a format, write a module with the members of ``Codec``, and add a name in ``model.trust_list.Format`` and a line
+in ``CODECS``. Formats depend on the model and on the encodings, nothing else.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Protocol
+
+from onecode_server.codes.jwt import codec as jwt
+from onecode_server.codes.national import codec as national
+from onecode_server.codes.paseto import codec as paseto
+from onecode_server.model.code import SignedCode
+from onecode_server.model.trust_list import Format, Region, TrustList
+
+
+class Codec(Protocol):
+    """The interface of a signed format. ``ISSUER``, ``EXPIRY`` and ``NOT_BEFORE`` are its registered claim names;
+    ``TIMES_ARE_TEXT`` tells whether those that are times hold RFC 3339 text or seconds since 1970."""
+
+    @property
+    def PREFIX(self) -> bytes:  # noqa: N802
+        """The prefix of (nearly) all of the format's codes, and of no other format's: see ``codec_of``."""
+        ...
+
+    @property
+    def ISSUER(self) -> str | int: ...  # noqa: N802, D102
+
+    @property
+    def EXPIRY(self) -> str | int: ...  # noqa: N802, D102
+
+    @property
+    def NOT_BEFORE(self) -> str | int: ...  # noqa: N802, D102
+
+    @property
+    def TIMES_ARE_TEXT(self) -> bool: ...  # noqa: N802, D102
+
+    def decode(self, code: bytes) -> SignedCode:
+        """Return the envelope. Raises Malformed."""
+        ...
+
+    def read_claims(self, payload: bytes) -> Mapping[Any, Any]:
+        """Return the claims of an authentic code. Raises Malformed."""
+        ...
+
+    def mint(self, claims: Mapping[Any, Any], key_id: bytes, sign: Callable[[bytes], bytes]) -> bytes:
+        """Return a signed code."""
+        ...
+
+
+CODECS: Final[Mapping[Format, Codec]] = {Format.NATIONAL: national, Format.JWT: jwt, Format.PASETO: paseto}
+"""The signed formats. Opaque codes have no signature, and are identified by the prefixes of the trust list."""
+
+
+def codec_of(code: bytes) -> Codec | None:
+    """Return the codec of the signed format of ``code``, or None.
+
+    National codes and PASETOs have a prefix; a JWT is identified by its structure. The opaque codes of regions are
+    considered only after these, since no random token has the complete structure of a JWT.
+    """
+    for codec in CODECS.values():
+        if code.startswith(codec.PREFIX):
+            return codec
+    return jwt if jwt.is_jwt(code) else None
+
+
+def opaque_home(code: bytes, trust: TrustList) -> Region | None:
+    """Return the region of an opaque code, or None where it is no region's."""
+    region = trust.issuer_of_prefix(code)
+    return region if region is not None and codec_of(code) is None else None

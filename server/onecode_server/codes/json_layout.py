@@ -1,0 +1,90 @@
+"""The layout of JSON claims of one length: the bytes that are fixed, and the places of the values that may differ.
+
+A layout is learned from claims that the general path has read, and then reads others that differ from them only in the
+characters of plain ASCII strings, and the digits of whole numbers and of RFC 3339 times. All else is fixed: names,
+their order, white space, escapes, arrays, and text that is not ASCII. Claims that do not fit are left to the general
+path. So both give the same answers, which a property test checks.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+import numpy as np
+
+from onecode_server.codes.encodings.rfc3339_columns import TimeText
+from onecode_server.codes.json_fields import fields_of
+from onecode_server.codes.layouts import SECOND_US, TIME_DIGITS_MAX, Bytes, Field, Flags, Kind, Times
+from onecode_server.model.trust_list import Path
+
+_PLAIN, _DIGIT, _NONZERO = 1, 2, 4
+_CLASSES: Final = np.zeros(256, np.uint8)
+_CLASSES[0x20:0x7F] = _PLAIN
+_CLASSES[np.frombuffer(b'"\\', np.uint8)] = 0  # these end a string, or escape
+_CLASSES[ord("0") : ord("9") + 1] |= _DIGIT
+_CLASSES[ord("1") : ord("9") + 1] |= _NONZERO
+
+
+class JsonLayout:
+    """The layout of claims that start at byte ``start`` of a row, a multiple of eight."""
+
+    def __init__(self, payload: bytes, start: int) -> None:
+        """Learn the layout of claims that ``bounded_json`` reads. Raises ValueError where they have none."""
+        self._times: dict[Field, TimeText] = {}
+        claims: dict[Path, Field] = {}
+        free: dict[int, int] = {}
+        for path, (kind, begin, end) in fields_of(payload).items():
+            value, field = payload[begin:end], Field(kind, start + begin, start + end)
+            if kind is Kind.NUMBER:
+                free |= dict.fromkeys(range(field.start, field.end), _DIGIT)
+                free[field.start] = _DIGIT if len(value) == 1 else _NONZERO
+            elif kind is Kind.TEXT and (time := _time(value, field.start)):
+                field = Field(Kind.TIME, field.start, field.end)
+                self._times[field] = time
+                free |= dict.fromkeys(time.digits.tolist(), _DIGIT)
+            elif kind is Kind.TEXT and all(_CLASSES[byte] & _PLAIN for byte in value):
+                free |= dict.fromkeys(range(field.start, field.end), _PLAIN)
+            claims[path] = field
+        self.claims: Mapping[Path, Field] = claims
+        self._free, self._classes = np.array([*free], np.int64), np.array([*free.values()], np.uint8)
+        # Eight bytes are compared at once; in the last eight, the bytes after the claims may have any value.
+        size = len(payload) + -len(payload) % 8
+        must, fixed = np.zeros(size, np.uint8), np.zeros(size, np.uint8)
+        must[: len(payload)] = 0xFF
+        must[self._free - start] = 0
+        fixed[: len(payload)] = np.frombuffer(payload, np.uint8)
+        self._must, self._fixed = must.view(np.uint64), (fixed & must).view(np.uint64)
+        self._words = slice(start // 8, (start + size) // 8)
+
+    def fits(self, data: Bytes) -> Flags:
+        """Tell which rows, uint8[n, m], have this layout: bool[n]."""
+        fits = np.asarray(((data.view(np.uint64)[:, self._words] & self._must) == self._fixed).all(axis=1))
+        if fits.any():  # mostly all of them or none
+            fits &= ((_CLASSES.take(data[:, self._free]) & self._classes) == self._classes).all(axis=1)
+            for time in self._times.values():
+                fits &= time.fits(data)
+        return fits
+
+    def text(self, field: Field, octets: bytes) -> str:
+        """Return the value of a field as text; a value that is no string as its JSON text."""
+        return octets.decode()
+
+    def is_time(self, field: Field) -> bool:
+        """Tell whether a field is RFC 3339 text, or a number of so few digits that it is seconds before the end of the
+        year 9999."""
+        return field.kind is Kind.TIME or (field.kind is Kind.NUMBER and field.end - field.start <= TIME_DIGITS_MAX)
+
+    def times(self, data: Bytes, field: Field) -> Times:
+        """Return the times in a field of rows that fit, in Unix microseconds: int64[n]."""
+        if field.kind is Kind.TIME:
+            return self._times[field].times(data)
+        powers = 10 ** np.arange(field.end - field.start - 1, -1, -1)
+        digits = data[:, field.start : field.end] - np.uint8(ord("0"))
+        times: Times = digits @ powers * SECOND_US
+        return times
+
+
+def _time(value: bytes, start: int) -> TimeText | None:
+    try:
+        return TimeText(value, start)
+    except ValueError:
+        return None

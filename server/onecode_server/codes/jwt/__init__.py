@@ -1,0 +1,1 @@
+"""JWT codes (RFC 7519) with EdDSA."""

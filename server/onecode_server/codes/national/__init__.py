@@ -1,0 +1,1 @@
+"""National codes: COSE_Sign1 in Base45."""

@@ -1,0 +1,1 @@
+"""Publication of status records, and the migration of stores from earlier layouts."""

@@ -1,0 +1,179 @@
+"""The publisher: it resolves the subjects of status records, applies the rules of publication, and stores records."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from onecode_server.codes import opaque
+from onecode_server.codes.codec import opaque_home
+from onecode_server.errors import Malformed
+from onecode_server.model.code import CODE_BYTES_MAX, Scan
+from onecode_server.model.region import is_region_code
+from onecode_server.model.scanned import bare
+from onecode_server.model.status import SUBJECT_BYTES, Scope, StatusRecord
+from onecode_server.model.subject import LOCAL_ID_BYTES_MAX, pseudonym, token_subject
+from onecode_server.model.trust_list import Region
+from onecode_server.rules.publication import Rejection, Replay, alive, merge, rejection, set_back
+from onecode_server.stores.protocol import Publication, Records, RecordsChange, Store, TokenKey
+from onecode_server.system.clock import Clock
+from onecode_server.telemetry.metrics import Metrics
+from onecode_server.trust.source import TrustSource
+from onecode_server.verification.authenticate.tokens import TokenReader
+from onecode_server.verification.verifier import Verifier
+
+SLICE_RECORDS: Final = 200
+"""Records that are handled before other work on the event loop has a turn: about 2 ms."""
+
+
+_OUTCOMES: Final = {None: "known", Rejection.SUPERSEDED: "superseded", Rejection.REVISION_CONFLICT: "conflict"}
+"""The outcome under which a record that was not stored is counted."""
+
+
+class LocalSubject(NamedTuple):
+    """A subject by its home region and that region's own identifier."""
+
+    region: str
+    id: str
+
+
+SubjectName = bytes | LocalSubject | Scan
+"""A subject by its pseudonym (16 bytes), by local identifier, or by a code as scanned."""
+
+
+class Resolved(NamedTuple):
+    """The subject of a name: its pseudonym, its home if known, and its token if an opaque code named it."""
+
+    subject: bytes
+    home: str | None
+    token: TokenKey | None = None
+
+
+class Publisher:
+    """Writes records to the store. ``pseudonym_key`` is 32 bytes."""
+
+    def __init__(
+        self,
+        trust: TrustSource,
+        verifier: Verifier,
+        tokens: TokenReader,
+        store: Store,
+        pseudonym_key: bytes,
+        metrics: Metrics,
+        clock: Clock,
+    ) -> None:
+        self._trust = trust
+        self._verifier = verifier
+        self._tokens = tokens
+        self._store = store
+        self._key = pseudonym_key
+        self._metrics = metrics
+        self._clock = clock
+
+    async def publish(self, records: Sequence[tuple[SubjectName, StatusRecord]]) -> list[Rejection | None]:
+        """Write the records in one commit, on disk on return. Return for each record the rule that it broke, or None.
+
+        A record that equals a known one changes nothing and is counted, so replays are harmless. A record with a lower
+        revision than a known one is SUPERSEDED, which is not a failure either. Raises StoreUnavailable, NotServing.
+        """
+        results: list[Rejection | None] = [None] * len(records)
+        allowed: list[tuple[int, Publication]] = []
+        for index, (name, record) in enumerate(records):
+            if index % SLICE_RECORDS == SLICE_RECORDS - 1:
+                await asyncio.sleep(0)  # other work on the event loop has a turn
+            judged = await self._judge(name, record)
+            if isinstance(judged, Rejection):
+                results[index] = judged
+            else:
+                allowed.append((index, judged))
+        order = iter([index for index, _ in allowed])
+
+        def join(known: Records, record: StatusRecord) -> Records | None:
+            # The clock is read inside the transaction, so that the wait for it does not make the time too old.
+            index, joined = next(order), merge(known, record, self._clock())
+            if isinstance(joined, Rejection):
+                results[index] = joined
+                return None
+            return known if joined is Replay.KNOWN else joined
+
+        taken = await self._store.publish([item for _, item in allowed], join) if allowed else []
+        self._count(results, sum(taken))
+        return results
+
+    async def reset_revision(self, subject: bytes, publisher: str, scope: Scope, to: int) -> int:
+        """Set the last revision of a publisher, subject (16 bytes) and scope back to ``to``; return the former one.
+
+        Levels and times stay; an audit entry is written. Raises PreconditionFailed, StoreUnavailable.
+        """
+        was = 0
+
+        def change(known: Records) -> RecordsChange:
+            nonlocal was
+            records = set_back(known, publisher, scope, to)
+            was = max(r.revision for r in known if (r.publisher, r.scope) == (publisher, scope))
+            details = {"publisher": publisher, "scope": scope.name, "from": was, "to": to}
+            return RecordsChange(records, "revision reset", details)
+
+        await self._store.amend(subject, change)
+        return was
+
+    async def known(self, subject: bytes) -> Records:
+        """Return the records of a subject (16 bytes) that count now or may count later. Raises StoreUnavailable."""
+        return alive(await self._store.records(subject), self._clock())
+
+    async def _judge(self, name: SubjectName, record: StatusRecord) -> Publication | Rejection:
+        whom = await self.resolve(name)
+        if whom is None:
+            return Rejection.INVALID_SUBJECT
+        if broken := rejection(record, whom.home, self._trust.current):
+            return broken
+        # Only the region that issued a token publishes it; other publishers add a record, but not the token.
+        is_issued = record.publisher == whom.home and record.scope is Scope.NATIONAL
+        return Publication(whom.subject, record, whom.token if is_issued else None)
+
+    def _count(self, results: Sequence[Rejection | None], taken: int) -> None:
+        counts = dict.fromkeys(("taken", "known", "superseded", "conflict", "rejected"), 0)
+        for result in results:
+            counts[_OUTCOMES.get(result, "rejected")] += 1
+        counts |= {"taken": taken, "known": counts["known"] - taken}
+        for outcome, count in counts.items():
+            self._metrics.published.labels(outcome).inc(count)
+
+    async def resolve(self, name: SubjectName) -> Resolved | None:
+        """Return the subject of a name, or None if the name is not valid."""
+        if isinstance(name, Scan):
+            return await self._bearer(name)
+        if isinstance(name, LocalSubject):
+            return self._local(name)
+        return Resolved(name, None) if len(name) == SUBJECT_BYTES else None
+
+    def _local(self, name: LocalSubject) -> Resolved | None:
+        try:
+            size = len(name.id.encode())
+        except UnicodeEncodeError:  # a lone surrogate, which JSON can contain
+            return None
+        if not is_region_code(name.region) or not 0 < size <= LOCAL_ID_BYTES_MAX:
+            return None
+        return Resolved(pseudonym(self._key, name.region, name.id), name.region)
+
+    async def _bearer(self, scan: Scan) -> Resolved | None:
+        code = bare(scan.code)
+        if len(code) > CODE_BYTES_MAX:  # checked first, because finding the format reads the whole code
+            return None
+        region = opaque_home(code, self._trust.current)
+        if region is not None:
+            if not _is_token(code, region):  # no check would accept it
+                return None
+            key = self._tokens.key_of(region.code, code)
+            return Resolved(token_subject(key.digest), region.code, key)
+        check = await self._verifier.authenticate(scan)
+        if check.finding is not None or check.claims is None:
+            return None
+        return Resolved(check.claims.subject, check.claims.home)
+
+
+def _is_token(code: bytes, region: Region) -> bool:
+    try:
+        opaque.check(code, region.prefix)
+    except Malformed:
+        return False
+    return True

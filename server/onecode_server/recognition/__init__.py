@@ -1,0 +1,1 @@
+"""Recognition exceptions: the service that changes them, their list, and the cache that the verifier uses."""

@@ -1,0 +1,247 @@
+"""Wraps each method: calls are counted and timed under the gRPC ecosystem's metric names, and a failure becomes a
+status. Method names come from the registered services, never from a caller."""
+
+import asyncio
+import inspect
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import aclosing
+from typing import Any, Final
+
+import grpc
+import grpc.aio
+from google.protobuf.message import DecodeError
+
+from onecode_server.errors import InvalidRequest, OnecodeError
+from onecode_server.rpc.admission import Admission, Requests, Running, Stream
+from onecode_server.rpc.failures import Failure, failure_of
+from onecode_server.rpc.large_requests import REQUEST_BYTES_MAX, cut
+from onecode_server.telemetry.metrics import Metrics
+
+_log = logging.getLogger(__name__)
+_Context = grpc.aio.ServicerContext[Any, Any]
+_Behaviour = Callable[[_Context], Awaitable[Any]]
+_Handler = Any  # grpc.RpcMethodHandler, which is generic to type checkers only
+
+DEADLINE_SLACK_S: Final = 0.05
+"""The tolerance between two clocks: the caller's clock ends a call, which may be known here a moment before our own
+clock reaches the deadline."""
+
+
+class InstrumentedServer:
+    """Takes services as ``server`` does, and registers their wrapped methods with it.
+
+    It is no interceptor, since gRPC calls interceptors at every call. It registers generic handlers, since gRPC (1.84
+    and later) waits with a task for each registered method at every call: a quarter more instructions with our 16
+    methods.
+    """
+
+    def __init__(self, server: grpc.aio.Server, metrics: Metrics, admission: Admission) -> None:
+        self._server = server
+        self._metrics = metrics
+        self._admission = admission
+
+    def add_generic_rpc_handlers(self, handlers: Sequence[_Handler]) -> None:
+        """Do nothing: the generated code also gives the same methods by name."""
+
+    def add_registered_method_handlers(self, service: str, handlers: Mapping[str, _Handler]) -> None:
+        """Take the methods of a service."""
+        wrapped = {name: self._wrap(handler, service, name) for name, handler in handlers.items()}
+        self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, wrapped),))
+
+    def _wrap(self, handler: Any, service: str, name: str) -> Any:
+        kind = _KINDS[bool(handler.request_streaming), bool(handler.response_streaming)]
+        meter = _Meter(self._metrics, (kind, service, name), handler)
+        admission = self._admission
+        # All methods are registered with a stream of requests, which is the same on the wire: for a single request gRPC
+        # would wait itself, without a limit of time, before any code here knows of the call. There is no deserializer:
+        # the meter reads the bytes, so that bytes that are no message are counted and answered too.
+        if handler.response_streaming:
+            if handler.request_streaming:
+                wrapped = _streaming(handler.stream_stream, meter, admission)
+            else:
+                wrapped = _watching(handler.unary_stream, meter, admission)
+            return grpc.stream_stream_rpc_method_handler(wrapped, None, meter.write)
+        running = admission.running(service, name)
+        return grpc.stream_unary_rpc_method_handler(_single(handler.unary_unary, meter, admission, running))
+
+
+_KINDS = {
+    (False, False): "unary",
+    (True, False): "client_stream",
+    (False, True): "server_stream",
+    (True, True): "bidi_stream",
+}
+
+
+class _Meter:
+    """Counts the calls of one method. Its labels are looked up once, not at every call."""
+
+    def __init__(self, metrics: Metrics, method: tuple[str, str, str], handler: _Handler) -> None:
+        self._handled = metrics.rpc_handled
+        self._ok = metrics.rpc_handled.labels(*method, "OK")
+        self._method = method
+        self._deserialize = handler.request_deserializer
+        self._serialize = handler.response_serializer
+        self._started = metrics.rpc_started.labels(*method)
+        self._seconds = metrics.rpc_seconds.labels(*method)
+        self._received = metrics.rpc_received.labels(*method)
+        self.sent = metrics.rpc_sent.labels(*method)
+
+    def read(self, message: bytes) -> Any:
+        """Count a request and return it as its message. Raises InvalidRequest."""
+        self._received.inc()
+        try:
+            request = self._deserialize(message)
+        except DecodeError:
+            raise InvalidRequest("REQUEST_MALFORMED", "the request is not this method's message") from None
+        return request if len(message) <= REQUEST_BYTES_MAX else cut(request)
+
+    def write(self, response: Any) -> bytes:
+        """Return the bytes of a response, which may be bytes already."""
+        written: bytes = response if isinstance(response, bytes) else self._serialize(response)
+        return written
+
+    async def run(self, behaviour: _Behaviour, context: _Context) -> Any:
+        """Run a call to its end and count its result. Return its response, or None where it has failed."""
+        self._started.inc()
+        started_s = time.perf_counter()
+        code = grpc.StatusCode.OK
+        try:
+            try:
+                return await behaviour(context)
+            except asyncio.CancelledError:
+                code = _code_of_cancelled(context)
+                raise
+            except grpc.aio.InternalError:  # a read or a write failed: the caller's connection is gone
+                code = _code_of_cancelled(context)
+                raise asyncio.CancelledError from None
+            except Exception as fault:
+                failure = failure_of(fault)
+                code = failure.code
+                if not isinstance(fault, OnecodeError):
+                    _log.error("unexpected failure: %s", type(fault).__name__, extra={"rpc": self._method[2]})
+            # The call is ended after the exception is released, and with it its frames and a request of up to 4 MiB in
+            # them.
+            await _tell(context, failure)
+            return None
+        finally:
+            self._seconds.observe(time.perf_counter() - started_s)
+            handled = self._ok if code is grpc.StatusCode.OK else self._handled.labels(*self._method, code.name)
+            handled.inc()
+
+
+async def _tell(context: _Context, failure: Failure) -> None:
+    """End a call with a failure. gRPC raises AbortError itself once its method has returned.
+
+    If AbortError left this function, its traceback would keep the frames, these the call, and the call the error: 21
+    objects for each refused call until garbage is collected, which then takes tens of milliseconds.
+    """
+    try:
+        await context.abort(failure.code, failure.message, failure.trailing_metadata)
+    except grpc.aio.AbortError as ended:
+        ended.__traceback__ = None
+    except grpc.aio.BaseError:  # the caller has gone
+        raise asyncio.CancelledError from None
+
+
+def _single(behaviour: Callable[[Any, _Context], Awaitable[Any]], meter: _Meter, room: Admission, of: Running) -> Any:
+    async def read_and_answer(context: _Context) -> bytes:
+        request = meter.read(await _only_request(context, room.requests))
+        of.begin()
+        try:
+            answering = behaviour(request, context)
+            del request  # up to 4 MiB of a batch: the behaviour keeps the parts that it needs
+            answer = await answering
+        finally:
+            of.done()
+        written = meter.write(answer)
+        room.answers.hold(context, len(written))
+        return written
+
+    async def call(_: Any, context: _Context) -> Any:
+        response = await meter.run(read_and_answer, context)
+        if response is not None:
+            meter.sent.inc()
+        return response
+
+    return call
+
+
+def _watching(behaviour: Callable[[Any, _Context], Any], meter: _Meter, room: Admission) -> Any:
+    _expect_generator(behaviour)
+
+    async def read_and_answer(context: _Context) -> None:
+        request = meter.read(await _only_request(context, room.requests))
+        async with aclosing(behaviour(request, context)) as answers:
+            async for answer in answers:
+                await context.write(answer)
+                meter.sent.inc()
+
+    async def call(_: Any, context: _Context) -> None:
+        await meter.run(read_and_answer, context)
+
+    return call
+
+
+def _streaming(behaviour: Callable[[Any, _Context], Any], meter: _Meter, room: Admission) -> Any:
+    _expect_generator(behaviour)
+    streams = room.streams
+
+    async def messages(stream: Stream, context: _Context) -> AsyncIterator[Any]:
+        # Read from the context: gRPC's own iterator adds a generator that each message passes through.
+        while (message := await context.read()) is not grpc.aio.EOF:
+            stream.used_s = streams.monotonic()
+            request = meter.read(message)
+            del message  # else its bytes would be kept until the next message comes
+            yield request
+            del request
+
+    async def read_and_answer(context: _Context) -> None:
+        stream = streams.open(context.peer())
+        try:
+            # Closed here: a caller that goes away while an answer is written would leave that to the garbage collector.
+            with stream:
+                async with aclosing(behaviour(messages(stream, context), context)) as answers:
+                    async for answer in answers:
+                        await context.write(answer)
+                        stream.used_s = streams.monotonic()
+                        meter.sent.inc()
+        finally:
+            streams.close(stream)
+
+    async def call(_: Any, context: _Context) -> None:
+        await meter.run(read_and_answer, context)
+
+    return call
+
+
+async def _only_request(context: _Context, waiting: Requests) -> bytes:
+    """Return the bytes of a call's only request. Raises InvalidRequest where the caller ended the call without a
+    request.
+
+    Further requests are ignored, as in gRPC's own servers.
+    """
+    call = waiting.begin()
+    try:
+        with call:
+            message = await context.read()
+    finally:
+        waiting.done(call)
+    if message is grpc.aio.EOF:
+        await asyncio.sleep(0)  # a cancelled call ends in the same manner, and its task learns of it only now
+        raise InvalidRequest("REQUEST_MISSING", "the call ended without a request")
+    request: bytes = message
+    return request
+
+
+def _expect_generator(behaviour: Any) -> None:
+    if not inspect.isasyncgenfunction(behaviour):
+        raise TypeError("streaming methods are written as asynchronous generators here")
+
+
+def _code_of_cancelled(context: _Context) -> grpc.StatusCode:
+    remaining_s = context.time_remaining()
+    expired = remaining_s is not None and remaining_s <= DEADLINE_SLACK_S
+    return grpc.StatusCode.DEADLINE_EXCEEDED if expired else grpc.StatusCode.CANCELLED

@@ -1,0 +1,1 @@
+"""Settings: where they come from, the data directory, logs."""

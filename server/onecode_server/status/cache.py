@@ -1,0 +1,212 @@
+"""The status cache in front of the store: an entry that was confirmed within 5 s is CURRENT and is not read again.
+
+An entry is confirmed when it is read, and whenever the change feed is read and does not name it. While the store does
+not answer, an entry stays usable as STALE until it is 300 s old; after that, and for a subject that was never read, the
+status is UNAVAILABLE. Not thread-safe: only the event loop uses it.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from onecode_server.errors import StoreUnavailable
+from onecode_server.model.status import Status, StatusView
+from onecode_server.rules import freshness
+from onecode_server.rules.freshness import CURRENT_S, NOTHING_S
+from onecode_server.status.table import MANY, NO_RECORD, UNKNOWN, Entries, Entry, StatusTable, as_row
+from onecode_server.stores.protocol import UNREADABLE, Changes, Records, Store
+from onecode_server.system.clock import Clock
+from onecode_server.telemetry.metrics import Metrics
+
+AHEAD: Final = 0.8
+"""Read-ahead: an entry that is looked up after this part of CURRENT_S or NOTHING_S is read again while it still counts.
+"""
+ENTRIES_MAX: Final = 100_000
+"""Some 45 MB of a worker: the subjects that a worker at 20,000 codes a second looks up within CURRENT_S."""
+READS_MAX: Final = 3
+"""Reads of a subject; each repetition is because the feed was read past the snapshot of the read before. The last
+snapshot is then used although the feed is ahead of it, and the feed does not confirm its entry."""
+RETRY_AFTER_S: Final = 0.5
+"""After a failure the store is not read for this time; otherwise every answer would wait for the store's timeout."""
+
+_NEVER: Final = float("-inf")
+
+
+class StatusColumns(NamedTuple):
+    """The statuses of some subjects now, in order. ``entries`` are rows of a StatusTable, ``status`` is uint8[n],
+    ``age_s`` is int64[n] in whole seconds; ``records`` has the records at each place where ``table.needs_records`` may
+    be true."""
+
+    entries: Entries
+    status: npt.NDArray[np.uint8]
+    age_s: npt.NDArray[np.int64]
+    records: dict[int, Records]
+
+
+class StatusCache:
+    """A bounded map from subject (16 bytes) to records. ``monotonic`` returns seconds that never run backwards."""
+
+    def __init__(
+        self,
+        store: Store,
+        monotonic: Callable[[], float],
+        clock: Clock,
+        metrics: Metrics,
+        entries_max: int = ENTRIES_MAX,
+    ) -> None:
+        self._store = store
+        self._monotonic = monotonic
+        self._clock = clock
+        self._metrics = metrics
+        self._table = StatusTable(entries_max)
+        self._fetching: dict[bytes, asyncio.Task[dict[bytes, Entry]]] = {}
+        self._retry_at_s = _NEVER
+        self._position = 0
+        self._followed_at_s = _NEVER
+
+    async def catch_up(self) -> Changes | None:
+        """Read the change feed since the last position, remove the subjects that it names, and return the changes.
+
+        If the feed has a hole, all subjects are removed. Return None if the store does not answer.
+        """
+        asked_at_s = self._monotonic()
+        try:
+            changes = await self._store.changes(self._position)
+        except StoreUnavailable:
+            return None
+        if not changes.is_complete:
+            self._table.clear()
+            if self._followed_at_s != _NEVER:  # the first read after a start has missed nothing
+                self._metrics.feed_holes.inc()
+        for number, subject in enumerate(changes.subjects, changes.position - len(changes.subjects) + 1):
+            entry = self._table.entry(subject)
+            if entry is not None and entry.position < number:
+                self._table.forget(subject)
+        # Two reads may end in another order than they began in: the position and the time never go back.
+        self._position = max(self._position, changes.position)
+        self._followed_at_s = max(self._followed_at_s, asked_at_s)
+        self._metrics.cache_entries.set(len(self._table))
+        if changes.newest_at:
+            self._metrics.feed_age.set((self._clock() - changes.newest_at) / 1e6)
+        return changes
+
+    async def lookup(self, subjects: Sequence[bytes]) -> list[StatusView]:
+        """Return the status of each subject, in order, with one store lookup for all that are not current.
+
+        For a few subjects; ``columns`` is for many.
+        """
+        now_s = self._monotonic()
+        # Held here, because other calls may replace entries while this one waits for the store.
+        known = {subject: self._table.entry(subject) for subject in subjects}
+        due = [s for s, entry in known.items() if entry is None or now_s - self._confirmed_at_s(entry) > CURRENT_S]
+        self._count(len(subjects), len(due))
+        if due and now_s >= self._retry_at_s:
+            known |= await self._fetch(due)
+        now_s = self._monotonic()
+        views = {subject: self._view(entry, now_s) for subject, entry in known.items()}
+        self._metrics.status_age.observe(max((view.age_s for view in views.values()), default=0))
+        return [views[subject] for subject in subjects]
+
+    async def columns(self, subjects: Sequence[bytes]) -> StatusColumns:
+        """Return the status of each subject, in order: the result of ``lookup`` in columns."""
+        now_s = self._monotonic()
+        rows = self._table.rows_of(subjects)
+        entries = self._table.entries(rows)  # a copy, for the same reason
+        many = np.flatnonzero((entries["publisher"] == MANY) | entries["has_older"]).tolist()
+        records = {place: self._table.records(int(rows[place])) for place in many}
+        age_s = now_s - self._confirmed_s(entries)
+        due = np.flatnonzero(age_s > CURRENT_S).tolist()
+        wanted = list(dict.fromkeys([subjects[place] for place in due]))
+        self._count(len(subjects), len(wanted))
+        if wanted and now_s >= self._retry_at_s:
+            found = await self._fetch(wanted)
+            for place in due:
+                if (entry := found.get(subjects[place])) is not None:
+                    entries[place], records[place] = as_row(entry), entry.records
+            age_s = self._monotonic() - self._confirmed_s(entries)
+        else:
+            self._read_ahead(subjects, entries, now_s)
+        status = freshness.statuses_at(age_s)
+        is_known = status != Status.UNAVAILABLE
+        whole_s = np.where(is_known, age_s, 0).astype(np.int64)
+        entries["publisher"][~is_known], entries["has_older"][~is_known] = UNKNOWN, False
+        self._metrics.status_age.observe(int(whole_s.max(initial=0)))
+        return StatusColumns(entries, status, whole_s, records)
+
+    def _read_ahead(self, subjects: Sequence[bytes], entries: Entries, now_s: float) -> None:
+        """Start reading the looked-up subjects that will soon be due; this call does not wait for the result."""
+        asked_s = now_s - entries["asked_at_s"]
+        is_nothing = entries["publisher"] == NO_RECORD
+        soon = (is_nothing & (asked_s > AHEAD * NOTHING_S)) | (now_s - self._confirmed_s(entries) > AHEAD * CURRENT_S)
+        wanted = {subjects[place] for place in np.flatnonzero(soon).tolist()} - self._fetching.keys()
+        if wanted and now_s >= self._retry_at_s:
+            self._start_reading(list(wanted))
+
+    async def _fetch(self, subjects: list[bytes]) -> dict[bytes, Entry]:
+        """Return the entries of subjects from the store: one lookup for those that no other call is reading."""
+        missing = [subject for subject in subjects if subject not in self._fetching]
+        if missing:
+            self._start_reading(missing)
+        tasks = {self._fetching[subject] for subject in subjects}
+        found: dict[bytes, Entry] = {}
+        for task in tasks:  # shielded: a caller that is cancelled does not cancel the read for the others
+            found |= await asyncio.shield(task)
+        return {subject: found[subject] for subject in subjects if subject in found}
+
+    def _start_reading(self, subjects: list[bytes]) -> None:
+        self._fetching |= dict.fromkeys(subjects, asyncio.create_task(self._read(subjects)))
+
+    async def _read(self, subjects: list[bytes]) -> dict[bytes, Entry]:
+        try:
+            for _ in range(READS_MAX):
+                asked_at_s = self._monotonic()  # the answer may lack commits that are made while the store answers
+                position, found = await self._store.statuses(subjects)
+                # Meanwhile the feed may have been read past this snapshot. Calls that began after that also wait for
+                # this answer, and it would lack changes that they must see.
+                if position >= self._position:
+                    break
+        except StoreUnavailable:
+            self._retry_at_s = self._monotonic() + RETRY_AFTER_S
+            return {}
+        finally:
+            for subject in subjects:
+                self._fetching.pop(subject, None)
+        is_followed = position >= self._position
+        fetched = {
+            subject: Entry(records, asked_at_s, position, is_followed)
+            for subject, records in zip(subjects, found, strict=True)
+            if records is not UNREADABLE  # no entry: the status is UNAVAILABLE, and the next call reads it again
+        }
+        for subject, entry in fetched.items():
+            self._table.put(subject, entry)
+        self._metrics.cache_entries.set(len(self._table))
+        return fetched
+
+    def _count(self, asked: int, missed: int) -> None:
+        if missed:
+            self._metrics.cache_lookups.labels("miss").inc(missed)
+        if asked > missed:
+            self._metrics.cache_lookups.labels("hit").inc(asked - missed)
+
+    def _confirmed_s(self, entries: Entries) -> npt.NDArray[np.float64]:
+        """Return when each entry was confirmed last: float64[n]."""
+        is_nothing = entries["publisher"] == NO_RECORD
+        asked_at_s: npt.NDArray[np.float64] = entries["asked_at_s"]
+        return freshness.confirmed_at(asked_at_s, entries["is_followed"], is_nothing, self._followed_at_s)
+
+    def _confirmed_at_s(self, entry: Entry) -> float:
+        """Return the same for one entry."""
+        return freshness.confirmed_at(entry.asked_at_s, entry.is_followed, not entry.records, self._followed_at_s)
+
+    def _view(self, entry: Entry | None, now_s: float) -> StatusView:
+        if entry is None:
+            return _UNAVAILABLE
+        age_s = now_s - self._confirmed_at_s(entry)
+        status = freshness.status_at(age_s)
+        return _UNAVAILABLE if status is Status.UNAVAILABLE else StatusView(entry.records, status, int(age_s))
+
+
+_UNAVAILABLE: Final = StatusView((), Status.UNAVAILABLE, 0)

@@ -1,0 +1,154 @@
+"""The status table: the cached records of subjects in columns. It is bounded, and the newest entry replaces the oldest.
+
+Rows are written in a ring, so the overwritten row is always the one that was read longest ago; a subject that is read
+again gets a new row. Most subjects have no record, or only NATIONAL records of their home: the columns hold the one
+with the highest revision, which is the newest one once it has taken effect. A subject with other records is ``MANY``,
+and its records are evaluated one by one.
+"""
+
+from collections.abc import Sequence
+from itertools import repeat
+from typing import Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from onecode_server.model.region import NATIONAL
+from onecode_server.model.status import Scope
+from onecode_server.rules.levels import NEVER
+from onecode_server.stores.protocol import Records
+
+Places = npt.NDArray[np.int64]
+
+MISSING: Final = -1
+"""The row of a subject that is not in the table; its entry was never confirmed."""
+NO_RECORD: Final = -1
+"""The publisher of a subject that was read and has no record."""
+MANY: Final = -2
+"""The publisher of a subject with records of several publishers or scopes, with LOCAL records, or with records of the
+national authority."""
+
+UNKNOWN: Final = -3
+"""The publisher of a subject that was never read, or so long ago that its records no longer count."""
+
+_LONG_AGO_S: Final = -1e15
+_ENTRY: Final = np.dtype(
+    [
+        ("asked_at_s", "f8"),  # the start of the read
+        ("position", "i8"),  # the newest change that it contains
+        ("effective_at", "i8"),  # Unix microseconds; this and the next four describe the record of highest revision
+        ("expires_at", "i8"),
+        ("published_at", "i8"),
+        ("publisher", "i4"),
+        ("level", "u1"),
+        ("is_followed", "?"),  # whether the change feed confirms it
+        ("has_older", "?"),  # whether there are earlier records, which may count until that one takes effect
+    ]
+)
+"""A row has 47 bytes."""
+Entries = npt.NDArray[np.void]
+
+
+class Entry(NamedTuple):
+    """The records of one subject, the start of their read (monotonic seconds), and the newest change they contain."""
+
+    records: Records
+    asked_at_s: float
+    position: int
+    is_followed: bool = True
+
+
+class StatusTable:
+    """Up to ``rows_max`` subjects (16 bytes each). Not thread-safe."""
+
+    def __init__(self, rows_max: int) -> None:
+        self._entries: Entries = np.zeros(rows_max + 1, _ENTRY)
+        self._entries[MISSING] = (
+            _LONG_AGO_S,
+            0,
+            0,
+            0,
+            0,
+            UNKNOWN,
+            0,
+            False,
+            False,
+        )  # the row of subjects that were never read
+        self._read: list[tuple[bytes, Entry] | None] = [None] * rows_max
+        self._rows: dict[bytes, int] = {}
+        self._next = 0
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def rows_of(self, subjects: Sequence[bytes]) -> Places:
+        """Return each subject's row, int64[n]; MISSING if it has none."""
+        return np.fromiter(map(self._rows.get, subjects, repeat(MISSING)), np.int64, len(subjects))
+
+    def entries(self, rows: Places) -> Entries:
+        """Return a copy of some rows."""
+        return self._entries[rows]
+
+    def records(self, row: int) -> Records:
+        """Return the records of the subject in a row."""
+        known = self._read[row]
+        return () if known is None else known[1].records
+
+    def entry(self, subject: bytes) -> Entry | None:
+        """Return the entry of one subject, or None."""
+        row = self._rows.get(subject)
+        known = None if row is None else self._read[row]
+        return None if known is None else known[1]
+
+    def put(self, subject: bytes, entry: Entry) -> None:
+        """Write the entry of a subject over the one that was read longest ago."""
+        self.forget(subject)
+        row, self._next = self._next, (self._next + 1) % len(self._read)
+        old = self._read[row]
+        if old is not None:
+            self.forget(old[0])
+        self._read[row], self._rows[subject] = (subject, entry), row
+        self._entries[row] = as_row(entry)
+
+    def forget(self, subject: bytes) -> None:
+        """Remove a subject, if the table has it."""
+        row = self._rows.pop(subject, None)
+        if row is not None:
+            self._read[row] = None
+
+    def clear(self) -> None:
+        """Remove all subjects."""
+        for subject in list(self._rows):
+            self.forget(subject)
+
+
+def as_row(entry: Entry) -> tuple[float, int, int, int, int, int, int, bool, bool]:
+    """Return an entry as a row of the table."""
+    told = entry.asked_at_s, entry.position
+    if not entry.records:
+        return *told, 0, 0, 0, NO_RECORD, 0, entry.is_followed, False
+    first = entry.records[0]
+    if first.scope is not Scope.NATIONAL or first.publisher == NATIONAL or not _are_alike(entry.records):
+        return *told, 0, 0, 0, MANY, 0, entry.is_followed, False
+    last = first if len(entry.records) == 1 else max(entry.records, key=lambda record: record.revision)
+    return (
+        *told,
+        last.effective_at,
+        NEVER if last.expires_at is None else last.expires_at,
+        last.published_at,
+        int(last.publisher),
+        last.level,
+        entry.is_followed,
+        len(entry.records) > 1,
+    )
+
+
+def _are_alike(records: Records) -> bool:
+    """Return whether all records are of one publisher and one scope."""
+    return len(records) == 1 or len({(record.publisher, record.scope) for record in records}) == 1
+
+
+def needs_records(entries: Entries, now: int) -> npt.NDArray[np.bool_]:
+    """Return for each row whether its records, and not its columns, decide at ``now`` (Unix microseconds): bool[n]."""
+    is_announced = entries["has_older"] & (entries["effective_at"] > now)
+    return np.asarray((entries["publisher"] == MANY) | is_announced)

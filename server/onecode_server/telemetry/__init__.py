@@ -1,0 +1,1 @@
+"""Metrics, and their low-cost counters."""

@@ -1,0 +1,1 @@
+"""Translation of codes into another region's format."""

@@ -1,0 +1,146 @@
+"""Translation: an authentic and recognised code is issued again, in another region's format and level words, and signed
+by the gateway key.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from enum import IntEnum
+from typing import Final, NamedTuple
+
+from onecode_server.codes import claims, source
+from onecode_server.codes.codec import CODECS
+from onecode_server.codes.national import codec as national
+from onecode_server.crypto.signing import Signer
+from onecode_server.errors import PreconditionFailed
+from onecode_server.model.code import Claims, Source
+from onecode_server.model.region import NATIONAL
+from onecode_server.model.status import Level, Scope, Status
+from onecode_server.model.trust_list import Format, IssuerKey, Region, Role, TrustList
+from onecode_server.model.verdict import Reason, Recognition, Verdict
+from onecode_server.rules import levels
+from onecode_server.rules.validity import key_fault
+from onecode_server.telemetry.metrics import UNKNOWN_REGION, Metrics
+from onecode_server.verification.check import Check, CheckResults
+
+LIFETIME_US: Final = 15 * 60_000_000
+"""The lifetime of a translation: it is for one scan at a gate; for a later one, the source is translated again."""
+MINUTE_US: Final = 60_000_000
+SECOND_US: Final = 1_000_000
+
+
+class Obstacle(IntEnum):
+    """The reason why an authentic code cannot be translated. The API uses the same numbers."""
+
+    NONE = 0
+    ALREADY_TRANSLATED = 1
+    LEVEL_WITHOUT_WORD = 2
+
+
+class Translation(NamedTuple):
+    """The verdict on the source, and the code made from it; ``code`` is empty if none was made.
+
+    ``expires_at`` is Unix microseconds.
+    """
+
+    verdict: Verdict
+    code: bytes = b""
+    format: str = ""
+    expires_at: int | None = None
+    obstacle: Obstacle = Obstacle.NONE
+
+
+class Translator:
+    """Makes and signs translations. ``signers`` maps the public key (32 bytes) of each gateway key to its signer."""
+
+    def __init__(self, signers: Mapping[bytes, Signer], metrics: Metrics) -> None:
+        self._signers = signers
+        self._metrics = metrics
+
+    def check_target(self, target: str, trust: TrustList) -> None:
+        """Raise PreconditionFailed if no code can be translated for ``target``, because it has opaque codes.
+
+        A target outside the trust list is not refused here: the verdict on each code is then CHECK, HOST_UNKNOWN.
+        """
+        region = trust.region(target)
+        if region is not None and region.format is Format.OPAQUE:
+            raise PreconditionFailed("TARGET_OPAQUE", f"region {target} has opaque codes, which nobody else can issue")
+
+    def translate(self, check: Check, outcome: CheckResults) -> Translation:
+        """Return the translation of a checked code for the host that it was checked for.
+
+        Raises PreconditionFailed if there is no gateway key for the target's format, or as ``check_target`` does under
+        the trust list of the check, which may be newer than the list at the start of the call.
+        """
+        self.check_target(check.scan.host, outcome.trust)
+        made = self._translate(check, outcome)
+        target = check.scan.host if check.scan.host in outcome.trust.regions else UNKNOWN_REGION
+        done = "translated" if made.code else made.obstacle.name.lower() if made.obstacle else "not_allowed"
+        self._metrics.translations.labels(target, done).inc()
+        return made
+
+    def _translate(self, check: Check, outcome: CheckResults) -> Translation:
+        verdict, claimed, target = check.answer, check.claims, _code_region(check.scan.host, outcome.trust)
+        if claimed is None or target is None or verdict.recognition is not Recognition.RECOGNISED:
+            return Translation(verdict)
+        if claimed.source is not None:
+            return Translation(verdict, obstacle=Obstacle.ALREADY_TRANSLATED)
+        if verdict.status not in (Status.CURRENT, Status.NONE) or check.level is Level.UNSPECIFIED:
+            return Translation(verdict)
+        if verdict.reason is Reason.TRUST_LIST_OUT_OF_DATE:  # otherwise the next gate would admit the translation
+            return Translation(verdict)
+        word = target.word_for(check.level)
+        if word is None:
+            return Translation(verdict, obstacle=Obstacle.LEVEL_WITHOUT_WORD)
+        # The issue time is rounded down to the minute: the same source and verdict give the same bytes at every gate.
+        # If the target's codes last less than two minutes, it is rounded to half their lifetime, so that time is left.
+        where = claims.of(target)
+        lasts = min([LIFETIME_US, *where.lifetimes(has_expiry=where.expiry is not None)])
+        step = min(MINUTE_US, max(lasts // 2 // SECOND_US, 1) * SECOND_US)
+        issued_at = outcome.checked_at - outcome.checked_at % step
+        expires_at = min([issued_at + lasts, *_ends(check, claimed, outcome.checked_at)])
+        issued_at = min(issued_at, expires_at - step)  # a source in its last minute, or in the skew after it
+        code = self._issue(check, claimed, target, word, (issued_at, expires_at), outcome)
+        return Translation(verdict, code, target.format, expires_at)
+
+    def _issue(
+        self, check: Check, claimed: Claims, target: Region, word: str, window: tuple[int, int], outcome: CheckResults
+    ) -> bytes:
+        fmt = target.format
+        key = self._gateway_key(fmt, window[0], outcome)
+        named = Source(
+            claimed.home,
+            check.signed.key_id if check.signed is not None else b"",
+            hashlib.sha256(check.scan.code).digest(),
+            claimed.issued_at,
+            target.code,
+        )
+        tree = claims.write(claims.of(target), fmt, source.write_subject(claimed.subject, fmt), word, *window)
+        tree |= source.write(named, fmt)
+        if fmt is Format.NATIONAL:
+            tree[national.ISSUER] = NATIONAL
+        return CODECS[fmt].mint(tree, key.key_id, self._signers[key.public_key].sign)
+
+    def _gateway_key(self, fmt: Format, issued_at: int, outcome: CheckResults) -> IssuerKey:
+        authority = outcome.trust.region(NATIONAL)
+        for key in authority.keys if authority is not None else ():
+            ours = key.role is Role.GATEWAY and key.format is fmt and key.public_key in self._signers
+            if ours and key_fault(key, issued_at, outcome.checked_at) is None:
+                return key
+        raise PreconditionFailed("GATEWAY_KEY_MISSING", f"this server has no valid gateway key for {fmt} codes")
+
+
+def _ends(check: Check, claimed: Claims, now: int) -> list[int]:
+    """Return the end of the source, and the ends of the records that may have changed its level: when a record ends,
+    its level no longer counts."""
+    records = check.view.records if check.view is not None else ()
+    counted = (levels.newest(records, publisher, Scope.NATIONAL, now) for publisher in (claimed.home, NATIONAL))
+    ends = [claimed.expires_at, *(record.expires_at for record in counted if record is not None)]
+    return [end for end in ends if end is not None]
+
+
+def _code_region(target: str, trust: TrustList) -> Region | None:
+    """Return the region whose codes a target reads: for an adopter the national authority, else the target itself."""
+    region = trust.region(target)
+    if region is not None and region.adopts_national:
+        return trust.region(NATIONAL)
+    return region

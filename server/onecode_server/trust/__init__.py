@@ -1,0 +1,1 @@
+"""The trust list: its document, its entries, and the watched file that it comes from."""

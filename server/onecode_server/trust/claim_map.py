@@ -1,0 +1,153 @@
+"""The ``claims`` of a region's entry: the path of each claim, the forms of its times, and the issuer.
+
+``docs/regions.md`` describes the members. A claim map that no code could match is refused here, so that it is never
+signed.
+"""
+
+import re
+from collections.abc import Mapping
+from itertools import combinations
+from typing import Any, Final
+
+from onecode_server.codes.codec import CODECS
+from onecode_server.codes.national import codec as national
+from onecode_server.codes.source import TRANSLATION
+from onecode_server.codes.times import LOCAL_FORMS
+from onecode_server.errors import Malformed
+from onecode_server.model.code import CODE_BYTES_MAX
+from onecode_server.model.trust_list import ClaimMap, Format, Path, TimeForm, TimeForms
+from onecode_server.trust.json_document import expect, expect_members, is_integer, is_text
+
+ISSUER_CHARACTERS_MAX: Final = 256
+INDEX_MAX: Final = 255
+"""The largest index of an array, and the largest sum of the indexes of different arrays. A translation pads its arrays
+with null, and a code of 4 KiB has room for little more."""
+
+_PLACES: Final = ("subject", "level", "issued_at", "expiry")
+_MEMBERS: Final = (*_PLACES, "valid_for_s", "code_age_max_s", "time_format", "utc_offset", "issuer")
+_TIMES: Final = ("issued_at", "expiry", "registered")
+_PATH_STEPS_MAX: Final = 6  # well under the depth that the decoders allow
+_SECONDS_MAX: Final = 100 * 366 * 86_400
+_OFFSET: Final = re.compile(r"([+-])(0[0-9]|1[0-9]|2[0-3]):([0-5][0-9])\Z")
+
+
+def read(entry: Any, fmt: Format, code: str) -> ClaimMap:
+    """Return the claim map of the region with this code. Raises Malformed."""
+    expect(isinstance(entry, dict), "claims is not an object")
+    expect_members(entry, _MEMBERS, "claims")
+    required = {name: _path(entry.get(name), name, fmt) for name in _PLACES[:3]}
+    expiry = _path(entry["expiry"], "expiry", fmt) if entry.get("expiry") is not None else None
+    valid_for_s, code_age_max_s = _seconds(entry, "valid_for_s"), _seconds(entry, "code_age_max_s")
+    expect(expiry is not None or valid_for_s is not None, "claims has neither expiry nor valid_for_s")
+    paths = required | ({"expiry": expiry} if expiry else {})
+    _expect_places_apart(paths, fmt)
+    _expect_room(paths, fmt)
+    issuer = _issuer(entry, fmt, code)
+    named = issuer is not None and [name for name, path in paths.items() if path[0] == CODECS[fmt].ISSUER]
+    expect(not named, f"claim {named and named[0]} stands where the issuer does")
+    return ClaimMap(
+        **required,
+        expiry=expiry,
+        valid_for_s=valid_for_s,
+        code_age_max_s=code_age_max_s,
+        issuer=issuer,
+        times=_times(entry, has_expiry=expiry is not None),
+    )
+
+
+def _path(value: Any, name: str, fmt: Format) -> Path:
+    steps = value if isinstance(value, list) else [value]
+    is_cbor = fmt is Format.NATIONAL
+    fits = 0 < len(steps) <= _PATH_STEPS_MAX and all(
+        (is_text(step) and step) or (_is_label(step) if is_cbor else place > 0 and _is_index(step))
+        for place, step in enumerate(steps)
+    )
+    kinds = "a name, a CBOR label" if is_cbor else "a name (or, inside of a path, an index of an array up to 255)"
+    expect(fits, f"claim {name} is not {kinds} or a path of 1 to {_PATH_STEPS_MAX} of them")
+    size = sum(len(step.encode()) for step in steps if isinstance(step, str))
+    expect(size < CODE_BYTES_MAX, f"claim {name} has a longer name than any code has room for")
+    codec = CODECS[fmt]
+    is_beginning = name == "issued_at" and steps == [codec.NOT_BEFORE]
+    reserved = national.RESERVED if is_cbor else {TRANSLATION}
+    expect(is_beginning or steps[0] not in reserved, f"claim {name} stands where translations keep theirs")
+    taken = steps[0] in (codec.EXPIRY, codec.NOT_BEFORE) and (name != "expiry" or steps != [codec.EXPIRY])
+    expect(is_beginning or not taken, f"claim {name} stands where the format has its own expiry or beginning")
+    return tuple(steps)
+
+
+def _expect_places_apart(paths: Mapping[str, Path], fmt: Format) -> None:
+    """Raise Malformed if one place would have to hold two claims, or be both an object and an array."""
+    for (name, one), (other_name, other) in combinations(paths.items(), 2):
+        shared = next((at for at, steps in enumerate(zip(one, other, strict=False)) if steps[0] != steps[1]), None)
+        which = f"{name} and {other_name}"
+        expect(shared is not None, f"two claims stand at the same place, or one inside of the other: {which}")
+        differ = shared is not None and isinstance(one[shared], int) != isinstance(other[shared], int)
+        clash = fmt is not Format.NATIONAL and differ
+        expect(not clash, f"the same place would be an object for one claim and an array for another: {which}")
+
+
+def _expect_room(paths: Mapping[str, Path], fmt: Format) -> None:
+    """Raise Malformed if the arrays of a translation, padded with null, could exceed the length of a code."""
+    last: dict[Path, int] = {}
+    for path in paths.values() if fmt is not Format.NATIONAL else ():
+        for at, step in enumerate(path):
+            if isinstance(step, int):
+                last[path[:at]] = max(step, last.get(path[:at], 0))
+    fits = sum(last.values()) <= INDEX_MAX
+    expect(
+        fits, f"the indexes of claims in different arrays are above {INDEX_MAX} together, for which no code has room"
+    )
+
+
+def _times(entry: Mapping[str, Any], *, has_expiry: bool) -> TimeForms:
+    given = entry.get("time_format")
+    forms = given if isinstance(given, dict) else {} if given is None else dict.fromkeys(_TIMES, given)
+    expect_members(forms, _TIMES, "time_format")
+    known = {name: _form(form, name) for name, form in forms.items()}
+    is_idle = not has_expiry and isinstance(given, dict) and "expiry" in given
+    expect(not is_idle, "time_format has a member expiry, and claims has none")
+    is_local = any(form in LOCAL_FORMS for form in known.values())
+    expect(not is_local or entry.get("utc_offset") is not None, "time_format local needs a utc_offset such as +08:00")
+    expect(is_local or entry.get("utc_offset") is None, "utc_offset is for a local time_format, and there is none")
+    return TimeForms(**known, utc_offset_s=_offset(entry["utc_offset"]) if is_local else None)
+
+
+def _form(value: Any, name: str) -> TimeForm:
+    try:
+        return TimeForm(value)
+    except ValueError:
+        raise Malformed(f"time_format of {name} is not one of {', '.join(TimeForm)}") from None
+
+
+def _offset(value: Any) -> int:
+    match = _OFFSET.match(value) if isinstance(value, str) else None
+    if match is None:
+        raise Malformed("utc_offset is not of the form +08:00")
+    seconds = int(match[2]) * 3600 + int(match[3]) * 60
+    return -seconds if match[1] == "-" else seconds
+
+
+def _issuer(entry: Mapping[str, Any], fmt: Format, code: str) -> str | None:
+    """Return the required issuer of a code, or None. For a national code it is the region's code unless the entry
+    names another."""
+    if "issuer" not in entry:
+        return code if fmt is Format.NATIONAL else None
+    issuer = entry["issuer"]
+    fits = issuer is None or (is_text(issuer) and 0 < len(issuer) <= ISSUER_CHARACTERS_MAX)
+    expect(fits, f"issuer is neither text of 1 to {ISSUER_CHARACTERS_MAX} characters nor null")
+    return None if issuer is None else str(issuer)
+
+
+def _is_label(value: Any) -> bool:
+    """Return whether ``value`` is an integer that CBOR writes without a tag (RFC 8949, section 3.1)."""
+    return is_integer(value) and -(2**64) <= value < 2**64
+
+
+def _is_index(value: Any) -> bool:
+    return is_integer(value) and 0 <= value <= INDEX_MAX
+
+
+def _seconds(entry: Mapping[str, Any], name: str) -> int | None:
+    value = entry.get(name)
+    expect(value is None or (is_integer(value) and 0 < value <= _SECONDS_MAX), f"{name} is not 1 s to a hundred years")
+    return value

@@ -1,0 +1,1 @@
+"""Verification of codes: batching, the ten steps of the check, and the verdict."""

@@ -1,0 +1,109 @@
+"""A template: one layout of codes, with the claim fields and the assertions of each key, found once and then cached."""
+
+import sys
+from itertools import repeat
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from onecode_server.codes.layouts import Bytes, Field, Kind, Layout, Shape, octets
+from onecode_server.model.trust_list import IssuerKey, TrustList
+from onecode_server.verification.authenticate.claim_fields import Assertion, ClaimFields, claim_fields, read_words
+
+Places = npt.NDArray[np.int64]
+
+NO_ASSERTION: Final = -1
+"""Marks a code that has no assertion here and is left to the general path."""
+WORDS_MAX: Final = 128
+"""Cached words of one key in one template: its level words, for each region of residence. When a key exceeds it, its
+words are read again, at some microseconds each; other keys are not affected."""
+
+_UNKNOWN: Final = -2
+_PLACE_BYTES: Final = 8
+_LAYOUT_BYTES: Final = 8192  # fields with their paths, and the arrays themselves
+_LAYOUT_FACTOR: Final = 16  # bytes in the arrays for each byte of a code: places, classes, constant bytes
+_WORDS_BYTES: Final = 300  # an entry of the dict, and the size of its key without the words
+
+
+class Template:
+    """The layout of codes of one ``shape`` under one trust list, whose IssuerIndex has a place for each key.
+
+    ``assertions`` are the distinct assertions of its codes, ``hits`` is how many codes it read lately, ``holders`` are
+    the places of the keys whose share of the cache contains it.
+    """
+
+    def __init__(self, layout: Layout, shape: Shape) -> None:
+        self.layout = layout
+        self.shape = shape
+        self.assertions: list[Assertion] = []
+        self.hits = 0
+        self.reads = 0
+        self.holders: set[int] = set()
+        self._bytes = _LAYOUT_BYTES + _LAYOUT_FACTOR * shape[0]
+        self._assertion_places: dict[Assertion, int] = {}
+        self._fields: dict[int, ClaimFields | None] = {}
+        self._known_fields: dict[ClaimFields, ClaimFields] = {}
+        self._places: dict[bytes, int] = {}
+        self._words: dict[int, list[bytes]] = {}
+
+    def fields_of(self, place: int, key: IssuerKey, trust: TrustList) -> ClaimFields | None:
+        """Return the fields of a key's claims, or None if the general path must read them.
+
+        Equal ``ClaimFields`` are the same object.
+        """
+        if place not in self._fields:
+            fields = claim_fields(key, self.layout, trust)
+            self._fields[place] = None if fields is None else self._known_fields.setdefault(fields, fields)
+        return self._fields[place]
+
+    def assertion_of(self, place: int, key: IssuerKey, words: bytes, trust: TrustList) -> int:
+        """Return the place in ``assertions`` of the assertion of a code that ``key`` signed, or NO_ASSERTION.
+
+        ``words`` are the bytes of the key's ``ClaimFields.words``, joined.
+        """
+        row = place.to_bytes(_PLACE_BYTES, sys.byteorder) + words
+        found = self._places.get(row, _UNKNOWN)
+        return self._read(place, key, row, trust) if found == _UNKNOWN else found
+
+    def assertions_of(
+        self, places: Places, fields: ClaimFields, data: Bytes, keys: list[IssuerKey], trust: TrustList
+    ) -> Places:
+        """Return the same for many codes: int64[n]. ``data`` has their rows; all their keys have these ``fields``."""
+        # A row contains the key's place, since two regions may have keys of the same id.
+        signed_by = np.ascontiguousarray(places).view(np.uint8).reshape(-1, _PLACE_BYTES)
+        words = (data[:, field.start : field.end] for field in fields.words)
+        joined = np.concatenate((signed_by, *words), axis=1)
+        rows = octets(joined, Field(Kind.OTHER, 0, joined.shape[1]))
+        found = np.fromiter(map(self._places.get, rows, repeat(_UNKNOWN)), np.int64, len(rows))
+        if (found == _UNKNOWN).any():
+            new = {rows[at]: int(places[at]) for at in np.flatnonzero(found == _UNKNOWN).tolist()}
+            read = {row: self._read(place, keys[place], row, trust) for row, place in new.items()}
+            for at in np.flatnonzero(found == _UNKNOWN).tolist():
+                found[at] = read[rows[at]]
+        return found
+
+    def bytes_of(self, place: int) -> int:
+        """Return an upper bound of the template's size in a key's share: the layout, and the key's words."""
+        words = self._words.get(place, ())
+        return self._bytes + sum(_WORDS_BYTES + len(row) for row in words)
+
+    def forget(self, place: int) -> None:
+        """Remove a key's cached words."""
+        for row in self._words.pop(place, ()):
+            self._places.pop(row, None)
+
+    def _read(self, place: int, key: IssuerKey, row: bytes, trust: TrustList) -> int:
+        fields = self.fields_of(place, key, trust)
+        read = None if fields is None else read_words(key, fields, row[_PLACE_BYTES:], self.layout, trust)
+        found = NO_ASSERTION
+        if read is not None:
+            found = self._assertion_places.setdefault(read.assertion, len(self.assertions))
+            if found == len(self.assertions):
+                self.assertions.append(read.assertion)
+        if len(self._words.get(place, ())) >= WORDS_MAX:
+            self.forget(place)
+        self._words.setdefault(place, []).append(row)
+        self._places[row] = found
+        self.reads = 0  # the next use() then updates the size of the share
+        return found

@@ -1,0 +1,237 @@
+"""Batching: calls that arrive while the verifier is busy form the next batch.
+
+A lone call goes straight through; under load calls share decoding, signature checks and store lookups. gRPC hands over
+one call at a time, and takes longer for it than the check of a code takes. So with many callers the batcher waits a
+moment for more calls; otherwise every batch would hold one code.
+
+A call that cannot be answered in time is refused, as soon as that is known. Single scans do not wait for large batches:
+those take turns and are checked in slices.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import Final, NamedTuple
+
+from onecode_server.errors import Overloaded
+from onecode_server.model.code import Scan
+from onecode_server.telemetry.metrics import Metrics
+from onecode_server.verification.arrivals import ArrivalMonitor
+from onecode_server.verification.check import Check, CheckResults, Verdicts
+from onecode_server.verification.pace import Pace
+from onecode_server.verification.verifier import Verifier
+
+CODES_MAX: Final = 16_384
+"""Codes that may be queued or in check at once: about a second of work with PyNaCl, and four of the largest batch
+calls. The limit keeps waits near what a scanner accepts."""
+SINGLES_ROOM: Final = 1024
+"""Codes of single scans that may be queued beyond CODES_MAX, so that a stream of batches cannot shut out single scans.
+It equals the limit on concurrent calls; with PyNaCl it is some 60 ms of work."""
+BATCH_MAX: Final = 512
+"""Single calls that are checked together: enough to fill any signature kernel, few enough that the first is answered
+soon."""
+GATHER_S: Final = 0.002
+"""The wait of the batcher for more calls: about as long as gRPC takes to hand over GATHERED calls."""
+GATHERED: Final = 32
+"""With this many calls waiting the batcher stops waiting for more: the cost per signature hardly falls beyond it."""
+RETRY_AFTER_S: Final = 0.5
+WAIT_MAX_S: Final = 2.0
+"""A scan that has waited longer is refused: its code has been scanned again by then, and newer scans can still be
+answered in time. With PyNaCl, CODES_MAX codes take half of this time."""
+BULK_CODES: Final = 512
+"""Batches of more codes than this take turns. If all ran at once, each would wait for the slices of all the others."""
+BULK_TURNS: Final = 2
+"""Large batches that run at once: one is checked while the other waits for the store."""
+SOON_S: Final = 0.02
+"""An expected wait shorter than this is not compared with the call's deadline: the estimate is not finer than that, and
+reading the deadline has a cost."""
+
+Remaining = Callable[[], float | None]
+"""Returns the seconds that a caller still waits, or None if it has no deadline."""
+
+
+def for_ever() -> None:
+    """Return None: the caller has no deadline."""
+
+
+class CheckResult(NamedTuple):
+    """The check of one code, and the results of the batch that it was checked in."""
+
+    check: Check
+    outcome: CheckResults
+
+
+class Batcher:
+    """Checks single scans and batches, and refuses calls that would have to wait too long."""
+
+    def __init__(
+        self,
+        verifier: Verifier,
+        metrics: Metrics,
+        codes_max: int = CODES_MAX,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._verifier = verifier
+        self._metrics = metrics
+        self._codes_max = codes_max
+        self._monotonic = monotonic
+        self._waiting: deque[tuple[Scan, asyncio.Future[CheckResult], float]] = deque()
+        self._runner: asyncio.Task[None] | None = None
+        self._is_busy = False
+        self._arrivals = ArrivalMonitor(monotonic)
+        self._has_gathered = asyncio.Event()
+        self._codes = 0
+        self._bulk_codes = 0
+        self._runs, self._bulk = Pace(), Pace()
+        self._turns = asyncio.Semaphore(BULK_TURNS)
+        metrics.queued.set_function(lambda: self._codes)
+
+    async def verify(self, scan: Scan, remaining: Remaining = for_ever) -> CheckResult:
+        """Check one scan, together with others that are waiting. Raises Overloaded, NotServing."""
+        expected_s = self._runs.expected_s(1 + len(self._waiting) // BATCH_MAX) if self._is_busy else 0
+        self._admit(1, expected_s, remaining, self._codes_max + SINGLES_ROOM)
+        try:
+            if self._arrivals.meets() or self._is_busy:
+                return await self._wait(scan)
+            return await self._check_alone(scan)
+        finally:
+            self._release(1)
+
+    async def _check_alone(self, scan: Scan) -> CheckResult:
+        """Check a scan while the verifier is idle: most such checks never suspend, so no task is created."""
+        self._is_busy = True
+        try:
+            outcome = await self._verifier.check((scan,))
+        finally:
+            self._is_busy = False
+            self._start()
+        return CheckResult(outcome.checks[0], outcome)
+
+    async def _wait(self, scan: Scan) -> CheckResult:
+        """Return the result of a scan that is checked in the next batch."""
+        # No variable holds the future: its exception refers to this frame, and a variable would close a cycle.
+        return await self._enqueue(scan)
+
+    def _enqueue(self, scan: Scan) -> asyncio.Future[CheckResult]:
+        future: asyncio.Future[CheckResult] = asyncio.get_running_loop().create_future()
+        self._waiting.append((scan, future, self._arrivals.last_s))
+        if len(self._waiting) >= GATHERED:
+            self._has_gathered.set()
+        if not self._is_busy:
+            self._start()
+        return future
+
+    def _start(self) -> None:
+        if self._waiting:
+            self._is_busy = True
+            self._runner = asyncio.create_task(self._run(), name="batcher")
+
+    async def verify_batch(self, codes: Sequence[bytes], host: str, remaining: Remaining = for_ever) -> Verdicts:
+        """Return the verdicts on a batch. Raises Overloaded, NotServing."""
+        async with self._batch(len(codes), remaining):
+            return await self._verifier.verify(codes, host, lambda: self._arrivals.is_open)
+
+    async def check_batch(self, scans: Sequence[Scan], remaining: Remaining = for_ever) -> CheckResults:
+        """Return the checks of a batch, for callers that need more than verdicts. Raises Overloaded, NotServing."""
+        async with self._batch(len(scans), remaining):
+            return await self._verifier.check(scans)
+
+    @asynccontextmanager
+    async def _batch(self, count: int, remaining: Remaining) -> AsyncIterator[None]:
+        if count <= BULK_CODES:
+            self._admit(count, 0, remaining, self._codes_max)
+            try:
+                yield
+            finally:
+                self._release(count)
+            return
+        before = self._bulk_codes
+        self._admit(count, self._bulk.expected_s(before + count) if before else 0, remaining, self._codes_max)
+        self._bulk_codes += count
+        try:
+            started_s = self._monotonic()
+            await self._take_turn(count)
+            try:
+                yield
+            finally:
+                self._turns.release()
+            self._bulk.took(before + count, self._monotonic() - started_s)
+        finally:
+            self._bulk_codes -= count
+            self._release(count)
+
+    async def _take_turn(self, count: int) -> None:
+        try:
+            async with asyncio.timeout(WAIT_MAX_S):
+                await self._turns.acquire()
+        except TimeoutError:
+            raise self._shed("queue_late", count) from None
+
+    async def _run(self) -> None:
+        try:
+            while self._waiting:
+                await self._gather()
+                count = min(len(self._waiting), BATCH_MAX)
+                taken = [self._waiting.popleft() for _ in range(count)]
+                if taken[0][2] < (late_s := self._monotonic() - WAIT_MAX_S):
+                    self._refuse([future for _, future, since_s in taken if since_s < late_s])
+                # A caller that has gone (deadline, broken connection) has cancelled its future; its scan is skipped.
+                await self._check([(scan, future) for scan, future, _ in taken if not future.done()])
+        finally:
+            self._is_busy = False
+
+    def _refuse(self, late: list[asyncio.Future[CheckResult]]) -> None:
+        for future in late:
+            if not future.done():
+                future.set_exception(self._shed("queue_late", 1))
+
+    async def _gather(self) -> None:
+        """Wait up to GATHER_S for more calls if there are many callers."""
+        if len(self._waiting) < GATHERED and self._arrivals.is_here:
+            self._has_gathered.clear()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._has_gathered.wait(), GATHER_S)
+            self._arrivals.came(len(self._waiting))
+
+    async def _check(self, taken: list[tuple[Scan, asyncio.Future[CheckResult]]]) -> None:
+        if not taken:
+            return
+        started_s = self._monotonic()
+        try:
+            outcome = await self._verifier.check([scan for scan, _ in taken])
+        except Exception as fault:  # each caller gets it; the runner goes on with the next batch
+            for _, future in taken:
+                if not future.done():
+                    future.set_exception(fault)
+            return
+        self._runs.took(1, self._monotonic() - started_s)
+        for check, (_, future) in zip(outcome.checks, taken, strict=True):
+            if not future.done():
+                future.set_result(CheckResult(check, outcome))
+
+    def _admit(self, count: int, expected_s: float, remaining: Remaining, codes_max: int) -> None:
+        """Count codes whose check is expected to end after ``expected_s``. Raises Overloaded."""
+        if self._codes + count > codes_max:
+            raise self._shed("queue_full", count)
+        if expected_s > SOON_S:
+            left_s = remaining()
+            if left_s is not None and left_s < expected_s:
+                raise self._shed("deadline_short", count)
+        self._codes += count
+
+    def _shed(self, reason: str, count: int) -> Overloaded:
+        self._metrics.shed.inc(count)
+        self._metrics.refused_calls.labels(reason).inc()
+        return Overloaded(_WHY[reason].format(self._codes), RETRY_AFTER_S)
+
+    def _release(self, count: int) -> None:
+        self._codes -= count
+
+
+_WHY: Final = {
+    "queue_full": "{} codes are waiting to be checked",
+    "queue_late": f"not checked within {WAIT_MAX_S:g} s: {{}} codes are waiting",
+    "deadline_short": "{} codes are waiting to be checked, longer than this call has time",
+}

@@ -1,0 +1,62 @@
+"""Claims of each signed format and where they stand, the entries of a small trust list, and the list itself."""
+
+import json
+from typing import Any
+
+from nacl.signing import SigningKey
+
+from onecode_server.codes.national import codec as national
+from onecode_server.crypto.signing import public_key_fault
+from onecode_server.model.trust_list import ClaimMap, Format, TrustList
+from onecode_server.trust import document as trust_list
+
+ISSUED_AT = 1_700_000_000
+EXPIRY = 4_000_000_000  # other people's libraries refuse what has expired
+CLAIMS = {
+    Format.NATIONAL: {1: "420000", 4: EXPIRY, 6: ISSUED_AT, -65537: bytes(16), -65538: "GREEN"},
+    Format.JWT: {"sub": "420106190001011234", "level": "green", "iat": ISSUED_AT, "exp": EXPIRY},
+    Format.PASETO: {
+        "sub": "1",
+        "level": "绿码",
+        "iat": "2023-11-14T22:13:20+00:00",
+        "exp": "2096-10-02T07:06:40+00:00",
+    },
+}
+PLACES = {
+    Format.NATIONAL: national.CLAIMS,
+    Format.JWT: ClaimMap(subject=("sub",), level=("level",), issued_at=("iat",), expiry=("exp",)),
+    Format.PASETO: ClaimMap(subject=("sub",), level=("level",), issued_at=("iat",), expiry=("exp",)),
+}
+
+_JSON_PLACES = {"subject": "sub", "level": ["health", "code"], "issued_at": "iat", "expiry": "exp"}
+_LABELS = {"subject": -65537, "level": -65538, "issued_at": 6, "expiry": 4}
+_WORDS = {"绿": "GREEN", "红": "RED"}
+NATION = {"code": "000000", "name": "Nation", "format": "national", "claims": _LABELS, "levels": {"GREEN": "GREEN"}}
+HUBEI = {"code": "420000", "name": "Hubei", "format": "jwt", "claims": _JSON_PLACES, "levels": _WORDS}
+GUANGDONG = {"code": "440000", "name": "Guangdong", "format": "paseto", "claims": _JSON_PLACES, "levels": _WORDS}
+SHANGHAI = {"code": "310000", "name": "Shanghai", "format": "opaque", "prefix": "SH-"}
+TIBET = {"code": "540000", "name": "Tibet", "adopts_national": True}
+DOCUMENT = {
+    "version": 7,
+    "issued_at": "2024-01-01T00:00:00Z",
+    "next_update": "2024-02-01T00:00:00Z",
+    "regions": [NATION, HUBEI, GUANGDONG, SHANGHAI, TIBET],
+}
+
+
+def public_key(number: int) -> str:
+    """The public key of a key of ours, as the trust list writes it."""
+    return bytes(SigningKey(number.to_bytes(32)).verify_key).hex()
+
+
+def parse(**changes: object) -> TrustList:
+    """The list that the document makes with these changes."""
+    return trust_list.parse(json.dumps(DOCUMENT | changes).encode(), public_key_fault)
+
+
+def with_keys(keys: dict[str, list[Any]]) -> TrustList:
+    """The list whose regions have these keys, by their codes."""
+    regions = [
+        entry | ({"keys": keys[entry["code"]]} if entry["code"] in keys else {}) for entry in DOCUMENT["regions"]
+    ]
+    return parse(regions=regions)

@@ -1,0 +1,191 @@
+"""The settings: every one by its name, one line for each mistake, and loopback or nothing."""
+
+import sys
+from dataclasses import FrozenInstanceError, fields
+
+import pytest
+
+from onecode_server.errors import Misconfigured
+from onecode_server.settings import cores
+from onecode_server.settings.config import Address, Settings, read_address
+from onecode_server.status.cache import ENTRIES_MAX
+from onecode_server.verification.batcher import CODES_MAX
+
+NAMES = {field.name for field in fields(Settings)}
+GOOD = [
+    ("listen", "[::1]:0", Address("::1", 0)),
+    ("metrics", "localhost:9000", Address("localhost", 9000)),
+    ("workers", "1", 1),
+    ("workers", "64", 64),
+    ("signature_backend", "libsodium", "libsodium"),
+    ("shadow_one_in", "500", 500),
+    ("skew_s", "0", 0.0),
+    ("skew_s", "3600", 3600.0),
+    ("trust_list_grace_s", "2678400", 2_678_400.0),
+    ("trust_list_unread_max_s", "0.5", 0.5),
+    ("drain_s", "2.5", 2.5),
+    ("queue_codes_max", "4096", 4096),
+    ("cache_entries_max", "10000000", 10_000_000),
+    ("reflection", "true", True),
+    ("reflection", "False", False),
+    ("log_level", "debug", "debug"),
+]
+BAD = [
+    ("data_dir", "/no/such/directory", "no such directory"),
+    ("listen", "50051", "expected HOST:PORT"),
+    ("metrics", "0.0.0.0:9464", "only loopback"),
+    ("workers", "0", "expected a whole number from 1 to 64"),
+    ("workers", "65", "expected a whole number from 1 to 64"),
+    ("workers", "auto", "expected a whole number"),
+    ("signature_backend", "openssl", "expected one of auto, "),
+    ("shadow_one_in", "0", "expected a whole number from 1 to 1,000,000,000"),
+    ("skew_s", "-1", "expected a number from 0 to 3600"),
+    ("skew_s", "nan", "expected a number"),
+    ("skew_s", "a minute", "expected a number"),
+    ("trust_list_grace_s", "inf", "expected a number"),
+    ("trust_list_unread_max_s", "-1", "expected a number from 0 to 2.6784e+06"),
+    ("drain_s", "301", "expected a number from 0 to 300"),
+    ("queue_codes_max", "4095", "expected a whole number from 4,096 to 1,000,000"),
+    ("queue_codes_max", "5000.0", "expected a whole number"),
+    ("queue_codes_max", "9" * 5000, "expected a whole number"),
+    ("cache_entries_max", "-5", "expected a whole number"),
+    ("reflection", "yes", "expected one of true, false"),
+    ("log_level", "INFO", "expected one of debug, info, warning, error"),
+]
+
+
+@pytest.fixture
+def read(tmp_path):
+    """Settings from what is given besides a good data directory."""
+    return lambda **given: Settings.read({"data_dir": str(tmp_path), **given})
+
+
+def mistakes(read, **given):
+    with pytest.raises(Misconfigured) as refused:
+        read(**given)
+    return refused.value.mistakes
+
+
+def test_a_data_directory_is_all_that_must_be_given(read, tmp_path):
+    assert read() == Settings(tmp_path)
+
+
+def test_what_is_none_was_not_given(read, tmp_path):
+    assert read(**dict.fromkeys(NAMES - {"data_dir"})) == Settings(tmp_path)
+
+
+@pytest.mark.parametrize(("name", "text", "value"), GOOD)
+def test_a_setting_is_read_by_its_name(read, tmp_path, name, text, value):
+    settings = read(**{name: text})
+    assert getattr(settings, name) == value
+    assert settings == Settings(tmp_path, **{name: value})
+
+
+@pytest.mark.parametrize(("name", "text", "why"), BAD)
+def test_a_mistake_is_one_line_with_the_flag_and_what_was_given(read, name, text, why):
+    (line,) = mistakes(read, **{name: text})
+    assert line.startswith(f"--{name.replace('_', '-')} {text!r}: ")
+    assert why in line
+    assert "\n" not in line
+
+
+def test_every_setting_is_tested_here_good_and_bad():
+    assert {name for name, *_ in GOOD} | {"data_dir"} == NAMES
+    assert {name for name, *_ in BAD} == NAMES
+
+
+def test_where_connections_would_not_be_spread_there_is_one_worker(read, monkeypatch):
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert mistakes(read, workers="2") == (
+        "--workers '2': more than one needs Linux, which spreads connections over the workers",
+    )
+
+
+def test_every_mistake_is_told_at_once(read):
+    flags = [line.split()[0] for line in mistakes(read, listen="x", skew_s="x", log_level="x")]
+    assert flags == ["--listen", "--skew-s", "--log-level"]
+
+
+@pytest.mark.parametrize("others", [{}, {"skew_s": "x"}])
+def test_a_missing_data_directory_is_a_mistake_beside_the_others(read, others):
+    assert "--data-dir is missing" in mistakes(read, data_dir=None, **others)
+    assert len(mistakes(read, data_dir=None, **others)) == 1 + len(others)
+
+
+def test_the_defaults_are_what_could_have_been_given(read, tmp_path):
+    given = {name: str(getattr(Settings(tmp_path), name)) for name in NAMES}
+    assert Settings.read(given) == Settings(tmp_path)
+
+
+def test_settings_do_not_change_while_a_server_runs(read):
+    with pytest.raises(FrozenInstanceError):
+        read().skew_s = 0.0
+
+
+@pytest.mark.parametrize(
+    ("text", "host", "port"),
+    [
+        ("127.0.0.1:0", "127.0.0.1", 0),
+        ("127.9.8.7:65535", "127.9.8.7", 65_535),
+        ("[::1]:0", "::1", 0),
+        ("localhost:50051", "localhost", 50_051),
+    ],
+)
+def test_a_loopback_address_is_served_and_written_as_it_was_read(text, host, port):
+    assert read_address(text) == (host, port)
+    assert str(read_address(text)) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "0.0.0.0:50051",
+        "[::]:50051",
+        ":50051",
+        "192.168.1.1:50051",
+        "10.0.0.1:0",
+        "[fe80::1]:0",
+        "[2001:db8::1]:0",
+        "example.com:50051",
+        "localhost.example.com:50051",
+        "127.1:50051",
+        "2130706433:50051",
+        "128.0.0.1:0",
+    ],
+)
+def test_an_address_that_others_can_reach_is_refused(text):
+    with pytest.raises(ValueError, match="only loopback"):
+        read_address(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "127.0.0.1",
+        "127.0.0.1:",
+        "127.0.0.1:65536",
+        "127.0.0.1:-1",
+        "127.0.0.1:+80",
+        "127.0.0.1: 80",
+        "127.0.0.1:http",
+        "127.0.0.1:0x50",
+        "localhost:50051/",
+        "localhost:" + "9" * 5000,
+    ],
+)
+def test_an_address_without_a_port_that_can_be_is_refused(text):
+    with pytest.raises(ValueError, match="expected HOST:PORT"):
+        read_address(text)
+
+
+def test_bounds_are_the_engine_s_own_unless_they_are_set(tmp_path):
+    settings = Settings(tmp_path)
+    assert (settings.queue_codes_max, settings.cache_entries_max) == (CODES_MAX, ENTRIES_MAX)
+
+
+@pytest.mark.parametrize(("platform", "usable", "workers"), [("linux", 3, 3), ("linux", 100, 64), ("darwin", 8, 1)])
+def test_there_is_a_worker_for_each_core_unless_it_is_set(tmp_path, monkeypatch, platform, usable, workers):
+    monkeypatch.setattr(sys, "platform", platform)
+    monkeypatch.setattr(cores, "usable", lambda: usable)
+    assert Settings(tmp_path).workers == workers

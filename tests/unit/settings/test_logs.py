@@ -1,0 +1,121 @@
+"""Logs: one JSON object a line whatever is logged, and of a failure its kind and place but not its words."""
+
+import io
+import json
+import logging
+from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from onecode_server.settings import logs
+
+SECRET = "eyJhbGciOiJFZERTQSJ9.a-code-that-was-scanned"
+
+
+@pytest.fixture
+def lines(monkeypatch):
+    """Configure logging as the server does; return a function that gives what was written, line by line."""
+    written = io.StringIO()
+    level = logging.root.level
+    monkeypatch.setattr(logs, "sys", SimpleNamespace(stderr=written))
+    monkeypatch.setattr(logging.root, "handlers", [])
+    logs.configure("info")
+    yield lambda: [json.loads(line) for line in written.getvalue().split("\n")[:-1]]
+    logging.root.setLevel(level)
+
+
+log = logging.getLogger("onecode_server.somewhere")
+
+
+def fail():
+    raise ValueError(SECRET)
+
+
+def test_a_line_tells_when_how_grave_where_and_what(lines):
+    before = datetime.now(UTC)
+    log.info("trust list taken")
+    (line,) = lines()
+    time = datetime.fromisoformat(line.pop("time"))
+    assert line == {"level": "info", "logger": "onecode_server.somewhere", "message": "trust list taken"}
+    assert abs((time - before).total_seconds()) < 5
+    assert time.utcoffset().total_seconds() == 0
+
+
+def test_each_call_is_one_line_even_if_the_message_has_several(lines):
+    log.info("one\ntwo\r\nthree\x00")
+    log.warning("%s and %d", "four\n", 5)
+    assert [line["message"] for line in lines()] == ["one\ntwo\r\nthree\x00", "four\n and 5"]
+
+
+def test_what_is_given_as_extra_becomes_fields(lines):
+    log.error("entry skipped", extra={"entry": "regions[3]", "version": 7, "skipped": None, "name_local": "湖北"})
+    (line,) = lines()
+    assert {name: line[name] for name in ("entry", "version", "skipped", "name_local")} == {
+        "entry": "regions[3]",
+        "version": 7,
+        "skipped": None,
+        "name_local": "湖北",
+    }
+
+
+def test_what_the_process_is_stands_on_each_of_its_lines(lines):
+    logs.configure("info", worker=3)
+    log.info("one")
+    log.info("two", extra={"version": 7})
+    assert [(line["message"], line["worker"], line.get("version")) for line in lines()] == [
+        ("one", 3, None),
+        ("two", 3, 7),
+    ]
+
+
+@pytest.mark.parametrize(
+    "value", [b"\xff", Path("/x"), {1, 2}, object(), datetime.now(UTC)], ids=["bytes", "path", "set", "object", "time"]
+)
+def test_what_json_does_not_know_becomes_text(lines, value):
+    log.info("odd", extra={"value": value})
+    assert lines()[0]["value"] == str(value)
+
+
+def test_what_is_below_the_level_is_not_written(lines):
+    log.debug("chatter")
+    assert lines() == []
+    logs.configure("debug")
+    log.debug("asked for")
+    assert [line["level"] for line in lines()] == ["debug"]
+
+
+def test_configuring_twice_does_not_write_twice(lines):
+    logs.configure("info")
+    log.info("once")
+    assert len(lines()) == 1
+
+
+@pytest.mark.parametrize("level", [logging.WARNING, logging.ERROR, logging.CRITICAL])
+def test_a_failure_is_told_by_kind_and_place_and_never_by_its_words(lines, level):
+    try:
+        fail()
+    except ValueError:
+        log.log(level, "it failed", exc_info=True)
+    (line,) = lines()
+    assert line["exception"] == "ValueError"
+    assert "test_logs.py" in line["where"]
+    assert line["where"].endswith(" fail")
+    assert SECRET not in json.dumps(line)
+
+
+def test_the_cause_of_a_failure_is_not_quoted_either(lines):
+    try:
+        try:
+            fail()
+        except ValueError as fault:
+            raise KeyError("outer") from fault
+    except KeyError:
+        log.critical("it failed", exc_info=True)
+    assert SECRET not in json.dumps(lines())
+
+
+def test_where_nothing_failed_no_failure_is_told(lines):
+    log.error("no failure here", exc_info=True)
+    assert "exception" not in lines()[0]

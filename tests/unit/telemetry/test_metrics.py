@@ -1,0 +1,256 @@
+"""Metrics: names that keep the rule, labels that no caller can invent values for, and nobody's data."""
+
+import json
+import threading
+
+import pytest
+from prometheus_client import Gauge, generate_latest
+from prometheus_client.metrics import MetricWrapperBase
+from prometheus_client.openmetrics import exposition as openmetrics
+from prometheus_client.parser import text_string_to_metric_families
+
+from onecode_server.telemetry.metrics import Metrics, SupervisorMetrics
+
+GRPC = ("grpc_type", "grpc_service", "grpc_method")
+LABELS = {
+    "reason",
+    "decision",
+    "authenticity",
+    "home",
+    "host",
+    "backend",
+    "target",
+    "outcome",
+    "result",
+    "region",
+    "claim",
+    "operation",
+    *GRPC,
+    "grpc_code",
+}
+"""Their values come from enums, the protos or the trust list. A new label belongs here only if its values do too."""
+UNITS = ("_seconds", "_codes", "_entries", "_version", "_fault", "_workers", "_bytes")
+
+
+@pytest.fixture
+def metrics():
+    return Metrics()
+
+
+@pytest.fixture
+def together():
+    """The metrics of a supervisor."""
+    return SupervisorMetrics()
+
+
+def tell(together, **workers):
+    """Let workers tell what they have counted, as over their pipes; the names are ``slot_0`` and so on."""
+    for slot, worker in workers.items():
+        together.hear(int(slot.removeprefix("slot_")), json.loads(json.dumps(worker.news())))
+
+
+def ours(metrics):
+    """Our own metrics by attribute, without those that describe the process."""
+    return {name: metric for name, metric in vars(metrics).items() if isinstance(metric, MetricWrapperBase)}
+
+
+def exposed(metrics):
+    return list(text_string_to_metric_families(generate_latest(metrics.registry).decode()))
+
+
+def test_every_name_begins_with_the_house_the_protocol_or_the_process(metrics):
+    prefixes = ("onecode_", "grpc_server_", "process_", "python_")
+    assert [family.name for family in exposed(metrics) if not family.name.startswith(prefixes)] == []
+
+
+def test_every_metric_of_ours_is_exposed_and_explained(metrics):
+    described = {family.name: family.documentation for family in exposed(metrics)}
+    for metric in ours(metrics).values():
+        (family,) = metric.describe()
+        assert len(described[family.name]) > 10
+
+
+def test_a_counter_ends_in_total_and_everything_else_in_its_unit(metrics):
+    text = generate_latest(metrics.registry).decode().splitlines()
+    for metric in ours(metrics).values():
+        (family,) = metric.describe()
+        name = f"{family.name}_total" if family.type == "counter" else family.name
+        assert name.endswith(("_total", *UNITS))
+        assert f"# TYPE {name} {family.type}" in text
+
+
+def test_labels_are_the_few_whose_values_no_caller_can_invent(metrics):
+    assert {label for metric in ours(metrics).values() for label in metric._labelnames} <= LABELS
+
+
+def test_the_grpc_metrics_have_the_names_and_labels_of_the_common_middleware(metrics):
+    names = {name: metric for metric in ours(metrics).values() for name in [metric.describe()[0].name]}
+    assert {name: metric._labelnames for name, metric in names.items() if name.startswith("grpc_")} == {
+        "grpc_server_started": GRPC,
+        "grpc_server_handled": (*GRPC, "grpc_code"),
+        "grpc_server_msg_received": GRPC,
+        "grpc_server_msg_sent": GRPC,
+        "grpc_server_handling_seconds": GRPC,
+    }
+
+
+def test_buckets_rise(metrics):
+    for metric in ours(metrics).values():
+        bounds = getattr(metric, "_upper_bounds", [])
+        assert bounds == sorted(set(bounds))
+
+
+def test_two_processes_worth_of_metrics_do_not_share_a_registry(metrics):
+    metrics.shed.inc(3)
+    assert metrics.registry.get_sample_value("onecode_shed_codes_total") == 3
+    assert Metrics().registry.get_sample_value("onecode_shed_codes_total") == 0
+
+
+def test_what_the_supervisor_counts_keeps_the_same_rules(metrics, together):
+    together.restarts.labels("0").inc()
+    own = ours(together).keys() - ours(metrics).keys()
+    families = {
+        family.name: family.type
+        for family in exposed(together)
+        if family.name in {"onecode_worker_restarts", "onecode_serving_workers"}
+    }
+    assert families == {"onecode_worker_restarts": "counter", "onecode_serving_workers": "gauge"}
+    assert own == {"restarts", "serving"}
+    assert {label for name in own for label in vars(together)[name]._labelnames} == {"worker"}
+
+
+def test_the_page_is_what_prometheus_client_would_make_of_the_registry(metrics):
+    for _ in range(2):  # the second time, of lines that were kept
+        metrics.scans.labels("420000", "110000").inc(3)
+        metrics.scans.labels('a"b\\c', "\n").inc(2_000_000)
+        metrics.rpc_seconds.labels("unary", "s", "Verify").observe(0.003)
+        metrics.list_age.set(float("inf"))
+        for is_openmetrics, encode in ((False, generate_latest), (True, openmetrics.generate_latest)):
+            page, same = (
+                sorted(line for line in text.splitlines() if not line.startswith(b"process_"))
+                for text in (metrics.page(is_openmetrics), encode(metrics.registry))
+            )
+            assert page == same
+    assert metrics.page(True).endswith(b"# EOF\n")
+
+
+def test_every_gauge_says_of_workers_that_are_there_what_they_are_as_one(metrics):
+    modes = {name: metric._multiprocess_mode for name, metric in ours(metrics).items() if isinstance(metric, Gauge)}
+    assert {name for name, mode in modes.items() if mode == "livesum"} == {"queued", "answer_bytes", "cache_entries"}
+    taken_last = {"list_version", "list_issued", "list_next_update"}
+    assert {name for name, mode in modes.items() if mode == "mostrecent"} == taken_last
+    assert set(modes.values()) == {"livesum", "mostrecent", "livemax"}
+
+
+def test_a_workers_successor_counts_on_where_it_ended(together):
+    first, beside, shown = Metrics(), Metrics(), together.registry.get_sample_value
+    first.shed.inc(3)
+    first.batch_codes.observe(7)
+    first.verdicts.labels("ADMIT", "VALID").inc(2)
+    beside.shed.inc(10)
+    tell(together, slot_0=first, slot_1=beside)
+    assert shown("onecode_shed_codes_total") == 13
+    again = Metrics()
+    tell(together, slot_0=again)
+    assert shown("onecode_shed_codes_total") == 13
+    again.shed.inc()
+    again.batch_codes.observe(1)
+    again.verdicts.labels("ADMIT", "VALID").inc()
+    tell(together, slot_0=again, slot_1=beside)
+    assert shown("onecode_shed_codes_total") == 14
+    assert shown("onecode_batch_codes_sum") == 8
+    assert shown("onecode_batch_codes_bucket", {"le": "+Inf"}) == shown("onecode_batch_codes_count") == 2
+    assert shown("onecode_verdicts_total", {"decision": "ADMIT", "authenticity": "VALID"}) == 3
+
+
+def test_what_has_not_changed_is_told_once_also_where_nothing_was_counted(metrics, together):
+    metrics.scans.labels("420000", "110000")
+    tell(together, slot_0=metrics)
+    assert together.registry.get_sample_value("onecode_scans_total", {"home": "420000", "host": "110000"}) == 0
+    assert metrics.news() == []
+
+
+def test_gauges_of_a_worker_that_ended_are_over(together):
+    shown, workers = together.registry.get_sample_value, {"slot_0": Metrics(), "slot_1": Metrics()}
+    for number, worker in enumerate(workers.values()):
+        worker.queued.set(5 + 2 * number)
+        worker.list_age.set(8 - number)
+    tell(together, **workers)
+    assert (shown("onecode_queue_codes"), shown("onecode_trust_list_age_seconds")) == (12, 8)
+    together.forget(0)
+    assert (shown("onecode_queue_codes"), shown("onecode_trust_list_age_seconds")) == (7, 7)
+    tell(together, slot_0=Metrics())
+    assert (shown("onecode_queue_codes"), shown("onecode_trust_list_age_seconds")) == (7, 7)
+    together.forget(1)
+    assert (shown("onecode_queue_codes"), shown("onecode_trust_list_age_seconds")) == (0, 0)
+
+
+def test_a_worker_without_a_list_does_not_hide_that_of_the_others(together):
+    taken = Metrics()
+    taken.list_version.set(4)
+    tell(together, slot_0=taken, slot_1=Metrics())
+    together.forget(0)
+    assert together.registry.get_sample_value("onecode_trust_list_version") == 4
+
+
+def test_a_gauge_with_a_function_is_what_it_was_when_it_was_last_told(metrics, together):
+    shown, age = together.registry.get_sample_value, 5.0
+    metrics.list_age.set_function(lambda: age)
+    tell(together, slot_0=metrics)
+    age = 6.0
+    assert shown("onecode_trust_list_age_seconds") == 5
+    tell(together, slot_0=metrics)
+    assert shown("onecode_trust_list_age_seconds") == 6
+
+
+@pytest.mark.parametrize(
+    "news",
+    [
+        5,
+        ["onecode_shed_codes"],
+        [["onecode_nothing", [], 1]],
+        [["onecode_shed_codes", [], "many"]],
+        [["onecode_shed_codes", [], -1]],
+        [["onecode_shed_codes", ["label"], 1]],
+        [["onecode_scans", ["420000"], 1]],
+        [["onecode_scans", [], 1]],
+        [["onecode_batch_codes", [], [1, 2, 3]]],
+        [["onecode_batch_codes", [], 1]],
+        [["onecode_queue_codes", [], None]],
+    ],
+)
+def test_what_no_worker_counts_is_refused(together, news):
+    with pytest.raises(ValueError, match=r"."):
+        together.hear(0, news)
+
+
+def test_counting_costs_no_lock_and_loses_nothing_while_others_ask(metrics):
+    hits, seconds = metrics.cache_lookups.labels("hit"), metrics.rpc_seconds.labels("unary", "s", "m")
+    has_ended = threading.Event()
+
+    def ask() -> None:
+        while not has_ended.is_set():
+            generate_latest(metrics.registry)
+            metrics.page(False)
+
+    asking = [threading.Thread(target=ask) for _ in range(2)]
+    for thread in asking:
+        thread.start()
+    for number in range(20_000):
+        hits.inc()
+        seconds.observe(number % 7)
+    has_ended.set()
+    for thread in asking:
+        thread.join()
+    get = metrics.registry.get_sample_value
+    labels = {"grpc_type": "unary", "grpc_service": "s", "grpc_method": "m"}
+    assert get("onecode_status_cache_lookups_total", {"result": "hit"}) == 20_000
+    assert get("grpc_server_handling_seconds_count", labels) == 20_000
+    assert get("grpc_server_handling_seconds_sum", labels) == sum(number % 7 for number in range(20_000))
+    below = {bound: sum(number % 7 <= bound for number in range(20_000)) for bound in (1.0, 2.5, 5.0)}
+    assert {bound: get("grpc_server_handling_seconds_bucket", labels | {"le": str(bound)}) for bound in below} == below
+
+
+def test_a_counter_never_falls(metrics):
+    with pytest.raises(ValueError, match="falls"):
+        metrics.shed.inc(-1)

@@ -1,0 +1,270 @@
+"""Natural batching: single calls share a batch, and no queue grows without bound."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from onecode_server.errors import NotServing, Overloaded
+from onecode_server.model.code import Scan
+from onecode_server.model.verdict import Decision
+from onecode_server.verification.arrivals import CLOSE_CALLS, ArrivalMonitor
+from onecode_server.verification.batcher import BULK_CODES, GATHERED, SINGLES_ROOM, WAIT_MAX_S, Batcher
+
+from tests.world import World
+
+
+def batch_sizes(world: World) -> tuple[float, float]:
+    get = world.metrics.registry.get_sample_value
+    return get("onecode_batch_codes_count") or 0, get("onecode_batch_codes_sum") or 0
+
+
+async def test_the_first_of_those_that_arrive_together_goes_ahead_and_the_others_are_checked_together(
+    world: World,
+) -> None:
+    codes = [world.code("420000", subject=str(n)) for n in range(50)]
+    singles = await asyncio.gather(*(world.batcher.verify(Scan(code, "440000")) for code in codes))
+    assert {single.check.answer.decision for single in singles} == {Decision.ADMIT}
+    assert [single.check.scan.code for single in singles] == codes
+    assert batch_sizes(world) == (2, 50)
+
+
+async def test_what_arrives_while_the_verifier_is_busy_is_the_next_batch(world: World) -> None:
+    first = [asyncio.create_task(world.batcher.verify(Scan(world.code("420000"), "440000"))) for _ in range(8)]
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    second = [asyncio.create_task(world.batcher.verify(Scan(b"x", "440000"))) for _ in range(3)]
+    await asyncio.gather(*first, *second)
+    assert batch_sizes(world) == (2, 11)
+
+
+async def test_a_lone_call_does_not_wait_for_company(world: World) -> None:
+    single = await asyncio.wait_for(world.batcher.verify(Scan(world.code("420000"), "440000")), 5)
+    assert single.check.answer.decision is Decision.ADMIT
+
+
+async def test_a_full_queue_turns_callers_away_and_says_when_to_come_back(world: World) -> None:
+    batcher = Batcher(world.verifier, world.metrics, codes_max=100)
+    running = asyncio.create_task(batcher.verify_batch([b"x"] * 100, "440000"))
+    await asyncio.sleep(0)
+    with pytest.raises(Overloaded) as turned_away:
+        await batcher.verify_batch([b"x"], "440000")
+    assert turned_away.value.retry_after_s > 0
+    await running
+    assert (await batcher.verify(Scan(b"x", "440000"))).check.answer.decision is Decision.REFUSE
+    assert world.metrics.registry.get_sample_value("onecode_shed_codes_total") == 1
+    assert world.metrics.registry.get_sample_value("onecode_queue_codes") == 0
+
+
+async def test_batches_that_fill_the_queue_leave_room_for_single_scans_and_that_has_an_end(world: World) -> None:
+    batcher = Batcher(world.verifier, world.metrics, codes_max=100)
+    running = asyncio.create_task(batcher.verify_batch([b"x"] * 100, "440000"))
+    await asyncio.sleep(0)
+    scans = [asyncio.create_task(batcher.verify(Scan(b"x", "440000"))) for _ in range(SINGLES_ROOM)]
+    await asyncio.sleep(0)
+    with pytest.raises(Overloaded):
+        await batcher.verify(Scan(b"x", "440000"))
+    answers = await asyncio.gather(running, *scans)
+    assert {one.check.answer.decision for one in answers[1:]} == {Decision.REFUSE}
+
+
+async def test_nothing_is_done_for_a_caller_that_has_gone(world: World) -> None:
+    gone = asyncio.create_task(world.batcher.verify(Scan(b"x", "440000")))
+    await asyncio.sleep(0)
+    gone.cancel()
+    await asyncio.gather(gone, return_exceptions=True)
+    await world.batcher.verify(Scan(b"y", "440000"))
+    assert batch_sizes(world)[1] == 1
+    assert world.metrics.registry.get_sample_value("onecode_queue_codes") == 0
+
+
+async def test_a_failure_reaches_every_caller_and_the_next_batch_runs(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as broken:
+        broken.setattr(world.trust, "_list", None)
+        results = await asyncio.gather(
+            *(world.batcher.verify(Scan(b"x", "440000")) for _ in range(3)), return_exceptions=True
+        )
+    assert [type(result) for result in results] == [NotServing] * 3
+    assert (await world.batcher.verify(Scan(b"x", "440000"))).check.answer.decision is Decision.REFUSE
+
+
+class Clock:
+    """A monotonic clock that a test sets."""
+
+    def __init__(self) -> None:
+        self.now_s = 0.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+def calls(crowd: ArrivalMonitor, clock: Clock, count: int, apart_s: float) -> list[bool]:
+    met = []
+    for _ in range(count):
+        clock.now_s += apart_s
+        met.append(crowd.meets())
+    return met
+
+
+def test_calls_close_behind_each_other_are_a_crowd_and_others_are_not() -> None:
+    crowd = ArrivalMonitor(clock := Clock())
+    assert not any(calls(crowd, clock, 1000, 0.005))  # 200 a second
+    assert calls(crowd, clock, 20, 0.0001) == [False] * 7 + [True] * 13
+    assert calls(crowd, clock, 10, 0.005) == [True] * 8 + [False] * 2
+
+
+def test_one_caller_who_asks_again_at_once_is_soon_known_to_be_alone() -> None:
+    crowd = ArrivalMonitor(clock := Clock())
+    assert calls(crowd, clock, 9, 0.0005)[-1]
+    crowd.came(1)
+    assert calls(crowd, clock, 264, 0.0005) == [False] * 263 + [True]
+
+
+async def test_a_crowd_is_given_a_moment_and_checked_together(world: World) -> None:
+    clock = Clock()
+    batcher = Batcher(world.verifier, world.metrics, monotonic=clock)
+    for _ in range(CLOSE_CALLS):
+        await batcher.verify(Scan(b"x", "440000"))
+    before = batch_sizes(world)
+    first = asyncio.create_task(batcher.verify(Scan(b"x", "440000")))
+    for _ in range(5):
+        await asyncio.sleep(0)  # gRPC hands over one call after the other
+    rest = [asyncio.create_task(batcher.verify(Scan(b"x", "440000"))) for _ in range(GATHERED - 1)]
+    await asyncio.gather(first, *rest)
+    after = batch_sizes(world)
+    assert (after[0] - before[0], after[1] - before[1]) == (1, GATHERED)
+
+
+async def test_who_is_alone_is_answered_all_the_same(world: World) -> None:
+    batcher = Batcher(world.verifier, world.metrics, monotonic=Clock())
+    for _ in range(3 * CLOSE_CALLS):
+        answer = await asyncio.wait_for(batcher.verify(Scan(b"x", "440000")), 5)
+        assert answer.check.answer.decision is Decision.REFUSE
+
+
+class SlowVerifier:
+    """A verifier that does nothing until it is told how long its work took."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self.begun: list[int] = []
+        self._goes_on = asyncio.Semaphore(0)
+
+    async def verify(self, codes: Sequence[bytes], host: str, is_shared: Any) -> int:
+        self.begun.append(len(codes))
+        await self._goes_on.acquire()
+        return len(codes)
+
+    async def check(self, scans: Sequence[Scan]) -> Any:
+        await self.verify([scan.code for scan in scans], "", None)
+        return type("CheckResults", (), {"checks": [None] * len(scans)})
+
+    async def takes(self, seconds: float) -> None:
+        """Let the work that was begun first end, so many seconds later."""
+        self._clock.now_s += seconds
+        self._goes_on.release()
+        for _ in range(10):
+            await asyncio.sleep(0)
+
+
+def slow(world: World) -> tuple[SlowVerifier, Batcher, Clock]:
+    verifier = SlowVerifier(clock := Clock())
+    return verifier, Batcher(verifier, world.metrics, monotonic=clock), clock  # type: ignore[arg-type]
+
+
+async def begun(batcher: Batcher, count: int, left_s: float | None = None) -> asyncio.Task[Any]:
+    """Ask for a batch, or a single scan, by a caller who still waits so long."""
+    if count == 1:
+        task: asyncio.Task[Any] = asyncio.create_task(batcher.verify(Scan(b"x", "440000"), lambda: left_s))
+    else:
+        task = asyncio.create_task(batcher.verify_batch([b"x"] * count, "440000", lambda: left_s))
+    for _ in range(5):
+        await asyncio.sleep(0)
+    return task
+
+
+def refused(world: World, reason: str) -> float:
+    return world.metrics.registry.get_sample_value("onecode_refused_calls_total", {"reason": reason}) or 0
+
+
+async def test_large_batches_take_turns_and_small_ones_and_single_scans_do_not_wait_for_them(world: World) -> None:
+    verifier, batcher, _ = slow(world)
+    large = BULK_CODES + 1
+    tasks = [await begun(batcher, count) for count in (large, large, large, BULK_CODES, 1)]
+    assert verifier.begun == [large, large, BULK_CODES, 1]
+    await verifier.takes(0)
+    assert verifier.begun == [large, large, BULK_CODES, 1, large]
+    for _ in range(4):
+        await verifier.takes(0)
+    await asyncio.gather(*tasks)
+    assert world.metrics.registry.get_sample_value("onecode_queue_codes") == 0
+
+
+async def test_a_scan_that_has_waited_too_long_is_refused_and_not_checked(world: World) -> None:
+    verifier, batcher, clock = slow(world)
+    first, late = await begun(batcher, 1), await begun(batcher, 1)
+    clock.now_s += WAIT_MAX_S
+    in_time = await begun(batcher, 1)
+    await verifier.takes(0.1)
+    await verifier.takes(0)
+    await asyncio.gather(first, in_time)
+    assert isinstance(late.exception(), Overloaded)
+    assert verifier.begun == [1, 1]
+    assert refused(world, "queue_late") == 1
+
+
+async def test_a_scan_that_cannot_be_checked_within_its_deadline_is_refused_at_once(world: World) -> None:
+    verifier, batcher, _ = slow(world)
+    tasks = [await begun(batcher, 1) for _ in range(2)]
+    await verifier.takes(0)
+    for _ in range(20):  # every run takes a second from now on
+        tasks.append(await begun(batcher, 1))
+        await verifier.takes(1)
+    assert isinstance((await begun(batcher, 1, left_s=0.5)).exception(), Overloaded)
+    patient, for_ever = await begun(batcher, 1, left_s=5), await begun(batcher, 1)
+    assert not patient.done()
+    assert not for_ever.done()
+    assert refused(world, "deadline_short") == 1
+    for _ in range(3):
+        await verifier.takes(0)
+    await asyncio.gather(patient, for_ever, *tasks)
+    lone = await begun(batcher, 1, left_s=0.5)  # nobody is before it: it is tried, however slow the last ones were
+    await verifier.takes(0)
+    await lone
+
+
+async def test_a_large_batch_that_cannot_be_checked_within_its_deadline_is_refused_at_once(world: World) -> None:
+    verifier, batcher, _ = slow(world)
+    large = 2 * BULK_CODES
+    for _ in range(20):
+        task = await begun(batcher, large)
+        await verifier.takes(3)
+        await task
+    running = await begun(batcher, large)
+    assert isinstance((await begun(batcher, large, left_s=5)).exception(), Overloaded)
+    patient = await begun(batcher, large, left_s=7)
+    await verifier.takes(0)
+    await verifier.takes(0)
+    await asyncio.gather(running, patient)
+    assert refused(world, "deadline_short") == 1
+
+
+async def test_a_large_batch_that_waits_too_long_for_its_turn_is_refused(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("onecode_server.verification.batcher.WAIT_MAX_S", 0.01)
+    verifier, batcher, _ = slow(world)
+    large = BULK_CODES + 1
+    tasks = [await begun(batcher, large) for _ in range(2)]
+    with pytest.raises(Overloaded):
+        await batcher.verify_batch([b"x"] * large, "440000")
+    for _ in range(2):
+        await verifier.takes(0)
+    await asyncio.gather(*tasks)
+    after = await begun(batcher, large)
+    await verifier.takes(0)
+    await after
+    assert refused(world, "queue_late") == 1
