@@ -11,7 +11,7 @@ from onecode_server.codes.codec import CODECS
 from onecode_server.codes.national import codec as national
 from onecode_server.crypto import open_backend
 from onecode_server.crypto.signing import Signer
-from onecode_server.model.code import Scan
+from onecode_server.model.code import Scan, Scans
 from onecode_server.model.recognition_exception import RecognitionException
 from onecode_server.model.status import Level, Scope, StatusRecord
 from onecode_server.model.subject import pseudonym
@@ -38,7 +38,7 @@ from onecode_server.verification.authenticate.row_reader import RowReader
 from onecode_server.verification.authenticate.tokens import TokenReader
 from onecode_server.verification.batcher import Batcher
 from onecode_server.verification.check import Check, CheckResults
-from onecode_server.verification.decider import Decider
+from onecode_server.verification.decider import Decider, RequestContext
 from onecode_server.verification.verifier import Verifier
 
 SECOND = 1_000_000
@@ -123,12 +123,12 @@ class World:
         faults = ClaimFaults(self.metrics, lambda: self.monotonic_s)
         reader, skew = ClaimsReader(self.pseudonym_key, faults), 60 * SECOND
         rows = RowReader(self.issuers, self.pseudonym_key)
-        authenticator = GeneralAuthenticator(self.backend, rows, reader, tokens, self.metrics, skew)
-        columns = TemplateAuthenticator(self.backend, self.issuers, self.pseudonym_key, self.metrics, skew)
+        general = GeneralAuthenticator(self.backend, rows, reader, tokens, self.metrics, skew)
+        by_template = TemplateAuthenticator(self.backend, self.issuers, self.pseudonym_key, self.metrics, skew)
         decider = Decider(self.exceptions, HOUR, skew)
         self.change_feed = ChangeFeedReader(self.store, self.statuses, self.exceptions)
         self.verifier = Verifier(
-            self.trust, authenticator, columns, self.statuses, self.change_feed, decider, self.metrics, lambda: self.now
+            self.trust, general, by_template, self.statuses, self.change_feed, decider, self.metrics, lambda: self.now
         )
         gateways = [self.signers["000000", f"gateway-{fmt}"] for fmt in CODECS]
         self.translator = Translator({signer.public_key: signer for signer in gateways}, self.metrics)
@@ -222,12 +222,15 @@ class World:
     async def check_all(
         self, codes: Sequence[bytes], host: str = "420000", *, for_translation: bool = False
     ) -> CheckResults:
-        """Return the outcome of a batch."""
-        return await self.verifier.check([Scan(code, host, for_translation) for code in codes])
+        """Return the results of a batch whose codes are checked one by one, with all checks."""
+        await self.change_feed.follow()
+        context = RequestContext(self.trust.current, self.now, self.trust.is_read, for_translation)
+        scans = Scans.at(host, codes, for_translation=for_translation)
+        return await self.verifier._verify_singly(scans, context)
 
     async def verify_all(self, codes: Sequence[bytes], host: str = "420000") -> list[Verdict]:
         """Return the verdicts of a batch, by columns where they can be had."""
-        return (await self.verifier.verify(codes, host)).verdicts
+        return (await self.verifier.verify(Scans.at(host, codes))).verdicts
 
     async def check(self, code: bytes, host: str = "420000") -> Check:
         """Return one check."""

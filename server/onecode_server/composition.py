@@ -64,12 +64,12 @@ class Engine:
         self.statuses = StatusCache(self.store, time.monotonic, wall_clock, metrics, settings.cache_entries_max)
         tokens = TokenReader(self.store, pseudonym_key)
         rows, claims = RowReader(issuers, pseudonym_key), ClaimsReader(pseudonym_key, ClaimFaults(metrics))
-        authenticator = GeneralAuthenticator(self.backend, rows, claims, tokens, metrics, skew)
-        columns = TemplateAuthenticator(self.backend, issuers, pseudonym_key, metrics, skew)
+        general = GeneralAuthenticator(self.backend, rows, claims, tokens, metrics, skew)
+        by_template = TemplateAuthenticator(self.backend, issuers, pseudonym_key, metrics, skew)
         decider = Decider(self.exceptions, grace, skew)
         self.change_feed = ChangeFeedReader(self.store, self.statuses, self.exceptions)
         self.verifier = Verifier(
-            self.trust, authenticator, columns, self.statuses, self.change_feed, decider, metrics, wall_clock
+            self.trust, general, by_template, self.statuses, self.change_feed, decider, metrics, wall_clock
         )
         self.exception_service = ExceptionService(self.trust, self.store, self.exceptions, wall_clock, skew)
         self.publisher = Publisher(self.trust, self.verifier, tokens, self.store, pseudonym_key, metrics, wall_clock)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from onecode_server.model.verdict import Verdict
-from onecode_server.verification.check import Check, Verdicts
+from onecode_server.verification.check import Check, CheckResults
 
 from tests.fuzz_paths import paths
 from tests.fuzz_paths.groups import Mutant
@@ -74,7 +74,7 @@ class Comparison:
     async def _under_one_list(self) -> None:
         order = ["columns", "rows", "parsed"]
         self._chance.shuffle(order)
-        answers: Verdicts | None = None
+        answers: CheckResults | None = None
         rows: list[Check] = []
         parsed: list[Check] = []
         for path in order:
@@ -99,7 +99,7 @@ class Comparison:
         before = await paths.by_parsing(world, codes, self.host)
         new = self._scenario.other_list()
         part = self._beside()
-        begun: list[asyncio.Task[Verdicts]] = []
+        begun: list[asyncio.Task[CheckResults]] = []
         is_batch = chance.random() < 0.75
         work = self._by_columns if is_batch else self._by_rows
         steps: list[int] = [1]  # at least the end
@@ -141,7 +141,7 @@ class Comparison:
             case _:
                 return [place for place, code in enumerate(codes) if (code[:3], len(code)) == (one[:3], len(one))]
 
-    async def _by_columns(self) -> Verdicts:
+    async def _by_columns(self) -> CheckResults:
         read = paths.codes_in_columns(self._world)
         answers = await paths.by_columns(self._world, self._codes, self.host, alone=self._chance.random() < 0.5)
         self._tally.in_columns += paths.codes_in_columns(self._world) - read

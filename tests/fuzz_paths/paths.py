@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from unittest.mock import patch
 
 from onecode_server.errors import StoreUnavailable
-from onecode_server.model.code import Scan
+from onecode_server.model.code import Scans
 from onecode_server.model.trust_list import TrustList
 from onecode_server.telemetry.counting import children
 from onecode_server.verification import turns, verifier
@@ -22,7 +22,7 @@ from onecode_server.verification.authenticate import general as authenticator
 from onecode_server.verification.authenticate import template as templates
 from onecode_server.verification.authenticate import template_cache
 from onecode_server.verification.authenticate.row_reader import RowReader
-from onecode_server.verification.check import Check, Verdicts
+from onecode_server.verification.check import Check, CheckResults
 
 from tests.world import World
 
@@ -30,14 +30,14 @@ _T = TypeVar("_T")
 _FAILS = ("statuses", "tokens", "changes", "exceptions")
 
 
-async def by_columns(world: World, codes: Sequence[bytes], host: str, *, alone: bool = False) -> Verdicts:
+async def by_columns(world: World, codes: Sequence[bytes], host: str, *, alone: bool = False) -> CheckResults:
     """Return the verdicts on a batch; ``alone``: with no single calls beside it, so in longer slices."""
-    return await world.verifier.verify(codes, host, (lambda: False) if alone else (lambda: True))
+    return await world.verifier.verify(Scans.at(host, codes), (lambda: False) if alone else (lambda: True))
 
 
 async def by_rows(world: World, codes: Sequence[bytes], host: str) -> list[Check]:
     """Return checks that are made one by one, by layouts where they are known."""
-    return (await world.verifier.check([Scan(code, host) for code in codes])).checks
+    return (await world.check_all(codes, host)).checks
 
 
 async def by_parsing(world: World, codes: Sequence[bytes], host: str) -> list[Check]:

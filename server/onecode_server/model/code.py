@@ -1,5 +1,6 @@
 """Codes as scanned and as decoded, and their claims."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -17,6 +18,19 @@ class Scan(NamedTuple):
     code: bytes
     host: str
     for_translation: bool = False
+
+
+class Scans(NamedTuple):
+    """A batch of codes, and the host where each was scanned. ``for_translation`` is as in Scan, for all of them."""
+
+    codes: Sequence[bytes]
+    hosts: Sequence[str]
+    for_translation: bool = False
+
+    @classmethod
+    def at(cls, host: str, codes: Sequence[bytes], *, for_translation: bool = False) -> "Scans":
+        """Return codes that were scanned at one host."""
+        return cls(codes, [host] * len(codes), for_translation)
 
 
 class SignedCode(NamedTuple):

@@ -11,7 +11,7 @@ from onecode.v1 import recognition_pb2 as pb
 from onecode_server.model.verdict import Verdict
 from onecode_server.rules.admission import VERDICTS_KEPT
 from onecode_server.translation.translator import Translation
-from onecode_server.verification.check import Verdicts
+from onecode_server.verification.check import CheckResults
 
 
 def timestamp(time: int) -> Timestamp:
@@ -55,7 +55,7 @@ def _of_batch(answer: Verdict) -> bytes:
     return pb.BatchVerifyResponse(verdicts=[verdict(answer)]).SerializeToString()
 
 
-def batch(answers: Verdicts) -> bytes:
+def batch(answers: CheckResults) -> bytes:
     """Return the response to a batch, as its bytes.
 
     Concatenated messages are merged into one message (protobuf's encoding, "Last One Wins"). So each verdict of a batch
@@ -68,7 +68,7 @@ def batch(answers: Verdicts) -> bytes:
     return b"".join([*map(pieces.__getitem__, answers.which.tolist()), rest])
 
 
-def streamed(answers: Verdicts, request_ids: Sequence[int]) -> list[bytes]:
+def streamed(answers: CheckResults, request_ids: Sequence[int]) -> list[bytes]:
     """Return the responses to scans of a stream, as their bytes, built in the same manner."""
     version, checked_at = answers.trust.version, timestamp(answers.checked_at)
     messages = (

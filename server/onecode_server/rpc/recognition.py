@@ -11,7 +11,7 @@ import grpc.aio
 from onecode.v1 import recognition_pb2 as pb
 from onecode.v1 import recognition_pb2_grpc as pb_grpc
 from onecode_server.errors import InvalidRequest, PreconditionFailed
-from onecode_server.model.code import Scan
+from onecode_server.model.code import Scan, Scans
 from onecode_server.model.region import is_region_code
 from onecode_server.model.scanned import SCAN_BYTES_MAX, enough
 from onecode_server.rpc import convert, scan_stream
@@ -42,15 +42,15 @@ class RecognitionServicer(pb_grpc.RecognitionServiceServicer):
     async def Verify(self, request: pb.VerifyRequest, context: _Context) -> bytes:  # type: ignore[override]
         """Check one code. Raises InvalidRequest, Overloaded, NotServing."""
         _expect_region(request.host_region, "host_region")
-        check, outcome = await self._batcher.verify(Scan(request.code, request.host_region), _patience(context))
-        return convert.single(check.answer, outcome.trust.version, outcome.checked_at)
+        result = await self._batcher.submit(Scan(request.code, request.host_region), _patience(context))
+        return convert.single(result.verdict, result.results.trust.version, result.results.checked_at)
 
     async def BatchVerify(self, request: pb.BatchVerifyRequest, context: _Context) -> bytes:  # type: ignore[override]
         """Check many codes. Raises InvalidRequest, Overloaded, NotServing."""
         _expect_region(request.host_region, "host_region")
         codes, host = _read_batch(request.codes), request.host_region
         del request  # only the codes wait, each within its bound
-        return convert.batch(await self._batcher.verify_batch(codes, host, _patience(context)))
+        return convert.batch(await self._batcher.submit_batch(Scans.at(host, codes), _patience(context)))
 
     async def StreamVerify(  # type: ignore[override]
         self, request_iterator: AsyncIterator[pb.StreamVerifyRequest], context: _Context
@@ -65,8 +65,8 @@ class RecognitionServicer(pb_grpc.RecognitionServiceServicer):
         _expect_region(request.target_region, "target_region")
         self._translator.check_target(request.target_region, self._trust.current)
         scan = Scan(request.code, request.target_region, for_translation=True)
-        check, outcome = await self._batcher.verify(scan, _patience(context))
-        made = self._translator.translate(check, outcome)
+        result = await self._batcher.submit(scan, _patience(context))
+        made = self._translator.translate(result.check, result.results)
         if made.obstacle is not Obstacle.NONE:
             raise PreconditionFailed(made.obstacle.name, _OBSTACLES[made.obstacle])
         return convert.translation(made)
@@ -76,12 +76,12 @@ class RecognitionServicer(pb_grpc.RecognitionServiceServicer):
         _expect_region(request.target_region, "target_region")
         codes = _read_batch(request.codes)
         self._translator.check_target(request.target_region, self._trust.current)
-        scans = [Scan(code, request.target_region, for_translation=True) for code in codes]
+        scans = Scans.at(request.target_region, codes, for_translation=True)
         del request, codes
-        outcome = await self._batcher.check_batch(scans, _patience(context))
+        checked = await self._batcher.submit_batch(scans, _patience(context))
         results = []
-        for number, check in enumerate(outcome.checks, 1):
-            one = self._translator.translate(check, outcome)
+        for number, check in enumerate(checked.checks, 1):
+            one = self._translator.translate(check, checked)
             results.append(
                 pb.BatchTranslateResult(translation=convert.translation(one), obstacle=int(one.obstacle))  # type: ignore[arg-type]
             )
@@ -90,8 +90,8 @@ class RecognitionServicer(pb_grpc.RecognitionServiceServicer):
                 await asyncio.sleep(0)
         return pb.BatchTranslateResponse(
             results=results,
-            trust_list_version=outcome.trust.version,
-            checked_at=convert.timestamp(outcome.checked_at),
+            trust_list_version=checked.trust.version,
+            checked_at=convert.timestamp(checked.checked_at),
         )
 
 

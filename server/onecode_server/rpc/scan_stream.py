@@ -9,11 +9,12 @@ from typing import Final
 
 from onecode.v1 import recognition_pb2 as pb
 from onecode_server.errors import InvalidRequest, Overloaded
+from onecode_server.model.code import Scans
 from onecode_server.model.region import is_region_code
 from onecode_server.rpc import convert
 from onecode_server.rpc.read_ahead import ReadAhead
 from onecode_server.verification.batcher import Batcher
-from onecode_server.verification.check import Verdicts
+from onecode_server.verification.check import CheckResults
 
 AHEAD_SCANS: Final = 512
 """The bound on scans that one stream has waiting, from which its next batch is taken."""
@@ -54,10 +55,10 @@ async def answers(
         ahead.close()
 
 
-async def _verify(batcher: Batcher, codes: list[bytes], host: str) -> Verdicts:
+async def _verify(batcher: Batcher, codes: list[bytes], host: str) -> CheckResults:
     """Check a batch; where the queue is full, wait until it is not: a stream is held back, never refused."""
     while True:
         try:
-            return await batcher.verify_batch(codes, host)
+            return await batcher.submit_batch(Scans.at(host, codes))
         except Overloaded as full:
             await asyncio.sleep(full.retry_after_s)

@@ -63,18 +63,11 @@ class StatusTable:
 
     def __init__(self, rows_max: int) -> None:
         self._entries: Entries = np.zeros(rows_max + 1, _ENTRY)
-        self._entries[MISSING] = (
-            _LONG_AGO_S,
-            0,
-            0,
-            0,
-            0,
-            UNKNOWN,
-            0,
-            False,
-            False,
-        )  # the row of subjects that were never read
-        self._read: list[tuple[bytes, Entry] | None] = [None] * rows_max
+        # The last row stands for all subjects that were never read.
+        self._entries[MISSING] = (_LONG_AGO_S, 0, 0, 0, 0, UNKNOWN, 0, False, False)
+        # A subject without a record is no object here that a garbage collection would visit: most have none.
+        self._subjects: list[bytes | None] = [None] * rows_max
+        self._records: list[Records] = [()] * rows_max
         self._rows: dict[bytes, int] = {}
         self._next = 0
 
@@ -91,30 +84,32 @@ class StatusTable:
 
     def records(self, row: int) -> Records:
         """Return the records of the subject in a row."""
-        known = self._read[row]
-        return () if known is None else known[1].records
+        return self._records[row]
 
     def entry(self, subject: bytes) -> Entry | None:
         """Return the entry of one subject, or None."""
         row = self._rows.get(subject)
-        known = None if row is None else self._read[row]
-        return None if known is None else known[1]
+        if row is None:
+            return None
+        asked_at_s, position, *_, is_followed, _ = self._entries[row].item()
+        return Entry(self._records[row], asked_at_s, position, is_followed)
 
     def put(self, subject: bytes, entry: Entry) -> None:
         """Write the entry of a subject over the one that was read longest ago."""
         self.forget(subject)
-        row, self._next = self._next, (self._next + 1) % len(self._read)
-        old = self._read[row]
+        row, self._next = self._next, (self._next + 1) % len(self._subjects)
+        old = self._subjects[row]
         if old is not None:
-            self.forget(old[0])
-        self._read[row], self._rows[subject] = (subject, entry), row
+            self.forget(old)
+        self._subjects[row], self._rows[subject] = subject, row
+        self._records[row] = entry.records
         self._entries[row] = as_row(entry)
 
     def forget(self, subject: bytes) -> None:
         """Remove a subject, if the table has it."""
         row = self._rows.pop(subject, None)
         if row is not None:
-            self._read[row] = None
+            self._subjects[row], self._records[row] = None, ()
 
     def clear(self) -> None:
         """Remove all subjects."""

@@ -65,21 +65,21 @@ class Translator:
         if region is not None and region.format is Format.OPAQUE:
             raise PreconditionFailed("TARGET_OPAQUE", f"region {target} has opaque codes, which nobody else can issue")
 
-    def translate(self, check: Check, outcome: CheckResults) -> Translation:
+    def translate(self, check: Check, results: CheckResults) -> Translation:
         """Return the translation of a checked code for the host that it was checked for.
 
         Raises PreconditionFailed if there is no gateway key for the target's format, or as ``check_target`` does under
         the trust list of the check, which may be newer than the list at the start of the call.
         """
-        self.check_target(check.scan.host, outcome.trust)
-        made = self._translate(check, outcome)
-        target = check.scan.host if check.scan.host in outcome.trust.regions else UNKNOWN_REGION
+        self.check_target(check.scan.host, results.trust)
+        made = self._translate(check, results)
+        target = check.scan.host if check.scan.host in results.trust.regions else UNKNOWN_REGION
         done = "translated" if made.code else made.obstacle.name.lower() if made.obstacle else "not_allowed"
         self._metrics.translations.labels(target, done).inc()
         return made
 
-    def _translate(self, check: Check, outcome: CheckResults) -> Translation:
-        verdict, claimed, target = check.answer, check.claims, _code_region(check.scan.host, outcome.trust)
+    def _translate(self, check: Check, results: CheckResults) -> Translation:
+        verdict, claimed, target = check.answer, check.claims, _code_region(check.scan.host, results.trust)
         if claimed is None or target is None or verdict.recognition is not Recognition.RECOGNISED:
             return Translation(verdict)
         if claimed.source is not None:
@@ -96,17 +96,17 @@ class Translator:
         where = claims.of(target)
         lasts = min([LIFETIME_US, *where.lifetimes(has_expiry=where.expiry is not None)])
         step = min(MINUTE_US, max(lasts // 2 // SECOND_US, 1) * SECOND_US)
-        issued_at = outcome.checked_at - outcome.checked_at % step
-        expires_at = min([issued_at + lasts, *_ends(check, claimed, outcome.checked_at)])
+        issued_at = results.checked_at - results.checked_at % step
+        expires_at = min([issued_at + lasts, *_ends(check, claimed, results.checked_at)])
         issued_at = min(issued_at, expires_at - step)  # a source in its last minute, or in the skew after it
-        code = self._issue(check, claimed, target, word, (issued_at, expires_at), outcome)
+        code = self._issue(check, claimed, target, word, (issued_at, expires_at), results)
         return Translation(verdict, code, target.format, expires_at)
 
     def _issue(
-        self, check: Check, claimed: Claims, target: Region, word: str, window: tuple[int, int], outcome: CheckResults
+        self, check: Check, claimed: Claims, target: Region, word: str, window: tuple[int, int], results: CheckResults
     ) -> bytes:
         fmt = target.format
-        key = self._gateway_key(fmt, window[0], outcome)
+        key = self._gateway_key(fmt, window[0], results)
         named = Source(
             claimed.home,
             check.signed.key_id if check.signed is not None else b"",
@@ -120,11 +120,11 @@ class Translator:
             tree[national.ISSUER] = NATIONAL
         return CODECS[fmt].mint(tree, key.key_id, self._signers[key.public_key].sign)
 
-    def _gateway_key(self, fmt: Format, issued_at: int, outcome: CheckResults) -> IssuerKey:
-        authority = outcome.trust.region(NATIONAL)
+    def _gateway_key(self, fmt: Format, issued_at: int, results: CheckResults) -> IssuerKey:
+        authority = results.trust.region(NATIONAL)
         for key in authority.keys if authority is not None else ():
             ours = key.role is Role.GATEWAY and key.format is fmt and key.public_key in self._signers
-            if ours and key_fault(key, issued_at, outcome.checked_at) is None:
+            if ours and key_fault(key, issued_at, results.checked_at) is None:
                 return key
         raise PreconditionFailed("GATEWAY_KEY_MISSING", f"this server has no valid gateway key for {fmt} codes")
 

@@ -13,13 +13,13 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
-from typing import Final, NamedTuple
+from typing import Final
 
 from onecode_server.errors import Overloaded
-from onecode_server.model.code import Scan
+from onecode_server.model.code import Scan, Scans
 from onecode_server.telemetry.metrics import Metrics
 from onecode_server.verification.arrivals import ArrivalMonitor
-from onecode_server.verification.check import Check, CheckResults, Verdicts
+from onecode_server.verification.check import CheckResult, CheckResults
 from onecode_server.verification.pace import Pace
 from onecode_server.verification.verifier import Verifier
 
@@ -56,13 +56,6 @@ def for_ever() -> None:
     """Return None: the caller has no deadline."""
 
 
-class CheckResult(NamedTuple):
-    """The check of one code, and the results of the batch that it was checked in."""
-
-    check: Check
-    outcome: CheckResults
-
-
 class Batcher:
     """Checks single scans and batches, and refuses calls that would have to wait too long."""
 
@@ -88,7 +81,7 @@ class Batcher:
         self._turns = asyncio.Semaphore(BULK_TURNS)
         metrics.queued.set_function(lambda: self._codes)
 
-    async def verify(self, scan: Scan, remaining: Remaining = for_ever) -> CheckResult:
+    async def submit(self, scan: Scan, remaining: Remaining = for_ever) -> CheckResult:
         """Check one scan, together with others that are waiting. Raises Overloaded, NotServing."""
         expected_s = self._runs.expected_s(1 + len(self._waiting) // BATCH_MAX) if self._is_busy else 0
         self._admit(1, expected_s, remaining, self._codes_max + SINGLES_ROOM)
@@ -103,11 +96,10 @@ class Batcher:
         """Check a scan while the verifier is idle: most such checks never suspend, so no task is created."""
         self._is_busy = True
         try:
-            outcome = await self._verifier.check((scan,))
+            return CheckResult(await self._verifier.verify(_together([scan])))
         finally:
             self._is_busy = False
             self._start()
-        return CheckResult(outcome.checks[0], outcome)
 
     async def _wait(self, scan: Scan) -> CheckResult:
         """Return the result of a scan that is checked in the next batch."""
@@ -128,15 +120,10 @@ class Batcher:
             self._is_busy = True
             self._runner = asyncio.create_task(self._run(), name="batcher")
 
-    async def verify_batch(self, codes: Sequence[bytes], host: str, remaining: Remaining = for_ever) -> Verdicts:
-        """Return the verdicts on a batch. Raises Overloaded, NotServing."""
-        async with self._batch(len(codes), remaining):
-            return await self._verifier.verify(codes, host, lambda: self._arrivals.is_open)
-
-    async def check_batch(self, scans: Sequence[Scan], remaining: Remaining = for_ever) -> CheckResults:
-        """Return the checks of a batch, for callers that need more than verdicts. Raises Overloaded, NotServing."""
-        async with self._batch(len(scans), remaining):
-            return await self._verifier.check(scans)
+    async def submit_batch(self, scans: Scans, remaining: Remaining = for_ever) -> CheckResults:
+        """Check a batch by itself. Raises Overloaded, NotServing."""
+        async with self._batch(len(scans.codes), remaining):
+            return await self._verifier.verify(scans, lambda: self._arrivals.is_open)
 
     @asynccontextmanager
     async def _batch(self, count: int, remaining: Remaining) -> AsyncIterator[None]:
@@ -196,20 +183,23 @@ class Batcher:
             self._arrivals.came(len(self._waiting))
 
     async def _check(self, taken: list[tuple[Scan, asyncio.Future[CheckResult]]]) -> None:
-        if not taken:
-            return
+        for for_translation in (False, True):
+            if some := [one for one in taken if one[0].for_translation is for_translation]:
+                await self._check_together(some)
+
+    async def _check_together(self, taken: list[tuple[Scan, asyncio.Future[CheckResult]]]) -> None:
         started_s = self._monotonic()
         try:
-            outcome = await self._verifier.check([scan for scan, _ in taken])
-        except Exception as fault:  # each caller gets it; the runner goes on with the next batch
+            results = await self._verifier.verify(_together([scan for scan, _ in taken]))
+        except Exception as fault:  # each caller gets it; the runner lives on for the next batch
             for _, future in taken:
                 if not future.done():
                     future.set_exception(fault)
             return
         self._runs.took(1, self._monotonic() - started_s)
-        for check, (_, future) in zip(outcome.checks, taken, strict=True):
+        for place, (_, future) in enumerate(taken):
             if not future.done():
-                future.set_result(CheckResult(check, outcome))
+                future.set_result(CheckResult(results, place))
 
     def _admit(self, count: int, expected_s: float, remaining: Remaining, codes_max: int) -> None:
         """Count codes whose check is expected to end after ``expected_s``. Raises Overloaded."""
@@ -235,3 +225,8 @@ _WHY: Final = {
     "queue_late": f"not checked within {WAIT_MAX_S:g} s: {{}} codes are waiting",
     "deadline_short": "{} codes are waiting to be checked, longer than this call has time",
 }
+
+
+def _together(scans: Sequence[Scan]) -> Scans:
+    """Return scans as a batch: all of them for translations, or none."""
+    return Scans([scan.code for scan in scans], [scan.host for scan in scans], scans[0].for_translation)

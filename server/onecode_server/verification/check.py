@@ -60,23 +60,36 @@ class Check:
 
 
 class CheckResults(NamedTuple):
-    """The checks of some scans, the trust list that all of them used, and their time (Unix microseconds)."""
+    """The results of a batch: verdicts, and the place of each code's verdict among them (``which``, int64[n]).
 
-    checks: list[Check]
-    trust: TrustList
-    checked_at: int
-
-
-class Verdicts(NamedTuple):
-    """The distinct verdicts on a batch, and the place of each code's verdict among them (``which``, int64[n]).
-    ``trust`` and ``checked_at`` are as in CheckResults."""
+    ``trust`` is the trust list that all of them used, ``checked_at`` their time (Unix microseconds). ``checks``, in
+    order, are those of codes that were checked one by one: for translations, and in small batches.
+    """
 
     distinct: list[Verdict]
     which: npt.NDArray[np.int64]
     trust: TrustList
     checked_at: int
+    checks: list[Check]
 
     @property
     def verdicts(self) -> list[Verdict]:
         """The verdict on each code, in order."""
         return [self.distinct[place] for place in self.which.tolist()]
+
+
+class CheckResult(NamedTuple):
+    """The result of one code: its place in the results of the batch that it was checked in."""
+
+    results: CheckResults
+    place: int = 0
+
+    @property
+    def verdict(self) -> Verdict:
+        """The verdict on the code."""
+        return self.results.distinct[int(self.results.which[self.place])]
+
+    @property
+    def check(self) -> Check:
+        """The check of a code that was checked by itself, as it is for a translation."""
+        return self.results.checks[self.place]

@@ -4,7 +4,7 @@
 are decided by a few operations on columns; codes of a batch with equal facts are decided once.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -29,13 +29,12 @@ _STATUSES: Final = tuple(Status)
 
 
 class RequestContext(NamedTuple):
-    """The facts that all codes of a call share: where and when they are scanned, and the trust list.
+    """The facts that all codes of a batch share: the trust list and the time of their checks.
 
     ``list_is_read`` is whether the trust list's file had been read lately at the moment when ``trust`` was taken. A
     read during the call may bring another list, and does not confirm the list of the call.
     """
 
-    host: str
     trust: TrustList
     now: int
     list_is_read: bool
@@ -51,21 +50,21 @@ class Decider:
         self._grace = grace
         self._skew = skew
 
-    def decide(self, check: Check, trust: TrustList, now: int, list_is_read: bool) -> None:
-        """Fill in the level and the verdict of one check, authentic or not. ``list_is_read``: see RequestContext."""
+    def decide(self, check: Check, context: RequestContext) -> None:
+        """Fill in the level and the verdict of one check, authentic or not."""
         facts = admission.Facts(check.finding)
         if check.finding is None and check.claims is not None and check.view is not None:
-            context = RequestContext(check.scan.host, trust, now, list_is_read, check.scan.for_translation)
-            facts = self._facts(context, assertion_of(check.claims), check.claims.asserted_at, check.view)
+            claims = check.claims
+            facts = self._facts(context, check.scan.host, assertion_of(claims), claims.asserted_at, check.view)
         check.level = facts.level
         check.verdict = admission.decide(facts)
 
     def decide_all(
-        self, claims: VerifiedClaims, known: StatusColumns, context: RequestContext
+        self, claims: VerifiedClaims, known: StatusColumns, hosts: Sequence[str], context: RequestContext
     ) -> tuple[list[Verdict], npt.NDArray[np.int64]]:
         """Return the distinct verdicts on authentic codes, and the place of each code's verdict among them: int64[n].
 
-        ``known`` are the statuses of their subjects.
+        ``known`` are the statuses of their subjects, ``hosts`` the n hosts where they were scanned.
         """
         entries, status = known.entries, known.status
         assertions = claims.assertions
@@ -89,16 +88,19 @@ class Decider:
         level = np.where(counts & stands, entries["level"], claimed)
         status = np.where((status == Status.CURRENT) & ~counts, Status.NONE, status)
         age_s = np.where(status == Status.NONE, 0, known.age_s)
+        distinct_hosts, host = _distinct(hosts)
         # One number holds all that a verdict depends on: codes with equal numbers have equal facts.
-        facts = ((claims.assertion * len(Level) + level) * len(Status) + status) << _AGE_BITS | age_s
+        pair = host * len(assertions) + claims.assertion
+        facts = ((pair * len(Level) + level) * len(Status) + status) << _AGE_BITS | age_s
         _, first, which = np.unique(facts, return_index=True, return_inverse=True)
-        verdicts, recognitions = [], dict[str, tuple[Recognition, str]]()
+        verdicts, recognitions = [], dict[tuple[str, str], tuple[Recognition, str]]()
         list_in_date = self._is_in_date(context)
-        for place, one_level, one_status, one_age_s in _rows(first, claims.assertion, level, status, age_s):
-            home = claims.assertions[place].home
-            if home not in recognitions:
-                recognitions[home] = self._recognise(context, home)
-            recognition, exception_id = recognitions[home]
+        for one_pair, one_level, one_status, one_age_s in _rows(first, pair, level, status, age_s):
+            host_place, assertion_place = divmod(one_pair, len(assertions))
+            at, home = distinct_hosts[host_place], assertions[assertion_place].home
+            if (at, home) not in recognitions:
+                recognitions[at, home] = self._recognise(context, at, home)
+            recognition, exception_id = recognitions[at, home]
             verdicts.append(
                 admission.decide(
                     admission.Facts(
@@ -113,21 +115,22 @@ class Decider:
                 )
             )
         for place in np.flatnonzero(needs_records(entries, context.now)).tolist():
-            assertion = claims.assertions[int(claims.assertion[place])]
+            assertion = assertions[int(claims.assertion[place])]
             view = StatusView(known.records[place], Status(int(known.status[place])), int(known.age_s[place]))
             which[place] = len(verdicts)
-            verdicts.append(admission.decide(self._facts(context, assertion, int(claims.asserted_at[place]), view)))
+            facts_of_one = self._facts(context, hosts[place], assertion, int(claims.asserted_at[place]), view)
+            verdicts.append(admission.decide(facts_of_one))
         return verdicts, which
 
     def _facts(
-        self, context: RequestContext, assertion: Assertion, asserted_at: int, view: StatusView
+        self, context: RequestContext, host: str, assertion: Assertion, asserted_at: int, view: StatusView
     ) -> admission.Facts:
-        host = context.trust.region(context.host)
-        local = context.host if host is not None and host.adopts_national and not context.for_translation else None
+        region = context.trust.region(host)
+        local = host if region is not None and region.adopts_national and not context.for_translation else None
         claim = levels.Claim(assertion.claimed, asserted_at, assertion.makes_claim)
         effective = levels.effective_level(claim, assertion.home, local, view.records, context.now, self._skew)
         status = Status.NONE if view.status is Status.CURRENT and not effective.counted else view.status
-        recognition, exception_id = self._recognise(context, assertion.home)
+        recognition, exception_id = self._recognise(context, host, assertion.home)
         return admission.Facts(
             red_by_national=effective.red_by_national,
             red_by_host=effective.red_by_host,
@@ -143,12 +146,20 @@ class Decider:
     def _is_in_date(self, context: RequestContext) -> bool:
         return context.list_is_read and validity.is_in_date(context.trust, context.now, self._grace)
 
-    def _recognise(self, context: RequestContext, home: str) -> tuple[Recognition, str]:
+    def _recognise(self, context: RequestContext, host: str, home: str) -> tuple[Recognition, str]:
         """Return whether the host recognises a home, and the id of the exception that suspends it, else empty."""
-        if context.trust.region(context.host) is None:
+        if context.trust.region(host) is None:
             return Recognition.UNKNOWN_HOST, ""
-        suspension = self._exceptions.suspension(context.host, home, context.now)
+        suspension = self._exceptions.suspension(host, home, context.now)
         return (Recognition.RECOGNISED, "") if suspension is None else (Recognition.SUSPENDED, suspension.id)
+
+
+def _distinct(hosts: Sequence[str]) -> tuple[list[str], npt.NDArray[np.int64]]:
+    """Return each host once, and the place of each code's host among them: int64[n]."""
+    if hosts.count(hosts[0]) == len(hosts):  # as in every call of a gate or a gateway
+        return [hosts[0]], np.zeros(len(hosts), np.int64)
+    places = {host: place for place, host in enumerate(dict.fromkeys(hosts))}
+    return list(places), np.array([places[host] for host in hosts], np.int64)
 
 
 def _rows(places: npt.NDArray[np.int64], *columns: npt.NDArray[np.integer]) -> Iterator[tuple[int, ...]]:

@@ -11,13 +11,14 @@ The steps run on the event loop, in slices; only store lookups leave it.
 """
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from onecode_server.model.code import Scan
+from onecode_server.model.code import Scan, Scans
 from onecode_server.model.scanned import all_bare, bare
 from onecode_server.model.trust_list import TrustList
 from onecode_server.model.verdict import Finding, Verdict
@@ -30,7 +31,9 @@ from onecode_server.trust.source import TrustSource
 from onecode_server.verification.authenticate import verified_claims
 from onecode_server.verification.authenticate.by_template import TemplateAuthenticator
 from onecode_server.verification.authenticate.general import GeneralAuthenticator
-from onecode_server.verification.check import Check, CheckResults, Verdicts
+from onecode_server.verification.authenticate.template_cache import ROWS_MIN
+from onecode_server.verification.authenticate.verified_claims import VerifiedClaims
+from onecode_server.verification.check import Check, CheckResults
 from onecode_server.verification.decider import Decider, RequestContext
 from onecode_server.verification.turns import Turns
 
@@ -75,8 +78,8 @@ class Verifier:
     def __init__(
         self,
         trust: TrustSource,
-        authenticator: GeneralAuthenticator,
-        columns: TemplateAuthenticator,
+        general: GeneralAuthenticator,
+        by_template: TemplateAuthenticator,
         statuses: StatusCache,
         change_feed: ChangeFeedReader,
         decider: Decider,
@@ -84,8 +87,8 @@ class Verifier:
         clock: Clock,
     ) -> None:
         self._trust = trust
-        self._authenticator = authenticator
-        self._columns = columns
+        self._general = general
+        self._by_template = by_template
         self._statuses = statuses
         self._change_feed = change_feed
         self._decider = decider
@@ -93,35 +96,49 @@ class Verifier:
         self._clock = clock
         self._turns = Turns()
 
-    async def check(self, scans: Sequence[Scan]) -> CheckResults:
-        """Check scans one by one, and return the checks in order. Raises NotServing while there is no trust list."""
-        await self._change_feed.follow()
-        trust, now, list_is_read = self._trust.current, self._clock(), self._trust.is_read
-        checks = [Check(_bare(scan)) for scan in scans]
-        for number, part in enumerate(_slices(checks)):
-            if number:
-                await asyncio.sleep(0)
-            await self._authenticator.authenticate(part, trust, now)
-            await self._look_up_status(part)  # 8
-            for check in part:
-                self._decider.decide(check, trust, now, list_is_read)  # 9, 10
-        self._metrics.batch_codes.observe(len(checks))
-        counts: dict[tuple[Verdict, str], int] = {}
-        for check in checks:
-            told = check.answer, check.scan.host
-            counts[told] = counts.get(told, 0) + 1
-        self._count(counts, trust)
-        return CheckResults(checks, trust, now)
-
-    async def verify(self, codes: Sequence[bytes], host: str, is_shared: Callable[[], bool] = _always) -> Verdicts:
-        """Check codes that were scanned at one host. Raises NotServing while there is no trust list.
+    async def verify(self, scans: Scans, is_shared: Callable[[], bool] = _always) -> CheckResults:
+        """Check a batch of codes. Raises NotServing while there is no trust list.
 
         Each code has the verdict that it would have alone: no code affects another. ``is_shared`` tells whether single
         calls are arriving as well.
         """
         await self._change_feed.follow()
-        trust, codes = self._trust.current, all_bare(codes)
-        context = RequestContext(host, trust, self._clock(), self._trust.is_read)
+        context = RequestContext(self._trust.current, self._clock(), self._trust.is_read, scans.for_translation)
+        self._metrics.batch_codes.observe(len(scans.codes))
+        # A translation needs the whole check, and few codes are checked faster one by one.
+        if scans.for_translation or len(scans.codes) < ROWS_MIN:
+            return await self._verify_singly(scans, context)
+        return await self._verify_together(scans, context, is_shared)
+
+    async def authenticate(self, scan: Scan) -> Check:
+        """Check whether a code is authentic: steps 1 to 7, without status, recognition and verdict."""
+        check = Check(_bare(scan))
+        await self._general.authenticate([check], self._trust.current, self._clock())
+        return check
+
+    async def _verify_singly(self, scans: Scans, context: RequestContext) -> CheckResults:
+        checks = [
+            Check(Scan(bare(code), host, scans.for_translation))
+            for code, host in zip(scans.codes, scans.hosts, strict=True)
+        ]
+        for number, part in enumerate(_slices(checks)):
+            if number:
+                await asyncio.sleep(0)
+            await self._general.authenticate(part, context.trust, context.now)  # 1 to 7
+            await self._look_up_status(part)  # 8
+            for check in part:
+                self._decider.decide(check, context)  # 9, 10
+        verdicts = [check.answer for check in checks]
+        counts: dict[tuple[Verdict, str], int] = {}
+        for answer in zip(verdicts, scans.hosts, strict=True):
+            counts[answer] = counts.get(answer, 0) + 1
+        self._count(((verdict, host, count) for (verdict, host), count in counts.items()), context.trust)
+        return CheckResults(verdicts, np.arange(len(checks)), context.trust, context.now, checks)
+
+    async def _verify_together(
+        self, scans: Scans, context: RequestContext, is_shared: Callable[[], bool]
+    ) -> CheckResults:
+        codes, hosts = all_bare(scans.codes), scans.hosts
         distinct: list[Verdict] = []
         which = np.empty(len(codes), np.int64)
         start = 0
@@ -129,49 +146,52 @@ class Verifier:
             if start or len(codes) > TOGETHER_CODES:
                 await self._turns.leave()
             end = start + (SHARED_CODES if is_shared() else TOGETHER_CODES)
-            verdicts, places = await self._verify_together(codes[start:end], context)
+            verdicts, places = await self._verify_slice(codes[start:end], hosts[start:end], context)
             which[start:end] = places + len(distinct)
             distinct += verdicts
             start = end
-        self._metrics.batch_codes.observe(len(codes))
-        counts = np.bincount(which, minlength=len(distinct)).tolist()
-        self._count({(verdict, host): n for verdict, n in zip(distinct, counts, strict=True)}, trust)
-        return Verdicts(distinct, which, trust, context.now)
+        counts: Mapping[tuple[int, str], int] = Counter(zip(which.tolist(), hosts, strict=True))
+        self._count(((distinct[place], host, count) for (place, host), count in counts.items()), context.trust)
+        return CheckResults(distinct, which, context.trust, context.now, [])
 
-    async def authenticate(self, scan: Scan) -> Check:
-        """Check whether a code is authentic: steps 1 to 7, without status, recognition and verdict."""
-        check = Check(_bare(scan))
-        await self._authenticator.authenticate([check], self._trust.current, self._clock())
-        return check
-
-    async def _verify_together(
-        self, codes: Sequence[bytes], context: RequestContext
+    async def _verify_slice(
+        self, codes: Sequence[bytes], hosts: Sequence[str], context: RequestContext
     ) -> tuple[list[Verdict], npt.NDArray[np.int64]]:
         """Return the distinct verdicts, and the place of each code's verdict among them: int64[n]."""
-        parts = await self._columns.authenticate(codes, context.trust, context.now)  # 1 to 7
+        parts = await self._by_template.authenticate(codes, context.trust, context.now)  # 1 to 7
         is_left = np.ones(len(codes), bool)
         for part in parts:
             is_left[part.places] = False
         places = np.flatnonzero(is_left).tolist()
-        checks = [Check(Scan(codes[place], context.host)) for place in places]
+        checks = [Check(Scan(codes[place], hosts[place])) for place in places]
         for number, some in enumerate(_slices(checks)):
             if number:
                 await asyncio.sleep(0)
-            await self._authenticator.authenticate(some, context.trust, context.now)
-        which = np.empty(len(codes), np.int64)
+            await self._general.authenticate(some, context.trust, context.now)
+        return await self._decide_together(parts, list(zip(places, checks, strict=True)), hosts, context)
+
+    async def _decide_together(
+        self,
+        parts: list[VerifiedClaims],
+        checks: Sequence[tuple[int, Check]],
+        hosts: Sequence[str],
+        context: RequestContext,
+    ) -> tuple[list[Verdict], npt.NDArray[np.int64]]:
+        """Take codes of a slice through steps 8 to 10: those whose claims are in ``parts``, and ``checks`` with their
+        places. Return the distinct verdicts, and the place of each code's verdict among them: int64[n]."""
+        which = np.empty(len(hosts), np.int64)
         verdicts: list[Verdict] = []
-        if single := [
-            (p, check.claims) for p, check in zip(places, checks, strict=True) if check.claims and not check.finding
-        ]:
-            signed = ((check.scan.code, check.key) for check in checks if not check.finding)
-            self._columns.learn([(code, key) for code, key in signed if key is not None], context.trust)
+        if single := [(place, check.claims) for place, check in checks if check.claims and not check.finding]:
+            signed = ((check.scan.code, check.key) for _, check in checks if not check.finding)
+            self._by_template.learn([(code, key) for code, key in signed if key is not None], context.trust)
             parts.append(verified_claims.of_claims(single))
         if parts:
             together = verified_claims.joined(parts)
             known = await self._statuses.columns(together.subjects)  # 8
-            verdicts, which[together.places] = self._decider.decide_all(together, known, context)  # 9, 10
+            hosts_here = [hosts[place] for place in together.places.tolist()]
+            verdicts, which[together.places] = self._decider.decide_all(together, known, hosts_here, context)  # 9, 10
         refused: dict[Finding | None, int] = {}
-        for place, check in zip(places, checks, strict=True):
+        for place, check in checks:
             # A check with neither claims nor a finding would be a bug; no rule admits its code then.
             if check.finding is not None or check.claims is None:
                 which[place] = refused.setdefault(check.finding, len(verdicts) + len(refused))
@@ -184,9 +204,9 @@ class Verifier:
             for (check, _), view in zip(authentic, views, strict=True):
                 check.view = view
 
-    def _count(self, answers: Mapping[tuple[Verdict, str], int], trust: TrustList) -> None:
+    def _count(self, answers: Iterable[tuple[Verdict, str, int]], trust: TrustList) -> None:
         """Count verdicts by decision and authenticity, and scans by home and host."""
-        for (verdict, host), count in answers.items():
+        for verdict, host, count in answers:
             self._metrics.verdicts.labels(verdict.decision.name, verdict.authenticity.name).inc(count)
             known = host if host in trust.regions else UNKNOWN_REGION
             self._metrics.scans.labels(verdict.home or UNKNOWN_REGION, known).inc(count)

@@ -2,12 +2,13 @@
 
 import asyncio
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from onecode_server.errors import NotServing
+from onecode_server.model.code import Scans
 from onecode_server.model.scanned import SCAN_BYTES_MAX
 from onecode_server.rpc.recognition import RecognitionServicer
 
@@ -26,13 +27,10 @@ class Waiting:
         self.request: Callable[[], Request | None] = lambda: None
         self.sizes: list[int] = []
 
-    async def verify_batch(self, codes: Sequence[bytes], host: str, remaining: Any) -> Any:
-        self.sizes = [*map(len, codes)]
+    async def submit_batch(self, scans: Scans, remaining: Any) -> Any:
+        self.sizes = [*map(len, scans.codes)]
         assert self.request() is None
         raise NotServing
-
-    async def check_batch(self, scans: Sequence[Any], remaining: Any) -> Any:
-        return await self.verify_batch([scan.code for scan in scans], "", remaining)
 
 
 class Anything:

@@ -231,7 +231,7 @@ async def test_a_translation_dies_with_its_targets_own_code(world: World) -> Non
 
 
 async def test_a_target_is_asked_of_the_list_that_the_code_was_checked_by(world: World) -> None:
-    check, outcome = await world.batcher.verify(Scan(world.code("440000"), "310000", for_translation=True))
+    result = await world.batcher.submit(Scan(world.code("440000"), "310000", for_translation=True))
     with pytest.raises(PreconditionFailed) as refused:
-        world.translator.translate(check, outcome)
+        world.translator.translate(result.check, result.results)
     assert refused.value.reason == "TARGET_OPAQUE"

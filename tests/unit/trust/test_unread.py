@@ -14,7 +14,7 @@ import pytest
 
 from onecode_server.crypto.signing import Signer
 from onecode_server.errors import StoreUnavailable
-from onecode_server.model.code import Scan
+from onecode_server.model.code import Scan, Scans
 from onecode_server.model.verdict import Authenticity, Decision, Reason
 from onecode_server.system.clock import every
 from onecode_server.trust import document as trust_list
@@ -86,11 +86,11 @@ async def pass_by(world: World, seconds: float) -> None:
 async def answers(world: World) -> set[tuple[Decision, Reason]]:
     """Return what a green code is answered, by itself, in columns, and by whoever translates it."""
     codes = [world.code("420000", subject=f"id-{n}") for n in range(40)]
-    one, _ = await world.batcher.verify(Scan(codes[0], "110000"))
-    together = (await world.batcher.verify_batch(codes, "110000")).verdicts
+    one = (await world.batcher.submit(Scan(codes[0], "110000"))).verdict
+    together = (await world.batcher.submit_batch(Scans.at("110000", codes))).verdicts
     translation = await world.translate(codes[0], "440000")
     assert bool(translation.code) == (translation.verdict.decision is Decision.ADMIT)
-    return {(said.decision, said.reason) for said in (one.answer, *together, translation.verdict)}
+    return {(said.decision, said.reason) for said in (one, *together, translation.verdict)}
 
 
 ADMITTED = {(Decision.ADMIT, Reason.GREEN)}
@@ -425,13 +425,11 @@ async def test_a_list_that_is_read_while_a_call_runs_does_not_speak_for_the_one_
 
     monkeypatch.setattr(world.store, "statuses", statuses)
     if how == "single":
-        check, outcome = await world.batcher.verify(Scan(codes[0], "110000"))
-        verdicts = [check.answer]
+        results = (await world.batcher.submit(Scan(codes[0], "110000"))).results
     else:
-        outcome = await world.batcher.verify_batch(codes, "110000")
-        verdicts = outcome.verdicts
-    assert (outcome.trust.version, world.trust.current.version, world.trust.is_read) == (1, 2, True)
-    assert {(verdict.decision, verdict.reason) for verdict in verdicts} == HELD_UP
+        results = await world.batcher.submit_batch(Scans.at("110000", codes))
+    assert (results.trust.version, world.trust.current.version, world.trust.is_read) == (1, 2, True)
+    assert {(verdict.decision, verdict.reason) for verdict in results.verdicts} == HELD_UP
 
 
 async def test_the_same_list_read_again_stays_what_it_is(world: World):

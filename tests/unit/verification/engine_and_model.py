@@ -12,7 +12,7 @@ import pytest
 from onecode.v1 import exceptions_pb2 as pb
 from onecode_server.errors import AlreadyExists, PreconditionFailed
 from onecode_server.model import audit
-from onecode_server.model.code import Scan
+from onecode_server.model.code import Scan, Scans
 from onecode_server.model.status import Level, Scope, StatusRecord
 from onecode_server.model.subject import pseudonym
 from onecode_server.publication.publisher import LocalSubject, SubjectName
@@ -164,8 +164,8 @@ class EngineAndModel:
 
     async def verdicts(self) -> list[tuple[str, ...]]:
         await self.world.change_feed.catch_up()  # as every server does four times a second
-        scans = [Scan(code["text"], host) for code in self.codes for host in HOSTS]
-        answers = [check.answer for check in (await self.world.verifier.check(scans)).checks]
+        texts, hosts = [code["text"] for code in self.codes for _ in HOSTS], [*HOSTS] * len(self.codes)
+        answers = (await self.world.verifier.verify(Scans(texts, hosts))).verdicts
         return [
             (*(part.name for part in (a.decision, a.level, a.authenticity, a.status, a.recognition)), a.exception_id)
             for a in answers

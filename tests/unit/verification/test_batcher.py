@@ -1,13 +1,14 @@
 """Natural batching: single calls share a batch, and no queue grows without bound."""
 
 import asyncio
-from collections.abc import Sequence
+from itertools import product
 from typing import Any
 
 import pytest
 
 from onecode_server.errors import NotServing, Overloaded
-from onecode_server.model.code import Scan
+from onecode_server.model.code import Scan, Scans
+from onecode_server.model.status import Level, Scope
 from onecode_server.model.verdict import Decision
 from onecode_server.verification.arrivals import CLOSE_CALLS, ArrivalMonitor
 from onecode_server.verification.batcher import BULK_CODES, GATHERED, SINGLES_ROOM, WAIT_MAX_S, Batcher
@@ -24,57 +25,81 @@ async def test_the_first_of_those_that_arrive_together_goes_ahead_and_the_others
     world: World,
 ) -> None:
     codes = [world.code("420000", subject=str(n)) for n in range(50)]
-    singles = await asyncio.gather(*(world.batcher.verify(Scan(code, "440000")) for code in codes))
-    assert {single.check.answer.decision for single in singles} == {Decision.ADMIT}
-    assert [single.check.scan.code for single in singles] == codes
+    singles = await asyncio.gather(*(world.batcher.submit(Scan(code, "440000")) for code in codes))
+    assert {single.verdict.decision for single in singles} == {Decision.ADMIT}
+    assert [single.place for single in singles] == [0, *range(49)]
     assert batch_sizes(world) == (2, 50)
 
 
+async def test_those_that_are_checked_together_have_the_verdicts_that_they_would_have_alone(world: World) -> None:
+    await world.say("540000", Level.RED, "id-1", home="420000", scope=Scope.LOCAL)
+    hosts = ("440000", "540000", "110000", "999999")  # an adopter among them, and one that nobody knows
+    scans = [
+        Scan(world.code("420000", level, subject=f"id-{number % 5}"), host, for_translation)
+        for number, (level, host, for_translation) in enumerate(
+            product((Level.GREEN, Level.YELLOW, Level.RED), hosts, (False, True))
+        )
+    ]
+    scans += [Scan(world.code("440000", subject=str(n)), host) for n in range(20) for host in hosts]
+    expected = [
+        (await world.check_all([scan.code], scan.host, for_translation=scan.for_translation)).verdicts[0]
+        for scan in scans
+    ]
+    for _ in range(2):  # templates are learned from the first batch, and used in the second
+        together = await asyncio.gather(*map(world.batcher.submit, scans))
+        assert [one.verdict for one in together] == expected
+        asked = [
+            (one.check.scan.code, scan.code) for one, scan in zip(together, scans, strict=True) if scan.for_translation
+        ]
+        assert asked
+        assert all(one == other for one, other in asked)
+
+
 async def test_what_arrives_while_the_verifier_is_busy_is_the_next_batch(world: World) -> None:
-    first = [asyncio.create_task(world.batcher.verify(Scan(world.code("420000"), "440000"))) for _ in range(8)]
+    first = [asyncio.create_task(world.batcher.submit(Scan(world.code("420000"), "440000"))) for _ in range(8)]
     await asyncio.sleep(0)
     await asyncio.sleep(0)
-    second = [asyncio.create_task(world.batcher.verify(Scan(b"x", "440000"))) for _ in range(3)]
+    second = [asyncio.create_task(world.batcher.submit(Scan(b"x", "440000"))) for _ in range(3)]
     await asyncio.gather(*first, *second)
     assert batch_sizes(world) == (2, 11)
 
 
 async def test_a_lone_call_does_not_wait_for_company(world: World) -> None:
-    single = await asyncio.wait_for(world.batcher.verify(Scan(world.code("420000"), "440000")), 5)
-    assert single.check.answer.decision is Decision.ADMIT
+    single = await asyncio.wait_for(world.batcher.submit(Scan(world.code("420000"), "440000")), 5)
+    assert single.verdict.decision is Decision.ADMIT
 
 
 async def test_a_full_queue_turns_callers_away_and_says_when_to_come_back(world: World) -> None:
     batcher = Batcher(world.verifier, world.metrics, codes_max=100)
-    running = asyncio.create_task(batcher.verify_batch([b"x"] * 100, "440000"))
+    running = asyncio.create_task(batcher.submit_batch(Scans.at("440000", [b"x"] * 100)))
     await asyncio.sleep(0)
     with pytest.raises(Overloaded) as turned_away:
-        await batcher.verify_batch([b"x"], "440000")
+        await batcher.submit_batch(Scans.at("440000", [b"x"]))
     assert turned_away.value.retry_after_s > 0
     await running
-    assert (await batcher.verify(Scan(b"x", "440000"))).check.answer.decision is Decision.REFUSE
+    assert (await batcher.submit(Scan(b"x", "440000"))).verdict.decision is Decision.REFUSE
     assert world.metrics.registry.get_sample_value("onecode_shed_codes_total") == 1
     assert world.metrics.registry.get_sample_value("onecode_queue_codes") == 0
 
 
 async def test_batches_that_fill_the_queue_leave_room_for_single_scans_and_that_has_an_end(world: World) -> None:
     batcher = Batcher(world.verifier, world.metrics, codes_max=100)
-    running = asyncio.create_task(batcher.verify_batch([b"x"] * 100, "440000"))
+    running = asyncio.create_task(batcher.submit_batch(Scans.at("440000", [b"x"] * 100)))
     await asyncio.sleep(0)
-    scans = [asyncio.create_task(batcher.verify(Scan(b"x", "440000"))) for _ in range(SINGLES_ROOM)]
+    scans = [asyncio.create_task(batcher.submit(Scan(b"x", "440000"))) for _ in range(SINGLES_ROOM)]
     await asyncio.sleep(0)
     with pytest.raises(Overloaded):
-        await batcher.verify(Scan(b"x", "440000"))
+        await batcher.submit(Scan(b"x", "440000"))
     answers = await asyncio.gather(running, *scans)
-    assert {one.check.answer.decision for one in answers[1:]} == {Decision.REFUSE}
+    assert {one.verdict.decision for one in answers[1:]} == {Decision.REFUSE}
 
 
 async def test_nothing_is_done_for_a_caller_that_has_gone(world: World) -> None:
-    gone = asyncio.create_task(world.batcher.verify(Scan(b"x", "440000")))
+    gone = asyncio.create_task(world.batcher.submit(Scan(b"x", "440000")))
     await asyncio.sleep(0)
     gone.cancel()
     await asyncio.gather(gone, return_exceptions=True)
-    await world.batcher.verify(Scan(b"y", "440000"))
+    await world.batcher.submit(Scan(b"y", "440000"))
     assert batch_sizes(world)[1] == 1
     assert world.metrics.registry.get_sample_value("onecode_queue_codes") == 0
 
@@ -85,10 +110,10 @@ async def test_a_failure_reaches_every_caller_and_the_next_batch_runs(
     with monkeypatch.context() as broken:
         broken.setattr(world.trust, "_list", None)
         results = await asyncio.gather(
-            *(world.batcher.verify(Scan(b"x", "440000")) for _ in range(3)), return_exceptions=True
+            *(world.batcher.submit(Scan(b"x", "440000")) for _ in range(3)), return_exceptions=True
         )
     assert [type(result) for result in results] == [NotServing] * 3
-    assert (await world.batcher.verify(Scan(b"x", "440000"))).check.answer.decision is Decision.REFUSE
+    assert (await world.batcher.submit(Scan(b"x", "440000"))).verdict.decision is Decision.REFUSE
 
 
 class Clock:
@@ -127,12 +152,12 @@ async def test_a_crowd_is_given_a_moment_and_checked_together(world: World) -> N
     clock = Clock()
     batcher = Batcher(world.verifier, world.metrics, monotonic=clock)
     for _ in range(CLOSE_CALLS):
-        await batcher.verify(Scan(b"x", "440000"))
+        await batcher.submit(Scan(b"x", "440000"))
     before = batch_sizes(world)
-    first = asyncio.create_task(batcher.verify(Scan(b"x", "440000")))
+    first = asyncio.create_task(batcher.submit(Scan(b"x", "440000")))
     for _ in range(5):
         await asyncio.sleep(0)  # gRPC hands over one call after the other
-    rest = [asyncio.create_task(batcher.verify(Scan(b"x", "440000"))) for _ in range(GATHERED - 1)]
+    rest = [asyncio.create_task(batcher.submit(Scan(b"x", "440000"))) for _ in range(GATHERED - 1)]
     await asyncio.gather(first, *rest)
     after = batch_sizes(world)
     assert (after[0] - before[0], after[1] - before[1]) == (1, GATHERED)
@@ -141,8 +166,8 @@ async def test_a_crowd_is_given_a_moment_and_checked_together(world: World) -> N
 async def test_who_is_alone_is_answered_all_the_same(world: World) -> None:
     batcher = Batcher(world.verifier, world.metrics, monotonic=Clock())
     for _ in range(3 * CLOSE_CALLS):
-        answer = await asyncio.wait_for(batcher.verify(Scan(b"x", "440000")), 5)
-        assert answer.check.answer.decision is Decision.REFUSE
+        answer = await asyncio.wait_for(batcher.submit(Scan(b"x", "440000")), 5)
+        assert answer.verdict.decision is Decision.REFUSE
 
 
 class SlowVerifier:
@@ -153,14 +178,10 @@ class SlowVerifier:
         self.begun: list[int] = []
         self._goes_on = asyncio.Semaphore(0)
 
-    async def verify(self, codes: Sequence[bytes], host: str, is_shared: Any) -> int:
-        self.begun.append(len(codes))
+    async def verify(self, scans: Scans, is_shared: Any = None) -> int:
+        self.begun.append(len(scans.codes))
         await self._goes_on.acquire()
-        return len(codes)
-
-    async def check(self, scans: Sequence[Scan]) -> Any:
-        await self.verify([scan.code for scan in scans], "", None)
-        return type("CheckResults", (), {"checks": [None] * len(scans)})
+        return len(scans.codes)
 
     async def takes(self, seconds: float) -> None:
         """Let the work that was begun first end, so many seconds later."""
@@ -178,9 +199,9 @@ def slow(world: World) -> tuple[SlowVerifier, Batcher, Clock]:
 async def begun(batcher: Batcher, count: int, left_s: float | None = None) -> asyncio.Task[Any]:
     """Ask for a batch, or a single scan, by a caller who still waits so long."""
     if count == 1:
-        task: asyncio.Task[Any] = asyncio.create_task(batcher.verify(Scan(b"x", "440000"), lambda: left_s))
+        task: asyncio.Task[Any] = asyncio.create_task(batcher.submit(Scan(b"x", "440000"), lambda: left_s))
     else:
-        task = asyncio.create_task(batcher.verify_batch([b"x"] * count, "440000", lambda: left_s))
+        task = asyncio.create_task(batcher.submit_batch(Scans.at("440000", [b"x"] * count), lambda: left_s))
     for _ in range(5):
         await asyncio.sleep(0)
     return task
@@ -260,7 +281,7 @@ async def test_a_large_batch_that_waits_too_long_for_its_turn_is_refused(
     large = BULK_CODES + 1
     tasks = [await begun(batcher, large) for _ in range(2)]
     with pytest.raises(Overloaded):
-        await batcher.verify_batch([b"x"] * large, "440000")
+        await batcher.submit_batch(Scans.at("440000", [b"x"] * large))
     for _ in range(2):
         await verifier.takes(0)
     await asyncio.gather(*tasks)

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from onecode_server.errors import NotServing
-from onecode_server.model.code import Scan
+from onecode_server.model.code import Scan, Scans
 from onecode_server.model.recognition_exception import RecognitionException
 from onecode_server.model.status import Level, Scope, Status, StatusRecord
 from onecode_server.model.subject import token_digest
@@ -318,6 +318,26 @@ async def test_a_bug_found_by_one_code_refuses_that_code_and_no_other(
     monkeypatch.setattr(jwt, "decode", broken)
     outcome = await world.check_all([world.code("420000"), world.code("440000")])
     assert [check.answer.decision for check in outcome.checks] == [Decision.REFUSE, Decision.ADMIT]
+
+
+@pytest.mark.parametrize("count", [1, 15, 16, 1300])
+async def test_every_code_of_a_batch_is_counted_by_its_verdict_its_home_and_its_host(world: World, count: int) -> None:
+    codes = [world.code("420000", subject=f"id-{number % 7}") for number in range(20)]
+    hosts = ["440000", "110000", "440000"]
+    for _ in range(2):  # one by one, and in columns where there are enough
+        before = counted(world)
+        scans = Scans([codes[n % 20] for n in range(count)], [hosts[n % 3] for n in range(count)])
+        await world.verifier.verify(scans)
+        found = [after - earlier for after, earlier in zip(counted(world), before, strict=True)]
+        assert found == [count, scans.hosts.count("440000"), scans.hosts.count("110000")]
+
+
+def counted(world: World) -> list[float]:
+    """Return how many codes were admitted, and how many of 420000 were scanned at 440000 and at 110000."""
+    get = world.metrics.registry.get_sample_value
+    admitted = get("onecode_verdicts_total", {"decision": "ADMIT", "authenticity": "VALID"})
+    scanned = [get("onecode_scans_total", {"home": "420000", "host": host}) for host in ("440000", "110000")]
+    return [found or 0 for found in (admitted, *scanned)]
 
 
 async def test_a_large_batch_lets_others_have_their_turn(world: World) -> None:

@@ -165,7 +165,7 @@ async def test_without_the_kernels_a_batch_is_answered_the_same(world: World, mo
     read = in_columns(world)
     monkeypatch.setattr(base45_columns, "_kernel", None)
     monkeypatch.setattr(base64url_columns, "_kernel", None)
-    monkeypatch.setattr(world.verifier._columns, "_backend", LibsodiumBackend())
+    monkeypatch.setattr(world.verifier._by_template, "_backend", LibsodiumBackend())
     assert await world.verify_all(batch) == expected
     assert in_columns(world) == 2 * read
 

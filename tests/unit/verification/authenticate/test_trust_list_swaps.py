@@ -8,7 +8,7 @@ import pytest
 
 from onecode_server.crypto import SignatureBackend
 from onecode_server.crypto.libsodium import LibsodiumBackend
-from onecode_server.model.code import Scan
+from onecode_server.model.code import Scans
 from onecode_server.model.status import Level
 from onecode_server.model.verdict import Decision, Reason, Verdict
 from onecode_server.verification import verifier
@@ -74,11 +74,11 @@ def batch_of(world: World) -> list[bytes]:
 
 
 async def batch(world: World, codes: list[bytes]) -> list[Verdict]:
-    return (await world.verifier.verify(codes, HOST)).verdicts
+    return (await world.verifier.verify(Scans.at(HOST, codes))).verdicts
 
 
 async def singles(world: World, codes: list[bytes]) -> list[Verdict]:
-    return [check.answer for check in (await world.verifier.check([Scan(code, HOST) for code in codes])).checks]
+    return (await world.check_all(codes, HOST)).verdicts
 
 
 def admitted(verdicts: list[Verdict]) -> list[bool]:
