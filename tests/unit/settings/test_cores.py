@@ -49,6 +49,7 @@ def test_the_smallest_of_affinity_and_all_quotas_counts(
 
 
 def test_a_process_that_may_run_on_one_core_uses_one() -> None:
-    asked = "import os; os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])\nfrom onecode_server.settings import cores\n"
-    told = subprocess.run([sys.executable, "-c", asked + "print(cores.usable())"], capture_output=True, check=True)
+    one_core = "import os; os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])\n"
+    asked = one_core + "from onecode_server.settings import cores\nprint(cores.usable())"
+    told = subprocess.run([sys.executable, "-c", asked], capture_output=True, check=True)
     assert told.stdout == b"1\n"
