@@ -96,17 +96,19 @@ class Verifier:
         self._clock = clock
         self._turns = Turns()
 
-    async def verify(self, scans: Scans, is_shared: Callable[[], bool] = _always) -> CheckResults:
+    async def verify(
+        self, scans: Scans, is_shared: Callable[[], bool] = _always, together_min: int = ROWS_MIN
+    ) -> CheckResults:
         """Check a batch of codes. Raises NotServing while there is no trust list.
 
         Each code has the verdict that it would have alone: no code affects another. ``is_shared`` tells whether single
-        calls are arriving as well.
+        calls are arriving as well. Fewer codes than ``together_min`` are checked one by one.
         """
         await self._change_feed.follow()
         context = RequestContext(self._trust.current, self._clock(), self._trust.is_read, scans.for_translation)
         self._metrics.batch_codes.observe(len(scans.codes))
         # A translation needs the whole check, and few codes are checked faster one by one.
-        if scans.for_translation or len(scans.codes) < ROWS_MIN:
+        if scans.for_translation or len(scans.codes) < together_min:
             return await self._verify_singly(scans, context)
         return await self._verify_together(scans, context, is_shared)
 
