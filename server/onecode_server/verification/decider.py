@@ -60,11 +60,16 @@ class Decider:
         check.verdict = admission.decide(facts)
 
     def decide_all(
-        self, claims: VerifiedClaims, known: StatusColumns, hosts: Sequence[str], context: RequestContext
+        self,
+        claims: VerifiedClaims,
+        known: StatusColumns,
+        hosts: Sequence[str],
+        host: npt.NDArray[np.int64],
+        context: RequestContext,
     ) -> tuple[list[Verdict], npt.NDArray[np.int64]]:
         """Return the distinct verdicts on authentic codes, and the place of each code's verdict among them: int64[n].
 
-        ``known`` are the statuses of their subjects, ``hosts`` the n hosts where they were scanned.
+        ``known`` are the statuses of their subjects. ``host``, int64[n], is the place of each code's host in ``hosts``.
         """
         entries, status = known.entries, known.status
         assertions = claims.assertions
@@ -88,7 +93,6 @@ class Decider:
         level = np.where(counts & stands, entries["level"], claimed)
         status = np.where((status == Status.CURRENT) & ~counts, Status.NONE, status)
         age_s = np.where(status == Status.NONE, 0, known.age_s)
-        distinct_hosts, host = _distinct(hosts)
         # One number holds all that a verdict depends on: codes with equal numbers have equal facts.
         pair = host * len(assertions) + claims.assertion
         facts = ((pair * len(Level) + level) * len(Status) + status) << _AGE_BITS | age_s
@@ -97,7 +101,7 @@ class Decider:
         list_in_date = self._is_in_date(context)
         for one_pair, one_level, one_status, one_age_s in _rows(first, pair, level, status, age_s):
             host_place, assertion_place = divmod(one_pair, len(assertions))
-            at, home = distinct_hosts[host_place], assertions[assertion_place].home
+            at, home = hosts[host_place], assertions[assertion_place].home
             if (at, home) not in recognitions:
                 recognitions[at, home] = self._recognise(context, at, home)
             recognition, exception_id = recognitions[at, home]
@@ -118,7 +122,9 @@ class Decider:
             assertion = assertions[int(claims.assertion[place])]
             view = StatusView(known.records[place], Status(int(known.status[place])), int(known.age_s[place]))
             which[place] = len(verdicts)
-            facts_of_one = self._facts(context, hosts[place], assertion, int(claims.asserted_at[place]), view)
+            facts_of_one = self._facts(
+                context, hosts[int(host[place])], assertion, int(claims.asserted_at[place]), view
+            )
             verdicts.append(admission.decide(facts_of_one))
         return verdicts, which
 
@@ -152,14 +158,6 @@ class Decider:
             return Recognition.UNKNOWN_HOST, ""
         suspension = self._exceptions.suspension(host, home, context.now)
         return (Recognition.RECOGNISED, "") if suspension is None else (Recognition.SUSPENDED, suspension.id)
-
-
-def _distinct(hosts: Sequence[str]) -> tuple[list[str], npt.NDArray[np.int64]]:
-    """Return each host once, and the place of each code's host among them: int64[n]."""
-    if hosts.count(hosts[0]) == len(hosts):  # as in every call of a gate or a gateway
-        return [hosts[0]], np.zeros(len(hosts), np.int64)
-    places = {host: place for place, host in enumerate(dict.fromkeys(hosts))}
-    return list(places), np.array([places[host] for host in hosts], np.int64)
 
 
 def _rows(places: npt.NDArray[np.int64], *columns: npt.NDArray[np.integer]) -> Iterator[tuple[int, ...]]:

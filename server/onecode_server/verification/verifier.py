@@ -11,8 +11,7 @@ The steps run on the event loop, in slices; only store lookups leave it.
 """
 
 import asyncio
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
 import numpy as np
@@ -66,6 +65,14 @@ def _slices(checks: Sequence[Check]) -> Iterator[list[Check]]:
         part.append(check)
     if part:
         yield part
+
+
+def _distinct(hosts: Sequence[str]) -> tuple[list[str], npt.NDArray[np.int64]]:
+    """Return each host once, and the place of each code's host among them: int64[n]."""
+    if hosts.count(hosts[0]) == len(hosts):  # as in every call of a gateway
+        return [hosts[0]], np.zeros(len(hosts), np.int64)
+    places = {host: place for place, host in enumerate(dict.fromkeys(hosts))}
+    return list(places), np.array([places[host] for host in hosts], np.int64)
 
 
 def _always() -> bool:
@@ -140,7 +147,8 @@ class Verifier:
     async def _verify_together(
         self, scans: Scans, context: RequestContext, is_shared: Callable[[], bool]
     ) -> CheckResults:
-        codes, hosts = all_bare(scans.codes), scans.hosts
+        codes = all_bare(scans.codes)
+        hosts, host = _distinct(scans.hosts)
         distinct: list[Verdict] = []
         which = np.empty(len(codes), np.int64)
         start = 0
@@ -148,40 +156,44 @@ class Verifier:
             if start or len(codes) > TOGETHER_CODES:
                 await self._turns.leave()
             end = start + (SHARED_CODES if is_shared() else TOGETHER_CODES)
-            verdicts, places = await self._verify_slice(codes[start:end], hosts[start:end], context)
+            verdicts, places = await self._verify_slice(codes[start:end], hosts, host[start:end], context)
             which[start:end] = places + len(distinct)
             distinct += verdicts
             start = end
-        counts: Mapping[tuple[int, str], int] = Counter(zip(which.tolist(), hosts, strict=True))
-        self._count(((distinct[place], host, count) for (place, host), count in counts.items()), context.trust)
+        counts = np.bincount(which * len(hosts) + host).tolist()
+        pairs = (divmod(number, len(hosts)) for number, count in enumerate(counts) if count)
+        answers = zip(pairs, filter(None, counts), strict=True)
+        self._count(((distinct[place], hosts[at], count) for (place, at), count in answers), context.trust)
         return CheckResults(distinct, which, context.trust, context.now, [])
 
     async def _verify_slice(
-        self, codes: Sequence[bytes], hosts: Sequence[str], context: RequestContext
+        self, codes: Sequence[bytes], hosts: Sequence[str], host: npt.NDArray[np.int64], context: RequestContext
     ) -> tuple[list[Verdict], npt.NDArray[np.int64]]:
-        """Return the distinct verdicts, and the place of each code's verdict among them: int64[n]."""
+        """Return the distinct verdicts, and the place of each code's verdict among them: int64[n]. ``host``, int64[n],
+        is the place of each code's host in ``hosts``."""
         parts = await self._by_template.authenticate(codes, context.trust, context.now)  # 1 to 7
         is_left = np.ones(len(codes), bool)
         for part in parts:
             is_left[part.places] = False
         places = np.flatnonzero(is_left).tolist()
-        checks = [Check(Scan(codes[place], hosts[place])) for place in places]
+        checks = [Check(Scan(codes[place], hosts[int(host[place])])) for place in places]
         for number, some in enumerate(_slices(checks)):
             if number:
                 await asyncio.sleep(0)
             await self._general.authenticate(some, context.trust, context.now)
-        return await self._decide_together(parts, list(zip(places, checks, strict=True)), hosts, context)
+        return await self._decide_together(parts, list(zip(places, checks, strict=True)), hosts, host, context)
 
     async def _decide_together(
         self,
         parts: list[VerifiedClaims],
         checks: Sequence[tuple[int, Check]],
         hosts: Sequence[str],
+        host: npt.NDArray[np.int64],
         context: RequestContext,
     ) -> tuple[list[Verdict], npt.NDArray[np.int64]]:
         """Take codes of a slice through steps 8 to 10: those whose claims are in ``parts``, and ``checks`` with their
         places. Return the distinct verdicts, and the place of each code's verdict among them: int64[n]."""
-        which = np.empty(len(hosts), np.int64)
+        which = np.empty(len(host), np.int64)
         verdicts: list[Verdict] = []
         if single := [(place, check.claims) for place, check in checks if check.claims and not check.finding]:
             signed = ((check.scan.code, check.key) for _, check in checks if not check.finding)
@@ -190,8 +202,8 @@ class Verifier:
         if parts:
             together = verified_claims.joined(parts)
             known = await self._statuses.columns(together.subjects)  # 8
-            hosts_here = [hosts[place] for place in together.places.tolist()]
-            verdicts, which[together.places] = self._decider.decide_all(together, known, hosts_here, context)  # 9, 10
+            found = self._decider.decide_all(together, known, hosts, host[together.places], context)  # 9, 10
+            verdicts, which[together.places] = found
         refused: dict[Finding | None, int] = {}
         for place, check in checks:
             # A check with neither claims nor a finding would be a bug; no rule admits its code then.
