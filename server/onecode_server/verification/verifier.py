@@ -161,9 +161,8 @@ class Verifier:
             distinct += verdicts
             start = end
         counts = np.bincount(which * len(hosts) + host).tolist()
-        pairs = (divmod(number, len(hosts)) for number, count in enumerate(counts) if count)
-        answers = zip(pairs, filter(None, counts), strict=True)
-        self._count(((distinct[place], hosts[at], count) for (place, at), count in answers), context.trust)
+        pairs = ((divmod(number, len(hosts)), count) for number, count in enumerate(counts) if count)
+        self._count(((distinct[place], hosts[at], count) for (place, at), count in pairs), context.trust)
         return CheckResults(distinct, which, context.trust, context.now, [])
 
     async def _verify_slice(
