@@ -34,7 +34,7 @@ from onecode_server.verification.authenticate.claim_faults import ClaimFaults
 from onecode_server.verification.authenticate.claims_reader import ClaimsReader
 from onecode_server.verification.authenticate.general import GeneralAuthenticator
 from onecode_server.verification.authenticate.issuer_index import IssuerIndexes
-from onecode_server.verification.authenticate.row_reader import RowReader
+from onecode_server.verification.authenticate.signatures import SignatureChecker
 from onecode_server.verification.authenticate.tokens import TokenReader
 from onecode_server.verification.batcher import Batcher
 from onecode_server.verification.check import Check, CheckResults
@@ -122,13 +122,13 @@ class World:
         tokens = TokenReader(self.store, self.pseudonym_key)
         faults = ClaimFaults(self.metrics, lambda: self.monotonic_s)
         reader, skew = ClaimsReader(self.pseudonym_key, faults), 60 * SECOND
-        rows = RowReader(self.issuers, self.pseudonym_key)
-        general = GeneralAuthenticator(self.backend, rows, reader, tokens, self.metrics, skew)
-        by_template = TemplateAuthenticator(self.backend, self.issuers, self.pseudonym_key, self.metrics, skew)
+        signatures = SignatureChecker(self.backend, self.metrics)
+        by_template = TemplateAuthenticator(signatures, self.issuers, self.pseudonym_key, self.metrics, skew)
+        general = GeneralAuthenticator(signatures, reader, tokens, self.metrics, skew)
         decider = Decider(self.exceptions, HOUR, skew)
         self.change_feed = ChangeFeedReader(self.store, self.statuses, self.exceptions)
         self.verifier = Verifier(
-            self.trust, general, by_template, self.statuses, self.change_feed, decider, self.metrics, lambda: self.now
+            self.trust, by_template, general, self.statuses, self.change_feed, decider, self.metrics, lambda: self.now
         )
         gateways = [self.signers["000000", f"gateway-{fmt}"] for fmt in CODECS]
         self.translator = Translator({signer.public_key: signer for signer in gateways}, self.metrics)

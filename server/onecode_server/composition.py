@@ -30,7 +30,7 @@ from onecode_server.verification.authenticate.claim_faults import ClaimFaults
 from onecode_server.verification.authenticate.claims_reader import ClaimsReader
 from onecode_server.verification.authenticate.general import GeneralAuthenticator
 from onecode_server.verification.authenticate.issuer_index import IssuerIndexes
-from onecode_server.verification.authenticate.row_reader import RowReader
+from onecode_server.verification.authenticate.signatures import SignatureChecker
 from onecode_server.verification.authenticate.tokens import TokenReader
 from onecode_server.verification.decider import Decider
 from onecode_server.verification.verifier import Verifier
@@ -63,13 +63,13 @@ class Engine:
         self.exceptions = ExceptionCache(self.store)
         self.statuses = StatusCache(self.store, time.monotonic, wall_clock, metrics, settings.cache_entries_max)
         tokens = TokenReader(self.store, pseudonym_key)
-        rows, claims = RowReader(issuers, pseudonym_key), ClaimsReader(pseudonym_key, ClaimFaults(metrics))
-        general = GeneralAuthenticator(self.backend, rows, claims, tokens, metrics, skew)
-        by_template = TemplateAuthenticator(self.backend, issuers, pseudonym_key, metrics, skew)
+        claims, signatures = ClaimsReader(pseudonym_key, ClaimFaults(metrics)), SignatureChecker(self.backend, metrics)
+        by_template = TemplateAuthenticator(signatures, issuers, pseudonym_key, metrics, skew)
+        general = GeneralAuthenticator(signatures, claims, tokens, metrics, skew)
         decider = Decider(self.exceptions, grace, skew)
         self.change_feed = ChangeFeedReader(self.store, self.statuses, self.exceptions)
         self.verifier = Verifier(
-            self.trust, general, by_template, self.statuses, self.change_feed, decider, metrics, wall_clock
+            self.trust, by_template, general, self.statuses, self.change_feed, decider, metrics, wall_clock
         )
         self.exception_service = ExceptionService(self.trust, self.store, self.exceptions, wall_clock, skew)
         self.publisher = Publisher(self.trust, self.verifier, tokens, self.store, pseudonym_key, metrics, wall_clock)

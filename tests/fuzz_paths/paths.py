@@ -21,7 +21,7 @@ from onecode_server.verification.authenticate import by_template as column_authe
 from onecode_server.verification.authenticate import general as authenticator
 from onecode_server.verification.authenticate import template as templates
 from onecode_server.verification.authenticate import template_cache
-from onecode_server.verification.authenticate.row_reader import RowReader
+from onecode_server.verification.authenticate.single import SingleReader
 from onecode_server.verification.check import Check, CheckResults
 
 from tests.world import World
@@ -42,13 +42,13 @@ async def by_rows(world: World, codes: Sequence[bytes], host: str) -> list[Check
 
 async def by_parsing(world: World, codes: Sequence[bytes], host: str) -> list[Check]:
     """Return checks by the general path alone."""
-    with patch.object(RowReader, "decode", lambda *_: None):
+    with patch.object(SingleReader, "decode", lambda *_: None):
         return await by_rows(world, codes, host)
 
 
 def is_row(check: Check) -> bool:
     """Tell whether a check was read by a layout."""
-    return check.row is not None
+    return check.template is not None
 
 
 def codes_in_columns(world: World) -> int:
@@ -81,7 +81,8 @@ def small_bounds() -> Iterator[None]:
         (template_cache, {"TEMPLATES_MAX": 3, "SPELLINGS_MAX": 1, "MISSES_MAX": 2, "TOUCH_READS": 1}),
         (column_authenticator, {"LEARNED_MAX": 8}),
         (templates, {"WORDS_MAX": 2}),
-        (verifier, {"SHARED_CODES": 80, "TOGETHER_CODES": 120, "SLICE_CODES": 24}),
+        (verifier, {"SHARED_CODES": 80, "TOGETHER_CODES": 120}),
+        (authenticator, {"SLICE_CODES": 24}),
         (turns, {"TURNS": 2}),
     )
     with ExitStack() as stack:

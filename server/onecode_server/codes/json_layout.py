@@ -64,6 +64,14 @@ class JsonLayout:
                 fits &= time.fits(data)
         return fits
 
+    def fits_one(self, row: bytes) -> bool:
+        """Tell whether one row has this layout."""
+        return bool(self.fits(_as_column(row))[0])
+
+    def time(self, row: bytes, field: Field) -> int:
+        """Return the time in a field of one row that fits, in Unix microseconds."""
+        return int(self.times(_as_column(row), field)[0])
+
     def text(self, field: Field, octets: bytes) -> str:
         """Return the value of a field as text; a value that is no string as its JSON text."""
         return octets.decode()
@@ -81,6 +89,10 @@ class JsonLayout:
         digits = data[:, field.start : field.end] - np.uint8(ord("0"))
         times: Times = digits @ powers * SECOND_US
         return times
+
+
+def _as_column(row: bytes) -> Bytes:
+    return np.frombuffer(row, np.uint8).reshape(1, len(row))
 
 
 def _time(value: bytes, start: int) -> TimeText | None:

@@ -3,13 +3,14 @@
 Arrays are NumPy's; ``n`` is the number of codes, each of which is a row.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from typing import Final, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from onecode_server.model.code import SignedCode
 from onecode_server.model.trust_list import Format, Path
 
 Bytes = npt.NDArray[np.uint8]
@@ -77,6 +78,18 @@ class Layout(Protocol):
         """Return the key id in a field of ``key_id``. Raises Malformed."""
         ...
 
+    def fits_one(self, row: bytes) -> bool:
+        """Tell whether one row has this layout."""
+        ...
+
+    def signed(self, row: bytes, key_id: bytes) -> SignedCode:
+        """Return the envelope of one row that fits, as the format's ``decode`` does; ``key_id`` is its key id."""
+        ...
+
+    def time(self, row: bytes, field: Field) -> int:
+        """Return the time in a field of one row that fits, in Unix microseconds."""
+        ...
+
     def signatures(self, data: Bytes) -> Bytes:
         """Return the signature of each row that fits: uint8[n, 64]."""
         ...
@@ -112,6 +125,12 @@ class Layouts(Protocol):
     def decode(self, codes: Sequence[bytes], shape: Shape) -> tuple[Bytes, Flags]:
         """Return the rows of codes of one shape, uint8[n, m], m a multiple of eight, and which rows are valid:
         bool[n]."""
+        ...
+
+    @property
+    def decode_one(self) -> Callable[[bytes], bytes] | None:
+        """The function that returns the row of one code, and raises Malformed; None for a format whose single codes are
+        read faster without a layout."""
         ...
 
     def learn(self, code: bytes) -> Layout:

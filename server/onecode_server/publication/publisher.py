@@ -165,7 +165,7 @@ class Publisher:
                 return None
             key = self._tokens.key_of(region.code, code)
             return Resolved(token_subject(key.digest), region.code, key)
-        check = await self._verifier.authenticate(scan)
+        check = await self._verifier.authenticate(scan.code)
         if check.finding is not None or check.claims is None:
             return None
         return Resolved(check.claims.subject, check.claims.home)

@@ -18,10 +18,11 @@ from onecode_server.rpc import convert, scan_stream
 from onecode_server.translation.translator import Obstacle, Translator
 from onecode_server.trust.source import TrustSource
 from onecode_server.verification.batcher import Batcher, Remaining, for_ever
-from onecode_server.verification.verifier import SLICE_CODES
 
 BATCH_CODES_MAX: Final = 4096
 BATCH_BYTES_MAX: Final = 4 * 1024 * 1024
+SIGNED_TOGETHER: Final = 64
+"""Translations that are signed without a pause: a full batch would block the event loop for half a second."""
 
 _OBSTACLES: Final = {
     Obstacle.ALREADY_TRANSLATED: "the code is a translation already; scan the bearer's own code",
@@ -85,8 +86,7 @@ class RecognitionServicer(pb_grpc.RecognitionServiceServicer):
             results.append(
                 pb.BatchTranslateResult(translation=convert.translation(one), obstacle=int(one.obstacle))  # type: ignore[arg-type]
             )
-            # Signing a full batch without a pause would block the event loop for half a second.
-            if number % SLICE_CODES == 0:
+            if number % SIGNED_TOGETHER == 0:
                 await asyncio.sleep(0)
         return pb.BatchTranslateResponse(
             results=results,

@@ -64,6 +64,14 @@ def key_window(key: IssuerKey, skew: int = SKEW_US) -> KeyWindow:
     return KeyWindow(begins, before, begins, ends)
 
 
+class CodeWindow(NamedTuple):
+    """The times of one code, in Unix microseconds. ``expires_at`` is None for an opaque code without an end."""
+
+    issued_at: int
+    expires_at: int | None
+    not_before: int | None = None
+
+
 def may_vouch(window: "Sequence[Any] | _Times", issued_at: _Time, now: int) -> Any:
     """Return whether a key may vouch for a code: bool, or bool[n] for arrays.
 
@@ -133,13 +141,24 @@ def has_ended(expires_at: _Time, now: int, skew: int = SKEW_US) -> Any:
     return now >= expires_at + skew
 
 
-def window_fault(claims: Claims, now: int, skew: int = SKEW_US) -> Finding | None:
+def window_fault(times: CodeWindow | Claims, now: int, skew: int = SKEW_US) -> Finding | None:
     """Return why ``now`` is outside a code's validity window, or None (RFC 7519, sections 4.1.4 and 4.1.5)."""
-    if not has_begun(beginning(claims.issued_at, claims.not_before), now, skew):
+    if not has_begun(beginning(times.issued_at, times.not_before), now, skew):
         return _NOT_YET
-    if claims.expires_at is not None and has_ended(claims.expires_at, now, skew):
+    if times.expires_at is not None and has_ended(times.expires_at, now, skew):
         return _EXPIRED
     return None
+
+
+def code_fault(
+    claims: Claims, key: IssuerKey | None, trust: TrustList, now: int, skew: int = SKEW_US
+) -> Finding | None:
+    """Return why a code with these claims is not valid now, or None. ``key`` signed it; an opaque code has none."""
+    return (
+        (key_fault(key, claims.issued_at, now, skew) if key is not None else None)
+        or source_fault(claims, trust, now, skew)
+        or window_fault(claims, now, skew)
+    )
 
 
 def is_in_date(trust: TrustList, now: int, grace: int) -> bool:

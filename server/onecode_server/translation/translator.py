@@ -71,15 +71,15 @@ class Translator:
         Raises PreconditionFailed if there is no gateway key for the target's format, or as ``check_target`` does under
         the trust list of the check, which may be newer than the list at the start of the call.
         """
-        self.check_target(check.scan.host, results.trust)
+        self.check_target(check.host, results.trust)
         made = self._translate(check, results)
-        target = check.scan.host if check.scan.host in results.trust.regions else UNKNOWN_REGION
+        target = check.host if check.host in results.trust.regions else UNKNOWN_REGION
         done = "translated" if made.code else made.obstacle.name.lower() if made.obstacle else "not_allowed"
         self._metrics.translations.labels(target, done).inc()
         return made
 
     def _translate(self, check: Check, results: CheckResults) -> Translation:
-        verdict, claimed, target = check.answer, check.claims, _code_region(check.scan.host, results.trust)
+        verdict, claimed, target = check.answer, check.claims, _code_region(check.host, results.trust)
         if claimed is None or target is None or verdict.recognition is not Recognition.RECOGNISED:
             return Translation(verdict)
         if claimed.source is not None:
@@ -110,7 +110,7 @@ class Translator:
         named = Source(
             claimed.home,
             check.signed.key_id if check.signed is not None else b"",
-            hashlib.sha256(check.scan.code).digest(),
+            hashlib.sha256(check.code).digest(),
             claimed.issued_at,
             target.code,
         )

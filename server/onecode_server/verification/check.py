@@ -1,43 +1,44 @@
-"""The working state of one code on its way through the verifier."""
+"""The working state of one code on its way through the verifier, and the results of a batch."""
 
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from onecode_server.codes.codec import Codec
-from onecode_server.model.code import Claims, Scan, SignedCode
+from onecode_server.model.code import Claims, SignedCode
 from onecode_server.model.status import Level, StatusView, Token
 from onecode_server.model.trust_list import IssuerKey, Region, TrustList
 from onecode_server.model.verdict import Authenticity, Finding, Reason, Verdict
-from onecode_server.verification.authenticate.row_reader import Row
+from onecode_server.verification.authenticate.template import Template
 
 
 class Check:
-    """Filled in step by step. Once ``finding`` is set the code is not authentic, and later steps skip it."""
+    """One code, without what its scanner added to it, and the host where it was scanned (empty for an authentication
+    alone). The other fields are filled in step by step: ``authenticate.authenticator`` and ``verifier`` say by which
+    steps. Once ``finding`` is set the code is not authentic, and later steps skip it."""
 
     __slots__ = (
         "candidates",
         "claims",
-        "codec",
+        "code",
         "finding",
+        "host",
         "key",
         "level",
         "opaque_home",
-        "row",
-        "scan",
         "signed",
+        "template",
         "token",
         "verdict",
         "view",
     )
 
-    def __init__(self, scan: Scan) -> None:
-        self.scan = scan
+    def __init__(self, code: bytes, host: str = "") -> None:
+        self.code = code
+        self.host = host
         self.finding: Finding | None = None
-        self.codec: Codec | None = None
         self.opaque_home: Region | None = None
-        self.row: Row | None = None
+        self.template: Template | None = None
         self.signed: SignedCode | None = None
         self.candidates: tuple[IssuerKey, ...] = ()
         self.key: IssuerKey | None = None

@@ -55,7 +55,7 @@ class Decider:
         facts = admission.Facts(check.finding)
         if check.finding is None and check.claims is not None and check.view is not None:
             claims = check.claims
-            facts = self._facts(context, check.scan.host, assertion_of(claims), claims.asserted_at, check.view)
+            facts = self._facts(context, check.host, assertion_of(claims), claims.asserted_at, check.view)
         check.level = facts.level
         check.verdict = admission.decide(facts)
 

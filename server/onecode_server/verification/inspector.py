@@ -10,7 +10,7 @@ from onecode_server.codes import opaque, source
 from onecode_server.codes.codec import CODECS, codec_of
 from onecode_server.crypto.backend import SignatureBackend
 from onecode_server.errors import AlgorithmNotAllowed, ClaimFault, Malformed
-from onecode_server.model.code import CODE_BYTES_MAX, Claims, Scan, SignedCode
+from onecode_server.model.code import CODE_BYTES_MAX, Claims, SignedCode
 from onecode_server.model.region import NATIONAL
 from onecode_server.model.scanned import bare
 from onecode_server.model.trust_list import Format, IssuerKey, KeyState, Region, Role, TrustList
@@ -186,11 +186,7 @@ class _Walk:
         said, now = self.claims, self._now
         if said is None:
             raise AssertionError("claims are read before they are held to their window")
-        fault = (
-            validity.key_fault(key, said.issued_at, now, self._skew)
-            or validity.source_fault(said, self._trust, now, self._skew)
-            or validity.window_fault(said, now, self._skew)
-        )
+        fault = validity.code_fault(said, key, self._trust, now, self._skew)
         if fault is not None:
             raise _Failed(7, fault, *_why(fault, key, said, now))
         self._passed("the key and the code are in their time")
@@ -205,7 +201,7 @@ class _Walk:
         if self._tokens is None:
             self._passed("token not looked up: no store", passed=None)
             return
-        check = Check(Scan(code, ""))
+        check = Check(code)
         check.opaque_home = home
         await self._tokens.look_up([check])
         if check.finding is not None:

@@ -1,23 +1,23 @@
 """The main path: every check of every call goes through here, in ten steps.
 
-Steps 1 to 7 decide whether the code is authentic: ``authenticate.general`` makes them, and ``authenticate.by_template``
-for codes of a known template. The verifier adds the rest:
+Steps 1 to 7 decide whether the code is authentic: ``authenticate.authenticator`` lists them. The template authenticator
+takes the codes of known templates through them, and the general one takes what is left. The verifier adds the rest:
 
- 8. Status: the records that count, and the effective level.
+ 8. Status: the records that count, and the effective level. Sets ``view`` of a check.
  9. Recognition: whether the host recognises the home.
-10. Verdict: the first row of the verdict table that matches.
+10. Verdict: the first row of the verdict table that matches. Sets ``level`` and ``verdict``.
 
 The steps run on the event loop, in slices; only store lookups leave it.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from onecode_server.model.code import Scan, Scans
+from onecode_server.model.code import Scans
 from onecode_server.model.scanned import all_bare, bare
 from onecode_server.model.trust_list import TrustList
 from onecode_server.model.verdict import Finding, Verdict
@@ -28,43 +28,19 @@ from onecode_server.system.clock import Clock
 from onecode_server.telemetry.metrics import UNKNOWN_REGION, Metrics
 from onecode_server.trust.source import TrustSource
 from onecode_server.verification.authenticate import verified_claims
+from onecode_server.verification.authenticate.authenticator import Authenticator, CodeSlice
 from onecode_server.verification.authenticate.by_template import TemplateAuthenticator
-from onecode_server.verification.authenticate.general import GeneralAuthenticator
+from onecode_server.verification.authenticate.general import GeneralAuthenticator, in_parts
 from onecode_server.verification.authenticate.template_cache import ROWS_MIN
-from onecode_server.verification.authenticate.verified_claims import VerifiedClaims
 from onecode_server.verification.check import Check, CheckResults
 from onecode_server.verification.decider import Decider, RequestContext
 from onecode_server.verification.turns import Turns
 
-SLICE_CODES: Final = 64
-"""Codes in a slice of codes that are read one by one: about 2 ms of the event loop, then other work has a turn."""
-SLICE_BYTES: Final = 64 * 1024
-"""Bytes in such a slice: the longest codes, full of small values, take up to a millisecond each."""
 TOGETHER_CODES: Final = 512
 """Codes in a slice of codes that are read in columns."""
 SHARED_CODES: Final = 192
 """Codes in a slice read in columns while single calls arrive. Single calls wait for some slices, so slices are smaller;
 a code in a smaller slice costs more."""
-
-
-def _bare(scan: Scan) -> Scan:
-    """Return the scan without what the scanner added to its code: checks, digests and tokens are of the bare code."""
-    code = bare(scan.code)
-    return scan if code is scan.code else scan._replace(code=code)
-
-
-def _slices(checks: Sequence[Check]) -> Iterator[list[Check]]:
-    """Yield the checks in parts of at most SLICE_CODES codes and SLICE_BYTES bytes; a single code may be longer."""
-    part: list[Check] = []
-    size = 0
-    for check in checks:
-        size += len(check.scan.code)
-        if part and (len(part) == SLICE_CODES or size > SLICE_BYTES):
-            yield part
-            part, size = [], len(check.scan.code)
-        part.append(check)
-    if part:
-        yield part
 
 
 def _distinct(hosts: Sequence[str]) -> tuple[list[str], npt.NDArray[np.int64]]:
@@ -85,8 +61,8 @@ class Verifier:
     def __init__(
         self,
         trust: TrustSource,
-        general: GeneralAuthenticator,
         by_template: TemplateAuthenticator,
+        general: GeneralAuthenticator,
         statuses: StatusCache,
         change_feed: ChangeFeedReader,
         decider: Decider,
@@ -94,8 +70,8 @@ class Verifier:
         clock: Clock,
     ) -> None:
         self._trust = trust
-        self._general = general
         self._by_template = by_template
+        self._authenticators: tuple[Authenticator, ...] = (by_template, general)
         self._statuses = statuses
         self._change_feed = change_feed
         self._decider = decider
@@ -119,21 +95,23 @@ class Verifier:
             return await self._verify_singly(scans, context)
         return await self._verify_together(scans, context, is_shared)
 
-    async def authenticate(self, scan: Scan) -> Check:
+    async def authenticate(self, code: bytes) -> Check:
         """Check whether a code is authentic: steps 1 to 7, without status, recognition and verdict."""
-        check = Check(_bare(scan))
-        await self._general.authenticate([check], self._trust.current, self._clock())
+        check = Check(bare(code))
+        await self._authenticate(CodeSlice.of_single([check]), self._trust.current, self._clock())
         return check
 
+    async def _authenticate(self, codes: CodeSlice, trust: TrustList, now: int) -> None:
+        for authenticator in self._authenticators:
+            await authenticator.authenticate(codes, trust, now)
+        self._by_template.learn(codes, trust)
+
     async def _verify_singly(self, scans: Scans, context: RequestContext) -> CheckResults:
-        checks = [
-            Check(Scan(bare(code), host, scans.for_translation))
-            for code, host in zip(scans.codes, scans.hosts, strict=True)
-        ]
-        for number, part in enumerate(_slices(checks)):
+        checks = [Check(bare(code), host) for code, host in zip(scans.codes, scans.hosts, strict=True)]
+        for number, part in enumerate(in_parts(checks)):
             if number:
                 await asyncio.sleep(0)
-            await self._general.authenticate(part, context.trust, context.now)  # 1 to 7
+            await self._authenticate(CodeSlice.of_single(part), context.trust, context.now)  # 1 to 7
             await self._look_up_status(part)  # 8
             for check in part:
                 self._decider.decide(check, context)  # 9, 10
@@ -170,41 +148,18 @@ class Verifier:
     ) -> tuple[list[Verdict], npt.NDArray[np.int64]]:
         """Return the distinct verdicts, and the place of each code's verdict among them: int64[n]. ``host``, int64[n],
         is the place of each code's host in ``hosts``."""
-        parts = await self._by_template.authenticate(codes, context.trust, context.now)  # 1 to 7
-        is_left = np.ones(len(codes), bool)
-        for part in parts:
-            is_left[part.places] = False
-        places = np.flatnonzero(is_left).tolist()
-        checks = [Check(Scan(codes[place], hosts[int(host[place])])) for place in places]
-        for number, some in enumerate(_slices(checks)):
-            if number:
-                await asyncio.sleep(0)
-            await self._general.authenticate(some, context.trust, context.now)
-        return await self._decide_together(parts, list(zip(places, checks, strict=True)), hosts, host, context)
-
-    async def _decide_together(
-        self,
-        parts: list[VerifiedClaims],
-        checks: Sequence[tuple[int, Check]],
-        hosts: Sequence[str],
-        host: npt.NDArray[np.int64],
-        context: RequestContext,
-    ) -> tuple[list[Verdict], npt.NDArray[np.int64]]:
-        """Take codes of a slice through steps 8 to 10: those whose claims are in ``parts``, and ``checks`` with their
-        places. Return the distinct verdicts, and the place of each code's verdict among them: int64[n]."""
-        which = np.empty(len(host), np.int64)
+        slice_ = CodeSlice(codes)
+        await self._authenticate(slice_, context.trust, context.now)  # 1 to 7
         verdicts: list[Verdict] = []
-        if single := [(place, check.claims) for place, check in checks if check.claims and not check.finding]:
-            signed = ((check.scan.code, check.key) for _, check in checks if not check.finding)
-            self._by_template.learn([(code, key) for code, key in signed if key is not None], context.trust)
-            parts.append(verified_claims.of_claims(single))
-        if parts:
-            together = verified_claims.joined(parts)
-            known = await self._statuses.columns(together.subjects)  # 8
-            found = self._decider.decide_all(together, known, hosts, host[together.places], context)  # 9, 10
-            verdicts, which[together.places] = found
+        which = np.empty(len(codes), np.int64)
+        if parts := slice_.all_verified():
+            claims = verified_claims.joined(parts)
+            known = await self._statuses.columns(claims.subjects)  # 8
+            verdicts, which[claims.places] = self._decider.decide_all(  # 9, 10
+                claims, known, hosts, host[claims.places], context
+            )
         refused: dict[Finding | None, int] = {}
-        for place, check in checks:
+        for place, check in slice_.checks.items():
             # A check with neither claims nor a finding would be a bug; no rule admits its code then.
             if check.finding is not None or check.claims is None:
                 which[place] = refused.setdefault(check.finding, len(verdicts) + len(refused))

@@ -23,7 +23,7 @@ TARGETS = ["000000", "110000", "420000", "440000", "630000"]
 @pytest.mark.parametrize("home", HOMES)
 async def test_translate_then_verify_keeps_home_subject_and_level(world: World, home: str, target: str) -> None:
     source = await world.check(world.code(home))
-    made = await world.translate(source.scan.code, target)
+    made = await world.translate(source.code, target)
     there = await world.check(made.code, "440000")
     assert source.claims is not None
     assert there.claims is not None

@@ -48,9 +48,7 @@ async def test_those_that_are_checked_together_have_the_verdicts_that_they_would
     for _ in range(2):  # templates are learned from the first batch, and used in the second
         together = await asyncio.gather(*map(world.batcher.submit, scans))
         assert [one.verdict for one in together] == expected
-        asked = [
-            (one.check.scan.code, scan.code) for one, scan in zip(together, scans, strict=True) if scan.for_translation
-        ]
+        asked = [(one.check.code, scan.code) for one, scan in zip(together, scans, strict=True) if scan.for_translation]
         assert asked
         assert all(one == other for one, other in asked)
 

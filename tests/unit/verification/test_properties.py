@@ -130,6 +130,6 @@ def test_translate_then_verify_keeps_home_subject_and_level(
     if home == "430000" and level is Level.YELLOW:
         return  # this region knows no YELLOW
     source = loop.run(world.check(world.code(home, level, subject)))
-    made = loop.run(world.translate(source.scan.code, target))
+    made = loop.run(world.translate(source.code, target))
     there = loop.run(world.check(made.code))
     assert (there.claims.home, there.claims.subject, there.level) == (home, source.claims.subject, level)

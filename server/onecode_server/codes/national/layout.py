@@ -34,6 +34,11 @@ def decode(codes: Sequence[bytes], shape: Shape) -> tuple[Bytes, Flags]:
     return base45_columns.decode(text)
 
 
+def decode_one(code: bytes) -> bytes:
+    """Return the CBOR of one national code. Raises Malformed."""
+    return base45.decode(code[len(national.PREFIX) :])
+
+
 def learn(code: bytes) -> "NationalLayout":
     """Return the layout of a code. Raises Malformed where it is no national code, ValueError where it has no layout."""
     return NationalLayout(code)
@@ -103,17 +108,20 @@ class NationalLayout:
             return np.zeros(len(data), bool)
         return np.asarray(((rows & self._must) == self._heads).all(axis=1))
 
-    def fits_one(self, cbor: bytes) -> bool:
+    def fits_one(self, row: bytes) -> bool:
         """Tell whether one code's CBOR has this layout."""
-        return len(cbor) == self._size and int.from_bytes(cbor) & self._must_be == self._heads_are
+        return len(row) == self._size and int.from_bytes(row) & self._must_be == self._heads_are
 
-    def signed(self, cbor: bytes) -> SignedCode:
-        """Return the envelope of one code that fits."""
+    def signed(self, row: bytes, key_id: bytes) -> SignedCode:
+        """Return the envelope of one code's CBOR that fits."""
         protected, payload, signature = self._protected, self._payload, self._signature
-        body = cbor[payload.start : payload.end]
-        message = b"".join((self._before_bytes, cbor[protected.start : protected.end], self._between_bytes, body))
-        key_id = cbor[self.key_id.start : self.key_id.end]
-        return SignedCode(Format.NATIONAL, key_id, message, cbor[signature.start : signature.end], body)
+        body = row[payload.start : payload.end]
+        message = b"".join((self._before_bytes, row[protected.start : protected.end], self._between_bytes, body))
+        return SignedCode(Format.NATIONAL, key_id, message, row[signature.start : signature.end], body)
+
+    def time(self, row: bytes, field: Field) -> int:
+        """Return the time in a field of one code's CBOR, in Unix microseconds."""
+        return int.from_bytes(row[field.start : field.end]) * SECOND_US
 
     def read_key_id(self, field: bytes) -> bytes:
         """Return the key id, which the field has unchanged."""

@@ -12,9 +12,13 @@ from onecode_server.codes.encodings import base64url_columns, bounded_json
 from onecode_server.codes.json_layout import JsonLayout
 from onecode_server.codes.layouts import Bytes, Field, Flags, Kind, Shape, padded
 from onecode_server.codes.paseto import codec as paseto
+from onecode_server.model.code import SignedCode
 from onecode_server.model.trust_list import Format
 
 _BODY: Final = len(paseto.PREFIX)
+
+decode_one: Final = None
+"""Single codes are parsed, in a quarter of the time that operations on columns of one code take."""
 
 
 def shape(code: bytes) -> Shape | None:
@@ -73,6 +77,14 @@ class PasetoLayout(JsonLayout):
     def read_key_id(self, field: bytes) -> bytes:
         """Return the key id of a footer in base64url. Raises Malformed."""
         return paseto.read_footer(field)[1]
+
+    def signed(self, row: bytes, key_id: bytes) -> SignedCode:
+        """Return the envelope of one row that fits."""
+        payload, signature, footer = (
+            row[part.start : part.end] for part in (self._payload, self._signature, self._footer)
+        )
+        message = paseto.pre_authentication_encoding(paseto.PREFIX, payload, footer, b"")
+        return SignedCode(Format.PASETO, key_id, message, signature, payload)
 
     def signatures(self, data: Bytes) -> Bytes:
         """Return the signature of each row: uint8[n, 64]."""

@@ -91,3 +91,11 @@ class IssuerIndexes:
             index.begin_with(self._taught)
             self._taught = index.templates
         return index
+
+
+def distinct(places: Places) -> tuple[list[int], Places]:
+    """Return the distinct places in order, and for each item the index of its place among them: int64[n]."""
+    used = np.flatnonzero(np.bincount(places))
+    which = np.empty(int(used[-1]) + 1, np.int64)
+    which[used] = np.arange(len(used))
+    return used.tolist(), which[places]

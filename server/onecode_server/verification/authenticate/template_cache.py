@@ -42,6 +42,12 @@ LAYOUTS: Final[Mapping[Format, Layouts]] = {
 }
 _PREFIXES: Final = (*((CODECS[fmt].PREFIX, fmt) for fmt in (Format.NATIONAL, Format.PASETO)), (b"", Format.JWT))
 """The prefix of each signed format, in the order in which they are tested. A JWT is recognised by its structure."""
+_SINGLE: Final = [
+    (CODECS[fmt].PREFIX, fmt, layouts.shape, layouts.decode_one)
+    for fmt, layouts in LAYOUTS.items()
+    if layouts.decode_one is not None
+]
+"""The formats whose single codes are read by templates."""
 _SPELLING_BYTES: Final = 400
 
 
@@ -130,9 +136,27 @@ class TemplateCache:
                     found += _rows([codes[place] for place in places], places, layouts, shape, by_shape[shape])
         return found
 
-    def learn(self, code: bytes, place: int, key: IssuerKey) -> None:
-        """Learn from an authentic code that ``key`` signed. The code may have no shape or no layout."""
+    def find(self, code: bytes) -> tuple[Template, bytes] | None:
+        """Return the template that one code fits, and the code's row. None if there is none, or if the format's single
+        codes are not read by templates. Raises Malformed."""
+        for prefix, fmt, shape_of, decode in _SINGLE:
+            if not code.startswith(prefix) or (shape := shape_of(code)) is None:
+                continue
+            if templates := self._by_shape[fmt].get(shape):
+                row = decode(code)
+                for template in templates:
+                    if template.layout.fits_one(row):
+                        return template, row
+        return None
+
+    def learn(self, code: bytes, place: int, key: IssuerKey, *, is_single: bool = False) -> None:
+        """Learn from an authentic code that ``key`` signed. The code may have no shape or no layout.
+
+        A single code (``is_single``) of a format whose single codes are not read by templates teaches nothing.
+        """
         layouts = LAYOUTS[key.format]
+        if is_single and layouts.decode_one is None:
+            return
         shape = layouts.shape(code)
         if shape is None:
             return

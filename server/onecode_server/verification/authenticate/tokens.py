@@ -31,8 +31,8 @@ class TokenReader:
             if home is None:
                 continue
             try:
-                opaque.check(check.scan.code, home.prefix)
-                readable.append((check, self.key_of(home.code, check.scan.code)))
+                opaque.check(check.code, home.prefix)
+                readable.append((check, self.key_of(home.code, check.code)))
             except Malformed:
                 check.refuse(Authenticity.MALFORMED, Reason.CODE_MALFORMED)
         if not readable:

@@ -11,7 +11,7 @@ from onecode_server.codes.paseto import codec as paseto
 from onecode_server.model.status import Level, Scope
 from onecode_server.model.trust_list import Format
 from onecode_server.model.verdict import Verdict
-from onecode_server.verification.authenticate.row_reader import RowReader
+from onecode_server.verification.authenticate.single import SingleReader
 from onecode_server.verification.authenticate.template_cache import ROWS_MIN
 
 from tests.world import HOUR, REGIONS, SECOND, WORDS, World
@@ -48,7 +48,7 @@ async def alone(world: World, batch: list[bytes], host: str = "420000") -> list[
     """Return what the general path says of each code, and hold to it what is read by a layout one by one."""
     by_rows = [(await world.check_all([code], host)).checks[0] for code in batch]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(RowReader, "decode", lambda *_: None)
+        patch.setattr(SingleReader, "decode", lambda *_: None)
         parsed = [(await world.check_all([code], host)).checks[0] for code in batch]
     for one, other in zip(by_rows, parsed, strict=True):
         assert (one.answer, one.level, one.claims, one.key) == (other.answer, other.level, other.claims, other.key)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from onecode_server.codes.codec import CODECS
+from onecode_server.codes.codec import CODECS, Codec
 from onecode_server.codes.encodings import base45_columns, base64url_columns, bounded_json
 from onecode_server.codes.encodings.base45 import ALPHABET
 from onecode_server.codes.jwt import layout as jwt_layout
@@ -16,11 +16,14 @@ from onecode_server.codes.national import layout as national_layout
 from onecode_server.codes.paseto import layout as paseto_layout
 from onecode_server.crypto.libsodium import LibsodiumBackend
 from onecode_server.model.status import Level, Status
-from onecode_server.model.verdict import Authenticity, Decision
+from onecode_server.model.trust_list import TrustList
+from onecode_server.model.verdict import Authenticity, Decision, Reason
 from onecode_server.verification import verifier
 from onecode_server.verification.authenticate import by_template as column_authenticator
 from onecode_server.verification.authenticate import template as templates
+from onecode_server.verification.authenticate.general import GeneralAuthenticator
 from onecode_server.verification.authenticate.template_cache import ROWS_MIN, TemplateCache
+from onecode_server.verification.check import Check
 
 from tests.unit.verification.authenticate.rows_and_single import (
     LEVELS,
@@ -58,11 +61,13 @@ async def test_a_batch_is_read_in_columns_once_its_layouts_are_known(world: Worl
 async def test_a_single_code_is_read_by_its_layout_once_it_is_known(world: World) -> None:
     code = world.code("540000", Level.YELLOW)
     first, second = await world.check(code), await world.check(code)
-    assert (first.row, second.row is not None) == (None, True)
+    assert (first.template, second.template is not None) == (None, True)
     assert (first.answer, first.claims, first.signed) == (second.answer, second.claims, second.signed)
     assert first.key is second.key
     changed = code[:-1] + (b"0" if code[-1:] != b"0" else b"1")
     assert (await world.verify(changed)).authenticity in (Authenticity.BAD_SIGNATURE, Authenticity.MALFORMED)
+    assert (await world.verify(code[:-1] + b"a")).reason is Reason.CODE_MALFORMED  # no character of base45
+    assert world.metrics.registry.get_sample_value("onecode_check_bugs_total") == 0
 
 
 async def test_few_codes_are_read_one_by_one(world: World) -> None:
@@ -94,6 +99,94 @@ async def test_times_are_held_to_their_window_and_keys_to_their_state(world: Wor
     world.entry(region)["keys"][0]["state"] = "revoked"
     await world.publish_list()
     assert {verdict.authenticity for verdict in await world.verify_all(old)} == {Authenticity.KEY_NOT_VALID}
+
+
+@pytest.fixture
+def decoded(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """The codes that the general authenticator decodes from here on."""
+    codes_decoded: list[bytes] = []
+
+    def decode(self: GeneralAuthenticator, check: Check, codec: Codec, trust: TrustList) -> None:
+        codes_decoded.append(check.code)
+        decode_signed(self, check, codec, trust)
+
+    decode_signed = GeneralAuthenticator._decode_signed
+    monkeypatch.setattr(GeneralAuthenticator, "_decode_signed", decode)
+    return codes_decoded
+
+
+def signatures(world: World) -> float:
+    """Return how many signatures have been checked."""
+    labels = {"backend": world.backend.name}
+    return world.metrics.registry.get_sample_value("onecode_signatures_total", labels) or 0
+
+
+def candidates(world: World, region: str) -> list[str]:
+    """Return the regions whose keys are tried for a code of ``region``, in order: some have a key of the same id."""
+    trust = world.trust.current
+    (key, *_) = trust.regions[region].keys
+    return [candidate.region for candidate in trust.keys_for(key.format, key.key_id)]
+
+
+def forged(code: bytes) -> bytes:
+    """Return a code of the same structure with another signature."""
+    if code.startswith(national.PREFIX):  # the signature's last two bytes are the last three characters
+        return code[:-3] + (b"000" if code[-3:] != b"000" else b"001")
+    at = code.rfind(b".") - 40 if code.startswith(b"v4.") else len(code) - 40
+    return code[:at] + (b"A" if code[at : at + 1] != b"A" else b"B") + code[at + 1 :]
+
+
+@EACH
+@pytest.mark.parametrize("count", [1, 20], ids=["singly", "in columns"])
+async def test_no_signature_is_checked_twice_and_no_forgery_decoded_twice(
+    world: World, decoded: list[bytes], region: str, count: int
+) -> None:
+    batch = [forged(world.code(region, subject=f"id-{n:03d}")) for n in range(count)]
+    await by_columns(world, codes(world, [region]))
+    await world.verify_all([world.code(region)])
+    decoded.clear()
+    before = signatures(world)
+    assert {verdict.authenticity for verdict in await world.verify_all(batch)} == {Authenticity.BAD_SIGNATURE}
+    assert signatures(world) - before == count * len(candidates(world, region))
+    assert len(decoded) == (0 if count > 1 or region == "000000" else 1)  # one JWT or PASETO is parsed
+
+
+@EACH
+@pytest.mark.parametrize("fault", ["expired", "not yet", "odd"])
+async def test_what_the_first_authenticator_found_is_not_found_again(
+    world: World, decoded: list[bytes], region: str, fault: str
+) -> None:
+    changes: dict[str, Any] = {
+        "expired": {"expires_at": world.now - HOUR // 2},
+        "not yet": {"issued_at": world.now + HOUR},
+        "odd": {"expires_at": world.now - 2 * HOUR},
+    }
+    batch = [world.code(region, subject=f"id-{n:03d}", **changes[fault]) for n in range(20)]
+    await by_columns(world, codes(world, [region]))
+    expected = await alone(world, batch)
+    decoded.clear()
+    before = signatures(world)
+    assert await world.verify_all(batch) == expected
+    tried = 1 + candidates(world, region).index(region)
+    assert (signatures(world) - before, decoded) == (len(batch) * tried, [])
+
+
+@pytest.mark.parametrize("count", [1, 20], ids=["singly", "in columns"])
+@pytest.mark.parametrize(("kid", "reason"), [("k2", Reason.KEY_REVOKED), ("k3", Reason.KEY_UNKNOWN)])
+async def test_templates_of_one_key_name_the_faults_of_another(
+    world: World, decoded: list[bytes], count: int, kid: str, reason: Reason
+) -> None:
+    for number, state in ((2, "revoked"), (3, "active")):
+        world.entry("000000")["keys"].append(world.key_entry("000000", f"k{number}", state=state))
+    await world.publish_list()
+    await by_columns(world, codes(world, ["000000"]))
+    await world.verify_all([world.code("000000")])
+    batch = [world.mint("000000", world.tree("000000", subject=f"id-{n:03d}"), kid) for n in range(count)]
+    world.entry("000000")["keys"].pop()  # k3 is no longer in the list
+    await world.publish_list()
+    decoded.clear()
+    assert {verdict.reason for verdict in await world.verify_all(batch)} == {reason}
+    assert decoded == []
 
 
 def learned(world: World) -> TemplateCache:
@@ -165,7 +258,7 @@ async def test_without_the_kernels_a_batch_is_answered_the_same(world: World, mo
     read = in_columns(world)
     monkeypatch.setattr(base45_columns, "_kernel", None)
     monkeypatch.setattr(base64url_columns, "_kernel", None)
-    monkeypatch.setattr(world.verifier._by_template, "_backend", LibsodiumBackend())
+    monkeypatch.setattr(world.verifier._by_template._signatures, "_backend", LibsodiumBackend())
     assert await world.verify_all(batch) == expected
     assert in_columns(world) == 2 * read
 

@@ -1,0 +1,71 @@
+"""Steps 3, 4, 6 and 7 of the check for one code whose template is known: its fields are cut out, not parsed."""
+
+from onecode_server.errors import Malformed
+from onecode_server.model.code import Claims
+from onecode_server.model.trust_list import IssuerKey
+from onecode_server.rules import validity
+from onecode_server.verification.authenticate.authenticator import KEY_REVOKED, find_candidates
+from onecode_server.verification.authenticate.claim_fields import local_id
+from onecode_server.verification.authenticate.issuer_index import IssuerIndex
+from onecode_server.verification.authenticate.pseudonyms import Pseudonyms
+from onecode_server.verification.authenticate.template import NO_ASSERTION, Template
+from onecode_server.verification.check import Check
+
+
+class SingleReader:
+    """Reads one code by the template that it fits. ``skew`` is in microseconds."""
+
+    def __init__(self, pseudonyms: Pseudonyms, skew: int) -> None:
+        self._pseudonyms = pseudonyms
+        self._skew = skew
+
+    def decode(self, check: Check, index: IssuerIndex) -> bytes | None:
+        """Take a code that a template fits through steps 3 and 4, and return its row; None for every other code."""
+        try:
+            found = index.templates.find(check.code)
+        except Malformed:  # the general authenticator finds it again and names the fault
+            found = None
+        if found is None:
+            return None
+        check.template, row = found
+        layout = check.template.layout
+        check.signed = layout.signed(row, layout.read_key_id(row[layout.key_id.start : layout.key_id.end]))
+        find_candidates(check, index.trust)
+        return row
+
+    def read_claims(self, check: Check, row: bytes, index: IssuerIndex, now: int) -> None:
+        """Take a code that was decoded here, and whose key was found, through steps 6 and 7.
+
+        Claims that its template cannot express are left to the general authenticator.
+        """
+        template, key = check.template, check.key
+        if template is None or key is None or check.finding is not None:
+            return
+        if index.is_revoked[index.place_of[key.public_key]]:  # claims under a revoked key are not read
+            check.finding = KEY_REVOKED
+            return
+        check.claims = self._claims(template, row, key, index)
+        if check.claims is not None:
+            check.finding = validity.code_fault(check.claims, key, index.trust, now, self._skew)
+
+    def _claims(self, template: Template, row: bytes, key: IssuerKey, index: IssuerIndex) -> Claims | None:
+        place, layout = index.place_of[key.public_key], template.layout
+        fields = template.fields_of(place, key, index.trust)
+        if fields is None:
+            return None
+        words = b"".join([row[field.start : field.end] for field in fields.words])
+        found = template.assertion_of(place, key, words, index.trust)
+        if found == NO_ASSERTION:
+            return None
+        issued_at = layout.time(row, fields.issued_at)
+        expires_at = validity.expiry(issued_at, [layout.time(row, end) for end in fields.ends], fields.lifetimes)
+        if expires_at <= issued_at:
+            return None
+        index.templates.use(template, (place,), index.keys)
+        assertion, level = template.assertions[found], fields.level
+        subject = row[fields.subject.start : fields.subject.end]
+        if not fields.is_pseudonym:
+            subject = self._pseudonyms.of(assertion.home, local_id(fields, subject, layout))
+        not_before = None if fields.not_before is None else layout.time(row, fields.not_before)
+        level_word = layout.text(level, row[level.start : level.end])
+        return Claims(assertion.home, subject, level_word, assertion.claimed, issued_at, expires_at, not_before)
