@@ -12,7 +12,7 @@
 Each step sets these fields of a ``Check``, or its ``finding``.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final, Protocol
 
 import numpy as np
@@ -30,15 +30,17 @@ KEY_REVOKED: Final = Finding(Authenticity.KEY_NOT_VALID, Reason.KEY_REVOKED)
 
 class CodeSlice:
     """Codes that are authenticated together. ``verified`` are the claims of those that were read in columns; ``checks``
-    are all others that an authenticator has begun, by their place in the slice."""
+    are all others that an authenticator has begun, by their place in the slice. ``few`` are the places of codes whose
+    templates are known, but which are too few of a shape to be read in columns."""
 
-    __slots__ = ("checks", "codes", "is_single", "verified")
+    __slots__ = ("checks", "codes", "few", "is_single", "verified")
 
     def __init__(self, codes: Sequence[bytes], checks: Sequence[Check] = ()) -> None:
         """``checks``, if any, are those of all ``codes``: then each code gets claims or a finding in its own check."""
         self.codes = codes
         self.is_single = bool(checks)
         self.checks = dict(enumerate(checks))
+        self.few: Collection[int] = ()
         self.verified: list[VerifiedClaims] = []
 
     @classmethod

@@ -6,6 +6,7 @@ A property test asserts that every code gets the answer that the general authent
 """
 
 import logging
+from collections.abc import Sequence
 from typing import Final
 
 from onecode_server.model.trust_list import TrustList
@@ -17,6 +18,7 @@ from onecode_server.verification.authenticate.pseudonyms import Pseudonyms
 from onecode_server.verification.authenticate.signatures import SignatureChecker
 from onecode_server.verification.authenticate.single import SingleReader
 from onecode_server.verification.authenticate.template_cache import ROWS_MIN
+from onecode_server.verification.check import Check
 
 LEARNED_MAX: Final = 64
 """Codes of one slice from which templates are learned, spread evenly over the slice: 6 ms of the event loop at most.
@@ -42,16 +44,17 @@ class TemplateAuthenticator:
         """See ``Authenticator``. A bug here leaves its codes to the general authenticator."""
         index = self._issuers.of(trust)
         if codes.is_single:
-            await self._one_by_one(codes, index, now)
+            await self._one_by_one(codes.left(), index, now)
         elif len(codes.codes) >= ROWS_MIN:
             await self._in_columns(codes, index, now)
 
     def learn(self, codes: CodeSlice, trust: TrustList) -> None:
-        """Learn templates from the authentic codes that no template fitted."""
+        """Learn templates from the authentic codes that no template fitted. From codes that were too few for columns
+        nothing is learned again: it takes longer than their check."""
         signed = [
             (check.code, check.key)
-            for check in codes.checks.values()
-            if check.key is not None and check.template is None and check.finding is None
+            for place, check in codes.checks.items()
+            if check.key is not None and check.template is None and check.finding is None and place not in codes.few
         ]
         if not signed:
             return
@@ -62,9 +65,9 @@ class TemplateAuthenticator:
             except Exception as bug:
                 self._tell(bug)
 
-    async def _one_by_one(self, codes: CodeSlice, index: IssuerIndex, now: int) -> None:
+    async def _one_by_one(self, checks: Sequence[Check], index: IssuerIndex, now: int) -> None:
         decoded = []
-        for check in codes.left():
+        for check in checks:
             try:
                 row = self._single.decode(check, index)
             except Exception as bug:
@@ -83,15 +86,16 @@ class TemplateAuthenticator:
 
     async def _in_columns(self, codes: CodeSlice, index: IssuerIndex, now: int) -> None:
         try:
-            tables = index.templates.read(codes.codes)
+            tables, few = index.templates.read(codes.codes)
         except Exception as bug:
             return self._tell(bug)
+        codes.few = frozenset(few)
         for table in tables:
             try:
                 await self._columns.read(table, index, now, codes)
             except Exception as bug:  # it concerns this table only: the other tables are still read in columns
                 self._tell(bug)
-        return None
+        return await self._one_by_one([codes.check(place) for place in few], index, now)
 
     def _tell(self, bug: Exception) -> None:
         """Log a bug by its type only: its message and its traceback could contain claims."""

@@ -116,9 +116,11 @@ class TemplateCache:
                 cache._spell(field, place, key)
         return cache
 
-    def read(self, codes: Sequence[bytes]) -> list[Rows]:
-        """Return the codes that a template fits, for each shape with at least ROWS_MIN codes."""
+    def read(self, codes: Sequence[bytes]) -> tuple[list[Rows], list[int]]:
+        """Return the codes that a template fits, for each shape with at least ROWS_MIN codes; and the places of the
+        codes of other known shapes, of which there are too few."""
         found: list[Rows] = []
+        few: list[int] = []
         left: Iterable[int] = range(len(codes))
         for prefix, fmt in _PREFIXES:
             by_shape, layouts = self._by_shape[fmt], LAYOUTS[fmt]
@@ -132,9 +134,13 @@ class TemplateCache:
                     others.append(place)
             left = others
             for shape, places in places_of.items():
-                if shape in by_shape and len(places) >= ROWS_MIN:
+                if shape not in by_shape:
+                    continue
+                if len(places) < ROWS_MIN:
+                    few += places
+                else:
                     found += _rows([codes[place] for place in places], places, layouts, shape, by_shape[shape])
-        return found
+        return found, few
 
     def find(self, code: bytes) -> tuple[Template, bytes] | None:
         """Return the template that one code fits, and the code's row. None if there is none, or if the format's single

@@ -230,6 +230,19 @@ async def test_what_is_rare_is_learned_from_later_batches(world: World, monkeypa
     assert in_columns(world) - before == len(batch)
 
 
+async def test_from_codes_too_few_for_columns_nothing_is_learned_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    regions = ("000000", "420000", "430000", "440000", "540000")
+    batch = [world.code(region, subject=f"id-{n:03d}") for region in regions for n in range(ROWS_MIN - 1)]
+    await by_columns(world, codes(world))
+    expected, before = await alone(world, batch), in_columns(world)
+    learned_from: list[bytes] = []
+    monkeypatch.setattr(TemplateCache, "learn", lambda _, code, *__, **___: learned_from.append(code))
+    assert await world.verify_all(batch) == expected
+    assert (in_columns(world) - before, learned_from) == (0, [])
+
+
 async def test_keys_of_one_id_and_one_wording_keep_their_regions_apart(world: World) -> None:
     world.entry("430000")["claims"], world.entry("430000")["levels"] = REGIONS["420000"]["claims"], {"绿": "RED"}
     text = bounded_json.dumps(world.tree("420000", Level.GREEN))
