@@ -41,6 +41,8 @@ from onecode_server.verification.check import Check, CheckResults
 from onecode_server.verification.decider import Decider, RequestContext
 from onecode_server.verification.verifier import Verifier
 
+from tests import formats
+
 SECOND = 1_000_000
 HOUR = 3600 * SECOND
 NOON = 1_800_000_000 * SECOND
@@ -204,7 +206,7 @@ class World:
         """Return the code over ``tree``, signed by a region's key."""
         issuer_region = "000000" if REGIONS[region].get("adopts_national") else region
         fmt = Format(self.entry(issuer_region)["format"])
-        carried = kid.encode().hex() if fmt is Format.NATIONAL else kid
+        carried = kid.encode().hex() if fmt == formats.NATIONAL else kid
         return CODECS[fmt].mint(tree, key_id_bytes(carried, fmt), self.signers[issuer_region, kid].sign)
 
     def code(self, region: str, level: Level | str = Level.GREEN, subject: str = "id-1", **times: int) -> bytes:

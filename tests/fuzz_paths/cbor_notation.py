@@ -9,8 +9,9 @@ from typing import Final
 
 from onecode_server.codes.encodings import bounded_cbor
 from onecode_server.codes.national import codec as national
-from onecode_server.model.trust_list import Format, Path
+from onecode_server.model.trust_list import Path
 
+from tests import formats
 from tests.fuzz_paths.texts import ASCII, NOT_ASCII, NOT_TEXT, is_read
 
 SECOND: Final = 1_000_000
@@ -87,7 +88,7 @@ SOUND: Final = tuple(value for value in ODD if is_read(bounded_cbor.loads, value
 class Cbor:
     """How a national code writes its claims."""
 
-    format: Final = Format.NATIONAL
+    format: Final = formats.NATIONAL
     styles: Final = STYLES
     odd: Final = ODD
     sound: Final = SOUND

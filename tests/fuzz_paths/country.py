@@ -9,6 +9,7 @@ from typing import Any, Final
 from onecode_server.crypto.signing import Signer
 from onecode_server.model.trust_list import Format
 
+from tests import formats
 from tests.world import HOUR, NOON, REGIONS, SECOND, World
 
 Document = dict[str, Any]
@@ -88,7 +89,7 @@ def kid_of(region: str, kid: str) -> str:
 def _key(world: World, region: str, kid: str, fmt: Format, state: dict[str, Any]) -> dict[str, Any]:
     signer = world.signers[region, kid] = Signer(secrets.token_bytes(32))
     named = kid_of(region, kid)
-    carried = named.encode().hex() if fmt is Format.NATIONAL else named
+    carried = named.encode().hex() if fmt == formats.NATIONAL else named
     return {"kid": carried, "public_key": signer.public_key.hex(), **state}
 
 

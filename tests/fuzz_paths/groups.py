@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple
 from onecode_server.model.subject import pseudonym
 from onecode_server.model.trust_list import Format, Path
 
+from tests import formats
 from tests.fuzz_paths.cbor_notation import Cbor
 from tests.fuzz_paths.country import ADOPTERS, KEYS, SIGNED, TWINS, format_of, kid_of
 from tests.fuzz_paths.json_notation import Json
@@ -41,7 +42,7 @@ class Group:
         self.region = entry["code"]
         self.kid = kid
         fmt = Format(entry["format"])
-        self.notation: Cbor | Json = Cbor() if fmt is Format.NATIONAL else Json(fmt)
+        self.notation: Cbor | Json = Cbor() if fmt == formats.NATIONAL else Json(fmt)
         # Most are built as encoders build them, so that there are layouts of them; the others in any way.
         self.is_regular = chance.random() < 0.75
         self.style = "plain" if self.is_regular else chance.choice(self.notation.styles)
@@ -99,7 +100,7 @@ class Group:
 
     def _place(self, claims: Mapping[str, Any]) -> None:
         registered, chance = self.notation.registered, self.chance
-        if self.notation.format is Format.NATIONAL:
+        if self.notation.format == formats.NATIONAL:
             self._put("iss", (1,), self.notation.text(self.region.encode(), self.style))
             if self.region == "000000" and (self.home != self.region or chance.random() < 0.1):
                 unfit = self.chance.choice(("420000", "999999", "x"))
@@ -123,7 +124,7 @@ class Group:
     def _add_extras(self) -> None:
         # Rarely more claims than a layout has fields.
         for number in range(self.chance.choices((0, 1, 2, 3, 17), (6, 10, 8, 6, 1))[0]):
-            path = (-80_001 - number if self.notation.format is Format.NATIONAL else "more" + "x" * number,)
+            path = (-80_001 - number if self.notation.format == formats.NATIONAL else "more" + "x" * number,)
             self._put(f"more {number}", path, self._extra())
 
     def _extra(self) -> bytes:

@@ -7,6 +7,7 @@ from typing import Final
 from onecode_server.codes.encodings import bounded_json
 from onecode_server.model.trust_list import Format, Path
 
+from tests import formats
 from tests.fuzz_paths.texts import ASCII, NOT_ASCII, NOT_TEXT, is_read
 
 SECOND: Final = 1_000_000
@@ -82,7 +83,7 @@ class Json:
 
     def __init__(self, fmt: Format) -> None:
         self.format = fmt
-        self.regular = "+08:00" if fmt is Format.PASETO else "seconds"
+        self.regular = "+08:00" if fmt == formats.PASETO else "seconds"
 
     def place(self, path: Path, style: str) -> tuple[bytes, bytes]:
         """Return what stands before and behind the value at ``path``, in the object of claims."""

@@ -3,8 +3,7 @@
 from collections.abc import Callable
 from typing import Final
 
-from onecode_server.model.trust_list import Format
-
+from tests import formats
 from tests.fuzz_paths.groups import Group, Mutant
 from tests.fuzz_paths.sealing import plain, sealed, spoilt
 from tests.fuzz_paths.texts import ASCII, BYTES, NOT_ASCII, NOT_TEXT
@@ -123,7 +122,7 @@ def _structure(group: Group, now: int) -> Mutant:
         case "moved":
             pieces.insert(0, pieces.pop(place))
         case "more":
-            slot = group.notation.place((-70_099 if group.notation.format is Format.NATIONAL else "zz",), group.style)
+            slot = group.notation.place((-70_099 if group.notation.format == formats.NATIONAL else "zz",), group.style)
             pieces.append(slot[0] + chance.choice(group.notation.odd))
         case "other name":
             pieces[place] = pieces[place].replace(group.slots[order[place]].before, _other_name(group), 1)
@@ -137,7 +136,7 @@ def _structure(group: Group, now: int) -> Mutant:
 
 
 def _other_name(group: Group) -> bytes:
-    is_national = group.notation.format is Format.NATIONAL
+    is_national = group.notation.format == formats.NATIONAL
     names = (7, -65_540, 2**64, "exp", "") if is_national else ("iat", "编号", "", "a b", "onecode")
     name = group.chance.choice(names)
     return group.notation.place((name if name != 2**64 else 2**64 - 1,), group.style)[0]

@@ -13,6 +13,7 @@ from onecode_server.codes.paseto import codec as paseto
 from onecode_server.crypto.signing import Signer
 from onecode_server.model.trust_list import Format
 
+from tests import formats
 from tests.fuzz_paths import json_notation
 from tests.fuzz_paths.cbor_notation import head, integer, octets, text
 
@@ -36,12 +37,12 @@ def secret_of(signer: Signer) -> bytes:
 
 def sealed(envelope: Envelope, payload: bytes, secret: bytes) -> bytes:
     """Return the code of these claims, signed."""
-    if envelope.format is Format.NATIONAL:
+    if envelope.format == formats.NATIONAL:
         protected = envelope.header
         signed = b"".join((national.SIGNATURE1, octets(protected), b"\x40", octets(payload)))
         parts = (envelope.before, octets(protected), envelope.unprotected, octets(payload), b"\x58\x40")
         return national.PREFIX + _base45(b"".join(parts) + _sign(signed, secret))
-    if envelope.format is Format.JWT:
+    if envelope.format == formats.JWT:
         message = base64url.encode(envelope.header) + b"." + base64url.encode(payload)
         return message + b"." + base64url.encode(_sign(message, secret))
     footer = envelope.header
@@ -51,19 +52,19 @@ def sealed(envelope: Envelope, payload: bytes, secret: bytes) -> bytes:
 
 def plain(fmt: Format, kid: bytes) -> Envelope:
     """Return the envelope that nearly all codes of a format have."""
-    if fmt is Format.NATIONAL:
+    if fmt == formats.NATIONAL:
         return Envelope(fmt, b"\xa2\x01\x27\x04" + octets(kid))
-    if fmt is Format.JWT:
+    if fmt == formats.JWT:
         return Envelope(fmt, b'{"alg":"EdDSA","kid":' + json_notation.text(kid) + b',"typ":"JWT"}')
     return Envelope(fmt, b'{"kid":' + json_notation.text(kid) + b"}")
 
 
 def varied(fmt: Format, kid: bytes, chance: random.Random) -> Envelope:
     """Return an envelope that is as good as the plain one, spelt otherwise."""
-    if fmt is Format.NATIONAL:
+    if fmt == formats.NATIONAL:
         return _varied_cose(kid, chance)
     name = json_notation.text(kid)
-    if fmt is Format.PASETO:
+    if fmt == formats.PASETO:
         more = (b"", b',"wpk":"x"', b',"n":[1,2]', b', "t" : "\xe7\xbb\xbf"', b" ", b',"iss":"x"')
         return Envelope(fmt, b'{"kid":' + name + chance.choice(more) + b"}")
     forms = (
@@ -98,7 +99,7 @@ def _varied_cose(kid: bytes, chance: random.Random) -> Envelope:
         case _:
             header = b"\xa2\x01\x38" + bytes((alg[0] & 31,)) + b"\x04" + octets(kid, 1)
     before = chance.choice((b"\xd2\x84", b"\xd2\x84", b"\x84", b"\xd8\x3d\xd2\x84", b"\xd2\x98\x04"))
-    return Envelope(Format.NATIONAL, header, before, unprotected)
+    return Envelope(formats.NATIONAL, header, before, unprotected)
 
 
 def spoilt(envelope: Envelope, kid: bytes, others: list[bytes], chance: random.Random) -> tuple[str, Envelope]:
@@ -114,7 +115,7 @@ def spoilt(envelope: Envelope, kid: bytes, others: list[bytes], chance: random.R
             return "alg", envelope._replace(header=_other_algorithm(fmt, kid, chance))
         case 3:
             return "header value", envelope._replace(header=_odd_header(fmt, kid, chance))
-        case 4 if fmt is Format.NATIONAL:
+        case 4 if fmt == formats.NATIONAL:
             before = (
                 b"\xd2\xd2\x84",
                 b"\xd8\x12\x84",
@@ -133,7 +134,7 @@ def spoilt(envelope: Envelope, kid: bytes, others: list[bytes], chance: random.R
 
 
 def _other_algorithm(fmt: Format, kid: bytes, chance: random.Random) -> bytes:
-    if fmt is Format.NATIONAL:
+    if fmt == formats.NATIONAL:
         values = (
             b"\x26",
             b"\x28",
@@ -151,7 +152,7 @@ def _other_algorithm(fmt: Format, kid: bytes, chance: random.Random) -> bytes:
 
 
 def _odd_header(fmt: Format, kid: bytes, chance: random.Random) -> bytes:
-    if fmt is Format.NATIONAL:
+    if fmt == formats.NATIONAL:
         named = b"\x04" + octets(kid)
         more = (
             b"\xa3\x01\x27" + named + b"\x02\x81\x01",
@@ -162,7 +163,7 @@ def _odd_header(fmt: Format, kid: bytes, chance: random.Random) -> bytes:
             (*more, b"\xa1" + named, b"", b"\xa0", b"\x80", b"\xa2\x01\x27\x04\x01", head(5, 2) + b"\x01\x27")
         )
     name = json_notation.text(kid)
-    start = b'{"alg":"EdDSA",' if fmt is Format.JWT else b"{"
+    start = b'{"alg":"EdDSA",' if fmt == formats.JWT else b"{"
     rest = (
         b'"kid":7}',
         b'"kid":null}',

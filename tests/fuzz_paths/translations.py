@@ -8,6 +8,7 @@ from onecode_server.codes.national import codec as national
 from onecode_server.model.subject import pseudonym
 from onecode_server.model.trust_list import Format
 
+from tests import formats
 from tests.fuzz_paths.country import KEYS, SIGNED, kid_of
 from tests.fuzz_paths.groups import Group
 from tests.fuzz_paths.population import ISSUED_AT, SUBJECTS, name_of
@@ -32,7 +33,7 @@ class Translations(Group):
 
     def _name_subjects(self, world: World, fmt: Format) -> None:
         names = [pseudonym(world.pseudonym_key, self.source, name_of("text", number)) for number in range(SUBJECTS)]
-        if fmt is Format.NATIONAL:
+        if fmt == formats.NATIONAL:
             self.subjects = [self.notation.octets(name, self.style) for name in names]
         else:
             self.subjects = [self.notation.text(base64url.encode(name), self.style) for name in names]
@@ -44,7 +45,7 @@ class Translations(Group):
         named = b"" if self.source == "310000" else kid_of(signer, kid).encode()
         digest, issued_at = bytes(32), ISSUED_AT // SECOND - 10_800
         notation, style = self.notation, self.style
-        if notation.format is Format.NATIONAL:
+        if notation.format == formats.NATIONAL:
             self.values["iss"] = notation.text(b"000000", style)
             self._put("residence", national.REGION, notation.text(self.source.encode(), style))
             self._put("source key", national.SOURCE_KEY, notation.octets(named, style))

@@ -50,7 +50,7 @@ def init(data_dir: Path, *, demo: bool) -> None:
 def new_key(data: DataDirectory, region: str, role: Role, fmt: Format) -> dict[str, Any]:
     """Make a signing key, keep its secret in the data directory, and return its trust-list entry."""
     issued = time.strftime("%Y%m%d", time.gmtime())
-    kid = f"{region}{issued}{role[0].encode().hex()}" if fmt is Format.NATIONAL else f"{region}-{role}-{fmt}-{issued}"
+    kid = f"{region}{issued}{role[0].encode().hex()}" if fmt == national.FORMAT else f"{region}-{role}-{fmt}-{issued}"
     signer = Signer(make_secret(data.key_file(region, role, fmt, key_id_bytes(kid, fmt))))
     entry = {"kid": kid, "public_key": signer.public_key.hex()}
     return entry | ({"role": role, "format": fmt} if role is Role.GATEWAY else {})
@@ -61,11 +61,11 @@ def _authority(data: DataDirectory) -> dict[str, Any]:
     return {
         "code": NATIONAL,
         "name": "National authority",
-        "format": Format.NATIONAL,
+        "format": national.FORMAT,
         "claims": {name: getattr(claims, name)[0] for name in ("subject", "level", "issued_at", "expiry")},
         "levels": {"GREEN": "GREEN", "YELLOW": "YELLOW", "RED": "RED"},
         "keys": [
-            new_key(data, NATIONAL, Role.ISSUER, Format.NATIONAL),
+            new_key(data, NATIONAL, Role.ISSUER, national.FORMAT),
             *(new_key(data, NATIONAL, Role.GATEWAY, fmt) for fmt in CODECS),
         ],
     }

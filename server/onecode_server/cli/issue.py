@@ -24,7 +24,7 @@ from onecode_server.model.code import CODE_BYTES_MAX, Scan
 from onecode_server.model.region import NATIONAL
 from onecode_server.model.status import Level, Scope, StatusRecord
 from onecode_server.model.subject import LOCAL_ID_BYTES_MAX, pseudonym
-from onecode_server.model.trust_list import Format, IssuerKey, KeyState, Region, Role, TrustList
+from onecode_server.model.trust_list import OPAQUE, IssuerKey, KeyState, Region, Role, TrustList
 from onecode_server.settings.data_directory import DataDirectory
 
 TOKEN_BYTES: Final = 16
@@ -68,9 +68,9 @@ def issue(
         raise Misconfigured(f"region {region} is not in the trust list")
     if local_id is not None and not 0 < len(os.fsencode(local_id)) <= LOCAL_ID_BYTES_MAX:
         raise Misconfigured(f"--id is not 1 to {LOCAL_ID_BYTES_MAX} bytes")
-    if home.format is Format.OPAQUE and local_id is not None:
+    if home.format == OPAQUE and local_id is not None:
         raise Misconfigured("opaque codes carry no identifier: leave --id out")
-    if home.format is Format.OPAQUE:
+    if home.format == OPAQUE:
         codes = _tokens(data_dir, home, Level[level], count, valid_s)
     else:
         mint = _mint(data, trust, home, Level[level], valid_s)

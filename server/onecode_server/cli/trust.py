@@ -13,17 +13,18 @@ from onecode_server.cli.options import PathType
 from onecode_server.cli.samples import try_on
 from onecode_server.cli.trust_document import Document
 from onecode_server.codes import opaque
+from onecode_server.codes.codec import FORMATS
 from onecode_server.errors import Misconfigured
-from onecode_server.model.trust_list import Format
 from onecode_server.settings.data_directory import DataDirectory
 from onecode_server.trust import near_misses
+from onecode_server.trust.region_entry import key_id_text
 
 _data_dir = click.option("--data-dir", required=True, type=PathType(), help="The deployment.")
 _root_key = click.option("--root-key", type=PathType(), help="Default: root.key in the directory.")
 _region = click.option("--region", required=True, help="Six digits.")
 _kid = click.option("--kid", required=True, help="As the codes carry it; hex for national codes.")
 _force = click.option("--force", is_flag=True, help="Take what is most often a mistake.")
-_FORMATS = click.Choice([str(fmt) for fmt in Format])
+_FORMATS = click.Choice(FORMATS)
 
 
 @click.group()
@@ -44,11 +45,10 @@ def show(data_dir: Path, *, as_json: bool) -> None:
     rows = []
     for region in read.regions.values():
         keys = ", ".join(
-            f"{key.key_id.hex() if key.format == 'national' else key.key_id.decode()}"
-            f"{'' if key.state == 'active' else f' ({key.state})'}"
+            key_id_text(key.key_id, key.format) + ("" if key.state == "active" else f" ({key.state})")
             for key in region.keys
         )
-        kind = "national (adopter)" if region.adopts_national else str(region.format)
+        kind = "national (adopter)" if region.adopts_national else region.format
         levels = ", ".join(f"{word} = {level.name}" for word, level in region.levels.items())
         rows.append((region.code, region.name, kind, region.prefix.decode() or levels, keys))
     title = f"trust list version {read.version}, issued {document['issued_at']}, next by {document['next_update']}"

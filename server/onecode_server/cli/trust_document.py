@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from onecode_server.cli import json_files
+from onecode_server.codes.national import codec as national
 from onecode_server.codes.times import read_time
 from onecode_server.crypto import open_backend
 from onecode_server.crypto.signing import Signer, public_key_fault, read_secret
 from onecode_server.errors import Malformed, Misconfigured, TrustListRefused
-from onecode_server.model.trust_list import Format, TrustList
+from onecode_server.model.trust_list import TrustList
 from onecode_server.settings.data_directory import DataDirectory
 from onecode_server.system import durable_files
 from onecode_server.system.clock import wall_clock
@@ -145,7 +146,7 @@ def _shown(key: Document, region: Document) -> str:
 
 def _is_hex(key: Document, region: Document) -> bool:
     """Tell whether a key's id is hex, as those of national codes are; the format of a gateway key is in its entry."""
-    return bool(key.get("format", region.get("format")) == Format.NATIONAL)
+    return bool(key.get("format", region.get("format")) == national.FORMAT)
 
 
 def _in_small_letters(kid: str) -> str:

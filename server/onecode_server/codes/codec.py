@@ -1,7 +1,7 @@
 """The registry of the signed formats of codes. Codecs do no I/O: they turn bytes into a signed code. One file a format.
 
-To add a format, write a module with the members of ``Codec``, and add a name in ``model.trust_list.Format`` and a line
-in ``CODECS``. Formats depend on the model and on the encodings, nothing else.
+To add a format, write a module with the members of ``Codec``, and add it to ``CODECS``. Formats depend on the model and
+on the encodings, nothing else.
 """
 
 from collections.abc import Callable, Mapping
@@ -11,12 +11,15 @@ from onecode_server.codes.jwt import codec as jwt
 from onecode_server.codes.national import codec as national
 from onecode_server.codes.paseto import codec as paseto
 from onecode_server.model.code import SignedCode
-from onecode_server.model.trust_list import Format, Region, TrustList
+from onecode_server.model.trust_list import OPAQUE, Format, Region, TrustList
 
 
 class Codec(Protocol):
     """The interface of a signed format. ``ISSUER``, ``EXPIRY`` and ``NOT_BEFORE`` are its registered claim names;
     ``TIMES_ARE_TEXT`` tells whether those that are times hold RFC 3339 text or seconds since 1970."""
+
+    @property
+    def FORMAT(self) -> Format: ...  # noqa: N802, D102
 
     @property
     def PREFIX(self) -> bytes:  # noqa: N802
@@ -48,8 +51,14 @@ class Codec(Protocol):
         ...
 
 
-CODECS: Final[Mapping[Format, Codec]] = {Format.NATIONAL: national, Format.JWT: jwt, Format.PASETO: paseto}
+CODECS: Final[Mapping[Format, Codec]] = {
+    national.FORMAT: national,
+    jwt.FORMAT: jwt,
+    paseto.FORMAT: paseto,
+}
 """The signed formats. Opaque codes have no signature, and are identified by the prefixes of the trust list."""
+FORMATS: Final = (*CODECS, OPAQUE)
+"""The names of all formats."""
 
 
 def codec_of(code: bytes) -> Codec | None:

@@ -28,7 +28,7 @@ def write(source: Source, fmt: Format) -> dict[Any, Any]:
     """Return the claims that name ``source``, to be joined with a translation's others."""
     members = {name: getattr(source, name) for name in _LABELS}
     members["issued_at"] = times.write_time(source.issued_at, None)
-    if fmt is Format.NATIONAL:
+    if fmt == national.FORMAT:
         return {_LABELS[name]: value for name, value in members.items()}
     for name in ("key_id", "digest"):
         members[name] = base64url.encode(members[name]).decode()
@@ -46,7 +46,7 @@ def read(tree: Mapping[Any, Any], fmt: Format) -> Source:
 
 
 def _read(tree: Mapping[Any, Any], fmt: Format) -> Source:
-    if fmt is Format.NATIONAL:
+    if fmt == national.FORMAT:
         members = {name: claims.required(tree, (label,), "source") for name, label in _LABELS.items()}
     else:
         named = claims.required(tree, (TRANSLATION,), "source")
@@ -65,7 +65,7 @@ def _read(tree: Mapping[Any, Any], fmt: Format) -> Source:
 
 def write_subject(subject: bytes, fmt: Format) -> str | bytes:
     """Return a pseudonym (16 bytes) as a translation carries it."""
-    return subject if fmt is Format.NATIONAL else base64url.encode(subject).decode()
+    return subject if fmt == national.FORMAT else base64url.encode(subject).decode()
 
 
 def read_subject(value: str | bytes) -> bytes:

@@ -3,24 +3,20 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, NewType
 
 from onecode_server.model.status import Level
 
 CANDIDATES_MAX: Final = 8
 """Keys that may share a format and key id. All of them are tried for a code, so this bounds its signature checks."""
 
+Format = NewType("Format", str)
+"""The name of the wire format of a region's codes. Each signed format names itself: see ``codes.codec.CODECS``."""
+OPAQUE: Final = Format("opaque")
+"""The format of codes without a signature: see ``codes.opaque``."""
+
 Path = tuple[str | int, ...]
 """The path of a claim, outermost first: names of members, integer labels of CBOR maps, or indexes of arrays."""
-
-
-class Format(StrEnum):
-    """The wire format of a region's code."""
-
-    NATIONAL = "national"
-    JWT = "jwt"
-    PASETO = "paseto"
-    OPAQUE = "opaque"
 
 
 class Role(StrEnum):

@@ -12,11 +12,12 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final, NamedTuple
 
+from onecode_server.codes.national import codec as national
 from onecode_server.errors import Misconfigured
 from onecode_server.model.region import NATIONAL
 from onecode_server.model.status import Scope, StatusRecord
 from onecode_server.model.subject import pseudonym
-from onecode_server.model.trust_list import Format, TrustList
+from onecode_server.model.trust_list import TrustList
 from onecode_server.rules.publication import joined
 from onecode_server.stores.lmdb import LmdbStore
 from onecode_server.stores.protocol import Records, RecordsCopy
@@ -45,7 +46,7 @@ def regions_of(trust: TrustList) -> list[str]:
     read = {
         region.code
         for region in trust.regions.values()
-        if region.format is Format.NATIONAL and not region.adopts_national
+        if region.format == national.FORMAT and not region.adopts_national
     }
     return sorted((read | trust.skipped_regions) - {NATIONAL})
 

@@ -15,7 +15,7 @@ from onecode_server.errors import PreconditionFailed
 from onecode_server.model.code import Claims, Source
 from onecode_server.model.region import NATIONAL
 from onecode_server.model.status import Level, Scope, Status
-from onecode_server.model.trust_list import Format, IssuerKey, Region, Role, TrustList
+from onecode_server.model.trust_list import OPAQUE, Format, IssuerKey, Region, Role, TrustList
 from onecode_server.model.verdict import Reason, Recognition, Verdict
 from onecode_server.rules import levels
 from onecode_server.rules.validity import key_fault
@@ -62,7 +62,7 @@ class Translator:
         A target outside the trust list is not refused here: the verdict on each code is then CHECK, HOST_UNKNOWN.
         """
         region = trust.region(target)
-        if region is not None and region.format is Format.OPAQUE:
+        if region is not None and region.format == OPAQUE:
             raise PreconditionFailed("TARGET_OPAQUE", f"region {target} has opaque codes, which nobody else can issue")
 
     def translate(self, check: Check, results: CheckResults) -> Translation:
@@ -116,14 +116,14 @@ class Translator:
         )
         tree = claims.write(claims.of(target), fmt, source.write_subject(claimed.subject, fmt), word, *window)
         tree |= source.write(named, fmt)
-        if fmt is Format.NATIONAL:
+        if fmt == national.FORMAT:
             tree[national.ISSUER] = NATIONAL
         return CODECS[fmt].mint(tree, key.key_id, self._signers[key.public_key].sign)
 
     def _gateway_key(self, fmt: Format, issued_at: int, results: CheckResults) -> IssuerKey:
         authority = results.trust.region(NATIONAL)
         for key in authority.keys if authority is not None else ():
-            ours = key.role is Role.GATEWAY and key.format is fmt and key.public_key in self._signers
+            ours = key.role is Role.GATEWAY and key.format == fmt and key.public_key in self._signers
             if ours and key_fault(key, issued_at, results.checked_at) is None:
                 return key
         raise PreconditionFailed("GATEWAY_KEY_MISSING", f"this server has no valid gateway key for {fmt} codes")

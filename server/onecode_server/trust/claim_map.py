@@ -57,7 +57,7 @@ def read(entry: Any, fmt: Format, code: str) -> ClaimMap:
 
 def _path(value: Any, name: str, fmt: Format) -> Path:
     steps = value if isinstance(value, list) else [value]
-    is_cbor = fmt is Format.NATIONAL
+    is_cbor = fmt == national.FORMAT
     fits = 0 < len(steps) <= _PATH_STEPS_MAX and all(
         (is_text(step) and step) or (_is_label(step) if is_cbor else place > 0 and _is_index(step))
         for place, step in enumerate(steps)
@@ -82,14 +82,14 @@ def _expect_places_apart(paths: Mapping[str, Path], fmt: Format) -> None:
         which = f"{name} and {other_name}"
         expect(shared is not None, f"two claims stand at the same place, or one inside of the other: {which}")
         differ = shared is not None and isinstance(one[shared], int) != isinstance(other[shared], int)
-        clash = fmt is not Format.NATIONAL and differ
+        clash = fmt != national.FORMAT and differ
         expect(not clash, f"the same place would be an object for one claim and an array for another: {which}")
 
 
 def _expect_room(paths: Mapping[str, Path], fmt: Format) -> None:
     """Raise Malformed if the arrays of a translation, padded with null, could exceed the length of a code."""
     last: dict[Path, int] = {}
-    for path in paths.values() if fmt is not Format.NATIONAL else ():
+    for path in paths.values() if fmt != national.FORMAT else ():
         for at, step in enumerate(path):
             if isinstance(step, int):
                 last[path[:at]] = max(step, last.get(path[:at], 0))
@@ -131,7 +131,7 @@ def _issuer(entry: Mapping[str, Any], fmt: Format, code: str) -> str | None:
     """Return the required issuer of a code, or None. For a national code it is the region's code unless the entry
     names another."""
     if "issuer" not in entry:
-        return code if fmt is Format.NATIONAL else None
+        return code if fmt == national.FORMAT else None
     issuer = entry["issuer"]
     fits = issuer is None or (is_text(issuer) and 0 < len(issuer) <= ISSUER_CHARACTERS_MAX)
     expect(fits, f"issuer is neither text of 1 to {ISSUER_CHARACTERS_MAX} characters nor null")

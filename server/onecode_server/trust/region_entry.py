@@ -5,19 +5,21 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import Any, Final, TypeVar
 
+from onecode_server.codes.codec import FORMATS
 from onecode_server.codes.encodings.bounded_json import KEY_ID_BYTES_MAX
+from onecode_server.codes.national import codec as national
 from onecode_server.codes.times import read_time
 from onecode_server.errors import Malformed
 from onecode_server.model.code import CODE_BYTES_MAX
 from onecode_server.model.region import NATIONAL, is_region_code
 from onecode_server.model.status import Level
-from onecode_server.model.trust_list import Format, IssuerKey, KeyState, Region, Role, Skipped
+from onecode_server.model.trust_list import OPAQUE, Format, IssuerKey, KeyState, Region, Role, Skipped
 from onecode_server.trust import claim_map
 from onecode_server.trust.json_document import expect, expect_members, is_text
 
 _NAME_CHARACTERS_MAX, _PREFIX_BYTES_MAX = 100, 32
 _PUBLIC_KEY: Final = re.compile(r"[0-9A-Fa-f]{64}\Z")  # bytes.fromhex alone would ignore spaces
-_E = TypeVar("_E", Format, Role, KeyState)
+_E = TypeVar("_E", Role, KeyState)
 _REGION_MEMBERS: Final = {"code", "name", "format", "adopts_national", "claims", "levels", "prefix", "keys"}
 
 
@@ -37,9 +39,9 @@ def read(entry: Any, key_fault: Callable[[bytes], str | None], skipped: list[Ski
         expect(code != NATIONAL, "the national authority cannot adopt its own code")
         expect(not entry.keys() & {"claims", "levels", "prefix", "keys"}, "an adopter has no code of its own")
         expect(entry.get("format", "national") == "national", "an adopter's format is national")
-        return Region(code, name, Format.NATIONAL, adopts_national=True)
-    fmt = _member(Format, entry.get("format"), "format")
-    if fmt is Format.OPAQUE:
+        return Region(code, name, national.FORMAT, adopts_national=True)
+    fmt = _format(entry.get("format"))
+    if fmt == OPAQUE:
         expect(not entry.keys() & {"claims", "levels", "keys"}, "an opaque code has neither claims nor keys")
         return Region(code, name, fmt, prefix=_prefix(entry.get("prefix")))
     expect("prefix" not in entry, "only opaque codes have a prefix")
@@ -59,16 +61,16 @@ def key_id_bytes(text: str, fmt: Format) -> bytes:
     Raises Malformed.
     """
     try:
-        key_id = bytes.fromhex(text) if fmt is Format.NATIONAL else text.encode()
+        key_id = bytes.fromhex(text) if fmt == national.FORMAT else text.encode()
     except ValueError:
-        raise Malformed("kid is not hex" if fmt is Format.NATIONAL else "kid is not text") from None
+        raise Malformed("kid is not hex" if fmt == national.FORMAT else "kid is not text") from None
     expect(0 < len(key_id) <= KEY_ID_BYTES_MAX, "kid is not 1 to 255 bytes")
     return key_id
 
 
 def key_id_text(key_id: bytes, fmt: Format) -> str:
     """Return a key id as the document writes it."""
-    return key_id.hex() if fmt is Format.NATIONAL else key_id.decode()
+    return key_id.hex() if fmt == national.FORMAT else key_id.decode()
 
 
 def key_name(region: str, fmt: Format, key_id: bytes) -> str:
@@ -99,8 +101,8 @@ def _key(entry: Any, region: Region, key_fault: Callable[[bytes], str | None]) -
     if role is Role.GATEWAY:
         # The national authority translates into every format, so each of its gateway keys names its format.
         expect(region.code == NATIONAL, "only the national authority has gateway keys")
-        fmt = _member(Format, entry.get("format"), "format")
-        expect(fmt is not Format.OPAQUE, "opaque codes have no keys")
+        fmt = _format(entry.get("format"))
+        expect(fmt != OPAQUE, "opaque codes have no keys")
     else:
         expect(entry.get("format", fmt) == fmt, "an issuer key has its region's format")
     kid, public = entry.get("kid"), entry.get("public_key")
@@ -140,6 +142,11 @@ def _time(entry: Mapping[str, Any], name: str) -> int | None:
         return None if value is None else read_time(value)
     except Malformed as fault:
         raise Malformed(f"{name}: {fault}") from None
+
+
+def _format(value: Any) -> Format:
+    expect(value in FORMATS, f"format is not one of {', '.join(FORMATS)}")
+    return Format(value)
 
 
 def _member(kind: type[_E], value: Any, name: str) -> _E:

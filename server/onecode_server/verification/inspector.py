@@ -13,7 +13,7 @@ from onecode_server.errors import AlgorithmNotAllowed, ClaimFault, Malformed
 from onecode_server.model.code import CODE_BYTES_MAX, Claims, SignedCode
 from onecode_server.model.region import NATIONAL
 from onecode_server.model.scanned import bare
-from onecode_server.model.trust_list import Format, IssuerKey, KeyState, Region, Role, TrustList
+from onecode_server.model.trust_list import OPAQUE, Format, IssuerKey, KeyState, Region, Role, TrustList
 from onecode_server.model.verdict import Authenticity, Finding, Reason
 from onecode_server.rules import validity
 from onecode_server.trust import claim_report, near_misses
@@ -96,8 +96,8 @@ class _Walk:
             known = ", ".join(prefix.decode() for prefix, _ in self._trust.prefixes) or "none"
             why = f"neither a signed code nor begun by a region's prefix (known: {known})"
             raise _Failed(2, _malformed(Reason.FORMAT_UNKNOWN), why)
-        fmt = next((name for name, one in CODECS.items() if one is codec), Format.OPAQUE)
-        if sample_of is not None and fmt is not sample_of.region.format:
+        fmt = OPAQUE if codec is None else codec.FORMAT
+        if sample_of is not None and fmt != sample_of.region.format:
             raise _Failed(2, None, f"{fmt}, and the entry is of the format {sample_of.region.format}")
         if sample_of is not None and home not in (None, sample_of.region):
             raise _Failed(2, None, "opaque, by the prefix of another region")
@@ -214,7 +214,7 @@ class _Walk:
         self._passed("the token was published")
         self.claims = self._tokens.claims(check)
         self._passed("none: the level is what the store's records say")
-        self._validity(IssuerKey(home.code, Format.OPAQUE, b"", b""))
+        self._validity(IssuerKey(home.code, OPAQUE, b"", b""))
 
 
 def _malformed(reason: Reason) -> Finding:
@@ -231,7 +231,7 @@ def _may_have_made(sample_of: Sample, key: IssuerKey) -> bool:
 
 
 def _key_ids(trust: TrustList, fmt: Format) -> Sequence[str]:
-    return [key_id_text(key_id, fmt) for known, key_id in trust.candidates if known is fmt]
+    return [key_id_text(key_id, fmt) for known, key_id in trust.candidates if known == fmt]
 
 
 def _why(fault: Finding, key: IssuerKey, said: Claims, now: int) -> list[str]:

@@ -7,15 +7,17 @@ from nacl.signing import SigningKey
 
 from onecode_server.codes.national import codec as national
 from onecode_server.crypto.signing import public_key_fault
-from onecode_server.model.trust_list import ClaimMap, Format, TrustList
+from onecode_server.model.trust_list import ClaimMap, TrustList
 from onecode_server.trust import document as trust_list
+
+from tests import formats
 
 ISSUED_AT = 1_700_000_000
 EXPIRY = 4_000_000_000  # other people's libraries refuse what has expired
 CLAIMS = {
-    Format.NATIONAL: {1: "420000", 4: EXPIRY, 6: ISSUED_AT, -65537: bytes(16), -65538: "GREEN"},
-    Format.JWT: {"sub": "420106190001011234", "level": "green", "iat": ISSUED_AT, "exp": EXPIRY},
-    Format.PASETO: {
+    formats.NATIONAL: {1: "420000", 4: EXPIRY, 6: ISSUED_AT, -65537: bytes(16), -65538: "GREEN"},
+    formats.JWT: {"sub": "420106190001011234", "level": "green", "iat": ISSUED_AT, "exp": EXPIRY},
+    formats.PASETO: {
         "sub": "1",
         "level": "绿码",
         "iat": "2023-11-14T22:13:20+00:00",
@@ -23,9 +25,9 @@ CLAIMS = {
     },
 }
 PLACES = {
-    Format.NATIONAL: national.CLAIMS,
-    Format.JWT: ClaimMap(subject=("sub",), level=("level",), issued_at=("iat",), expiry=("exp",)),
-    Format.PASETO: ClaimMap(subject=("sub",), level=("level",), issued_at=("iat",), expiry=("exp",)),
+    formats.NATIONAL: national.CLAIMS,
+    formats.JWT: ClaimMap(subject=("sub",), level=("level",), issued_at=("iat",), expiry=("exp",)),
+    formats.PASETO: ClaimMap(subject=("sub",), level=("level",), issued_at=("iat",), expiry=("exp",)),
 }
 
 _JSON_PLACES = {"subject": "sub", "level": ["health", "code"], "issued_at": "iat", "expiry": "exp"}

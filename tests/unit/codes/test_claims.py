@@ -12,10 +12,11 @@ from onecode_server.codes.times import MICROSECONDS
 from onecode_server.errors import ClaimFault, ClaimMissing, Malformed
 from onecode_server.model.trust_list import ClaimMap, Format, Region, TimeForm, TimeForms
 
+from tests import formats
 from tests.unit.codes.samples import PLACES
 
 SECOND = MICROSECONDS
-WHERE = PLACES[Format.JWT]
+WHERE = PLACES[formats.JWT]
 TREE = {"sub": "1", "level": "green", "iat": 100, "exp": 200}
 
 NESTED = st.recursive(
@@ -31,7 +32,7 @@ NESTED = st.recursive(
 )
 
 
-def read(where: ClaimMap = WHERE, fmt: Format = Format.JWT, **changes: object) -> LocalClaims:
+def read(where: ClaimMap = WHERE, fmt: Format = formats.JWT, **changes: object) -> LocalClaims:
     tree = {name: value for name, value in (TREE | changes).items() if value is not ...}
     return claims.read(tree, where, fmt)
 
@@ -70,24 +71,24 @@ class TestIndexesOfArrays:
 
     def test_an_integer_is_an_index_where_an_array_stands(self):
         tree = {"holders": [{"id": "6"}, {"id": "7"}], "d": ["green", "x", 100, 200]}
-        for fmt in (Format.JWT, Format.NATIONAL):
+        for fmt in (formats.JWT, formats.NATIONAL):
             assert claims.read(tree, self.WHERE, fmt) == LocalClaims("7", "green", 100 * SECOND, 200 * SECOND, None)
 
     def test_an_integer_is_a_label_where_a_cbor_map_stands(self):
         tree = {"holders": {1: {"id": "7"}}, "d": {0: "green", 2: 100, 3: 200}}
-        assert claims.read(tree, self.WHERE, Format.NATIONAL).subject == "7"
+        assert claims.read(tree, self.WHERE, formats.NATIONAL).subject == "7"
 
     @pytest.mark.parametrize("holders", [[], [{"id": "6"}], "id", {"1": {"id": "7"}}, [{"id": "6"}, ["7"]], None])
     def test_nothing_else_is_taken_for_an_element(self, holders):
         tree = {"holders": holders, "d": ["green", "x", 100, 200]}
         with pytest.raises(ClaimMissing, match="subject at `holders/1/id`"):
-            claims.read(tree, self.WHERE, Format.JWT)
+            claims.read(tree, self.WHERE, formats.JWT)
 
     def test_a_negative_label_never_counts_from_an_arrays_end(self):
         where = ClaimMap((-65537, -1), (-65538,), (6,), (4,))
         tree = {-65537: ["1", "2"], -65538: "green", 6: 100, 4: 200}
         with pytest.raises(ClaimMissing):
-            claims.read(tree, where, Format.NATIONAL)
+            claims.read(tree, where, formats.NATIONAL)
 
     def test_a_name_is_no_index_though_it_is_digits(self):
         where = ClaimMap(("holders", "1"), ("level",), ("iat",), ("exp",))
@@ -96,7 +97,7 @@ class TestIndexesOfArrays:
 
 
 def test_the_beginning_may_be_the_time_of_issue():
-    for fmt, name in ((Format.JWT, "nbf"), (Format.NATIONAL, 5)):
+    for fmt, name in ((formats.JWT, "nbf"), (formats.NATIONAL, 5)):
         where = ClaimMap(("sub",), ("level",), (name,), ("exp",))
         tree = {"sub": "1", "level": "green", name: 150, "exp": 200}
         found = claims.read(tree, where, fmt)
@@ -108,21 +109,21 @@ class TestTimesInARegionsOwnForm:
         forms = TimeForms(TimeForm.MILLISECONDS, TimeForm.LOCAL, None, 8 * 3600)
         where = ClaimMap(("sub",), ("level",), ("made",), ("until",), times=forms)
         tree = {"sub": "1", "level": "green", "made": 100_000, "until": "1970-01-01 08:05:00", "exp": 200}
-        found = claims.read(tree, where, Format.JWT)
+        found = claims.read(tree, where, formats.JWT)
         assert (found.issued_at, found.expires_at) == (100 * SECOND, 200 * SECOND)
-        assert claims.read(tree | {"exp": 900}, where, Format.JWT).expires_at == 300 * SECOND
+        assert claims.read(tree | {"exp": 900}, where, formats.JWT).expires_at == 300 * SECOND
 
     def test_a_registered_time_that_is_mapped_has_the_form_of_its_claim(self):
         forms = TimeForms(TimeForm.MILLISECONDS, TimeForm.MILLISECONDS)
         where = ClaimMap(("sub",), ("level",), ("nbf",), ("exp",), times=forms)
-        found = claims.read({"sub": "1", "level": "green", "nbf": 100_000, "exp": 200_000}, where, Format.JWT)
+        found = claims.read({"sub": "1", "level": "green", "nbf": 100_000, "exp": 200_000}, where, formats.JWT)
         assert found == LocalClaims("1", "green", 100 * SECOND, 200 * SECOND, 100 * SECOND)
 
     def test_a_registered_time_that_is_not_mapped_has_the_registered_form(self):
         forms = TimeForms(TimeForm.MILLISECONDS, TimeForm.MILLISECONDS, TimeForm.MILLISECONDS)
         tree = {"sub": "1", "level": "green", "iat": 100_000, "until": 300_000, "exp": 200_000, "nbf": 150_000}
         where = ClaimMap(("sub",), ("level",), ("iat",), ("until",), times=forms)
-        found = claims.read(tree, where, Format.JWT)
+        found = claims.read(tree, where, formats.JWT)
         assert (found.expires_at, found.not_before) == (200 * SECOND, 150 * SECOND)
 
 
@@ -142,7 +143,7 @@ def test_a_promised_claim_that_is_missing_is_named(name):
 @pytest.mark.parametrize("tree", [{}, {"claims": TREE}, {"SUB": "1", "Level": "green", "iat ": 100}])
 def test_a_claim_under_another_name_is_missing(tree):
     with pytest.raises(ClaimMissing):
-        claims.read(tree, WHERE, Format.JWT)
+        claims.read(tree, WHERE, formats.JWT)
 
 
 @pytest.mark.parametrize(("exp", "iat"), [(100, 100), (99, 100), (0, 0), (0, 1), (100, 100.000001)])
@@ -174,9 +175,9 @@ class TestTheEarliestEndCounts:
 
 
 def test_a_region_without_a_signed_code_has_no_claims():
-    assert claims.of(Region("420000", "Hubei", Format.JWT, claims=WHERE)) is WHERE
+    assert claims.of(Region("420000", "Hubei", formats.JWT, claims=WHERE)) is WHERE
     with pytest.raises(Malformed):
-        claims.of(Region("310000", "Shanghai", Format.OPAQUE, prefix=b"SH-"))
+        claims.of(Region("310000", "Shanghai", formats.OPAQUE, prefix=b"SH-"))
 
 
 FORMS = st.builds(

@@ -10,6 +10,7 @@ from onecode_server.codes import claims, times
 from onecode_server.codes.codec import CODECS
 from onecode_server.model.trust_list import ClaimMap, Format, TimeForm, TimeForms
 
+from tests import formats
 from tests.unit.codes.samples import PLACES
 
 steadily = settings(max_examples=60)
@@ -21,7 +22,7 @@ LABELS = st.sampled_from([2, 6, -65537, -65538, -70001, 300, "health", "状态"]
 
 
 def paths(fmt: Format) -> st.SearchStrategy[tuple[str | int, ...]]:
-    if fmt is Format.NATIONAL:
+    if fmt == formats.NATIONAL:
         return st.lists(LABELS, min_size=1, max_size=4).map(tuple)
     return st.tuples(NAMES, st.lists(NAMES | st.integers(0, 4), max_size=3)).map(lambda path: (path[0], *path[1]))
 
@@ -40,9 +41,9 @@ def clash(places: list[tuple[str | int, ...]], *, has_arrays: bool) -> bool:
 @steadily
 def test_claims_come_back_through_a_whole_code(fmt, data, sign):
     places = [data.draw(paths(fmt)) for _ in range(4)]
-    assume(not clash(places, has_arrays=fmt is not Format.NATIONAL))
+    assume(not clash(places, has_arrays=fmt != formats.NATIONAL))
     assume(all(place[0] not in (CODECS[fmt].EXPIRY, CODECS[fmt].NOT_BEFORE) for place in places))
-    subject = data.draw(st.binary(min_size=16, max_size=16) | TEXT if fmt is Format.NATIONAL else TEXT)
+    subject = data.draw(st.binary(min_size=16, max_size=16) | TEXT if fmt == formats.NATIONAL else TEXT)
     forms = TimeForms(*(data.draw(st.none() | st.sampled_from(TimeForm)) for _ in range(3)), 8 * 3600)
     word, issued_at = data.draw(TEXT), data.draw(st.integers(0, TIME_MAX - 2))
     expires_at = data.draw(st.integers(issued_at + 1, TIME_MAX - 1))
@@ -63,10 +64,10 @@ def test_a_region_without_an_expiry_of_its_own_gets_the_registered_one(fmt):
 @pytest.mark.parametrize(
     ("fmt", "time", "written"),
     [
-        (Format.NATIONAL, 1_700_000_000_000_000, 1_700_000_000),
-        (Format.JWT, 1_700_000_000_500_000, 1_700_000_000.5),
-        (Format.PASETO, 1_700_000_000_000_000, "2023-11-14T22:13:20+00:00"),
-        (Format.PASETO, 1, "1970-01-01T00:00:00.000001+00:00"),
+        (formats.NATIONAL, 1_700_000_000_000_000, 1_700_000_000),
+        (formats.JWT, 1_700_000_000_500_000, 1_700_000_000.5),
+        (formats.PASETO, 1_700_000_000_000_000, "2023-11-14T22:13:20+00:00"),
+        (formats.PASETO, 1, "1970-01-01T00:00:00.000001+00:00"),
     ],
 )
 def test_times_are_written_as_the_format_registers_them(fmt, time, written):
@@ -76,7 +77,7 @@ def test_times_are_written_as_the_format_registers_them(fmt, time, written):
 
 def test_two_claims_inside_one_object_share_it():
     where = ClaimMap(("data", "id"), ("data", "level"), ("data", "times", "iat"), ("data", "times", "exp"))
-    tree = claims.write(where, Format.JWT, "1", "green", 0, 1_000_000)
+    tree = claims.write(where, formats.JWT, "1", "green", 0, 1_000_000)
     assert tree == {"data": {"id": "1", "level": "green", "times": {"iat": 0, "exp": 1}}}
 
 
@@ -102,8 +103,8 @@ def test_times_are_written_as_the_region_writes_them(fmt, form, written):
 
 def test_an_integer_step_makes_an_array_in_json_and_a_label_in_cbor():
     where = ClaimMap(("holders", 1, "id"), ("d", 0), ("d", 3), ("d", 2, 0))
-    tree = claims.write(where, Format.JWT, "1", "green", 0, 1_000_000)
+    tree = claims.write(where, formats.JWT, "1", "green", 0, 1_000_000)
     assert tree == {"holders": [None, {"id": "1"}], "d": ["green", None, [1], 0]}
     where = ClaimMap((2, 1, "id"), (3, 0), (3, 3), (3, 2, 0))
-    tree = claims.write(where, Format.NATIONAL, "1", "green", 0, 1_000_000)
+    tree = claims.write(where, formats.NATIONAL, "1", "green", 0, 1_000_000)
     assert tree == {2: {1: {"id": "1"}}, 3: {0: "green", 3: 0, 2: {0: 1}}}

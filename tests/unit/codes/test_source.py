@@ -12,6 +12,8 @@ from onecode_server.errors import ClaimMissing, Malformed
 from onecode_server.model.code import Source
 from onecode_server.model.trust_list import Format
 
+from tests import formats
+
 SOURCE = Source("420000", b"key-1", bytes(range(32)), 1_700_000_000_500_000, "440000")
 LABELS = {
     "region": national.REGION,
@@ -27,7 +29,7 @@ every_format = pytest.mark.parametrize("fmt", CODECS)
 def changed(fmt: Format, **members: object) -> dict[object, object]:
     """The claims of a translation with some of what they say of the source exchanged."""
     tree = source.write(SOURCE, fmt)
-    if fmt is Format.NATIONAL:
+    if fmt == formats.NATIONAL:
         return tree | {LABELS[name]: value for name, value in members.items()}
     return {TRANSLATION: tree[TRANSLATION] | members}
 
@@ -48,14 +50,14 @@ def test_a_source_comes_back_through_a_whole_code(fmt, region, key_id, digest, i
 
 @every_format
 def test_an_opaque_source_has_no_key_id(fmt):
-    assert source.read(changed(fmt, key_id=b"" if fmt is Format.NATIONAL else ""), fmt).key_id == b""
+    assert source.read(changed(fmt, key_id=b"" if fmt == formats.NATIONAL else ""), fmt).key_id == b""
 
 
 @every_format
 @pytest.mark.parametrize("name", LABELS)
 def test_a_source_that_lacks_something_is_missing(fmt, name):
     tree = source.write(SOURCE, fmt)
-    del (tree if fmt is Format.NATIONAL else tree[TRANSLATION])[LABELS[name] if fmt is Format.NATIONAL else name]
+    del (tree if fmt == formats.NATIONAL else tree[TRANSLATION])[LABELS[name] if fmt == formats.NATIONAL else name]
     with pytest.raises(ClaimMissing):
         source.read(tree, fmt)
 
@@ -65,9 +67,9 @@ def test_a_source_that_lacks_something_is_missing(fmt, name):
 )
 def test_a_source_that_is_no_object_is_missing(member):
     with pytest.raises(ClaimMissing):
-        source.read({TRANSLATION: member}, Format.JWT)
+        source.read({TRANSLATION: member}, formats.JWT)
     with pytest.raises(ClaimMissing):
-        source.read({}, Format.PASETO)
+        source.read({}, formats.PASETO)
 
 
 @every_format
@@ -86,7 +88,7 @@ def test_a_source_or_target_that_is_no_region_is_refused(fmt, name, value):
     "value", [1, None, True, [], {}, "=", "A", "AA==", "A B", "\ud800", "码", b"\0" * 31, b"\0" * 33]
 )
 def test_bytes_that_are_none_are_refused(fmt, name, value):
-    if name == "key_id" and fmt is Format.NATIONAL and isinstance(value, bytes):
+    if name == "key_id" and fmt == formats.NATIONAL and isinstance(value, bytes):
         value = value.hex()  # of a key id any bytes will do, but not their hexadecimal digits
     with pytest.raises(Malformed):
         source.read(changed(fmt, **{name: value}), fmt)
@@ -115,4 +117,4 @@ def test_a_subject_that_is_no_pseudonym_is_refused(value):
 @every_format
 def test_the_place_of_the_source_can_be_no_claim_of_a_region(fmt):
     names = source.write(SOURCE, fmt).keys()
-    assert names <= (national.RESERVED if fmt is Format.NATIONAL else {TRANSLATION})
+    assert names <= (national.RESERVED if fmt == formats.NATIONAL else {TRANSLATION})

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from onecode_server.codes import claims, times
 from onecode_server.errors import Malformed
-from onecode_server.model.trust_list import Format, TimeForm
+from onecode_server.model.trust_list import TimeForm
 
+from tests import formats
 from tests.unit.codes.samples import PLACES
 
 
@@ -225,4 +226,4 @@ def test_a_time_that_was_written_in_a_form_is_read_back(time, form, offset_min, 
 def test_a_time_that_is_none_is_refused_wherever_it_stands(name, value):
     tree = {"sub": "1", "level": "green", "iat": 100, "exp": 200, name: value}
     with pytest.raises(Malformed):
-        claims.read(tree, PLACES[Format.JWT], Format.JWT)
+        claims.read(tree, PLACES[formats.JWT], formats.JWT)

@@ -6,8 +6,10 @@ from hypothesis import strategies as st
 
 from onecode_server.model.code import Claims
 from onecode_server.model.status import Level, Scope, Status, StatusRecord
-from onecode_server.model.trust_list import Format, IssuerKey, KeyState, Role
+from onecode_server.model.trust_list import IssuerKey, KeyState, Role
 from onecode_server.rules import freshness, levels, validity
+
+from tests import formats
 
 PROPERTY = settings(max_examples=500)
 SKEW = 3
@@ -36,7 +38,7 @@ def vouches(key: IssuerKey, issued_at: int, now: int) -> bool:
 def test_a_key_vouches_within_its_window_and_nowhere_else(
     issued_at: list[int], now: int, bounds: tuple[int | None, int | None, int | None], state: KeyState
 ) -> None:
-    key = IssuerKey("420000", Format.NATIONAL, b"k", bytes(32), Role.ISSUER, bounds[0], bounds[1], state, bounds[2])
+    key = IssuerKey("420000", formats.NATIONAL, b"k", bytes(32), Role.ISSUER, bounds[0], bounds[1], state, bounds[2])
     window = validity.key_window(key, SKEW)
     expected = [vouches(key, time, now) for time in issued_at]
     assert [validity.key_fault(key, time, now, SKEW) is None for time in issued_at] == expected

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from onecode_server.errors import PreconditionFailed
 from onecode_server.model.status import Level, Scope, StatusRecord
-from onecode_server.model.trust_list import Format, Region, TrustList
+from onecode_server.model.trust_list import Region, TrustList
 from onecode_server.rules.levels import newest
 from onecode_server.rules.publication import (
     AHEAD_MAX_US,
@@ -26,12 +26,14 @@ from onecode_server.rules.publication import (
     set_back,
 )
 
+from tests import formats
+
 HOME, ADOPTER, NATION, OTHER = "420000", "540000", "000000", "440000"
 REGIONS = [
-    Region(NATION, "Nation", Format.NATIONAL),
-    Region(HOME, "Hubei", Format.JWT),
-    Region(OTHER, "Guangdong", Format.PASETO),
-    Region(ADOPTER, "Tibet", Format.NATIONAL, adopts_national=True),
+    Region(NATION, "Nation", formats.NATIONAL),
+    Region(HOME, "Hubei", formats.JWT),
+    Region(OTHER, "Guangdong", formats.PASETO),
+    Region(ADOPTER, "Tibet", formats.NATIONAL, adopts_national=True),
 ]
 TRUST = TrustList(1, 0, 0, bytes(32), {region.code: region for region in REGIONS}, (), {}, ())
 GOOD = StatusRecord(HOME, Scope.NATIONAL, Level.GREEN, 100, 200, 1)

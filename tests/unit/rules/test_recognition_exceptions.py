@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from onecode_server.model.recognition_exception import RecognitionException
-from onecode_server.model.trust_list import Format, Region, TrustList
+from onecode_server.model.trust_list import Region, TrustList
 from onecode_server.rules.recognition_exceptions import (
     AHEAD_MAX_US,
     HOST_OPEN_MAX,
@@ -23,8 +23,10 @@ from onecode_server.rules.recognition_exceptions import (
     withdraw_obstacle,
 )
 
+from tests import formats
+
 NOW, HOUR = 1_800_000_000_000_000, 3_600_000_000
-REGIONS = {code: Region(code, code, Format.JWT) for code in ("000000", "420000", "440000")}
+REGIONS = {code: Region(code, code, formats.JWT) for code in ("000000", "420000", "440000")}
 TRUST = TrustList(1, 0, 0, b"", REGIONS, (), {}, ())
 REPORT = RecognitionException("RE-1", "440000", "420000", "why", NOW + HOUR, NOW + 2 * HOUR, NOW)
 ACKNOWLEDGED = REPORT._replace(acknowledged_at=NOW + 1)

@@ -6,12 +6,14 @@ import pytest
 
 from onecode_server.model.code import Claims, Source
 from onecode_server.model.status import Level
-from onecode_server.model.trust_list import Format, IssuerKey, KeyState, Region, TrustList
+from onecode_server.model.trust_list import IssuerKey, KeyState, Region, TrustList
 from onecode_server.model.verdict import Authenticity, Finding, Reason
 from onecode_server.rules.validity import SKEW_US, is_in_date, key_fault, source_fault, window_fault
 
+from tests import formats
+
 ISSUED, NOW = 10 * SKEW_US, 20 * SKEW_US
-KEY = IssuerKey("420000", Format.JWT, b"k1", bytes(32))
+KEY = IssuerKey("420000", formats.JWT, b"k1", bytes(32))
 CLAIMS = Claims("420000", bytes(16), "green", Level.GREEN, ISSUED, None)
 
 REVOKED = Finding(Authenticity.KEY_NOT_VALID, Reason.KEY_REVOKED)
@@ -109,11 +111,11 @@ def trust_list(*regions, next_update=NOW):
     return TrustList(1, 0, next_update, bytes(32), by_code, (), candidates, ())
 
 
-NATION_KEY = IssuerKey("000000", Format.NATIONAL, b"n1", bytes([1] * 32))
-NATION = Region("000000", "Nation", Format.NATIONAL, keys=(NATION_KEY,))
-HUBEI = Region("420000", "Hubei", Format.JWT, keys=(KEY,))
-ADOPTER = Region("540000", "Tibet", Format.NATIONAL, adopts_national=True)
-SHANGHAI = Region("310000", "Shanghai", Format.OPAQUE, prefix=b"SH-")
+NATION_KEY = IssuerKey("000000", formats.NATIONAL, b"n1", bytes([1] * 32))
+NATION = Region("000000", "Nation", formats.NATIONAL, keys=(NATION_KEY,))
+HUBEI = Region("420000", "Hubei", formats.JWT, keys=(KEY,))
+ADOPTER = Region("540000", "Tibet", formats.NATIONAL, adopts_national=True)
+SHANGHAI = Region("310000", "Shanghai", formats.OPAQUE, prefix=b"SH-")
 
 
 def translation(region, key_id):
@@ -152,7 +154,7 @@ def test_the_source_of_a_translation_still_stands(claims, regions):
         (translation("420000", b"k1"), (hubei(state=KeyState.RETIRED, retired_at=ISSUED),)),
         (translation("420000", b"k1"), (hubei(not_after=NOW - SKEW_US - 1),)),
         (translation("420000", b"k1"), (hubei(region="440000"),)),
-        (translation("420000", b"k1"), (hubei(format=Format.PASETO),)),
+        (translation("420000", b"k1"), (hubei(format=formats.PASETO),)),
         (translation("540000", b"n1"), (ADOPTER,)),
         (translation("540000", b"n1"), (ADOPTER, replace(NATION, keys=(replace(NATION_KEY, region="540000"),)))),
         (translation("310000", b""), (HUBEI,)),

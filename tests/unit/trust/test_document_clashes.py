@@ -6,9 +6,10 @@ import time
 import pytest
 
 from onecode_server.crypto.signing import public_key_fault
-from onecode_server.model.trust_list import CANDIDATES_MAX, Format
+from onecode_server.model.trust_list import CANDIDATES_MAX
 from onecode_server.trust import document as trust_list
 
+from tests import formats
 from tests.unit.codes.samples import DOCUMENT, GUANGDONG, HUBEI, NATION, SHANGHAI, TIBET, parse, public_key, with_keys
 
 
@@ -23,14 +24,14 @@ def jwt_region(number: int, *keys) -> dict:
 def test_two_regions_with_the_same_key_id_are_both_candidates():
     keys = [{"kid": "1", "public_key": public_key(number)} for number in (1, 2)]
     taken = parse(regions=[NATION, jwt_region(420000, keys[0]), jwt_region(430000, keys[1])])
-    assert [key.region for key in taken.keys_for(Format.JWT, b"1")] == ["420000", "430000"]
+    assert [key.region for key in taken.keys_for(formats.JWT, b"1")] == ["420000", "430000"]
     assert taken.skipped == ()
 
 
 def test_the_ninth_key_with_a_key_id_is_skipped_and_named():
     regions = [jwt_region(n, {"kid": "1", "public_key": public_key(n)}) for n in range(1, CANDIDATES_MAX + 3)]
     taken = parse(regions=[NATION, *regions])
-    assert [key.region for key in taken.keys_for(Format.JWT, b"1")] == [f"{n:06}" for n in range(1, 9)]
+    assert [key.region for key in taken.keys_for(formats.JWT, b"1")] == [f"{n:06}" for n in range(1, 9)]
     assert wheres(taken) == ["region 000009 key 1", "region 000010 key 1"]
     assert taken.regions["000009"].keys == ()
     assert taken.regions["000008"].keys != ()
@@ -39,9 +40,9 @@ def test_the_ninth_key_with_a_key_id_is_skipped_and_named():
 def test_a_key_of_one_format_is_no_candidate_in_another():
     keys = [[{"kid": "67", "public_key": public_key(number)}] for number in (1, 2)]
     taken = with_keys({"420000": keys[0], "000000": keys[1]})
-    assert [key.region for key in taken.keys_for(Format.JWT, b"67")] == ["420000"]
-    assert [key.region for key in taken.keys_for(Format.NATIONAL, b"g")] == ["000000"]
-    assert taken.keys_for(Format.PASETO, b"67") == taken.keys_for(Format.NATIONAL, b"67") == ()
+    assert [key.region for key in taken.keys_for(formats.JWT, b"67")] == ["420000"]
+    assert [key.region for key in taken.keys_for(formats.NATIONAL, b"g")] == ["000000"]
+    assert taken.keys_for(formats.PASETO, b"67") == taken.keys_for(formats.NATIONAL, b"67") == ()
 
 
 @pytest.mark.parametrize("spelling", [str, str.upper])

@@ -5,9 +5,10 @@ import pytest
 from onecode_server.crypto.signing import public_key_fault
 from onecode_server.errors import Malformed
 from onecode_server.model.status import Level
-from onecode_server.model.trust_list import ClaimMap, Format, KeyState, Role
+from onecode_server.model.trust_list import ClaimMap, KeyState, Role
 from onecode_server.trust import region_entry
 
+from tests import formats
 from tests.unit.codes.samples import HUBEI, NATION, SHANGHAI, TIBET
 
 CLAIMS = HUBEI["claims"]
@@ -40,7 +41,7 @@ def key_entry(public_key):
 
 def test_a_region_with_a_code_of_its_own_is_read():
     region = read(HUBEI)
-    assert (region.code, region.name, region.format, region.adopts_national) == ("420000", "Hubei", Format.JWT, False)
+    assert (region.code, region.name, region.format, region.adopts_national) == ("420000", "Hubei", formats.JWT, False)
     assert region.claims == ClaimMap(("sub",), ("health", "code"), ("iat",), ("exp",))
     assert read(NATION).claims == ClaimMap((-65537,), (-65538,), (6,), (4,), issuer="000000")
     assert region.levels == {"绿": Level.GREEN, "红": Level.RED}
@@ -108,7 +109,7 @@ def test_a_key_is_read_with_its_state_and_times(key_entry, public_key):
     window = {"not_before": "2024-01-01T00:00:00Z", "not_after": 1_800_000_000}
     retired = {"state": "retired", "retired_at": "2024-06-01T00:00:00+08:00"}
     (read_key,) = read(HUBEI, keys=[key_entry | window | retired]).keys
-    assert (read_key.region, read_key.format, read_key.key_id) == ("420000", Format.JWT, b"key-1")
+    assert (read_key.region, read_key.format, read_key.key_id) == ("420000", formats.JWT, b"key-1")
     assert read_key.public_key.hex() == public_key
     assert (read_key.role, read_key.state) == (Role.ISSUER, KeyState.RETIRED)
     assert read_key.not_before < read_key.retired_at < read_key.not_after == 1_800_000_000_000_000
@@ -122,7 +123,7 @@ def test_the_national_authority_has_a_gateway_key_for_each_format(fmt, key_entry
 
 
 @pytest.mark.parametrize(
-    ("kid", "fmt"), [("00ff", Format.NATIONAL), ("湖北-1", Format.JWT), ("k" * 255, Format.PASETO)]
+    ("kid", "fmt"), [("00ff", formats.NATIONAL), ("湖北-1", formats.JWT), ("k" * 255, formats.PASETO)]
 )
 def test_a_key_id_is_written_as_it_was_read(kid, fmt):
     assert region_entry.key_id_text(region_entry.key_id_bytes(kid, fmt), fmt) == kid

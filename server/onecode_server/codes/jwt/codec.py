@@ -8,6 +8,7 @@ from onecode_server.errors import AlgorithmNotAllowed, Malformed
 from onecode_server.model.code import CODE_BYTES_MAX, SignedCode
 from onecode_server.model.trust_list import Format
 
+FORMAT: Final = Format("jwt")
 PREFIX: Final = b"eyJ"
 """Base64url of ``{"``, with which nearly every JOSE header starts; ``is_jwt`` recognizes the others."""
 
@@ -72,7 +73,7 @@ def decode(code: bytes) -> SignedCode:
     if len(signature) != SIGNATURE_BYTES:
         raise Malformed("signature has the wrong length")
     payload = base64url.decode(code[first + 1 : last])
-    return SignedCode(Format.JWT, key_id, code[:last], signature, payload)
+    return SignedCode(FORMAT, key_id, code[:last], signature, payload)
 
 
 def read_header(text: bytes) -> bytes:

@@ -13,7 +13,6 @@ from onecode_server.codes.json_layout import JsonLayout
 from onecode_server.codes.jwt import codec as jwt
 from onecode_server.codes.layouts import Bytes, Field, Flags, Kind, Shape, padded
 from onecode_server.model.code import SignedCode
-from onecode_server.model.trust_list import Format
 
 _SIGNATURE_CHARACTERS: Final = 86
 
@@ -56,7 +55,7 @@ def key_id_field(code: bytes) -> bytes:
 class JwtLayout(JsonLayout):
     """The layout of one code. ``claims`` has the place of each claim by its path."""
 
-    format: Final = Format.JWT
+    format: Final = jwt.FORMAT
 
     def __init__(self, code: bytes) -> None:
         """Learn the layout of a code that ``jwt.codec`` can read.
@@ -79,7 +78,7 @@ class JwtLayout(JsonLayout):
     def signed(self, row: bytes, key_id: bytes) -> SignedCode:
         """Return the envelope of one row that fits."""
         payload, signature = row[self._payload.start : self._payload.end], self._signature
-        return SignedCode(Format.JWT, key_id, row[: self._signed_end], row[signature.start : signature.end], payload)
+        return SignedCode(jwt.FORMAT, key_id, row[: self._signed_end], row[signature.start : signature.end], payload)
 
     def signatures(self, data: Bytes) -> Bytes:
         """Return the signature of each row: uint8[n, 64]."""

@@ -14,6 +14,7 @@ from onecode_server.errors import AlgorithmNotAllowed, Malformed
 from onecode_server.model.code import SignedCode
 from onecode_server.model.trust_list import ClaimMap, Format
 
+FORMAT: Final = Format("national")
 PREFIX: Final = b"NC1:"
 
 ISSUER: Final = 1
@@ -58,7 +59,7 @@ def decode(code: bytes) -> SignedCode:
     """Return the envelope of a national code. Raises Malformed, AlgorithmNotAllowed."""
     protected, unprotected_key_id, payload, signature = _sign1(base45.decode(code[len(PREFIX) :]))
     key_id = _key_id(protected, unprotected_key_id)
-    return SignedCode(Format.NATIONAL, key_id, _to_be_signed(protected, payload), signature, payload)
+    return SignedCode(FORMAT, key_id, _to_be_signed(protected, payload), signature, payload)
 
 
 def read_claims(payload: bytes) -> Mapping[Any, Any]:

@@ -15,7 +15,7 @@ from onecode_server.codes.layouts import SECOND_US, Bytes, Field, Flags, Kind, S
 from onecode_server.codes.national import codec as national
 from onecode_server.codes.national.fields import Irregular, bytes_at, fields_of, number
 from onecode_server.model.code import SignedCode
-from onecode_server.model.trust_list import Format, Path
+from onecode_server.model.trust_list import Path
 
 _NOT_ASCII: Final = 0x80
 _TIME_BYTES: Final = 4
@@ -51,7 +51,7 @@ def key_id_field(code: bytes) -> None:
 class NationalLayout:
     """The layout of one code. ``claims`` has the place of each claim by its path."""
 
-    format: Final = Format.NATIONAL
+    format: Final = national.FORMAT
 
     def __init__(self, code: bytes) -> None:
         """Learn the layout of a code that ``national.codec`` can read.
@@ -117,7 +117,7 @@ class NationalLayout:
         protected, payload, signature = self._protected, self._payload, self._signature
         body = row[payload.start : payload.end]
         message = b"".join((self._before_bytes, row[protected.start : protected.end], self._between_bytes, body))
-        return SignedCode(Format.NATIONAL, key_id, message, row[signature.start : signature.end], body)
+        return SignedCode(national.FORMAT, key_id, message, row[signature.start : signature.end], body)
 
     def time(self, row: bytes, field: Field) -> int:
         """Return the time in a field of one code's CBOR, in Unix microseconds."""

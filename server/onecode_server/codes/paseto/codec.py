@@ -8,6 +8,7 @@ from onecode_server.errors import Malformed
 from onecode_server.model.code import SignedCode
 from onecode_server.model.trust_list import Format
 
+FORMAT: Final = Format("paseto")
 PREFIX: Final = b"v4.public."
 
 ISSUER: Final = "iss"
@@ -29,7 +30,7 @@ def decode(code: bytes) -> SignedCode:
     footer, key_id = read_footer(code[dot + 1 :])
     payload, signature = body[:-SIGNATURE_BYTES], body[-SIGNATURE_BYTES:]
     message = pre_authentication_encoding(PREFIX, payload, footer, b"")
-    return SignedCode(Format.PASETO, key_id, message, signature, payload)
+    return SignedCode(FORMAT, key_id, message, signature, payload)
 
 
 def read_footer(text: bytes) -> tuple[bytes, bytes]:

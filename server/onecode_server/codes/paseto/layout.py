@@ -13,7 +13,6 @@ from onecode_server.codes.json_layout import JsonLayout
 from onecode_server.codes.layouts import Bytes, Field, Flags, Kind, Shape, padded
 from onecode_server.codes.paseto import codec as paseto
 from onecode_server.model.code import SignedCode
-from onecode_server.model.trust_list import Format
 
 _BODY: Final = len(paseto.PREFIX)
 
@@ -54,7 +53,7 @@ def key_id_field(code: bytes) -> bytes:
 class PasetoLayout(JsonLayout):
     """The layout of one code. ``claims`` has the place of each claim by its path."""
 
-    format: Final = Format.PASETO
+    format: Final = paseto.FORMAT
 
     def __init__(self, code: bytes) -> None:
         """Learn the layout of a code that ``paseto.codec`` can read.
@@ -84,7 +83,7 @@ class PasetoLayout(JsonLayout):
             row[part.start : part.end] for part in (self._payload, self._signature, self._footer)
         )
         message = paseto.pre_authentication_encoding(paseto.PREFIX, payload, footer, b"")
-        return SignedCode(Format.PASETO, key_id, message, signature, payload)
+        return SignedCode(paseto.FORMAT, key_id, message, signature, payload)
 
     def signatures(self, data: Bytes) -> Bytes:
         """Return the signature of each row: uint8[n, 64]."""

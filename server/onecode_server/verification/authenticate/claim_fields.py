@@ -65,7 +65,7 @@ def assertion_of(claims: Claims) -> Assertion:
 def claim_fields(key: IssuerKey, layout: Layout, trust: TrustList) -> ClaimFields | None:
     """Return the fields of a region's claims in a layout, or None if a claim is missing or of another kind."""
     where = trust.regions[key.region].claims
-    if where is None or key.role is Role.GATEWAY or key.format is not layout.format:
+    if where is None or key.role is Role.GATEWAY or key.format != layout.format:
         return None
     subject, level = layout.claims.get(where.subject), layout.claims.get(where.level)
     times = _times(where, layout)

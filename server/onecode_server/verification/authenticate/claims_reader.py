@@ -84,12 +84,12 @@ class ClaimsReader:
 
     def _translated(self, key: IssuerKey, tree: claims.Tree, trust: TrustList) -> Claims:
         """Read a translation: only a gateway key may assert a source, and the claim map is the target region's."""
-        _expect_issuer(tree, key.region if key.format is Format.NATIONAL else None, key.format)
+        _expect_issuer(tree, key.region if key.format == national.FORMAT else None, key.format)
         named = source.read(tree, key.format)
         target = trust.region(named.target)
         if target is None or named.region not in trust.regions:
             raise SourceUnknown("source", "the source or the target is not in the trust list")
-        if target.format is not key.format:
+        if target.format != key.format:
             raise ClaimFault("source", "the target has codes of another format")
         local = claims.read(tree, claims.of(target), key.format, carries_pseudonym=True)
         subject = source.read_subject(local.subject)

@@ -11,6 +11,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from onecode_server.codes.codec import CODECS
 from onecode_server.model.trust_list import CANDIDATES_MAX, Format, IssuerKey, KeyState, TrustList
 from onecode_server.rules.validity import key_window
 from onecode_server.verification.authenticate.template_cache import TemplateCache
@@ -41,7 +42,7 @@ class IssuerIndex:
         self.is_revoked = np.array([key.state is KeyState.REVOKED for key in self.keys], bool)
         self.windows = np.array([key_window(key, skew) for key in self.keys], np.int64).reshape(-1, 4)
         self.candidates = np.full((len(trust.candidates), CANDIDATES_MAX), NO_KEY, np.int64)
-        self._rows: Mapping[Format, dict[bytes, int]] = {fmt: {} for fmt in Format}
+        self._rows: Mapping[Format, dict[bytes, int]] = {fmt: {} for fmt in CODECS}
         for row, ((fmt, key_id), keys) in enumerate(trust.candidates.items()):
             self._rows[fmt][key_id] = row
             self.candidates[row, : len(keys)] = [self.place_of[key.public_key] for key in keys]

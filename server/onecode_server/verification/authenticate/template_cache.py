@@ -12,9 +12,12 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from onecode_server.codes.codec import CODECS
+from onecode_server.codes.jwt import codec as jwt
 from onecode_server.codes.jwt import layout as jwt_layout
 from onecode_server.codes.layouts import Bytes, Layouts, Shape
+from onecode_server.codes.national import codec as national
 from onecode_server.codes.national import layout as national_layout
+from onecode_server.codes.paseto import codec as paseto
 from onecode_server.codes.paseto import layout as paseto_layout
 from onecode_server.errors import Malformed
 from onecode_server.model.trust_list import Format, IssuerKey
@@ -36,11 +39,11 @@ TOUCH_READS: Final = 16
 nothing."""
 
 LAYOUTS: Final[Mapping[Format, Layouts]] = {
-    Format.NATIONAL: national_layout,
-    Format.JWT: jwt_layout,
-    Format.PASETO: paseto_layout,
+    national.FORMAT: national_layout,
+    jwt.FORMAT: jwt_layout,
+    paseto.FORMAT: paseto_layout,
 }
-_PREFIXES: Final = (*((CODECS[fmt].PREFIX, fmt) for fmt in (Format.NATIONAL, Format.PASETO)), (b"", Format.JWT))
+_PREFIXES: Final = (*((CODECS[fmt].PREFIX, fmt) for fmt in (national.FORMAT, paseto.FORMAT)), (b"", jwt.FORMAT))
 """The prefix of each signed format, in the order in which they are tested. A JWT is recognised by its structure."""
 _SINGLE: Final = [
     (CODECS[fmt].PREFIX, fmt, layouts.shape, layouts.decode_one)
@@ -81,7 +84,7 @@ class TemplateCache:
         self._bytes_max = bytes_max
         self._shares: dict[int, _Share] = {}
         self._by_shape: dict[Format, dict[Shape, list[Template]]] = {fmt: {} for fmt in LAYOUTS}
-        self._spellings: dict[Format, dict[bytes, bytes]] = {Format.JWT: {}, Format.PASETO: {}}
+        self._spellings: dict[Format, dict[bytes, bytes]] = {jwt.FORMAT: {}, paseto.FORMAT: {}}
         self._spellers: Counter[tuple[Format, bytes]] = Counter()  # how many shares have an encoded key id
 
     @property

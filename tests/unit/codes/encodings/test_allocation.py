@@ -16,12 +16,13 @@ from onecode_server.errors import OnecodeError
 from onecode_server.model.code import CODE_BYTES_MAX
 from onecode_server.model.trust_list import Format
 
+from tests import formats
 from tests.unit.codes.samples import CLAIMS, PLACES
 
 ALLOCATED_BYTES_MAX = 64 * 1024
 SIGNATURE = bytes(64)
-NATIONAL = CLAIMS[Format.NATIONAL]
-JSON_FORMATS = [Format.JWT, Format.PASETO]
+NATIONAL = CLAIMS[formats.NATIONAL]
+JSON_FORMATS = [formats.JWT, formats.PASETO]
 
 TEXTS = {
     "ASCII": lambda n: "x" * n,
@@ -76,7 +77,7 @@ def check(fmt: Format, code: bytes) -> bool:
 
 
 def json_code(fmt: Format, payload: bytes, kid: bytes = b'"kid":"key-1"') -> bytes:
-    if fmt is Format.JWT:
+    if fmt == formats.JWT:
         parts = b'{"alg":"EdDSA",%b}' % kid, payload, SIGNATURE
         return b".".join(map(base64url.encode, parts))
     return b"v4.public." + base64url.encode(payload + SIGNATURE) + b"." + base64url.encode(b"{%b}" % kid)
@@ -146,7 +147,7 @@ def test_a_json_code_with_a_long_header(fmt, payload_bytes, kid, allocated_bytes
 @pytest.mark.parametrize("values", CBOR_VALUES)
 def test_a_national_code_with_many_small_values_and_some_bytes(values, size, allocated_bytes):
     hold(
-        Format.NATIONAL,
+        formats.NATIONAL,
         lambda n: cbor_code(NATIONAL | {9: CBOR_VALUES[values](n), 10: bytes(size)}),
         allocated_bytes,
     )
@@ -155,7 +156,7 @@ def test_a_national_code_with_many_small_values_and_some_bytes(values, size, all
 @pytest.mark.parametrize("place", [9, -65538, -65537, 6])
 @pytest.mark.parametrize("text", TEXTS)
 def test_a_national_code_with_one_long_text(text, place, allocated_bytes):
-    hold(Format.NATIONAL, lambda n: cbor_code(NATIONAL | {place: TEXTS[text](n)}), allocated_bytes)
+    hold(formats.NATIONAL, lambda n: cbor_code(NATIONAL | {place: TEXTS[text](n)}), allocated_bytes)
 
 
 @pytest.mark.parametrize("values", CBOR_VALUES)
@@ -164,14 +165,14 @@ def test_a_national_code_with_full_headers_and_claims(values, allocated_bytes):
         headers = {9: CBOR_VALUES[values](n), 10: "x" * 300 + "😀"}
         return cbor_code(NATIONAL | headers | {11: bytes(n)}, headers, headers)
 
-    hold(Format.NATIONAL, make, allocated_bytes)
+    hold(formats.NATIONAL, make, allocated_bytes)
 
 
 @pytest.mark.parametrize("level", [9, -65538])
 @pytest.mark.parametrize("values", CBOR_VALUES)
 def test_a_national_code_whose_level_is_a_heap_of_values(values, level, allocated_bytes):
     half = CBOR_VALUES[values](40)
-    hold(Format.NATIONAL, lambda n: cbor_code(NATIONAL | {level: CBOR_VALUES[values](n), 10: half}), allocated_bytes)
+    hold(formats.NATIONAL, lambda n: cbor_code(NATIONAL | {level: CBOR_VALUES[values](n), 10: half}), allocated_bytes)
 
 
 @pytest.mark.parametrize("size", [1, 7, 100])
@@ -182,7 +183,7 @@ def test_a_national_code_with_its_payload_in_chunks(size, allocated_bytes):
         chunks = cbor2.dumps(bytes(size)) * (n // size)
         return b"NC1:" + base45.encode(start + chunks + b"\xff" + cbor2.dumps(SIGNATURE))
 
-    hold(Format.NATIONAL, make, allocated_bytes)
+    hold(formats.NATIONAL, make, allocated_bytes)
 
 
 @pytest.mark.parametrize("fmt", CODECS)
@@ -194,7 +195,7 @@ def test_a_code_of_nothing_but_filler(fmt, filler, allocated_bytes):
 
 @pytest.mark.parametrize("fmt", CODECS)
 def test_a_code_of_the_greatest_length_with_few_claims_is_still_accepted(fmt):
-    if fmt is Format.NATIONAL:
+    if fmt == formats.NATIONAL:
         code = longest(lambda n: cbor_code(NATIONAL | {9: bytes(n)}))
     else:
         code = longest(lambda n: json_code(fmt, json_payload(fmt, level="green", x="x" * n)))
@@ -242,13 +243,13 @@ def test_a_json_code_with_the_dearest_values_for_their_length(fmt, values, alloc
 
 @pytest.mark.parametrize("values", DEAR_CBOR)
 def test_a_national_code_with_the_dearest_values_for_their_length(values, allocated_bytes):
-    hold(Format.NATIONAL, lambda n: cbor_code(NATIONAL | {9: DEAR_CBOR[values](n)}), allocated_bytes)
+    hold(formats.NATIONAL, lambda n: cbor_code(NATIONAL | {9: DEAR_CBOR[values](n)}), allocated_bytes)
 
 
 @pytest.mark.parametrize("values", DEAR_CBOR)
 def test_a_national_code_with_the_dearest_values_in_a_header(values, allocated_bytes):
-    hold(Format.NATIONAL, lambda n: cbor_code(NATIONAL, unprotected={9: DEAR_CBOR[values](n)}), allocated_bytes)
-    hold(Format.NATIONAL, lambda n: cbor_code(NATIONAL, protected={9: DEAR_CBOR[values](n)}), allocated_bytes)
+    hold(formats.NATIONAL, lambda n: cbor_code(NATIONAL, unprotected={9: DEAR_CBOR[values](n)}), allocated_bytes)
+    hold(formats.NATIONAL, lambda n: cbor_code(NATIONAL, protected={9: DEAR_CBOR[values](n)}), allocated_bytes)
 
 
 SHARES = st.tuples(*[st.integers(0, 12)] * 3)
@@ -261,7 +262,7 @@ def test_a_national_code_with_a_mixture_of_them(kinds, shares, allocated_bytes):
         parts = [DEAR_CBOR[kind](share * n // 36) for kind, share in zip(kinds, shares, strict=False)]
         return cbor_code(NATIONAL | dict(enumerate(parts, 9)))
 
-    hold(Format.NATIONAL, make, allocated_bytes)
+    hold(formats.NATIONAL, make, allocated_bytes)
 
 
 @given(fmt=st.sampled_from(JSON_FORMATS), kinds=st.permutations(sorted(DEAR_JSON)), shares=SHARES)
@@ -278,5 +279,5 @@ def test_headers_of_strangers_take_no_more_than_their_bound():
     """Of a code's protected header, which a stranger chooses, only a short one is kept."""
     national._protected_key_id.cache_clear()
     for size in (100, 1000):
-        assert check(Format.NATIONAL, cbor_code(NATIONAL, {9: bytes(size)}))
+        assert check(formats.NATIONAL, cbor_code(NATIONAL, {9: bytes(size)}))
     assert national._protected_key_id.cache_info().currsize == 1

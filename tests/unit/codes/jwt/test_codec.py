@@ -10,12 +10,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from onecode_server.codes.encodings import base64url, bounded_json
 from onecode_server.codes.jwt import codec as jwt
 from onecode_server.errors import AlgorithmNotAllowed, Malformed
-from onecode_server.model.trust_list import Format
 
+from tests import formats
 from tests.unit.codes.samples import CLAIMS
 
 HEADER = {"alg": "EdDSA", "kid": "key-1"}
-PAYLOAD = json.dumps(CLAIMS[Format.JWT]).encode()
+PAYLOAD = json.dumps(CLAIMS[formats.JWT]).encode()
 
 
 def unsigned(header: object = None, payload: bytes = PAYLOAD) -> bytes:
@@ -32,17 +32,17 @@ def token(header: object = None, size: int = 64) -> bytes:
 def test_a_token_made_by_pyjwt_is_authentic(kid, key, is_authentic):
     headers = {} if kid is None else {"kid": kid}
     private = Ed25519PrivateKey.from_private_bytes(bytes(key))
-    made = pyjwt.encode(CLAIMS[Format.JWT], private, algorithm="EdDSA", headers=headers).encode()
+    made = pyjwt.encode(CLAIMS[formats.JWT], private, algorithm="EdDSA", headers=headers).encode()
     signed = jwt.decode(made)
     assert signed.key_id == (kid or "").encode()
     assert is_authentic(signed)
-    assert jwt.read_claims(signed.payload) == CLAIMS[Format.JWT]
+    assert jwt.read_claims(signed.payload) == CLAIMS[formats.JWT]
 
 
 def test_a_token_made_here_is_verified_by_pyjwt(minted, key):
     public = Ed25519PublicKey.from_public_bytes(bytes(key.verify_key))
-    assert pyjwt.decode(minted[Format.JWT], public, algorithms=["EdDSA"]) == CLAIMS[Format.JWT]
-    assert pyjwt.get_unverified_header(minted[Format.JWT]) == {"alg": "EdDSA", "kid": "key-1", "typ": "JWT"}
+    assert pyjwt.decode(minted[formats.JWT], public, algorithms=["EdDSA"]) == CLAIMS[formats.JWT]
+    assert pyjwt.get_unverified_header(minted[formats.JWT]) == {"alg": "EdDSA", "kid": "key-1", "typ": "JWT"}
 
 
 def test_a_token_with_the_algorithm_name_of_rfc_9864_is_authentic(sign, is_authentic):
@@ -62,7 +62,7 @@ def test_a_token_with_alg_none_is_refused(algorithm):
 
 
 def test_a_token_keyed_with_the_public_key_as_a_shared_secret_is_refused(key):
-    confused = pyjwt.encode(CLAIMS[Format.JWT], bytes(key.verify_key), algorithm="HS256", headers={"kid": "key-1"})
+    confused = pyjwt.encode(CLAIMS[formats.JWT], bytes(key.verify_key), algorithm="HS256", headers={"kid": "key-1"})
     with pytest.raises(AlgorithmNotAllowed):
         jwt.decode(confused.encode())
 
@@ -144,7 +144,7 @@ def test_a_header_that_is_no_strict_json_object_is_refused(header):
     "rebuild", [b"{0}.{1}", b"{0}.{1}.{2}.", b".{0}.{1}.{2}", b"{0}..{1}.{2}", b"{0}.{1}.{2}.{2}.{2}", b"{0}{1}{2}"]
 )
 def test_what_is_not_three_parts_is_refused(rebuild, minted):
-    parts = minted[Format.JWT].split(b".")
+    parts = minted[formats.JWT].split(b".")
     code = rebuild
     for index, part in enumerate(parts):
         code = code.replace(b"{%d}" % index, part)
@@ -185,8 +185,8 @@ def test_claims_that_are_no_strict_json_object_are_refused(payload):
 
 
 def test_the_message_is_what_was_scanned_up_to_the_last_dot(minted):
-    message, _, signature = minted[Format.JWT].rpartition(b".")
-    signed = jwt.decode(minted[Format.JWT])
+    message, _, signature = minted[formats.JWT].rpartition(b".")
+    signed = jwt.decode(minted[formats.JWT])
     assert signed.message == message
     assert urlsafe_b64encode(signed.signature).rstrip(b"=") == signature
-    assert bounded_json.loads(signed.payload) == CLAIMS[Format.JWT]
+    assert bounded_json.loads(signed.payload) == CLAIMS[formats.JWT]

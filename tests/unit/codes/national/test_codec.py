@@ -8,11 +8,11 @@ from cwt import COSE, COSEKey
 from onecode_server.codes.encodings import base45, bounded_cbor
 from onecode_server.codes.national import codec as national
 from onecode_server.errors import AlgorithmNotAllowed, Malformed
-from onecode_server.model.trust_list import Format
 
+from tests import formats
 from tests.unit.codes.samples import CLAIMS
 
-PAYLOAD = bounded_cbor.dumps(CLAIMS[Format.NATIONAL])
+PAYLOAD = bounded_cbor.dumps(CLAIMS[formats.NATIONAL])
 HEADER = {1: -8, 4: b"key-1"}
 
 
@@ -43,12 +43,12 @@ def test_a_code_made_by_python_cwt_is_authentic(cose_key, tags, kid_in, is_authe
     signed = national.decode(code_of(bytes.fromhex(tags) + made.removeprefix(b"\xd2")))
     assert signed.key_id == (b"" if kid_in == "neither" else b"key-1")
     assert is_authentic(signed)
-    assert national.read_claims(signed.payload) == CLAIMS[Format.NATIONAL]
+    assert national.read_claims(signed.payload) == CLAIMS[formats.NATIONAL]
 
 
 @pytest.mark.parametrize("tagged", [False, True])
 def test_what_python_cwt_does_when_nothing_is_said_is_read(cose_key, tagged, is_authentic):
-    made = cwt.encode(dict(CLAIMS[Format.NATIONAL]), cose_key, tagged=tagged)
+    made = cwt.encode(dict(CLAIMS[formats.NATIONAL]), cose_key, tagged=tagged)
     signed = national.decode(code_of(made))
     assert signed.key_id == b"key-1"
     assert is_authentic(signed)
@@ -56,13 +56,13 @@ def test_what_python_cwt_does_when_nothing_is_said_is_read(cose_key, tagged, is_
 
 
 def test_a_code_made_here_is_verified_by_python_cwt(minted, key):
-    raw = base45.decode(minted[Format.NATIONAL].removeprefix(b"NC1:"))
+    raw = base45.decode(minted[formats.NATIONAL].removeprefix(b"NC1:"))
     public = COSEKey.new({1: 1, 2: b"key-1", 3: -8, -1: 6, -2: bytes(key.verify_key)})
-    assert cwt.decode(raw, public) == CLAIMS[Format.NATIONAL]
+    assert cwt.decode(raw, public) == CLAIMS[formats.NATIONAL]
 
 
 def test_a_code_made_here_is_deterministic_cbor_with_the_key_id_signed(minted):
-    raw = base45.decode(minted[Format.NATIONAL].removeprefix(b"NC1:"))
+    raw = base45.decode(minted[formats.NATIONAL].removeprefix(b"NC1:"))
     item = cbor2.loads(raw)
     assert item.tag == 18
     assert cbor2.dumps(item, canonical=True) == raw
@@ -118,7 +118,7 @@ def test_a_signature_of_another_length_is_refused(size):
         [cbor2.dumps(HEADER), None, PAYLOAD, bytes(64)],
         [cbor2.dumps(HEADER), {}, None, bytes(64)],
         [cbor2.dumps(HEADER), {}, "claims", bytes(64)],
-        [cbor2.dumps(HEADER), {}, CLAIMS[Format.NATIONAL], bytes(64)],
+        [cbor2.dumps(HEADER), {}, CLAIMS[formats.NATIONAL], bytes(64)],
         [cbor2.dumps(HEADER), {}, PAYLOAD, "x" * 64],
         {1: 2},
         7,
@@ -169,7 +169,7 @@ def test_an_envelope_of_indefinite_lengths_is_read_and_authentic(sign, is_authen
     )
     assert signed.key_id == b"k"
     assert is_authentic(signed)
-    assert national.read_claims(signed.payload) == CLAIMS[Format.NATIONAL]
+    assert national.read_claims(signed.payload) == CLAIMS[formats.NATIONAL]
 
 
 @pytest.mark.parametrize("payload", [b"", b"\x80", b"\x01", b"\xf6", b"\x41\x61", b"\xd2\xa0", b"\xa0\x00", b"{}"])

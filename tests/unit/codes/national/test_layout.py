@@ -14,10 +14,10 @@ from onecode_server.codes.national import codec as national
 from onecode_server.codes.national.layout import NationalLayout, decode, decode_one, learn, shape
 from onecode_server.errors import Malformed
 
+from tests import formats
 from tests.unit.codes.samples import CLAIMS
-from tests.unit.codes.samples import Format as Formats
 
-PLAIN = CLAIMS[Formats.NATIONAL]
+PLAIN = CLAIMS[formats.NATIONAL]
 PROPERTY = settings(max_examples=300)
 
 

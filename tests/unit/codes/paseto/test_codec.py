@@ -8,11 +8,11 @@ import pytest
 from onecode_server.codes.encodings import base64url
 from onecode_server.codes.paseto import codec as paseto
 from onecode_server.errors import Malformed
-from onecode_server.model.trust_list import Format
 
+from tests import formats
 from tests.unit.codes.samples import CLAIMS
 
-PAYLOAD = json.dumps(CLAIMS[Format.PASETO]).encode()
+PAYLOAD = json.dumps(CLAIMS[formats.PASETO]).encode()
 
 
 def token(footer: object, payload: bytes = PAYLOAD, size: int = 64) -> bytes:
@@ -29,27 +29,27 @@ def private(key):
 @pytest.mark.parametrize("kid", ["key-1", "广东-1", "", None])
 def test_a_token_made_by_pyseto_is_authentic(kid, private, is_authentic):
     footer = {"x": 1} if kid is None else {"kid": kid}
-    signed = paseto.decode(pyseto.encode(private, payload=CLAIMS[Format.PASETO], footer=footer))
+    signed = paseto.decode(pyseto.encode(private, payload=CLAIMS[formats.PASETO], footer=footer))
     assert signed.key_id == (kid or "").encode()
     assert is_authentic(signed)
-    assert paseto.read_claims(signed.payload) == CLAIMS[Format.PASETO]
+    assert paseto.read_claims(signed.payload) == CLAIMS[formats.PASETO]
 
 
 def test_a_token_made_here_is_verified_by_pyseto(minted, key):
     public = pyseto.Key.from_asymmetric_key_params(4, x=bytes(key.verify_key))
-    decoded = pyseto.decode(public, minted[Format.PASETO])
-    assert json.loads(decoded.payload) == CLAIMS[Format.PASETO]
+    decoded = pyseto.decode(public, minted[formats.PASETO])
+    assert json.loads(decoded.payload) == CLAIMS[formats.PASETO]
     assert json.loads(decoded.footer) == {"kid": "key-1"}
 
 
 def test_a_token_bound_to_an_implicit_assertion_is_not_authentic(private, is_authentic):
-    made = pyseto.encode(private, CLAIMS[Format.PASETO], {"kid": "key-1"}, implicit_assertion=b"elsewhere")
+    made = pyseto.encode(private, CLAIMS[formats.PASETO], {"kid": "key-1"}, implicit_assertion=b"elsewhere")
     assert not is_authentic(paseto.decode(made))
 
 
 def test_a_footer_of_another_token_is_not_authentic(private, is_authentic):
-    first = pyseto.encode(private, CLAIMS[Format.PASETO], {"kid": "key-1"})
-    second = pyseto.encode(private, CLAIMS[Format.PASETO], {"kid": "key-2"})
+    first = pyseto.encode(private, CLAIMS[formats.PASETO], {"kid": "key-1"})
+    second = pyseto.encode(private, CLAIMS[formats.PASETO], {"kid": "key-2"})
     swapped = first.rpartition(b".")[0] + b"." + second.rpartition(b".")[2]
     assert paseto.decode(swapped).key_id == b"key-2"
     assert not is_authentic(paseto.decode(swapped))
@@ -61,21 +61,21 @@ def test_moving_the_border_between_payload_and_footer_changes_what_is_signed():
 
 
 def test_a_token_without_a_footer_is_refused(private):
-    bare = pyseto.encode(private, CLAIMS[Format.PASETO])
+    bare = pyseto.encode(private, CLAIMS[formats.PASETO])
     for code in (bare, bare + b".", bare + b"." + base64url.encode(b"{}")[:-1]):
         with pytest.raises(Malformed):
             paseto.decode(code)
 
 
 def test_a_local_token_under_the_public_prefix_is_not_authentic(is_authentic):
-    local = pyseto.encode(pyseto.Key.new(4, "local", bytes(32)), CLAIMS[Format.PASETO], {"kid": "key-1"})
+    local = pyseto.encode(pyseto.Key.new(4, "local", bytes(32)), CLAIMS[formats.PASETO], {"kid": "key-1"})
     assert not is_authentic(paseto.decode(local.replace(b"v4.local.", b"v4.public.")))
 
 
 @pytest.mark.parametrize("version", [3, 4])
 def test_a_token_of_another_version_or_purpose_has_another_prefix(version):
     key = pyseto.Key.new(version, "local", bytes(32))
-    assert not pyseto.encode(key, CLAIMS[Format.PASETO], {"kid": "key-1"}).startswith(paseto.PREFIX)
+    assert not pyseto.encode(key, CLAIMS[formats.PASETO], {"kid": "key-1"}).startswith(paseto.PREFIX)
 
 
 @pytest.mark.parametrize(
@@ -119,14 +119,14 @@ def test_a_body_that_is_only_a_signature_has_no_claims():
 
 @pytest.mark.parametrize("size", [63, 65])
 def test_a_signature_of_another_length_is_not_authentic(size, sign, is_authentic):
-    made = paseto.mint(CLAIMS[Format.PASETO], b"key-1", lambda message: (sign(message) + b"\0")[:size])
+    made = paseto.mint(CLAIMS[formats.PASETO], b"key-1", lambda message: (sign(message) + b"\0")[:size])
     assert not is_authentic(paseto.decode(made))
 
 
 @pytest.mark.parametrize("dots", [b"..", b"...", b". ."])
 def test_more_parts_than_a_body_and_a_footer_are_refused(dots, minted):
-    start, _, footer = minted[Format.PASETO].rpartition(b".")
+    start, _, footer = minted[formats.PASETO].rpartition(b".")
     with pytest.raises(Malformed):
         paseto.decode(start + dots + footer)
     with pytest.raises(Malformed):
-        paseto.decode(minted[Format.PASETO] + dots[:1] + footer)
+        paseto.decode(minted[formats.PASETO] + dots[:1] + footer)

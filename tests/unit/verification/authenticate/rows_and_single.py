@@ -9,11 +9,11 @@ import pytest
 from onecode_server.codes.encodings import base64url, bounded_json
 from onecode_server.codes.paseto import codec as paseto
 from onecode_server.model.status import Level, Scope
-from onecode_server.model.trust_list import Format
 from onecode_server.model.verdict import Verdict
 from onecode_server.verification.authenticate.single import SingleReader
 from onecode_server.verification.authenticate.template_cache import ROWS_MIN
 
+from tests import formats
 from tests.world import HOUR, REGIONS, SECOND, WORDS, World
 
 ADOPTERS = [region for region, entry in REGIONS.items() if entry.get("adopts_national")]
@@ -59,7 +59,7 @@ async def alone(world: World, batch: list[bytes], host: str = "420000") -> list[
 def sealed(world: World, region: str, text: bytes) -> bytes:
     """Return the JWT or PASETO over these bytes, whatever they are, that a region signed."""
     sign = world.signers[region, "k1"].sign
-    if REGIONS[region]["format"] == Format.JWT:
+    if REGIONS[region]["format"] == formats.JWT:
         header = bounded_json.dumps({"alg": "EdDSA", "kid": "k1"})
         message = base64url.encode(header) + b"." + base64url.encode(text)
         return message + b"." + base64url.encode(sign(message))

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from onecode_server.codes.encodings import base45, bounded_cbor, bounded_json
 from onecode_server.codes.national import codec as national
 from onecode_server.model.status import Level
-from onecode_server.model.trust_list import Format
 from onecode_server.model.verdict import Decision, Reason
 from onecode_server.verification.authenticate.template_cache import ROWS_MIN
 
+from tests import formats
 from tests.unit.verification.authenticate.rows_and_single import Loop, alone, by_columns, in_columns, sealed
 from tests.world import REGIONS, World
 
@@ -28,7 +28,7 @@ EXTRA: dict[str, dict[Any, Any]] = {
 
 def signed(world: World, region: str, payload: bytes) -> bytes:
     """Return the code over these bytes, whatever they are, that a region signed."""
-    if REGIONS[region]["format"] != Format.NATIONAL:
+    if REGIONS[region]["format"] != formats.NATIONAL:
         return sealed(world, region, payload)
     protected = bounded_cbor.dumps({1: -8, 4: b"k1"})
     message = b"".join(

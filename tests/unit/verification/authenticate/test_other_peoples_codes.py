@@ -23,10 +23,11 @@ from onecode_server.model.status import Level, Scope, StatusRecord
 from onecode_server.model.trust_list import Format
 from onecode_server.model.verdict import Authenticity, Reason
 
+from tests import formats
 from tests.world import HOUR, World
 
 KID = "other"
-REGION_OF = {Format.NATIONAL: "000000", Format.JWT: "420000", Format.PASETO: "440000"}
+REGION_OF = {formats.NATIONAL: "000000", formats.JWT: "420000", formats.PASETO: "440000"}
 Make = Callable[..., bytes]
 
 
@@ -37,15 +38,15 @@ async def make(world: World) -> Make:
     for fmt, region in REGION_OF.items():
         seeds[fmt] = secrets.token_bytes(32)
         signer = world.signers[region, KID] = Signer(seeds[fmt])
-        kid = KID.encode().hex() if fmt is Format.NATIONAL else KID
+        kid = KID.encode().hex() if fmt == formats.NATIONAL else KID
         world.entry(region)["keys"].append({"kid": kid, "public_key": signer.public_key.hex()})
     await world.publish_list()
 
     def one(fmt: Format, tree: dict[Any, Any], **headers: Any) -> bytes:
         private = Ed25519PrivateKey.from_private_bytes(seeds[fmt])
-        if fmt is Format.JWT:
+        if fmt == formats.JWT:
             return pyjwt.encode(tree, private, algorithm="EdDSA", headers={"kid": KID, **headers}).encode()
-        if fmt is Format.PASETO:
+        if fmt == formats.PASETO:
             key = pyseto.Key.from_asymmetric_key_params(4, d=private.private_bytes_raw())
             return pyseto.encode(key, bounded_json.dumps(tree), json.dumps({"kid": KID, **headers}).encode())
         key = COSEKey.new(
@@ -60,7 +61,7 @@ async def make(world: World) -> Make:
 
 def longest(make: Make, fmt: Format, tree: dict[Any, Any], pad: Callable[[int], object]) -> bytes:
     """The longest code that ``pad`` fills a claim of."""
-    name = 99 if fmt is Format.NATIONAL else "padding"
+    name = 99 if fmt == formats.NATIONAL else "padding"
     low, high = 0, CODE_BYTES_MAX
     while low < high:
         middle = (low + high + 1) // 2
@@ -99,7 +100,7 @@ async def test_a_code_of_four_kilobytes_is_admitted_whatever_it_is_filled_with(w
 @pytest.mark.parametrize("fmt", CODECS)
 async def test_a_code_of_exactly_the_greatest_length_is_admitted_and_one_byte_more_is_not(world, make, fmt):
     tree = world.tree(REGION_OF[fmt])
-    headers = {"x": "x"} if fmt is not Format.NATIONAL else {}
+    headers = {"x": "x"} if fmt != formats.NATIONAL else {}
     sizes = {}
     for size in range(2000, 3100):
         code = make(fmt, tree | {"p" if headers else 99: "x" * size}, **headers)
@@ -117,10 +118,10 @@ async def test_a_code_of_exactly_the_greatest_length_is_admitted_and_one_byte_mo
 @pytest.mark.parametrize("fmt", CODECS)
 async def test_a_code_with_three_hundred_claims_or_certificates_in_its_header_is_admitted(world, make, fmt):
     tree = world.tree(REGION_OF[fmt])
-    label = (lambda n: 1000 + n) if fmt is Format.NATIONAL else (lambda n: f"k{n}")
+    label = (lambda n: 1000 + n) if fmt == formats.NATIONAL else (lambda n: f"k{n}")
     assert (await world.verify(make(fmt, tree | {label(n): n % 10 for n in range(300)}))).reason is Reason.GREEN
-    certificates = {33: [b"x" * 700, b"y" * 700]} if fmt is Format.NATIONAL else {"x5c": ["M" * 900, "I" * 900]}
-    if fmt is Format.NATIONAL:
+    certificates = {33: [b"x" * 700, b"y" * 700]} if fmt == formats.NATIONAL else {"x5c": ["M" * 900, "I" * 900]}
+    if fmt == formats.NATIONAL:
         protected, payload = cbor2.dumps({1: -8, 4: KID.encode()}), cbor2.dumps(tree)
         signature = world.signers["000000", KID].sign(cbor2.dumps(["Signature1", protected, b"", payload]))
         code = b"NC1:" + base45.encode(cbor2.dumps(cbor2.CBORTag(18, [protected, certificates, payload, signature])))
@@ -151,29 +152,29 @@ ODD = {
 @pytest.mark.parametrize("name", ODD)
 async def test_what_nobody_reads_may_be_any_cbor(world, make, name):
     tree = world.tree("000000") | {9: ODD[name], "more": [ODD[name]]}
-    assert (await world.verify(make(Format.NATIONAL, tree))).reason is Reason.GREEN
+    assert (await world.verify(make(formats.NATIONAL, tree))).reason is Reason.GREEN
 
 
 async def test_a_claim_in_a_tag_without_a_meaning_is_not_guessed(world, make):
     for tag in (6, 2, 32, 256):
         tree = world.tree("000000")
         tree[-65538] = cbor2.CBORTag(tag, tree[-65538])
-        assert (await world.verify(make(Format.NATIONAL, tree))).reason is Reason.CLAIMS_MALFORMED
+        assert (await world.verify(make(formats.NATIONAL, tree))).reason is Reason.CLAIMS_MALFORMED
 
 
 async def test_times_may_have_their_tags_and_claims_be_self_described(world, make):
     tree = world.tree("000000")
     tree |= {label: cbor2.CBORTag(1, tree[label]) for label in (4, 6)} | {-65538: cbor2.CBORTag(55799, "GREEN")}
-    assert (await world.verify(make(Format.NATIONAL, b"\xd9\xd9\xf7" + cbor2.dumps(tree)))).reason is Reason.GREEN
+    assert (await world.verify(make(formats.NATIONAL, b"\xd9\xd9\xf7" + cbor2.dumps(tree)))).reason is Reason.GREEN
 
 
 async def test_claims_may_be_shareable_and_a_reference_is_not_followed(world, make):
     tree = world.tree("000000") | {9: [{}]}
     shared = cbor2.dumps(tree, value_sharing=True)
     assert shared.startswith(b"\xd8\x1c")
-    assert (await world.verify(make(Format.NATIONAL, shared))).reason is Reason.GREEN
+    assert (await world.verify(make(formats.NATIONAL, shared))).reason is Reason.GREEN
     tree[-65538] = cbor2.CBORTag(29, 0)
-    assert (await world.verify(make(Format.NATIONAL, tree))).reason is Reason.CLAIMS_MALFORMED
+    assert (await world.verify(make(formats.NATIONAL, tree))).reason is Reason.CLAIMS_MALFORMED
 
 
 SELF = ["d9d9f7", "da0000d9f7", "db000000000000d9f7"]
@@ -194,14 +195,14 @@ CWT, SIGN1 = ["d83d", "d9003d", "da0000003d", "db000000000000003d"], ["d2", "d81
     ],
 )
 async def test_the_tags_around_a_code_are_read_in_any_spelling(world, make, tags):
-    bare = base45.decode(make(Format.NATIONAL, world.tree("000000")).removeprefix(b"NC1:")).removeprefix(b"\xd2")
+    bare = base45.decode(make(formats.NATIONAL, world.tree("000000")).removeprefix(b"NC1:")).removeprefix(b"\xd2")
     code = b"NC1:" + base45.encode(bytes.fromhex(tags) + bare)
     assert (await world.verify(code)).reason is Reason.GREEN
 
 
 @pytest.mark.parametrize("tags", ["d2d2", "d2d83d", "d83dd83d", "d83dd2d2", "d1", "d862", "d83dd1", "c1", "d2d812"])
 async def test_other_tags_around_a_code_are_refused(world, make, tags):
-    bare = base45.decode(make(Format.NATIONAL, world.tree("000000")).removeprefix(b"NC1:")).removeprefix(b"\xd2")
+    bare = base45.decode(make(formats.NATIONAL, world.tree("000000")).removeprefix(b"NC1:")).removeprefix(b"\xd2")
     code = b"NC1:" + base45.encode(bytes.fromhex(tags) + bare)
     assert (await world.verify(code)).reason is Reason.CODE_MALFORMED
 
@@ -262,7 +263,7 @@ async def test_what_a_scanner_adds_changes_nothing_on_any_path(world, region, ar
 async def test_a_translation_carries_the_digest_of_the_code_itself(world):
     code = world.code("420000")
     made = await world.translate(b"\xef\xbb\xbf]Q1" + code + b"\r\n", "000000")
-    named = source.read(national.read_claims(national.decode(made.code).payload), Format.NATIONAL)
+    named = source.read(national.read_claims(national.decode(made.code).payload), formats.NATIONAL)
     assert named.digest == hashlib.sha256(code).digest()
 
 
@@ -280,7 +281,7 @@ async def test_nothing_but_what_a_scanner_adds_is_an_empty_code(world, scanned):
 
 
 async def test_the_greatest_length_is_that_of_the_code_itself(world, make):
-    code = longest(make, Format.JWT, world.tree("420000"), lambda n: "x" * n)
+    code = longest(make, formats.JWT, world.tree("420000"), lambda n: "x" * n)
     assert (await world.verify(b"\r\n" * 20 + code + b" " * 100)).reason is Reason.GREEN
 
 

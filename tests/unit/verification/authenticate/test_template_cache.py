@@ -23,11 +23,12 @@ from onecode_server.verification.authenticate.template_cache import (
     TemplateCache,
 )
 
+from tests import formats
 from tests.unit.verification.authenticate.rows_and_single import alone, by_columns, in_columns
 from tests.world import World
 
 HOST = "440000"
-FORMATS = [Format.NATIONAL, Format.JWT, Format.PASETO]
+FORMATS = [formats.NATIONAL, formats.JWT, formats.PASETO]
 
 
 def key_of(place: int, fmt: Format) -> IssuerKey:
@@ -35,7 +36,7 @@ def key_of(place: int, fmt: Format) -> IssuerKey:
 
 
 def code_of(fmt: Format, key: IssuerKey, length: int) -> bytes:
-    claims: dict[Any, Any] = {6: 1_700_000_000, 100: "x" * length} if fmt is Format.NATIONAL else {"a": "x" * length}
+    claims: dict[Any, Any] = {6: 1_700_000_000, 100: "x" * length} if fmt == formats.NATIONAL else {"a": "x" * length}
     return CODECS[fmt].mint(claims, key.key_id, lambda _: bytes(64))
 
 
@@ -86,11 +87,11 @@ def test_the_largest_share_makes_room_where_all_are_too_large(fmt: Format) -> No
 
 
 def test_what_is_used_stays_and_what_is_not_gives_way() -> None:
-    cache, key = TemplateCache(), key_of(0, Format.JWT)
-    used = code_of(Format.JWT, key, 10)
+    cache, key = TemplateCache(), key_of(0, formats.JWT)
+    used = code_of(formats.JWT, key, 10)
     cache.learn(used, 0, key)
     for length in range(100, 400):
-        cache.learn(code_of(Format.JWT, key, length), 0, key)
+        cache.learn(code_of(formats.JWT, key, length), 0, key)
         (rows,) = cache.read([used] * ROWS_MIN)
         cache.use(rows.template, (0,), [key])
     assert cache.read([used] * ROWS_MIN)
@@ -218,7 +219,7 @@ async def test_no_key_takes_a_spelling_from_another_regions_key_of_the_same_id(w
 async def test_strangers_spellings_of_key_ids_are_not_kept(world: World) -> None:
     await flood_of_spellings(world)
     cache = world.issuers.of(world.trust.current).templates
-    assert len(cache.spellings(Format.JWT) or ()) == 1
+    assert len(cache.spellings(formats.JWT) or ()) == 1
     check_accounts(cache)
 
 
