@@ -49,8 +49,7 @@ def init(data_dir: Path, *, demo: bool) -> None:
 
 def new_key(data: DataDirectory, region: str, role: Role, fmt: Format) -> dict[str, Any]:
     """Make a signing key, keep its secret in the data directory, and return its trust-list entry."""
-    issued = time.strftime("%Y%m%d", time.gmtime())
-    kid = f"{region}{issued}{role[0].encode().hex()}" if fmt == national.FORMAT else f"{region}-{role}-{fmt}-{issued}"
+    kid = CODECS[fmt].DATA_MODEL.new_key_id(region, role, fmt, time.strftime("%Y%m%d", time.gmtime()))
     signer = Signer(make_secret(data.key_file(region, role, fmt, key_id_bytes(kid, fmt))))
     entry = {"kid": kid, "public_key": signer.public_key.hex()}
     return entry | ({"role": role, "format": fmt} if role is Role.GATEWAY else {})

@@ -16,7 +16,6 @@ from onecode_server.cli.pictures import Pictures
 from onecode_server.codes import claims, opaque
 from onecode_server.codes.codec import CODECS
 from onecode_server.codes.encodings import base64url
-from onecode_server.codes.national import codec as national
 from onecode_server.composition import open_engine
 from onecode_server.crypto.signing import Signer
 from onecode_server.errors import Misconfigured
@@ -94,20 +93,21 @@ def _mint(data: DataDirectory, trust: TrustList, home: Region, level: Level, val
     """Return a function that makes the code of a local identifier; an adopter's are made by the national authority."""
     issuer = trust.regions[NATIONAL] if home.adopts_national else home
     key, signer = _signer(data, issuer)
-    word, where, fmt = issuer.word_for(level), claims.of(issuer), issuer.format
+    word, where, codec = issuer.word_for(level), claims.of(issuer), CODECS[issuer.format]
     if word is None:
         raise Misconfigured(f"region {issuer.code} has no word for {level.name}")
     pseudonym_key = data.read_pseudonym_key()
-    own: dict[Any, Any] = {} if where.issuer is None else {CODECS[fmt].ISSUER: where.issuer}
-    if home.adopts_national:
-        own[national.REGION] = home.code
+    own: dict[Any, Any] = {} if where.issuer is None else {codec.ISSUER: where.issuer}
+    if home.adopts_national and codec.RESIDENCE is not None:
+        own[codec.RESIDENCE] = home.code
 
     def mint(local_id: str) -> bytes:
         issued_at = trust_document.now() // _SECOND_US * _SECOND_US
         # Only the national authority knows pseudonyms.
         subject = pseudonym(pseudonym_key, home.code, local_id) if issuer.code == NATIONAL else local_id
-        tree: dict[Any, Any] = claims.write(where, fmt, subject, word, issued_at, issued_at + valid_s * _SECOND_US)
-        return CODECS[fmt].mint(tree | own, key.key_id, signer.sign)
+        expires_at = issued_at + valid_s * _SECOND_US
+        tree: dict[Any, Any] = claims.write(where, codec.FORMAT, subject, word, issued_at, expires_at)
+        return codec.mint(tree | own, key.key_id, signer.sign)
 
     return mint
 

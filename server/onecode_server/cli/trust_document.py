@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from onecode_server.cli import json_files
-from onecode_server.codes.national import codec as national
+from onecode_server.codes.codec import CODECS
 from onecode_server.codes.times import read_time
 from onecode_server.crypto import open_backend
 from onecode_server.crypto.signing import Signer, public_key_fault, read_secret
@@ -125,7 +125,7 @@ def find_key(document: Document, region: str, kid: str) -> Document:
     entry = find_region(document, region)
     keys = [key for key in keys_of(document, region) if isinstance(key, dict)]
     same = [key for key in keys if key.get("kid") == kid]
-    same = same or [key for key in keys if _is_hex(key, entry) and _shown(key, entry) == _in_small_letters(kid)]
+    same = same or [key for key in keys if _shown(key, entry) == _shown(key | {"kid": kid}, entry)]
     if len(same) == 1:
         return same[0]
     if same:
@@ -140,20 +140,15 @@ def kid_to_write(document: Document, region: str, key: Document) -> str:
 
 
 def _shown(key: Document, region: Document) -> str:
-    kid = key.get("kid")
-    return _in_small_letters(str(kid)) if _is_hex(key, region) else str(kid)
+    """Return a key's id as its format writes it: hex in small letters and without spaces; a faulty id unchanged.
 
-
-def _is_hex(key: Document, region: Document) -> bool:
-    """Tell whether a key's id is hex, as those of national codes are; the format of a gateway key is in its entry."""
-    return bool(key.get("format", region.get("format")) == national.FORMAT)
-
-
-def _in_small_letters(kid: str) -> str:
-    """Return hex in small letters and without spaces; other text unchanged."""
+    The format of a gateway key is in its entry.
+    """
+    kid = str(key.get("kid"))
     try:
-        return bytes.fromhex(kid).hex()
-    except ValueError:
+        model = CODECS[key["format"] if "format" in key else region["format"]].DATA_MODEL
+        return model.key_id_text(model.key_id_bytes(kid))
+    except (KeyError, TypeError, Malformed):  # a TypeError where the format is an object
         return kid
 
 

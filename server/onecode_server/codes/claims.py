@@ -9,7 +9,6 @@ from typing import Any, Final, NamedTuple, ParamSpec, TypeVar
 from onecode_server.codes import claim_values, times
 from onecode_server.codes.codec import CODECS
 from onecode_server.codes.kinds import expected
-from onecode_server.codes.national import codec as national
 from onecode_server.errors import ClaimFault, ClaimMissing, Malformed
 from onecode_server.model.trust_list import ClaimMap, Format, Path, Region
 from onecode_server.rules import validity
@@ -77,7 +76,7 @@ def write(
         (where.expiry or (codec.EXPIRY,), text_of(expires_at, expiry_form)),
     )
     for path, value in places:
-        _put(tree, path, value, has_arrays=fmt != national.FORMAT)
+        _put(tree, path, value, has_arrays=not codec.DATA_MODEL.has_labels)
     return tree
 
 

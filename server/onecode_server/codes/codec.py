@@ -7,6 +7,7 @@ on the encodings, nothing else.
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol
 
+from onecode_server.codes.data_models import DataModel
 from onecode_server.codes.jwt import codec as jwt
 from onecode_server.codes.national import codec as national
 from onecode_server.codes.paseto import codec as paseto
@@ -37,6 +38,19 @@ class Codec(Protocol):
 
     @property
     def TIMES_ARE_TEXT(self) -> bool: ...  # noqa: N802, D102
+
+    @property
+    def ISSUER_IS_REGION(self) -> bool:  # noqa: N802
+        """Whether a code names as its issuer the region that signed it, unless the trust list has another name."""
+        ...
+
+    @property
+    def RESIDENCE(self) -> str | int | None:  # noqa: N802
+        """The claim in which the national authority names an adopter as the bearer's residence; None without one."""
+        ...
+
+    @property
+    def DATA_MODEL(self) -> DataModel: ...  # noqa: N802, D102
 
     def decode(self, code: bytes) -> SignedCode:
         """Return the envelope. Raises Malformed."""

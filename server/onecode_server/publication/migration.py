@@ -12,7 +12,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final, NamedTuple
 
-from onecode_server.codes.national import codec as national
+from onecode_server.codes.codec import CODECS
 from onecode_server.errors import Misconfigured
 from onecode_server.model.region import NATIONAL
 from onecode_server.model.status import Scope, StatusRecord
@@ -43,10 +43,9 @@ def regions_of(trust: TrustList) -> list[str]:
     """Return the regions whose codes may carry binary identifiers. Adopters are not among them: their residents carry
     the national authority's codes, with real pseudonyms. Regions whose entry was skipped are among them: when the entry
     is corrected, their codes are accepted, and their records must be there."""
+    with_bytes = {fmt for fmt, codec in CODECS.items() if codec.DATA_MODEL.has_bytes}
     read = {
-        region.code
-        for region in trust.regions.values()
-        if region.format == national.FORMAT and not region.adopts_national
+        region.code for region in trust.regions.values() if region.format in with_bytes and not region.adopts_national
     }
     return sorted((read | trust.skipped_regions) - {NATIONAL})
 

@@ -9,7 +9,6 @@ from typing import Final, NamedTuple
 
 from onecode_server.codes import claims, source
 from onecode_server.codes.codec import CODECS
-from onecode_server.codes.national import codec as national
 from onecode_server.crypto.signing import Signer
 from onecode_server.errors import PreconditionFailed
 from onecode_server.model.code import Claims, Source
@@ -106,6 +105,7 @@ class Translator:
         self, check: Check, claimed: Claims, target: Region, word: str, window: tuple[int, int], results: CheckResults
     ) -> bytes:
         fmt = target.format
+        codec = CODECS[fmt]
         key = self._gateway_key(fmt, window[0], results)
         named = Source(
             claimed.home,
@@ -116,9 +116,9 @@ class Translator:
         )
         tree = claims.write(claims.of(target), fmt, source.write_subject(claimed.subject, fmt), word, *window)
         tree |= source.write(named, fmt)
-        if fmt == national.FORMAT:
-            tree[national.ISSUER] = NATIONAL
-        return CODECS[fmt].mint(tree, key.key_id, self._signers[key.public_key].sign)
+        if codec.ISSUER_IS_REGION:
+            tree[codec.ISSUER] = NATIONAL
+        return codec.mint(tree, key.key_id, self._signers[key.public_key].sign)
 
     def _gateway_key(self, fmt: Format, issued_at: int, results: CheckResults) -> IssuerKey:
         authority = results.trust.region(NATIONAL)

@@ -10,8 +10,7 @@ from itertools import combinations
 from typing import Any, Final
 
 from onecode_server.codes.codec import CODECS
-from onecode_server.codes.national import codec as national
-from onecode_server.codes.source import TRANSLATION
+from onecode_server.codes.data_models import INDEX_MAX
 from onecode_server.codes.times import LOCAL_FORMS
 from onecode_server.errors import Malformed
 from onecode_server.model.code import CODE_BYTES_MAX
@@ -19,9 +18,6 @@ from onecode_server.model.trust_list import ClaimMap, Format, Path, TimeForm, Ti
 from onecode_server.trust.json_document import expect, expect_members, is_integer, is_text
 
 ISSUER_CHARACTERS_MAX: Final = 256
-INDEX_MAX: Final = 255
-"""The largest index of an array, and the largest sum of the indexes of different arrays. A translation pads its arrays
-with null, and a code of 4 KiB has room for little more."""
 
 _PLACES: Final = ("subject", "level", "issued_at", "expiry")
 _MEMBERS: Final = (*_PLACES, "valid_for_s", "code_age_max_s", "time_format", "utc_offset", "issuer")
@@ -57,19 +53,17 @@ def read(entry: Any, fmt: Format, code: str) -> ClaimMap:
 
 def _path(value: Any, name: str, fmt: Format) -> Path:
     steps = value if isinstance(value, list) else [value]
-    is_cbor = fmt == national.FORMAT
+    codec = CODECS[fmt]
+    model = codec.DATA_MODEL
     fits = 0 < len(steps) <= _PATH_STEPS_MAX and all(
-        (is_text(step) and step) or (_is_label(step) if is_cbor else place > 0 and _is_index(step))
+        (is_text(step) and step) or (is_integer(step) and model.is_integer_step(step, place))
         for place, step in enumerate(steps)
     )
-    kinds = "a name, a CBOR label" if is_cbor else "a name (or, inside of a path, an index of an array up to 255)"
-    expect(fits, f"claim {name} is not {kinds} or a path of 1 to {_PATH_STEPS_MAX} of them")
+    expect(fits, f"claim {name} is not {model.steps} or a path of 1 to {_PATH_STEPS_MAX} of them")
     size = sum(len(step.encode()) for step in steps if isinstance(step, str))
     expect(size < CODE_BYTES_MAX, f"claim {name} has a longer name than any code has room for")
-    codec = CODECS[fmt]
     is_beginning = name == "issued_at" and steps == [codec.NOT_BEFORE]
-    reserved = national.RESERVED if is_cbor else {TRANSLATION}
-    expect(is_beginning or steps[0] not in reserved, f"claim {name} stands where translations keep theirs")
+    expect(is_beginning or steps[0] not in model.reserved, f"claim {name} stands where translations keep theirs")
     taken = steps[0] in (codec.EXPIRY, codec.NOT_BEFORE) and (name != "expiry" or steps != [codec.EXPIRY])
     expect(is_beginning or not taken, f"claim {name} stands where the format has its own expiry or beginning")
     return tuple(steps)
@@ -82,14 +76,14 @@ def _expect_places_apart(paths: Mapping[str, Path], fmt: Format) -> None:
         which = f"{name} and {other_name}"
         expect(shared is not None, f"two claims stand at the same place, or one inside of the other: {which}")
         differ = shared is not None and isinstance(one[shared], int) != isinstance(other[shared], int)
-        clash = fmt != national.FORMAT and differ
+        clash = differ and not CODECS[fmt].DATA_MODEL.has_labels
         expect(not clash, f"the same place would be an object for one claim and an array for another: {which}")
 
 
 def _expect_room(paths: Mapping[str, Path], fmt: Format) -> None:
     """Raise Malformed if the arrays of a translation, padded with null, could exceed the length of a code."""
     last: dict[Path, int] = {}
-    for path in paths.values() if fmt != national.FORMAT else ():
+    for path in () if CODECS[fmt].DATA_MODEL.has_labels else paths.values():
         for at, step in enumerate(path):
             if isinstance(step, int):
                 last[path[:at]] = max(step, last.get(path[:at], 0))
@@ -128,23 +122,14 @@ def _offset(value: Any) -> int:
 
 
 def _issuer(entry: Mapping[str, Any], fmt: Format, code: str) -> str | None:
-    """Return the required issuer of a code, or None. For a national code it is the region's code unless the entry
-    names another."""
+    """Return the required issuer of a code, or None. Where the format has the region's code there, it is that
+    unless the entry names another."""
     if "issuer" not in entry:
-        return code if fmt == national.FORMAT else None
+        return code if CODECS[fmt].ISSUER_IS_REGION else None
     issuer = entry["issuer"]
     fits = issuer is None or (is_text(issuer) and 0 < len(issuer) <= ISSUER_CHARACTERS_MAX)
     expect(fits, f"issuer is neither text of 1 to {ISSUER_CHARACTERS_MAX} characters nor null")
     return None if issuer is None else str(issuer)
-
-
-def _is_label(value: Any) -> bool:
-    """Return whether ``value`` is an integer that CBOR writes without a tag (RFC 8949, section 3.1)."""
-    return is_integer(value) and -(2**64) <= value < 2**64
-
-
-def _is_index(value: Any) -> bool:
-    return is_integer(value) and 0 <= value <= INDEX_MAX
 
 
 def _seconds(entry: Mapping[str, Any], name: str) -> int | None:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import Any, Final, TypeVar
 
-from onecode_server.codes.codec import FORMATS
+from onecode_server.codes.codec import CODECS, FORMATS
 from onecode_server.codes.encodings.bounded_json import KEY_ID_BYTES_MAX
 from onecode_server.codes.national import codec as national
 from onecode_server.codes.times import read_time
@@ -56,21 +56,18 @@ def with_keys(region: Region, kept: Collection[IssuerKey]) -> Region:
 
 
 def key_id_bytes(text: str, fmt: Format) -> bytes:
-    """Return a key id as the codes carry it: hex in the document for national codes, text for the others.
+    """Return a key id as the codes carry it; the document has hex or text, as the format's data model says.
 
     Raises Malformed.
     """
-    try:
-        key_id = bytes.fromhex(text) if fmt == national.FORMAT else text.encode()
-    except ValueError:
-        raise Malformed("kid is not hex" if fmt == national.FORMAT else "kid is not text") from None
+    key_id = CODECS[fmt].DATA_MODEL.key_id_bytes(text)
     expect(0 < len(key_id) <= KEY_ID_BYTES_MAX, "kid is not 1 to 255 bytes")
     return key_id
 
 
 def key_id_text(key_id: bytes, fmt: Format) -> str:
     """Return a key id as the document writes it."""
-    return key_id.hex() if fmt == national.FORMAT else key_id.decode()
+    return CODECS[fmt].DATA_MODEL.key_id_text(key_id)
 
 
 def key_name(region: str, fmt: Format, key_id: bytes) -> str:

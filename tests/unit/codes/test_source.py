@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from onecode_server.codes import source, times
 from onecode_server.codes.codec import CODECS
+from onecode_server.codes.data_models import TRANSLATION
 from onecode_server.codes.national import codec as national
-from onecode_server.codes.source import TRANSLATION
 from onecode_server.errors import ClaimMissing, Malformed
 from onecode_server.model.code import Source
 from onecode_server.model.trust_list import Format
@@ -117,4 +117,4 @@ def test_a_subject_that_is_no_pseudonym_is_refused(value):
 @every_format
 def test_the_place_of_the_source_can_be_no_claim_of_a_region(fmt):
     names = source.write(SOURCE, fmt).keys()
-    assert names <= (national.RESERVED if fmt == formats.NATIONAL else {TRANSLATION})
+    assert names <= CODECS[fmt].DATA_MODEL.reserved

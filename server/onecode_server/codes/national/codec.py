@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, Final
 
+from onecode_server.codes.data_models import Cbor
 from onecode_server.codes.encodings import base45, bounded_cbor
 from onecode_server.errors import AlgorithmNotAllowed, Malformed
 from onecode_server.model.code import SignedCode
@@ -21,6 +22,7 @@ ISSUER: Final = 1
 EXPIRY: Final = 4
 NOT_BEFORE: Final = 5
 TIMES_ARE_TEXT: Final = False
+ISSUER_IS_REGION: Final = True
 ISSUED_AT: Final = 6
 SUBJECT: Final = -65537
 LEVEL: Final = -65538
@@ -30,9 +32,20 @@ SOURCE_DIGEST: Final = -65540
 SOURCE_KEY: Final = -65541
 SOURCE_ISSUED_AT: Final = -65542
 TARGET: Final = -65543
+RESIDENCE: Final = REGION
 
 RESERVED: Final = frozenset({ISSUER, NOT_BEFORE, REGION, SOURCE_DIGEST, SOURCE_KEY, SOURCE_ISSUED_AT, TARGET})
 """Labels that mean the same in every region's national codes, so that no region may map a claim of its own to them."""
+DATA_MODEL: Final = Cbor(
+    source={
+        "region": REGION,
+        "key_id": SOURCE_KEY,
+        "digest": SOURCE_DIGEST,
+        "issued_at": SOURCE_ISSUED_AT,
+        "target": TARGET,
+    },
+    reserved=RESERVED,
+)
 
 CLAIMS: Final = ClaimMap(subject=(SUBJECT,), level=(LEVEL,), issued_at=(ISSUED_AT,), expiry=(EXPIRY,))
 """The places of the claims in codes of the national authority, and so of its adopters."""

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from onecode_server.codes.data_models import JSON
 from onecode_server.codes.encodings import base64url, bounded_json
 from onecode_server.errors import Malformed
 from onecode_server.model.code import SignedCode
@@ -15,6 +16,9 @@ ISSUER: Final = "iss"
 EXPIRY: Final = "exp"
 NOT_BEFORE: Final = "nbf"
 TIMES_ARE_TEXT: Final = True
+ISSUER_IS_REGION: Final = False
+RESIDENCE: Final = None
+DATA_MODEL: Final = JSON
 
 SIGNATURE_BYTES: Final = 64
 

@@ -9,7 +9,6 @@ from typing import Final, NamedTuple
 from onecode_server.codes.claim_values import IDENTIFIER_BYTES_MAX
 from onecode_server.codes.codec import CODECS
 from onecode_server.codes.layouts import Field, Kind, Layout
-from onecode_server.codes.national import codec as national
 from onecode_server.codes.times import MILLISECOND_FORMS
 from onecode_server.model.code import Claims
 from onecode_server.model.region import NATIONAL
@@ -73,13 +72,13 @@ def claim_fields(key: IssuerKey, layout: Layout, trust: TrustList) -> ClaimField
         return None
     if not _is_subject(subject, key) or level.kind not in _LEVELS:
         return None
-    issuer = residence = None
+    codec, issuer, residence = CODECS[key.format], None, None
     if where.issuer is not None:
-        issuer = layout.claims.get((CODECS[key.format].ISSUER,))
+        issuer = layout.claims.get((codec.ISSUER,))
         if issuer is None or issuer.kind is not Kind.TEXT:
             return None
-    if key.region == NATIONAL:
-        residence = layout.claims.get((national.REGION,))
+    if key.region == NATIONAL and codec.RESIDENCE is not None:
+        residence = layout.claims.get((codec.RESIDENCE,))
         if residence is not None and residence.kind is not Kind.TEXT:
             return None
     words = tuple(field for field in (level, issuer, residence) if field is not None)

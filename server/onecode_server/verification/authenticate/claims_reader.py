@@ -4,7 +4,6 @@ from typing import Final
 
 from onecode_server.codes import claim_values, claims, source
 from onecode_server.codes.codec import CODECS
-from onecode_server.codes.national import codec as national
 from onecode_server.errors import (
     ClaimFault,
     ClaimMissing,
@@ -65,9 +64,10 @@ class ClaimsReader:
         _expect_issuer(tree, where.issuer, key.format)
         local = claims.read(tree, where, key.format, carries_pseudonym=key.region == NATIONAL)
         home = region.code
-        if home == NATIONAL and national.REGION in tree:
+        place = CODECS[key.format].RESIDENCE
+        if home == NATIONAL and place is not None and place in tree:
             # The national authority vouches for residents of adopters only: elsewhere the region's own code counts.
-            home = read_residence(tree)
+            home = claims.read_claim("residence", (place,), claim_values.read_region, tree[place])
             residence = trust.region(home)
             if residence is None or not residence.adopts_national:
                 raise ResidenceNotAdopter("residence", "the region of residence does not use the national code")
@@ -84,7 +84,7 @@ class ClaimsReader:
 
     def _translated(self, key: IssuerKey, tree: claims.Tree, trust: TrustList) -> Claims:
         """Read a translation: only a gateway key may assert a source, and the claim map is the target region's."""
-        _expect_issuer(tree, key.region if key.format == national.FORMAT else None, key.format)
+        _expect_issuer(tree, key.region if CODECS[key.format].ISSUER_IS_REGION else None, key.format)
         named = source.read(tree, key.format)
         target = trust.region(named.target)
         if target is None or named.region not in trust.regions:
@@ -108,11 +108,6 @@ class ClaimsReader:
 def finding_of(fault: ClaimFault) -> Finding:
     """Return the finding on a code with a claim fault."""
     return _FINDINGS.get(type(fault), _MALFORMED)
-
-
-def read_residence(tree: claims.Tree) -> str:
-    """Return the region of residence that a code of the national authority names. Raises ClaimFault."""
-    return claims.read_claim("residence", (national.REGION,), claim_values.read_region, tree[national.REGION])
 
 
 def _level_of(word: str, region: Region) -> Level:
