@@ -5,7 +5,7 @@ on the encodings, nothing else.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from onecode_server.codes.data_models import DataModel
 from onecode_server.codes.jwt import codec as jwt
@@ -13,6 +13,21 @@ from onecode_server.codes.national import codec as national
 from onecode_server.codes.paseto import codec as paseto
 from onecode_server.model.code import SignedCode
 from onecode_server.model.trust_list import OPAQUE, Format, Region, TrustList
+
+if TYPE_CHECKING:
+    from onecode_server.codes.layouts import Layouts
+
+
+class Structure(Protocol):
+    """The structure by which codes of a format are recognised."""
+
+    def recognises(self, code: bytes) -> bool:
+        """Tell whether a code has this structure."""
+        ...
+
+    def may_begin(self, prefix: bytes) -> bool:
+        """Tell whether some code of this structure begins with ``prefix``."""
+        ...
 
 
 class Codec(Protocol):
@@ -24,7 +39,12 @@ class Codec(Protocol):
 
     @property
     def PREFIX(self) -> bytes:  # noqa: N802
-        """The prefix of (nearly) all of the format's codes, and of no other format's: see ``codec_of``."""
+        """The prefix of all codes of the format, or of nearly all, and of no other format's."""
+        ...
+
+    @property
+    def STRUCTURE(self) -> Structure | None:  # noqa: N802
+        """The structure of the format's codes, where some have another beginning than PREFIX; else None."""
         ...
 
     @property
@@ -64,6 +84,10 @@ class Codec(Protocol):
         """Return a signed code."""
         ...
 
+    def layouts(self) -> "Layouts | None":
+        """Return the layouts of the format's codes; None where these are read one by one only."""
+        ...
+
 
 CODECS: Final[Mapping[Format, Codec]] = {
     national.FORMAT: national,
@@ -71,6 +95,8 @@ CODECS: Final[Mapping[Format, Codec]] = {
     paseto.FORMAT: paseto,
 }
 """The signed formats. Opaque codes have no signature, and are identified by the prefixes of the trust list."""
+STRUCTURES: Final = [(codec, codec.STRUCTURE) for codec in CODECS.values() if codec.STRUCTURE is not None]
+"""The formats with codes that a prefix does not identify."""
 FORMATS: Final = (*CODECS, OPAQUE)
 """The names of all formats."""
 
@@ -78,13 +104,13 @@ FORMATS: Final = (*CODECS, OPAQUE)
 def codec_of(code: bytes) -> Codec | None:
     """Return the codec of the signed format of ``code``, or None.
 
-    National codes and PASETOs have a prefix; a JWT is identified by its structure. The opaque codes of regions are
+    A code without any format's prefix is identified by its structure, as some JWTs are. The opaque codes of regions are
     considered only after these, since no random token has the complete structure of a JWT.
     """
     for codec in CODECS.values():
         if code.startswith(codec.PREFIX):
             return codec
-    return jwt if jwt.is_jwt(code) else None
+    return next((codec for codec, structure in STRUCTURES if structure.recognises(code)), None)
 
 
 def opaque_home(code: bytes, trust: TrustList) -> Region | None:

@@ -116,7 +116,7 @@ class Layout(Protocol):
 
 
 class Layouts(Protocol):
-    """The functions of the module of a format's layouts."""
+    """The members of the module of a format's layouts."""
 
     def shape(self, code: bytes) -> Shape | None:
         """Return the shape of a code that starts with the format's prefix, None where it cannot be a code."""
@@ -141,9 +141,10 @@ class Layouts(Protocol):
         """
         ...
 
-    def key_id_field(self, code: bytes) -> bytes | None:
-        """Return the encoded part of a code that contains the key id, as a row has it at ``Layout.key_id``; None where
-        the row has the key id itself."""
+    @property
+    def key_id_field(self) -> Callable[[bytes], bytes] | None:
+        """The function that returns the encoded part of a code that contains the key id, as a row has it at
+        ``Layout.key_id``; None where the row has the key id itself."""
         ...
 
 

@@ -5,7 +5,7 @@ There is no content to decode and no signature: a code is authentic where the st
 
 from typing import Final
 
-from onecode_server.codes.jwt import codec as jwt
+from onecode_server.codes.codec import STRUCTURES
 from onecode_server.errors import Malformed
 
 TOKEN_CHARACTERS_MIN: Final = 22
@@ -25,8 +25,9 @@ def prefix_fault(prefix: str) -> str | None:
     A region that has such a prefix already is read as before: a code without the complete structure of a JWT is never
     taken for one.
     """
-    if prefix and prefix.isascii() and jwt.may_begin(prefix.encode()):
-        return "could begin a JWT too"
+    for codec, structure in STRUCTURES if prefix and prefix.isascii() else ():
+        if structure.may_begin(prefix.encode()):
+            return f"could begin a {codec.FORMAT.upper()} too"
     return None
 
 

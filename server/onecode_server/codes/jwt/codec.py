@@ -1,17 +1,21 @@
 """JWT codes: a JWS in compact form (RFC 7515, RFC 7519), ``alg`` EdDSA (RFC 8037) or Ed25519 (RFC 9864)."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from onecode_server.codes.data_models import JSON
 from onecode_server.codes.encodings import base64url, bounded_json
+from onecode_server.codes.jwt import structure
 from onecode_server.errors import AlgorithmNotAllowed, Malformed
-from onecode_server.model.code import CODE_BYTES_MAX, SignedCode
+from onecode_server.model.code import SignedCode
 from onecode_server.model.trust_list import Format
 
+if TYPE_CHECKING:
+    from onecode_server.codes.layouts import Layouts
+
 FORMAT: Final = Format("jwt")
-PREFIX: Final = b"eyJ"
-"""Base64url of ``{"``, with which nearly every JOSE header starts; ``is_jwt`` recognizes the others."""
+PREFIX: Final = structure.PREFIX
+STRUCTURE: Final = structure
 
 ISSUER: Final = "iss"
 EXPIRY: Final = "exp"
@@ -23,49 +27,6 @@ DATA_MODEL: Final = JSON
 
 _ALGORITHMS: Final = ("EdDSA", "Ed25519")
 SIGNATURE_BYTES: Final = 64
-_SPACE: Final = b" \t\n\r"  # RFC 8259, section 2
-_BEGINNINGS: Final = (b"I", b"C", b"D", b"e")
-"""The first characters of base64url of white space (a space; a tab or line feed; a carriage return) or ``{``."""
-
-
-def is_jwt(code: bytes) -> bool:
-    """Tell whether a code has the structure of a JWT: three parts, the first a JOSE header (RFC 7515, section 7.1),
-    which is a JSON object.
-
-    The header's text may begin with white space, and with any name in any spelling.
-    """
-    if code.startswith(PREFIX):
-        return True
-    if not code.startswith(_BEGINNINGS) or code.count(b".") != 2 or len(code) > CODE_BYTES_MAX:
-        return False
-    try:
-        bounded_json.loads(base64url.decode(code[: code.find(b".")]))
-    except Malformed:
-        return False
-    return True
-
-
-def may_begin(prefix: bytes) -> bool:
-    """Tell whether the text of some JWT, which starts with a JOSE header in base64url, begins with ``prefix``."""
-    header, dot, _ = prefix.partition(b".")
-    if dot:  # the whole header is known
-        return is_jwt(header + b"..")
-    number = 0
-    for character in header:
-        if character not in base64url.ALPHABET:
-            return False
-        number = number << 6 | base64url.ALPHABET.index(character)
-    size, bits = divmod(6 * len(header), 8)
-    expected = _SPACE + b"{"
-    for byte in (number >> bits).to_bytes(size):
-        if byte not in expected:
-            return False
-        if byte == ord("{"):
-            expected = _SPACE + b'"}'
-        elif byte not in _SPACE:
-            return True
-    # Only the first bits of the next byte are known.
-    return any(byte >> 8 - bits == number & (1 << bits) - 1 for byte in expected)
 
 
 def decode(code: bytes) -> SignedCode:
@@ -100,3 +61,10 @@ def mint(claims: Mapping[Any, Any], key_id: bytes, sign: Callable[[bytes], bytes
     header = bounded_json.dumps({"alg": _ALGORITHMS[0], "kid": key_id.decode(), "typ": "JWT"})
     message = base64url.encode(header) + b"." + base64url.encode(bounded_json.dumps(claims))
     return message + b"." + base64url.encode(sign(message))
+
+
+def layouts() -> "Layouts":
+    """Return the module of the layouts, which needs NumPy: a process that checks no codes does not import it."""
+    from onecode_server.codes.jwt import layout  # noqa: PLC0415
+
+    return layout

@@ -7,7 +7,7 @@ The labels below -65,536 are for private use (RFC 8392, section 9.1.1).
 
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from onecode_server.codes.data_models import Cbor
 from onecode_server.codes.encodings import base45, bounded_cbor
@@ -15,8 +15,12 @@ from onecode_server.errors import AlgorithmNotAllowed, Malformed
 from onecode_server.model.code import SignedCode
 from onecode_server.model.trust_list import ClaimMap, Format
 
+if TYPE_CHECKING:
+    from onecode_server.codes.layouts import Layouts
+
 FORMAT: Final = Format("national")
 PREFIX: Final = b"NC1:"
+STRUCTURE: Final = None
 
 ISSUER: Final = 1
 EXPIRY: Final = 4
@@ -89,6 +93,13 @@ def mint(claims: Mapping[Any, Any], key_id: bytes, sign: Callable[[bytes], bytes
     payload = bounded_cbor.dumps(dict(claims))
     signature = sign(_to_be_signed(protected, payload))
     return PREFIX + base45.encode(_SIGN1_HEAD + bounded_cbor.dumps([protected, {}, payload, signature]))
+
+
+def layouts() -> "Layouts":
+    """Return the module of the layouts, which needs NumPy: a process that checks no codes does not import it."""
+    from onecode_server.codes.national import layout  # noqa: PLC0415
+
+    return layout
 
 
 def _sign1(data: bytes) -> tuple[bytes, Any, bytes, bytes]:

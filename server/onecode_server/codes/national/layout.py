@@ -22,6 +22,9 @@ _TIME_BYTES: Final = 4
 """The size of a number that is a time in seconds: up to the year 2106. Numbers of another size are left to
 ``claims``."""
 
+key_id_field: Final = None
+"""A row has the key id itself: see ``codes.layouts.Layouts``."""
+
 
 def shape(code: bytes) -> Shape:
     """Return the shape of a national code: its length."""
@@ -42,10 +45,6 @@ def decode_one(code: bytes) -> bytes:
 def learn(code: bytes) -> "NationalLayout":
     """Return the layout of a code. Raises Malformed where it is no national code, ValueError where it has no layout."""
     return NationalLayout(code)
-
-
-def key_id_field(code: bytes) -> None:
-    """Return None: a row has the key id itself."""
 
 
 class NationalLayout:

@@ -1,7 +1,7 @@
 """PASETO v4.public codes (PASETO specification, version 4) with a JSON footer that holds ``kid``."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from onecode_server.codes.data_models import JSON
 from onecode_server.codes.encodings import base64url, bounded_json
@@ -9,8 +9,12 @@ from onecode_server.errors import Malformed
 from onecode_server.model.code import SignedCode
 from onecode_server.model.trust_list import Format
 
+if TYPE_CHECKING:
+    from onecode_server.codes.layouts import Layouts
+
 FORMAT: Final = Format("paseto")
 PREFIX: Final = b"v4.public."
+STRUCTURE: Final = None
 
 ISSUER: Final = "iss"
 EXPIRY: Final = "exp"
@@ -53,6 +57,13 @@ def mint(claims: Mapping[Any, Any], key_id: bytes, sign: Callable[[bytes], bytes
     payload, footer = bounded_json.dumps(claims), bounded_json.dumps({"kid": key_id.decode()})
     signature = sign(pre_authentication_encoding(PREFIX, payload, footer, b""))
     return PREFIX + base64url.encode(payload + signature) + b"." + base64url.encode(footer)
+
+
+def layouts() -> "Layouts":
+    """Return the module of the layouts, which needs NumPy: a process that checks no codes does not import it."""
+    from onecode_server.codes.paseto import layout  # noqa: PLC0415
+
+    return layout
 
 
 def pre_authentication_encoding(*pieces: bytes) -> bytes:

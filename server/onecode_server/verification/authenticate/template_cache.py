@@ -12,13 +12,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from onecode_server.codes.codec import CODECS
-from onecode_server.codes.jwt import codec as jwt
-from onecode_server.codes.jwt import layout as jwt_layout
 from onecode_server.codes.layouts import Bytes, Layouts, Shape
-from onecode_server.codes.national import codec as national
-from onecode_server.codes.national import layout as national_layout
-from onecode_server.codes.paseto import codec as paseto
-from onecode_server.codes.paseto import layout as paseto_layout
 from onecode_server.errors import Malformed
 from onecode_server.model.trust_list import Format, IssuerKey
 from onecode_server.verification.authenticate.template import Template
@@ -39,12 +33,13 @@ TOUCH_READS: Final = 16
 nothing."""
 
 LAYOUTS: Final[Mapping[Format, Layouts]] = {
-    national.FORMAT: national_layout,
-    jwt.FORMAT: jwt_layout,
-    paseto.FORMAT: paseto_layout,
+    fmt: layouts for fmt, codec in CODECS.items() if (layouts := codec.layouts()) is not None
 }
-_PREFIXES: Final = (*((CODECS[fmt].PREFIX, fmt) for fmt in (national.FORMAT, paseto.FORMAT)), (b"", jwt.FORMAT))
-"""The prefix of each signed format, in the order in which they are tested. A JWT is recognised by its structure."""
+_PREFIXES: Final = sorted(
+    ((codec.PREFIX if codec.STRUCTURE is None else b"", fmt) for fmt, codec in CODECS.items() if fmt in LAYOUTS),
+    key=lambda one: not one[0],
+)
+"""The prefix of each format, in the order in which they are tested: formats with codes of other beginnings are last."""
 _SINGLE: Final = [
     (CODECS[fmt].PREFIX, fmt, layouts.shape, layouts.decode_one)
     for fmt, layouts in LAYOUTS.items()
@@ -84,7 +79,9 @@ class TemplateCache:
         self._bytes_max = bytes_max
         self._shares: dict[int, _Share] = {}
         self._by_shape: dict[Format, dict[Shape, list[Template]]] = {fmt: {} for fmt in LAYOUTS}
-        self._spellings: dict[Format, dict[bytes, bytes]] = {jwt.FORMAT: {}, paseto.FORMAT: {}}
+        self._spellings: dict[Format, dict[bytes, bytes]] = {
+            fmt: {} for fmt, layouts in LAYOUTS.items() if layouts.key_id_field is not None
+        }
         self._spellers: Counter[tuple[Format, bytes]] = Counter()  # how many shares have an encoded key id
 
     @property
@@ -128,11 +125,11 @@ class TemplateCache:
         for prefix, fmt in _PREFIXES:
             by_shape, layouts = self._by_shape[fmt], LAYOUTS[fmt]
             shape_of, others = layouts.shape, []
-            places_of: dict[Shape | None, list[int]] = {}
+            places_of: dict[Shape, list[int]] = {}
             for place in left:
                 code = codes[place]
-                if code.startswith(prefix):
-                    places_of.setdefault(shape_of(code), []).append(place)
+                if code.startswith(prefix) and (shape := shape_of(code)) is not None:
+                    places_of.setdefault(shape, []).append(place)
                 else:
                     others.append(place)
             left = others
@@ -163,15 +160,14 @@ class TemplateCache:
 
         A single code (``is_single``) of a format whose single codes are not read by templates teaches nothing.
         """
-        layouts = LAYOUTS[key.format]
-        if is_single and layouts.decode_one is None:
+        layouts = LAYOUTS.get(key.format)
+        if layouts is None or (is_single and layouts.decode_one is None):
             return
         shape = layouts.shape(code)
         if shape is None:
             return
-        field = layouts.key_id_field(code)
-        if field is not None:
-            self._spell(field, place, key)
+        if layouts.key_id_field is not None:
+            self._spell(layouts.key_id_field(code), place, key)
         share = self._share(place, key)
         if share.misses >= MISSES_MAX and share.misses % MISSES_MAX:
             share.misses += 1
