@@ -110,7 +110,10 @@ def codec_of(code: bytes) -> Codec | None:
     for codec in CODECS.values():
         if code.startswith(codec.PREFIX):
             return codec
-    return next((codec for codec, structure in STRUCTURES if structure.recognises(code)), None)
+    for codec, structure in STRUCTURES:
+        if structure.recognises(code):
+            return codec
+    return None
 
 
 def opaque_home(code: bytes, trust: TrustList) -> Region | None:

@@ -125,14 +125,14 @@ class TemplateCache:
         for prefix, fmt in _PREFIXES:
             by_shape, layouts = self._by_shape[fmt], LAYOUTS[fmt]
             shape_of, others = layouts.shape, []
-            places_of: dict[Shape, list[int]] = {}
+            places_of: dict[Shape | None, list[int]] = {}
             for place in left:
                 code = codes[place]
-                if code.startswith(prefix) and (shape := shape_of(code)) is not None:
-                    places_of.setdefault(shape, []).append(place)
+                if code.startswith(prefix):
+                    places_of.setdefault(shape_of(code), []).append(place)
                 else:
                     others.append(place)
-            left = others
+            left = others + places_of.pop(None, [])
             for shape, places in places_of.items():
                 if shape not in by_shape:
                     continue
