@@ -1,7 +1,7 @@
-"""The registry of the signed formats of codes. Codecs do no I/O: they turn bytes into a signed code. One file a format.
+"""The registry of the signed formats of codes. Codecs do no I/O: they turn bytes into a signed code.
 
-To add a format, write a module with the members of ``Codec``, and add it to ``CODECS``. Formats depend on the model and
-on the encodings, nothing else.
+To add a format, write a package with a module that has the members of ``Codec``, import that module here and enter it
+in ``CODECS``. Formats depend on the model, the data models and the encodings, nothing else.
 """
 
 from collections.abc import Callable, Mapping

@@ -1,7 +1,7 @@
 """The migration of a store from earlier layouts: binary subjects become identifiers, and live reports of exceptions get
 tables of their own.
 
-Codes of regions with the format ``national``, other than the national authority's, may carry a subject of 16 bytes.
+Codes of regions whose claims can be bytes, other than the national authority's, may carry a subject of 16 bytes.
 Earlier versions took it for a pseudonym and stored records under it. Today it is an identifier, whose text is
 lower-case hex, and has another pseudonym. So the records of such a subject are copied to that pseudonym. They also stay
 in their old place, since they may have been published under a real pseudonym: 16 bytes do not tell which.

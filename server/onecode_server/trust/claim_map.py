@@ -122,8 +122,8 @@ def _offset(value: Any) -> int:
 
 
 def _issuer(entry: Mapping[str, Any], fmt: Format, code: str) -> str | None:
-    """Return the required issuer of a code, or None. Where the format has the region's code there, it is that
-    unless the entry names another."""
+    """Return the required issuer of a code, or None. Where the format's codes name their region there, it is that
+    region's code unless the entry names another."""
     if "issuer" not in entry:
         return code if CODECS[fmt].ISSUER_IS_REGION else None
     issuer = entry["issuer"]

@@ -97,6 +97,12 @@ def test_what_is_used_stays_and_what_is_not_gives_way() -> None:
     assert cache.read([used] * ROWS_MIN)
 
 
+def test_codes_of_a_format_without_layouts_teach_nothing() -> None:
+    cache = TemplateCache()
+    cache.learn(b"TOY1:00", 0, key_of(0, Format("toy")))
+    assert (cache.size_bytes, cache.public_keys) == (0, [])
+
+
 @pytest.mark.parametrize("fmt", FORMATS)
 def test_keys_that_write_alike_share_a_template(fmt: Format) -> None:
     cache = TemplateCache()
