@@ -38,7 +38,7 @@ def read(entry: Any, key_fault: Callable[[bytes], str | None], skipped: list[Ski
     if adopts:
         expect(code != NATIONAL, "the national authority cannot adopt its own code")
         expect(not entry.keys() & {"claims", "levels", "prefix", "keys"}, "an adopter has no code of its own")
-        expect(entry.get("format", "national") == "national", "an adopter's format is national")
+        expect(entry.get("format", national.FORMAT) == national.FORMAT, "an adopter's format is national")
         return Region(code, name, national.FORMAT, adopts_national=True)
     fmt = _format(entry.get("format"))
     if fmt == OPAQUE:
