@@ -34,7 +34,7 @@ REPORT_S: Final = 1.0
 SILENT_S: Final = 10.0
 """A server of one process whose event loop has had no turn for this time is reported as not serving. It has no
 supervisor that would replace it, so only the metrics server can show it. A turn takes milliseconds."""
-NEWS_MAX: Final = 128
+COUNTS_MAX: Final = 128
 """Metrics in one ``counted`` message: a histogram has some 300 bytes, and a supervisor's line 64 KiB."""
 
 _log = logging.getLogger(__name__)
@@ -57,8 +57,8 @@ async def serve(settings: Settings, announce: Callable[[str], None]) -> None:
 
             def report() -> dict[str, Any]:
                 silent_s = time.monotonic() - turned_s
-                told = engine.report()
-                return {**told, "serving": told["serving"] and silent_s < SILENT_S, "silent_s": round(silent_s, 1)}
+                state = engine.report()
+                return {**state, "serving": state["serving"] and silent_s < SILENT_S, "silent_s": round(silent_s, 1)}
 
             turning = _keep(every(REPORT_S, turn))
             page = MetricsServer(metrics.page, report)
@@ -82,7 +82,7 @@ class Line(Protocol):
     def is_free(self) -> bool:
         """Whether earlier messages have been read."""
 
-    def tell(self, message: dict[str, Any]) -> None:
+    def send(self, message: dict[str, Any]) -> None:
         """Send a message, regardless of how many wait."""
 
 
@@ -93,24 +93,24 @@ async def serve_in_slot(settings: Settings, stop: asyncio.Event, line: Line) -> 
     """
     async with open_with(settings, metrics := Metrics()) as engine:
 
-        def tell_counted() -> None:
-            news = metrics.news()
-            for start in range(0, len(news), NEWS_MAX):
-                line.tell({"counted": news[start : start + NEWS_MAX]})
+        def flush_counts() -> None:
+            counts = metrics.flush()
+            for start in range(0, len(counts), COUNTS_MAX):
+                line.send({"counted": counts[start : start + COUNTS_MAX]})
 
         async def report() -> None:
             if line.is_free:  # else the next report replaces this one, and the counts accumulate
-                line.tell({"report": engine.report()})
-                tell_counted()
+                line.send({"report": engine.report()})
+                flush_counts()
 
         reporter = _keep(every(REPORT_S, report))
         try:
             await _serve(
-                engine, metrics, settings, stop, lambda _: line.tell({"serves": True, "report": engine.report()})
+                engine, metrics, settings, stop, lambda _: line.send({"serves": True, "report": engine.report()})
             )
         finally:
             reporter.cancel()
-            tell_counted()
+            flush_counts()
     _log.info("ended")
 
 
@@ -132,7 +132,7 @@ async def _serve(
         _keep(every(trust_source.POLL_S, engine.trust.refresh)),
         _keep(every(change_feed.FOLLOW_S, engine.change_feed.catch_up)),
         _keep(watch_lag(metrics.loop_lag.observe)),
-        _keep(every(write_probe.PROBE_S, engine.write_probe.look)),
+        _keep(every(write_probe.PROBE_S, engine.write_probe.probe)),
         _keep(every(admission.SWEEP_S, listener.sweep)),
     )
     try:

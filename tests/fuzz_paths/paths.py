@@ -64,7 +64,7 @@ def faults(world: World) -> tuple[float, float]:
 
 def read_list(world: World) -> TrustList:
     """Return the list that stands in the world's file, its keys made ready, without putting it in force."""
-    found = world.trust._believe(world.file.read_bytes())
+    found = world.trust._verify(world.file.read_bytes())
     world.backend.prepare(found.public_keys)
     return found
 

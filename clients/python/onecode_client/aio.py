@@ -27,8 +27,8 @@ else:
 class _Caller(Caller):
     """A waiting task."""
 
-    __slots__ = ("told",)
-    told: asyncio.Future[pb.VerifyResponse]
+    __slots__ = ("result",)
+    result: asyncio.Future[pb.VerifyResponse]
 
 
 class AsyncOnecodeClient(AsyncConnection[_Stub]):
@@ -68,11 +68,11 @@ class AsyncOnecodeClient(AsyncConnection[_Stub]):
         if batch is not None and batch.callers == [caller]:
             return await self._verify_alone(batch, patience_s)
         loop = asyncio.get_running_loop()
-        caller.told = loop.create_future()
+        caller.result = loop.create_future()
         self._send(batch)
         timer = loop.call_later(max(0.0, patience_s), self._give_up, caller)
         try:
-            return await caller.told
+            return await caller.result
         except asyncio.CancelledError:
             self._leave(caller)
             raise
@@ -104,7 +104,7 @@ class AsyncOnecodeClient(AsyncConnection[_Stub]):
         """Close the connections. Callers that still wait for an answer get ServerError (CANCELLED, CLIENT_CLOSED)."""
         self._is_closed = True
         for caller in self._gathering.close():
-            _tell(caller, fault=closed())
+            _complete(caller, fault=closed())
         calls = list(self._calls.values())
         for call in calls:
             call.cancel()
@@ -132,16 +132,16 @@ class AsyncOnecodeClient(AsyncConnection[_Stub]):
                 response = await self._answered(lambda stub: stub.BatchVerify, batch.request(), batch.timeout_s())
                 answers = batch.answers(response)
             for caller, answer in zip(batch.callers, answers, strict=True):
-                _tell(caller, answer=answer)
+                _complete(caller, answer=answer)
         except Exception as fault:
-            _tell_all(batch, fault)
+            _fail_all(batch, fault)
         # Callers that have their answer ask again in this turn of the loop, so that the next batch includes them.
         await asyncio.sleep(0)
 
     def _carried(self, batch: Batch[_Caller], call: asyncio.Task[None]) -> None:
         del self._calls[batch]
         if call.cancelled():  # by close(), maybe before it began
-            _tell_all(batch, closed())
+            _fail_all(batch, closed())
         self._end(batch)
 
     def _end(self, batch: Batch[_Caller]) -> None:
@@ -149,8 +149,8 @@ class AsyncOnecodeClient(AsyncConnection[_Stub]):
         self._send(self._gathering.take())
 
     def _give_up(self, caller: _Caller) -> None:
-        if not caller.told.done():
-            _tell(caller, fault=overdue())
+        if not caller.result.done():
+            _complete(caller, fault=overdue())
             self._leave(caller)
 
     def _leave(self, caller: _Caller) -> None:
@@ -164,16 +164,16 @@ def _connect(server: str) -> tuple[grpc.aio.Channel, _Stub]:
     return channel, pb_grpc.RecognitionServiceStub(channel)
 
 
-def _tell(caller: _Caller, answer: pb.VerifyResponse | None = None, fault: Exception | None = None) -> None:
-    if caller.told.done():  # it waits no longer
+def _complete(caller: _Caller, answer: pb.VerifyResponse | None = None, fault: Exception | None = None) -> None:
+    if caller.result.done():  # it waits no longer
         return
     if answer is not None:
-        caller.told.set_result(answer)
+        caller.result.set_result(answer)
     else:
-        caller.told.set_exception(fault or closed())
-        caller.told.exception()  # a caller cancelled at this moment never retrieves it, which is harmless
+        caller.result.set_exception(fault or closed())
+        caller.result.exception()  # a caller cancelled at this moment never retrieves it, which is harmless
 
 
-def _tell_all(batch: Batch[_Caller], fault: Exception) -> None:
+def _fail_all(batch: Batch[_Caller], fault: Exception) -> None:
     for caller in batch.callers:
-        _tell(caller, fault=copy(fault))  # a copy for each, since raising an exception changes it
+        _complete(caller, fault=copy(fault))  # a copy for each, since raising an exception changes it

@@ -12,7 +12,7 @@ from onecode_client.batches import BATCH_BYTES_MAX
 from onecode_client.errors import closed
 from onecode_client.loopback import UNPROXIED, is_local
 
-MENDED_BY_TIME: Final = ("UNAVAILABLE", "RESOURCE_EXHAUSTED", "CANCELLED")
+TRANSIENT: Final = ("UNAVAILABLE", "RESOURCE_EXHAUSTED", "CANCELLED")
 """The statuses of a server that was killed, drains, is not there yet or has as many calls as it accepts. gRPC uses
 CANCELLED for a call that came as the server began to drain and that it did not start; a call that its own caller
 cancels is not repeated."""
@@ -48,7 +48,7 @@ _SERVICE_CONFIG: Final = json.dumps(
                     "initialBackoff": "0.1s",
                     "maxBackoff": "2s",
                     "backoffMultiplier": 2,
-                    "retryableStatusCodes": list(MENDED_BY_TIME),
+                    "retryableStatusCodes": list(TRANSIENT),
                 },
             }
         ],

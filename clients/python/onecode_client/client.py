@@ -26,14 +26,14 @@ _Line = Line[grpc.Channel, pb_grpc.RecognitionServiceStub]
 class _Caller(Caller):
     """A waiting thread. A lock that is released once costs less than an Event, which is implemented in Python."""
 
-    __slots__ = ("answer", "fault", "told")
+    __slots__ = ("answer", "done", "fault")
 
     def __init__(self, code: bytes, host_region: str, deadline_s: float) -> None:
         super().__init__(code, host_region, deadline_s)
         self.answer: pb.VerifyResponse | None = None
         self.fault: Exception | None = None
-        self.told = threading.Lock()
-        self.told.acquire()
+        self.done = threading.Lock()
+        self.done.acquire()
 
 
 class OnecodeClient:
@@ -78,7 +78,7 @@ class OnecodeClient:
             return self._verify_alone(batch, patience_s)
         self._send(batch)
         try:
-            if not caller.told.acquire(timeout=max(0.0, min(patience_s, threading.TIMEOUT_MAX))):
+            if not caller.done.acquire(timeout=max(0.0, min(patience_s, threading.TIMEOUT_MAX))):
                 raise overdue()
         finally:
             if caller.answer is None and caller.fault is None:
@@ -111,7 +111,7 @@ class OnecodeClient:
             self._is_closed = True
             left = self._gathering.close()
         for caller in left:
-            _tell(caller, fault=closed())
+            _complete(caller, fault=closed())
         for channel in self._pool.close():
             channel.close()  # ends the calls in flight, which pass this on to their callers
 
@@ -160,7 +160,7 @@ class OnecodeClient:
                     raise
                 call.add_done_callback(partial(self._ended, batch, line))
             except Exception as fault:  # closed meanwhile, or a host region that is no text
-                _tell_all(batch, closed() if self._is_closed else fault)
+                _fail_all(batch, closed() if self._is_closed else fault)
                 with self._lock:
                     self._gathering.end(batch)
             with self._lock:
@@ -176,11 +176,11 @@ class OnecodeClient:
         self._pool.give_back(line)
         try:
             for caller, answer in zip(batch.callers, batch.answers(call.result()), strict=True):
-                _tell(caller, answer=answer)
+                _complete(caller, answer=answer)
         except grpc.RpcError as fault:
-            _tell_all(batch, closed() if self._is_closed else server_error(fault))
+            _fail_all(batch, closed() if self._is_closed else server_error(fault))
         except Exception as fault:  # a call that close() cancelled, or an answer that does not fit
-            _tell_all(batch, closed() if self._is_closed else fault)
+            _fail_all(batch, closed() if self._is_closed else fault)
         self._end(batch)
 
     def _end(self, batch: Batch[_Caller]) -> None:
@@ -195,11 +195,11 @@ def _connect(server: str) -> tuple[grpc.Channel, pb_grpc.RecognitionServiceStub]
     return channel, pb_grpc.RecognitionServiceStub(channel)
 
 
-def _tell(caller: _Caller, answer: pb.VerifyResponse | None = None, fault: Exception | None = None) -> None:
+def _complete(caller: _Caller, answer: pb.VerifyResponse | None = None, fault: Exception | None = None) -> None:
     caller.answer, caller.fault = answer, fault
-    caller.told.release()
+    caller.done.release()
 
 
-def _tell_all(batch: Batch[_Caller], fault: Exception) -> None:
+def _fail_all(batch: Batch[_Caller], fault: Exception) -> None:
     for caller in batch.callers:
-        _tell(caller, fault=copy(fault))  # a copy for each, since raising an exception changes it
+        _complete(caller, fault=copy(fault))  # a copy for each, since raising an exception changes it

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from onecode.v1 import status_pb2 as pb
-from onecode_client.channels import MENDED_BY_TIME
+from onecode_client.channels import TRANSIENT
 from onecode_client.errors import ServerError
 
 WINDOW_RECORDS: Final = 5000
@@ -134,7 +134,7 @@ class Patience:
         now_s = time.monotonic()
         is_first = self._since_s is None
         since_s = self._since_s = now_s if self._since_s is None else self._since_s
-        if fault.code not in MENDED_BY_TIME or now_s - since_s >= self._patience_s:
+        if fault.code not in TRANSIENT or now_s - since_s >= self._patience_s:
             raise fault
         if is_first and self._interrupted is not None:
             self._interrupted(fault)

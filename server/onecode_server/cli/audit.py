@@ -56,8 +56,8 @@ def show(data_dir: Path, *, as_json: bool) -> None:
 
 def _details(entry: AuditEntry) -> str:
     """Return the details of an entry, a member a line; ``--json`` also has the empty members."""
-    said = {name: value for name, value in entry.details.items() if value is not None}
-    return "\n".join(f"{name}: {json.dumps(value, ensure_ascii=False)}" for name, value in said.items())
+    details = {name: value for name, value in entry.details.items() if value is not None}
+    return "\n".join(f"{name}: {json.dumps(value, ensure_ascii=False)}" for name, value in details.items())
 
 
 async def _verify(data_dir: Path, expect: str | None) -> tuple[int, bytes, bool]:

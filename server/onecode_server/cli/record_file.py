@@ -53,7 +53,7 @@ def read(file: Path) -> Iterator[tuple[int, Named]]:
         try:
             yield number, _record(members)
         except (Malformed, ValueError, KeyError, TypeError) as fault:
-            raise Misconfigured(f"{file}, line {number}: not a StatusRecord ({_why(fault)})") from None
+            raise Misconfigured(f"{file}, line {number}: not a StatusRecord ({_describe(fault)})") from None
 
 
 def _lines(file: Path) -> Iterator[tuple[int, Any]]:
@@ -101,5 +101,5 @@ def _subject(members: dict[str, Any]) -> SubjectName:
     raise ValueError("subject is not one of pseudonym, local and code")
 
 
-def _why(fault: Exception) -> str:
+def _describe(fault: Exception) -> str:
     return f"{fault.args[0]} is missing or unknown" if isinstance(fault, KeyError) else str(fault)

@@ -44,7 +44,7 @@ def try_on(trust: TrustList, code: str, file: Path, public_key: str | None = Non
         click.echo(f"sample {number}")
         for line in lines_of(inspection):
             click.echo(line)
-        if why := _unfit(inspection, region, now):
+        if why := _fault_of(inspection, region, now):
             mistakes.append(f"sample {number} does not fit: {why}")
     if mistakes:
         raise Misconfigured(*mistakes, f"{len(mistakes):,} of {len(samples):,} samples do not fit: nothing was signed")
@@ -58,18 +58,18 @@ async def _inspect(trust: TrustList, sample_of: Sample, samples: list[bytes], no
     return [await inspector.inspect(code, trust, now, sample_of) for code in samples]
 
 
-def _unfit(inspection: Inspection, region: Region, now: int) -> str | None:
+def _fault_of(inspection: Inspection, region: Region, now: int) -> str | None:
     """Return the reason why a sample does not fit its region's entry, or None."""
-    failed, finding, said = inspection.failed, inspection.finding, inspection.claims
+    failed, finding, claims = inspection.failed, inspection.finding, inspection.claims
     if failed is not None and (finding is None or finding.reason not in _LATER):
         return f"{failed.number}. {failed.name}: {failed.lines[0]}"
-    if said is None or said.level_word is None:
+    if claims is None or claims.level_word is None:
         return None
-    if said.issued_at < YEAR_2000_US:
-        return f"6. claims: issued {rfc3339(said.issued_at)}, before the year 2000: is time_format the wrong unit?"
-    if said.issued_at > now + SKEW_US:  # the inspection does not report this for a key outside its validity
-        return f"7. validity: issued {rfc3339(said.issued_at)}, and now is {rfc3339(now)}"
-    if said.level_word not in region.levels:
-        near = near_misses.told(said.level_word, region.levels)
-        return f"6. claims: the level {said.level_word!a} is none of the entry's words{near}"
+    if claims.issued_at < YEAR_2000_US:
+        return f"6. claims: issued {rfc3339(claims.issued_at)}, before the year 2000: is time_format the wrong unit?"
+    if claims.issued_at > now + SKEW_US:  # the inspection does not report this for a key outside its validity
+        return f"7. validity: issued {rfc3339(claims.issued_at)}, and now is {rfc3339(now)}"
+    if claims.level_word not in region.levels:
+        near = near_misses.hint(claims.level_word, region.levels)
+        return f"6. claims: the level {claims.level_word!a} is none of the entry's words{near}"
     return None

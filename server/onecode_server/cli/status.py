@@ -141,7 +141,7 @@ def _publish_to(server: str, file: Path, total: int) -> list[_Rejected]:
     rejected: list[_Rejected] = []
     lines, through = array("Q"), 0
 
-    def tell(fault: ServerError) -> None:
+    def report_interruption(fault: ServerError) -> None:
         line = lines[through - 1] if through else 0
         click.echo(f"{server} went away after line {line:,} ({fault}); going on when it is back", err=True)
 
@@ -151,7 +151,7 @@ def _publish_to(server: str, file: Path, total: int) -> list[_Rejected]:
             yield write_record(*named)
 
     with connected(OperatorClient(server)) as client, output.bar(total, "publishing") as advance_to:
-        for answer in client.publish(messages(), interrupted=tell):
+        for answer in client.publish(messages(), interrupted=report_interruption):
             through = answer.durable_through
             advance_to(through)
             rejected += (
@@ -185,8 +185,8 @@ async def _publish(data_dir: Path, file: Path, total: int) -> list[_Rejected]:
 
 async def _get(data_dir: Path, subject: SubjectName) -> list[tuple[bytes, StatusRecord]]:
     async with open_engine(data_dir) as engine:
-        whom = await _resolved(engine, subject)
-        return [(whom, record) for record in await engine.publisher.known(whom)]
+        stored_subject = await _resolved(engine, subject)
+        return [(stored_subject, record) for record in await engine.publisher.known(stored_subject)]
 
 
 def _subject_of(given: dict[str, str | None]) -> SubjectName:

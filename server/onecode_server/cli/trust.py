@@ -132,7 +132,7 @@ def add_key(
     def edit(document: Document) -> None:
         keys = trust_document.keys_of(document, region)
         entry["kid"] = trust_document.kid_to_write(document, region, entry)
-        _doubt(force, _doubts_of_key(entry))
+        _expect_forced(force, _warnings_of_key(entry))
         keys.append(entry)
 
     _edit(data_dir, root_key, edit, samples=samples, code=region, public_key=entry["public_key"])
@@ -149,7 +149,7 @@ def retire_key(data_dir: Path, root_key: Path | None, region: str, kid: str, at:
     """Retire a key: it verifies what was issued before, and nothing issued since."""
     retired_at = datetime.now(UTC).isoformat() if at is None else at
     if trust_document.time_of("--at", retired_at) > trust_document.now():
-        _doubt(force, [f"--at {at} is in the future: until then the key would vouch for new codes"])
+        _expect_forced(force, [f"--at {at} is in the future: until then the key would vouch for new codes"])
 
     def edit(document: Document) -> None:
         key = trust_document.find_key(document, region, kid)
@@ -209,16 +209,16 @@ def _edit(
         click.echo(trust_document.commit(data, before, edited, root_key))
 
 
-def _doubts_of_key(entry: Document) -> list[str]:
+def _warnings_of_key(entry: Document) -> list[str]:
     """Return warnings about a key that is to be added: likely mistakes that may be intended."""
-    doubts = []
-    if why := near_misses.oddity(entry["kid"]):
-        doubts.append(f"--kid {entry['kid']!a}: {why}")
+    warnings = []
+    if why := near_misses.peculiarity(entry["kid"]):
+        warnings.append(f"--kid {entry['kid']!a}: {why}")
     if "not_after" in entry and trust_document.time_of("--not-after", entry["not_after"]) <= trust_document.now():
-        doubts.append(f"--not-after {entry['not_after']} is in the past: the key would vouch for nothing")
-    return doubts
+        warnings.append(f"--not-after {entry['not_after']} is in the past: the key would vouch for nothing")
+    return warnings
 
 
-def _doubt(force: bool, doubts: list[str]) -> None:
-    if doubts and not force:
-        raise Misconfigured(*(f"{doubt}; with --force it is taken" for doubt in doubts))
+def _expect_forced(force: bool, warnings: list[str]) -> None:
+    if warnings and not force:
+        raise Misconfigured(*(f"{warning}; with --force it is taken" for warning in warnings))

@@ -105,7 +105,7 @@ def find_region(document: Document, code: str) -> Document:
     for entry in entries:
         if entry.get("code") == code:
             return entry
-    near = near_misses.told(code, [str(entry.get("code")) for entry in entries])
+    near = near_misses.hint(code, [str(entry.get("code")) for entry in entries])
     raise Misconfigured(f"region {code} is not in the trust list{near}")
 
 
@@ -130,7 +130,7 @@ def find_key(document: Document, region: str, kid: str) -> Document:
         return same[0]
     if same:
         raise Misconfigured(f"region {region} has {len(same)} keys with the id {kid}")
-    near = near_misses.told(kid, [_shown(key, entry) for key in keys])
+    near = near_misses.hint(kid, [_shown(key, entry) for key in keys])
     raise Misconfigured(f"region {region} has no key with the id {kid}{near}")
 
 

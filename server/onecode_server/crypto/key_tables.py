@@ -101,7 +101,7 @@ class KeyTables:
             for key in busiest_first:
                 if not self._free:
                     self.is_over_capacity = True
-                    self._make_room(tables, key)
+                    self._evict(tables, key)
                     break
                 tables[key] = self._make(key)
             self.current = Generation(tables)
@@ -109,10 +109,10 @@ class KeyTables:
         finally:
             self._changing.release()
 
-    def _make_room(self, tables: dict[bytes, Table | None], newcomer: bytes) -> None:
+    def _evict(self, tables: dict[bytes, Table | None], key: bytes) -> None:
         """Drop the least used table for a busier key, whose own table is built at its next use."""
         idlest = min(tables, key=self._counts.__getitem__, default=None)
-        if idlest is not None and self._counts[newcomer] > 2 * self._counts[idlest]:
+        if idlest is not None and self._counts[key] > 2 * self._counts[idlest]:
             del tables[idlest]
 
     def _count(self, public_keys: Sequence[bytes]) -> None:

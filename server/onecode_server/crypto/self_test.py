@@ -61,13 +61,13 @@ def failure(backend: SignatureBackend) -> str:
 def _examples() -> Iterator[Example]:
     for texts in _RFC_8032:
         seed, message, signature = map(bytes.fromhex, texts)
-        yield from _spoilt(SigningKey(seed), message, signature)
+        yield from _altered(SigningKey(seed), message, signature)
     for length in _LENGTHS:
         key, message = SigningKey(bytes([length]) * 32), bytes(range(length))
-        yield from _spoilt(key, message, key.sign(message).signature)
+        yield from _altered(key, message, key.sign(message).signature)
 
 
-def _spoilt(key: SigningKey, message: bytes, signature: bytes) -> Iterator[Example]:
+def _altered(key: SigningKey, message: bytes, signature: bytes) -> Iterator[Example]:
     public_key, r, s = bytes(key.verify_key), signature[:32], signature[32:]
     yield Example(public_key, signature, message, is_good=True)
     yield Example(public_key, signature, message + b"\0", is_good=False)

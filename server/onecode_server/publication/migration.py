@@ -75,11 +75,11 @@ class Migration:
         return await self._store.known_list() is not None  # without a trust list the regions are not known
 
     async def _move_reports(self) -> None:
-        is_told = False
+        is_logged = False
         while not await self._store.move_reports(CHUNK_REPORTS):
-            if not is_told:
+            if not is_logged:
                 _log.info("reports of exceptions are moved to the tables of this version")
-            is_told = True
+            is_logged = True
 
     async def run(self, done: Callable[[int], None]) -> dict[str, Copied]:
         """Copy records of binary subjects, and return their numbers by region. ``done`` is called with the number of
@@ -94,7 +94,7 @@ class Migration:
             raise Misconfigured("there is no trust list to say which regions' records are to be copied")
         regions = regions_of(self._trust.current)
         counts = dict.fromkeys(regions, Copied(0, 0))
-        after, looked_at, is_last = b"", 0, False
+        after, examined, is_last = b"", 0, False
         while not is_last:
             after, subjects, is_last, copies = await self._store.copy_records(
                 after, CHUNK_SUBJECTS, partial(self._copies, regions)
@@ -102,8 +102,8 @@ class Migration:
             for copy in copies:
                 so_far = counts[copy.region]
                 counts[copy.region] = Copied(so_far.subjects + 1, so_far.records + copy.records)
-            looked_at += subjects
-            done(looked_at)
+            examined += subjects
+            done(examined)
         details = {region: copied._asdict() for region, copied in counts.items()}
         await self._store.end_migration("store migrated", details)
         await self._move_reports()
@@ -120,8 +120,8 @@ class Migration:
         for region in regions:
             own = tuple(record for record in records if _counts_for(region, record))
             if own:
-                whom = pseudonym(self._key, region, subject.hex())
-                copies.append(RecordsCopy(region, whom, len(own), partial(_join, own, self._clock())))
+                target = pseudonym(self._key, region, subject.hex())
+                copies.append(RecordsCopy(region, target, len(own), partial(_join, own, self._clock())))
         return copies
 
 

@@ -80,11 +80,11 @@ class Publisher:
         for index, (name, record) in enumerate(records):
             if index % SLICE_RECORDS == SLICE_RECORDS - 1:
                 await asyncio.sleep(0)  # other work on the event loop has a turn
-            judged = await self._judge(name, record)
-            if isinstance(judged, Rejection):
-                results[index] = judged
+            checked = await self._resolve_and_check(name, record)
+            if isinstance(checked, Rejection):
+                results[index] = checked
             else:
-                allowed.append((index, judged))
+                allowed.append((index, checked))
         order = iter([index for index, _ in allowed])
 
         def join(known: Records, record: StatusRecord) -> Records | None:
@@ -120,15 +120,15 @@ class Publisher:
         """Return the records of a subject (16 bytes) that count now or may count later. Raises StoreUnavailable."""
         return alive(await self._store.records(subject), self._clock())
 
-    async def _judge(self, name: SubjectName, record: StatusRecord) -> Publication | Rejection:
-        whom = await self.resolve(name)
-        if whom is None:
+    async def _resolve_and_check(self, name: SubjectName, record: StatusRecord) -> Publication | Rejection:
+        resolved = await self.resolve(name)
+        if resolved is None:
             return Rejection.INVALID_SUBJECT
-        if broken := rejection(record, whom.home, self._trust.current):
+        if broken := rejection(record, resolved.home, self._trust.current):
             return broken
         # Only the region that issued a token publishes it; other publishers add a record, but not the token.
-        is_issued = record.publisher == whom.home and record.scope is Scope.NATIONAL
-        return Publication(whom.subject, record, whom.token if is_issued else None)
+        is_issued = record.publisher == resolved.home and record.scope is Scope.NATIONAL
+        return Publication(resolved.subject, record, resolved.token if is_issued else None)
 
     def _count(self, results: Sequence[Rejection | None], taken: int) -> None:
         counts = dict.fromkeys(("taken", "known", "superseded", "conflict", "rejected"), 0)

@@ -9,7 +9,7 @@ from onecode_server.rules.recognition_exceptions import State, state
 from onecode_server.stores.protocol import Place, Selection, Store
 from onecode_server.system.clock import Clock
 
-LOOKED_AT_MAX: Final = 1000
+EXAMINED_MAX: Final = 1000
 """Reports that are read for one page: as many as the largest page holds."""
 READ_MAX: Final = 128
 """Reports in one read of the store: about a millisecond. The next read queues behind waiting status lookups."""
@@ -67,7 +67,7 @@ class ExceptionList:
     async def page(self, wanted: Wanted, after: Place | None, size: int) -> Page:
         """Return up to ``size`` reports from the first one after a place. Raises Overloaded, StoreUnavailable.
 
-        A page has fewer reports, or none, if LOOKED_AT_MAX reports were read for it; the next page continues there.
+        A page has fewer reports, or none, if EXAMINED_MAX reports were read for it; the next page continues there.
         """
         now = self._clock()
         if not wanted.is_possible:
@@ -75,14 +75,14 @@ class ExceptionList:
         return await self._limit.run(self._read(wanted, after, size, now))
 
     async def _read(self, wanted: Wanted, end: Place | None, size: int, now: int) -> Page:
-        page, looked_at, selection = list[RecognitionException](), 0, wanted.selection()
+        page, examined, selection = list[RecognitionException](), 0, wanted.selection()
         chunk = READ_MAX if wanted.state else min(READ_MAX, size + 1)
         while True:
             reports = await self._store.exceptions(selection, end, chunk)
             for report in reports:
-                if len(page) == size or looked_at == LOOKED_AT_MAX:
+                if len(page) == size or examined == EXAMINED_MAX:
                     return Page(page, end, now)
-                looked_at, end = looked_at + 1, Place(report.reported_at, report.id)
+                examined, end = examined + 1, Place(report.reported_at, report.id)
                 if wanted.matches(report, now):
                     page.append(report)
             if len(reports) < chunk:

@@ -34,7 +34,7 @@ ID_CHARS_MAX: Final = 64
 
 _ID_BYTES: Final = 8
 _UNKNOWN: Final = "there is no report with this id"
-_Asked = tuple[str | int, ...]
+_Request = tuple[str | int, ...]
 
 
 class ExceptionService:
@@ -97,12 +97,12 @@ class ExceptionService:
         return answer
 
     async def _change(
-        self, done: str, asked: _Asked, request_id: str, step: Callable[[ExceptionView, int], RecognitionException]
+        self, done: str, request: _Request, request_id: str, step: Callable[[ExceptionView, int], RecognitionException]
     ) -> ExceptionAnswer:
         if request_id and not REQUEST_ID_CHARS_MIN <= len(request_id) <= REQUEST_ID_CHARS_MAX:
             why = f"request_id has {REQUEST_ID_CHARS_MIN} to {REQUEST_ID_CHARS_MAX} characters"
             raise InvalidRequest("REQUEST_ID_INVALID", why)
-        content = _digest(done, asked) if request_id else b""
+        content = _digest(done, request) if request_id else b""
 
         def decide(view: ExceptionView) -> ExceptionChange | ExceptionAnswer:
             if request_id and (known := view.answered(request_id)):
@@ -141,8 +141,8 @@ def _answer_again(view: ExceptionView, known: AnsweredRequest, content: bytes) -
     return ExceptionAnswer(_find(view, known.report_id)._replace(**not_yet), known.time)
 
 
-def _digest(done: str, asked: _Asked) -> bytes:
-    return hashlib.sha256(json.dumps([done, *asked]).encode()).digest()
+def _digest(done: str, request: _Request) -> bytes:
+    return hashlib.sha256(json.dumps([done, *request]).encode()).digest()
 
 
 def _expect(obstacle: rules.Obstacle | None) -> None:

@@ -102,7 +102,7 @@ class Requests:
         """Let a call wait. Where the bound is reached, end the call that has waited longest."""
         call = Waiting(self._monotonic())
         if len(self._waiting) >= REQUESTS_MAX:
-            self._make_room(call.since_s, 1)
+            self._displace(call.since_s, 1)
         self._waiting[call] = None
         return call
 
@@ -117,9 +117,9 @@ class Requests:
             self._end_first("request_memory", Overloaded(_MEMORY, RETRY_AFTER_S))
         while self._waiting and self._first.since_s <= now_s - REQUEST_S:
             self._end_first("request_overdue", RequestOverdue(f"the request did not come within {REQUEST_S:g} s"))
-        self._make_room(now_s, 0)
+        self._displace(now_s, 0)
 
-    def _make_room(self, now_s: float, places: int) -> None:
+    def _displace(self, now_s: float, places: int) -> None:
         while (waiting := len(self._waiting) + places) > REQUESTS_MAX:
             if waiting <= REQUESTS_BURST and self._first.since_s > now_s - REQUEST_YIELDS_S:
                 return
@@ -161,7 +161,7 @@ class Streams:
         """Admit a stream. Raises Overloaded where the bound is reached and no stream is idle."""
         stream = Stream(peer, self.monotonic())
         if len(self._open) >= STREAMS_MAX:
-            self._make_room(stream.used_s)
+            self._displace(stream.used_s)
         self._open.add(stream)
         self._by_peer[peer] += 1
         return stream
@@ -187,7 +187,7 @@ class Streams:
                 self._count("stream_memory")
                 self._dismiss(stream, Overloaded(_MEMORY, RETRY_AFTER_S))
 
-    def _make_room(self, now_s: float) -> None:
+    def _displace(self, now_s: float) -> None:
         idle = [stream for stream in self._open if stream.used_s <= now_s - STREAM_YIELDS_S]
         if not idle:
             self._count("stream_refused")

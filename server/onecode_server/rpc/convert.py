@@ -90,3 +90,9 @@ def translation(made: Translation) -> pb.TranslateResponse:
         format=made.format,
         expires_at=None if made.expires_at is None else timestamp(made.expires_at),
     )
+
+
+def batch_translation(made: Translation) -> pb.BatchTranslateResult:
+    """Return one translation of a batch as its message."""
+    obstacle: Any = made.obstacle  # accepted by the stubs as a plain number only, as the enums of ``verdict``
+    return pb.BatchTranslateResult(translation=translation(made), obstacle=obstacle)

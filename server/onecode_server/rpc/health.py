@@ -43,7 +43,7 @@ class HealthServicer(pb_grpc.HealthServicer):
         self._watches = 0
         self._seen: tuple[dict[str, bool], bool] = {}, False
         self._changed = asyncio.Event()
-        self._looking: asyncio.Task[None] | None = None
+        self._watcher: asyncio.Task[None] | None = None
 
     async def Check(self, request: Any, context: _Context) -> Any:
         """Tell whether a service serves. Raises NotFound for one that is not known."""
@@ -81,11 +81,11 @@ class HealthServicer(pb_grpc.HealthServicer):
                 continue
             if self._draining.is_set():
                 return
-            if self._looking is None or self._looking.done():
-                self._looking = asyncio.create_task(self._look())
+            if self._watcher is None or self._watcher.done():
+                self._watcher = asyncio.create_task(self._watch_states())
             await self._changed.wait()
 
-    async def _look(self) -> None:
+    async def _watch_states(self) -> None:
         """Look for changes while there are watches. One task looks for all of them: a hundred that look by themselves,
         in the same moment, would hold up every other call twice a second."""
         while self._watches and not self._draining.is_set():

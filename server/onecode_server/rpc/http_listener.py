@@ -70,9 +70,9 @@ class HttpListener:
     def add(self, connection: "_Connection") -> None:
         """Add a connection; where the bound is reached, close another one for it."""
         if len(self._open) >= CONNECTIONS_MAX:
-            gives_way = next((one for one in self._open if one.is_silent), next(iter(self._open)))
-            gives_way.abort()
-            self.remove(gives_way)
+            displaced = next((one for one in self._open if one.is_silent), next(iter(self._open)))
+            displaced.abort()
+            self.remove(displaced)
         self._open[connection] = None
 
     def remove(self, connection: "_Connection") -> None:
@@ -143,14 +143,14 @@ class _Connection(asyncio.Protocol):
             self._transport.pause_reading()
             self._answering = asyncio.create_task(self._answer(_read(self._received)))
 
-    async def _answer(self, asked: Request | str) -> None:
-        if isinstance(asked, str):
-            answer = Answer(asked, {"Content-Type": "text/plain"}, f"{asked}\n".encode())
+    async def _answer(self, request: Request | str) -> None:
+        if isinstance(request, str):
+            answer = Answer(request, {"Content-Type": "text/plain"}, f"{request}\n".encode())
         else:
-            answer = await self._listener.answer(asked)
+            answer = await self._listener.answer(request)
         headers = {**answer.headers, "Content-Length": str(len(answer.body)), "Connection": "close"}
         head = "\r\n".join([f"HTTP/1.0 {answer.status}", *(f"{name}: {value}" for name, value in headers.items())])
-        body = b"" if isinstance(asked, Request) and asked.method == "HEAD" else answer.body
+        body = b"" if isinstance(request, Request) and request.method == "HEAD" else answer.body
         self._transport.write(head.encode("latin-1") + b"\r\n\r\n" + body)
         self._transport.close()  # after all of it is written, within the deadline
 

@@ -124,7 +124,7 @@ class _Meter:
                     _log.error("unexpected failure: %s", type(fault).__name__, extra={"rpc": self._method[2]})
             # The call is ended after the exception is released, and with it its frames and a request of up to 4 MiB in
             # them.
-            await _tell(context, failure)
+            await _abort(context, failure)
             return None
         finally:
             self._seconds.observe(time.perf_counter() - started_s)
@@ -132,7 +132,7 @@ class _Meter:
             handled.inc()
 
 
-async def _tell(context: _Context, failure: Failure) -> None:
+async def _abort(context: _Context, failure: Failure) -> None:
     """End a call with a failure. gRPC raises AbortError itself once its method has returned.
 
     If AbortError left this function, its traceback would keep the frames, these the call, and the call the error: 21
@@ -146,9 +146,11 @@ async def _tell(context: _Context, failure: Failure) -> None:
         raise asyncio.CancelledError from None
 
 
-def _single(behaviour: Callable[[Any, _Context], Awaitable[Any]], meter: _Meter, room: Admission, of: Running) -> Any:
+def _single(
+    behaviour: Callable[[Any, _Context], Awaitable[Any]], meter: _Meter, admission: Admission, of: Running
+) -> Any:
     async def read_and_answer(context: _Context) -> bytes:
-        request = meter.read(await _only_request(context, room.requests))
+        request = meter.read(await _only_request(context, admission.requests))
         of.begin()
         try:
             answering = behaviour(request, context)
@@ -157,7 +159,7 @@ def _single(behaviour: Callable[[Any, _Context], Awaitable[Any]], meter: _Meter,
         finally:
             of.done()
         written = meter.write(answer)
-        room.answers.hold(context, len(written))
+        admission.answers.hold(context, len(written))
         return written
 
     async def call(_: Any, context: _Context) -> Any:
@@ -169,11 +171,11 @@ def _single(behaviour: Callable[[Any, _Context], Awaitable[Any]], meter: _Meter,
     return call
 
 
-def _watching(behaviour: Callable[[Any, _Context], Any], meter: _Meter, room: Admission) -> Any:
+def _watching(behaviour: Callable[[Any, _Context], Any], meter: _Meter, admission: Admission) -> Any:
     _expect_generator(behaviour)
 
     async def read_and_answer(context: _Context) -> None:
-        request = meter.read(await _only_request(context, room.requests))
+        request = meter.read(await _only_request(context, admission.requests))
         async with aclosing(behaviour(request, context)) as answers:
             async for answer in answers:
                 await context.write(answer)
@@ -185,9 +187,9 @@ def _watching(behaviour: Callable[[Any, _Context], Any], meter: _Meter, room: Ad
     return call
 
 
-def _streaming(behaviour: Callable[[Any, _Context], Any], meter: _Meter, room: Admission) -> Any:
+def _streaming(behaviour: Callable[[Any, _Context], Any], meter: _Meter, admission: Admission) -> Any:
     _expect_generator(behaviour)
-    streams = room.streams
+    streams = admission.streams
 
     async def messages(stream: Stream, context: _Context) -> AsyncIterator[Any]:
         # Read from the context: gRPC's own iterator adds a generator that each message passes through.

@@ -37,7 +37,7 @@ class ReadAhead(Generic[_T]):
         self._bytes = 0
         self._fault: Exception | None = None
         self._has_ended = False
-        self._to_take, self._room, self._gathered = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self._to_take, self._space, self._gathered = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._gathers = 0
         self._tasks = [asyncio.create_task(self._read(messages)), asyncio.create_task(self._stop(stop))]
 
@@ -51,7 +51,7 @@ class ReadAhead(Generic[_T]):
         await self._to_take.wait()
         taken = [self._waiting.popleft() for _ in range(min(count_max, len(self._waiting)))]
         self._bytes -= sum(size for _, size in taken)
-        self._room.set()
+        self._space.set()
         if not self._waiting and not self._has_ended:
             self._to_take.clear()
         if not taken and self._fault is not None:
@@ -88,8 +88,8 @@ class ReadAhead(Generic[_T]):
                 if is_full or len(self._waiting) == self._gathers:
                     self._gathered.set()
                 if is_full:
-                    self._room.clear()
-                    await self._room.wait()
+                    self._space.clear()
+                    await self._space.wait()
         except Exception as fault:
             # The traceback is dropped: its frames hold the message, and would keep it for as long as the fault lives.
             fault.__context__ = None

@@ -17,7 +17,7 @@ from onecode_server.model.scanned import SCAN_BYTES_MAX, enough
 from onecode_server.rpc import convert, scan_stream
 from onecode_server.translation.translator import Obstacle, Translator
 from onecode_server.trust.source import TrustSource
-from onecode_server.verification.batcher import Batcher, Remaining, for_ever
+from onecode_server.verification.batcher import Batcher, Remaining, no_deadline
 
 BATCH_CODES_MAX: Final = 4096
 BATCH_BYTES_MAX: Final = 4 * 1024 * 1024
@@ -43,7 +43,7 @@ class RecognitionServicer(pb_grpc.RecognitionServiceServicer):
     async def Verify(self, request: pb.VerifyRequest, context: _Context) -> bytes:  # type: ignore[override]
         """Check one code. Raises InvalidRequest, Overloaded, NotServing."""
         _expect_region(request.host_region, "host_region")
-        result = await self._batcher.submit(Scan(request.code, request.host_region), _patience(context))
+        result = await self._batcher.submit(Scan(request.code, request.host_region), _remaining(context))
         return convert.single(result.verdict, result.results.trust.version, result.results.checked_at)
 
     async def BatchVerify(self, request: pb.BatchVerifyRequest, context: _Context) -> bytes:  # type: ignore[override]
@@ -51,7 +51,7 @@ class RecognitionServicer(pb_grpc.RecognitionServiceServicer):
         _expect_region(request.host_region, "host_region")
         codes, host = _read_batch(request.codes), request.host_region
         del request  # only the codes wait, each within its bound
-        return convert.batch(await self._batcher.submit_batch(Scans.at(host, codes), _patience(context)))
+        return convert.batch(await self._batcher.submit_batch(Scans.at(host, codes), _remaining(context)))
 
     async def StreamVerify(  # type: ignore[override]
         self, request_iterator: AsyncIterator[pb.StreamVerifyRequest], context: _Context
@@ -66,7 +66,7 @@ class RecognitionServicer(pb_grpc.RecognitionServiceServicer):
         _expect_region(request.target_region, "target_region")
         self._translator.check_target(request.target_region, self._trust.current)
         scan = Scan(request.code, request.target_region, for_translation=True)
-        result = await self._batcher.submit(scan, _patience(context))
+        result = await self._batcher.submit(scan, _remaining(context))
         made = self._translator.translate(result.check, result.results)
         if made.obstacle is not Obstacle.NONE:
             raise PreconditionFailed(made.obstacle.name, _OBSTACLES[made.obstacle])
@@ -79,13 +79,10 @@ class RecognitionServicer(pb_grpc.RecognitionServiceServicer):
         self._translator.check_target(request.target_region, self._trust.current)
         scans = Scans.at(request.target_region, codes, for_translation=True)
         del request, codes
-        checked = await self._batcher.submit_batch(scans, _patience(context))
+        checked = await self._batcher.submit_batch(scans, _remaining(context))
         results = []
         for number, check in enumerate(checked.checks, 1):
-            one = self._translator.translate(check, checked)
-            results.append(
-                pb.BatchTranslateResult(translation=convert.translation(one), obstacle=int(one.obstacle))  # type: ignore[arg-type]
-            )
+            results.append(convert.batch_translation(self._translator.translate(check, checked)))
             if number % SIGNED_TOGETHER == 0:
                 await asyncio.sleep(0)
         return pb.BatchTranslateResponse(
@@ -95,9 +92,9 @@ class RecognitionServicer(pb_grpc.RecognitionServiceServicer):
         )
 
 
-def _patience(context: _Context | None) -> Remaining:
-    """Return a function that tells how long the caller still waits: without end, where the context is not gRPC's."""
-    return for_ever if context is None else context.time_remaining
+def _remaining(context: _Context | None) -> Remaining:
+    """Return a function that returns how long the caller still waits: without a deadline if there is no context."""
+    return no_deadline if context is None else context.time_remaining
 
 
 def _expect_region(text: str, field: str) -> None:

@@ -93,7 +93,7 @@ def decide(facts: Facts) -> Verdict:
         _authenticity(facts),
         facts.status,
         facts.recognition,
-        row.reason if row.reason is not None else _why(facts),
+        row.reason if row.reason is not None else _reason(facts),
         facts.home,
         facts.exception_id,
         facts.status_age_s,
@@ -104,5 +104,5 @@ def _authenticity(facts: Facts) -> Authenticity:
     return Authenticity.VALID if facts.finding is None else facts.finding.authenticity
 
 
-def _why(facts: Facts) -> Reason:
+def _reason(facts: Facts) -> Reason:
     return Reason.NO_RULE if facts.finding is None else facts.finding.reason

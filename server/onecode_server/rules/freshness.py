@@ -13,7 +13,7 @@ CURRENT_S: Final = 5.0
 """A status that was confirmed within this time is CURRENT."""
 STALE_S: Final = 300.0
 """A status that was confirmed within this time, but not within CURRENT_S, is STALE; an older one is UNAVAILABLE."""
-NOTHING_S: Final = 30.0
+ABSENT_S: Final = 30.0
 """The time for which the change feed alone confirms that a subject has no record. Reading such a subject again is
 cheap, and a wrong absence is costly."""
 
@@ -23,17 +23,17 @@ _STATUS_NUMBERS: Final = np.array(_STATUSES, np.uint8)
 _Seconds = TypeVar("_Seconds", float, npt.NDArray[np.float64])
 
 
-def confirmed_at(asked_at_s: _Seconds, is_followed: Any, is_nothing: Any, followed_at_s: float) -> _Seconds:
+def confirmed_at(read_at_s: _Seconds, is_followed: Any, is_absent: Any, followed_at_s: float) -> _Seconds:
     """Return when statuses were last confirmed: when they were read, or when the change feed was read after that.
 
-    ``is_followed`` tells whether the feed confirms them, ``is_nothing`` whether the subject had no record: bool, or
-    bool[n]. ``asked_at_s`` is the start of the read, ``followed_at_s`` the time of the last read of the feed.
+    ``is_followed`` tells whether the feed confirms them, ``is_absent`` whether the subject had no record: bool, or
+    bool[n]. ``read_at_s`` is the start of the read, ``followed_at_s`` the time of the last read of the feed.
     """
-    has_lapsed = is_nothing & (followed_at_s - asked_at_s > NOTHING_S)
+    has_lapsed = is_absent & (followed_at_s - read_at_s > ABSENT_S)
     by_feed = is_followed & (has_lapsed ^ True)
-    if isinstance(asked_at_s, np.ndarray):
-        return np.where(by_feed, np.maximum(asked_at_s, followed_at_s), asked_at_s)
-    return max(asked_at_s, followed_at_s) if by_feed else asked_at_s
+    if isinstance(read_at_s, np.ndarray):
+        return np.where(by_feed, np.maximum(read_at_s, followed_at_s), read_at_s)
+    return max(read_at_s, followed_at_s) if by_feed else read_at_s
 
 
 def status_at(age_s: float) -> Status:

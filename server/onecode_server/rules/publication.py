@@ -99,8 +99,8 @@ def alive(records: Records, now: int) -> Records:
     newest: dict[tuple[str, Scope], int] = {}
     for record in records:
         if record.effective_at <= now:
-            who = record.publisher, record.scope
-            newest[who] = max(record.revision, newest.get(who, 0))
+            key = record.publisher, record.scope
+            newest[key] = max(record.revision, newest.get(key, 0))
     return tuple(r for r in records if r.revision >= newest.get((r.publisher, r.scope), 0))
 
 
@@ -241,7 +241,7 @@ def _least_needed(past: Sequence[StatusRecord]) -> int:
             return place
     for place in range(1, len(past) - 1):
         before, after = past[place - 1], past[place + 1]
-        goes_on = before.expires_at is None or before.expires_at >= after.effective_at
-        if before.level >= past[place].level and goes_on:
+        continues = before.expires_at is None or before.expires_at >= after.effective_at
+        if before.level >= past[place].level and continues:
             return place
     return 0

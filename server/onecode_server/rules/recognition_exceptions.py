@@ -82,14 +82,14 @@ def state(report: RecognitionException, now: int) -> State:
     return State.EFFECTIVE if now >= report.effective_from else State.ACKNOWLEDGED
 
 
-def start(asked: int, now: int, skew: int) -> int:
-    """Return when a report begins whose requested start is ``asked``. A reporter's clock may be ``skew`` microseconds
+def start(requested: int, now: int, skew: int) -> int:
+    """Return when a report begins, from its ``requested`` start. A reporter's clock may be ``skew`` microseconds
     behind: a start in the past by at most ``skew`` becomes ``now``."""
-    return now if now - skew <= asked < now else asked
+    return now if now - skew <= requested < now else requested
 
 
-def report_obstacle(report: RecognitionException, asked: int, others: Others, trust: TrustList) -> Obstacle | None:
-    """Return why ``report`` may not be filed at its ``reported_at``, or None. ``asked`` is the requested start: the
+def report_obstacle(report: RecognitionException, requested: int, others: Others, trust: TrustList) -> Obstacle | None:
+    """Return why ``report`` may not be filed at its ``reported_at``, or None. ``requested`` is the requested start: the
     minimum length is measured from it, so that a reporter's slow clock does not shorten the report."""
     if report.host == NATIONAL:
         return Obstacle.HOST_IS_NATIONAL
@@ -103,17 +103,17 @@ def report_obstacle(report: RecognitionException, asked: int, others: Others, tr
         return Obstacle.HOME_UNKNOWN
     if not 0 < len(report.reason.encode(errors="replace")) <= REASON_BYTES_MAX:
         return Obstacle.REASON_MISSING
-    return _time_obstacle(report, asked) or _place_obstacle(report, others)
+    return _time_obstacle(report, requested) or _place_obstacle(report, others)
 
 
-def _time_obstacle(report: RecognitionException, asked: int) -> Obstacle | None:
+def _time_obstacle(report: RecognitionException, requested: int) -> Obstacle | None:
     if report.effective_from < report.reported_at:
         return Obstacle.BACKWARDS
     if report.effective_from > report.reported_at + AHEAD_MAX_US:
         return Obstacle.TOO_FAR_AHEAD
     if report.effective_until <= report.effective_from:
         return Obstacle.ENDS_BEFORE_IT_BEGINS
-    if report.effective_until - asked < LASTS_MIN_US:
+    if report.effective_until - requested < LASTS_MIN_US:
         return Obstacle.TOO_SHORT
     if report.effective_until - report.effective_from > LASTS_MAX_US:
         return Obstacle.TOO_LONG

@@ -15,14 +15,14 @@ import numpy.typing as npt
 from onecode_server.errors import StoreUnavailable
 from onecode_server.model.status import Status, StatusView
 from onecode_server.rules import freshness
-from onecode_server.rules.freshness import CURRENT_S, NOTHING_S
+from onecode_server.rules.freshness import ABSENT_S, CURRENT_S
 from onecode_server.status.table import MANY, NO_RECORD, UNKNOWN, Entries, Entry, StatusTable, as_row
 from onecode_server.stores.protocol import UNREADABLE, Changes, Records, Store
 from onecode_server.system.clock import Clock
 from onecode_server.telemetry.metrics import Metrics
 
 AHEAD: Final = 0.8
-"""Read-ahead: an entry that is looked up after this part of CURRENT_S or NOTHING_S is read again while it still counts.
+"""Read-ahead: an entry that is looked up after this part of CURRENT_S or ABSENT_S is read again while it still counts.
 """
 ENTRIES_MAX: Final = 100_000
 """Some 45 MB of a worker: the subjects that a worker at 20,000 codes a second looks up within CURRENT_S."""
@@ -72,7 +72,7 @@ class StatusCache:
 
         If the feed has a hole, all subjects are removed. Return None if the store does not answer.
         """
-        asked_at_s = self._monotonic()
+        read_at_s = self._monotonic()
         try:
             changes = await self._store.changes(self._position)
         except StoreUnavailable:
@@ -87,7 +87,7 @@ class StatusCache:
                 self._table.forget(subject)
         # Two reads may end in another order than they began in: the position and the time never go back.
         self._position = max(self._position, changes.position)
-        self._followed_at_s = max(self._followed_at_s, asked_at_s)
+        self._followed_at_s = max(self._followed_at_s, read_at_s)
         self._metrics.cache_entries.set(len(self._table))
         if changes.newest_at:
             self._metrics.feed_age.set((self._clock() - changes.newest_at) / 1e6)
@@ -138,10 +138,11 @@ class StatusCache:
 
     def _read_ahead(self, subjects: Sequence[bytes], entries: Entries, now_s: float) -> None:
         """Start reading the looked-up subjects that will soon be due; this call does not wait for the result."""
-        asked_s = now_s - entries["asked_at_s"]
-        is_nothing = entries["publisher"] == NO_RECORD
-        soon = (is_nothing & (asked_s > AHEAD * NOTHING_S)) | (now_s - self._confirmed_s(entries) > AHEAD * CURRENT_S)
-        wanted = {subjects[place] for place in np.flatnonzero(soon).tolist()} - self._fetching.keys()
+        read_age_s = now_s - entries["read_at_s"]
+        is_absent = entries["publisher"] == NO_RECORD
+        confirmed_age_s = now_s - self._confirmed_s(entries)
+        due_soon = (is_absent & (read_age_s > AHEAD * ABSENT_S)) | (confirmed_age_s > AHEAD * CURRENT_S)
+        wanted = {subjects[place] for place in np.flatnonzero(due_soon).tolist()} - self._fetching.keys()
         if wanted and now_s >= self._retry_at_s:
             self._start_reading(list(wanted))
 
@@ -162,7 +163,7 @@ class StatusCache:
     async def _read(self, subjects: list[bytes]) -> dict[bytes, Entry]:
         try:
             for _ in range(READS_MAX):
-                asked_at_s = self._monotonic()  # the answer may lack commits that are made while the store answers
+                read_at_s = self._monotonic()  # the answer may lack commits that are made while the store answers
                 position, found = await self._store.statuses(subjects)
                 # Meanwhile the feed may have been read past this snapshot. Calls that began after that also wait for
                 # this answer, and it would lack changes that they must see.
@@ -176,7 +177,7 @@ class StatusCache:
                 self._fetching.pop(subject, None)
         is_followed = position >= self._position
         fetched = {
-            subject: Entry(records, asked_at_s, position, is_followed)
+            subject: Entry(records, read_at_s, position, is_followed)
             for subject, records in zip(subjects, found, strict=True)
             if records is not UNREADABLE  # no entry: the status is UNAVAILABLE, and the next call reads it again
         }
@@ -185,21 +186,21 @@ class StatusCache:
         self._metrics.cache_entries.set(len(self._table))
         return fetched
 
-    def _count(self, asked: int, missed: int) -> None:
+    def _count(self, count: int, missed: int) -> None:
         if missed:
             self._metrics.cache_lookups.labels("miss").inc(missed)
-        if asked > missed:
-            self._metrics.cache_lookups.labels("hit").inc(asked - missed)
+        if count > missed:
+            self._metrics.cache_lookups.labels("hit").inc(count - missed)
 
     def _confirmed_s(self, entries: Entries) -> npt.NDArray[np.float64]:
         """Return when each entry was confirmed last: float64[n]."""
-        is_nothing = entries["publisher"] == NO_RECORD
-        asked_at_s: npt.NDArray[np.float64] = entries["asked_at_s"]
-        return freshness.confirmed_at(asked_at_s, entries["is_followed"], is_nothing, self._followed_at_s)
+        is_absent = entries["publisher"] == NO_RECORD
+        read_at_s: npt.NDArray[np.float64] = entries["read_at_s"]
+        return freshness.confirmed_at(read_at_s, entries["is_followed"], is_absent, self._followed_at_s)
 
     def _confirmed_at_s(self, entry: Entry) -> float:
         """Return the same for one entry."""
-        return freshness.confirmed_at(entry.asked_at_s, entry.is_followed, not entry.records, self._followed_at_s)
+        return freshness.confirmed_at(entry.read_at_s, entry.is_followed, not entry.records, self._followed_at_s)
 
     def _view(self, entry: Entry | None, now_s: float) -> StatusView:
         if entry is None:

@@ -34,7 +34,7 @@ UNKNOWN: Final = -3
 _LONG_AGO_S: Final = -1e15
 _ENTRY: Final = np.dtype(
     [
-        ("asked_at_s", "f8"),  # the start of the read
+        ("read_at_s", "f8"),  # the start of the read
         ("position", "i8"),  # the newest change that it contains
         ("effective_at", "i8"),  # Unix microseconds; this and the next four describe the record of highest revision
         ("expires_at", "i8"),
@@ -53,7 +53,7 @@ class Entry(NamedTuple):
     """The records of one subject, the start of their read (monotonic seconds), and the newest change they contain."""
 
     records: Records
-    asked_at_s: float
+    read_at_s: float
     position: int
     is_followed: bool = True
 
@@ -91,8 +91,8 @@ class StatusTable:
         row = self._rows.get(subject)
         if row is None:
             return None
-        asked_at_s, position, *_, is_followed, _ = self._entries[row].item()
-        return Entry(self._records[row], asked_at_s, position, is_followed)
+        read_at_s, position, *_, is_followed, _ = self._entries[row].item()
+        return Entry(self._records[row], read_at_s, position, is_followed)
 
     def put(self, subject: bytes, entry: Entry) -> None:
         """Write the entry of a subject over the one that was read longest ago."""
@@ -119,15 +119,15 @@ class StatusTable:
 
 def as_row(entry: Entry) -> tuple[float, int, int, int, int, int, int, bool, bool]:
     """Return an entry as a row of the table."""
-    told = entry.asked_at_s, entry.position
+    read = entry.read_at_s, entry.position
     if not entry.records:
-        return *told, 0, 0, 0, NO_RECORD, 0, entry.is_followed, False
+        return *read, 0, 0, 0, NO_RECORD, 0, entry.is_followed, False
     first = entry.records[0]
     if first.scope is not Scope.NATIONAL or first.publisher == NATIONAL or not _are_alike(entry.records):
-        return *told, 0, 0, 0, MANY, 0, entry.is_followed, False
+        return *read, 0, 0, 0, MANY, 0, entry.is_followed, False
     last = first if len(entry.records) == 1 else max(entry.records, key=lambda record: record.revision)
     return (
-        *told,
+        *read,
         last.effective_at,
         NEVER if last.expires_at is None else last.expires_at,
         last.published_at,

@@ -44,18 +44,18 @@ class FairQueue(Generic[_T]):
         Each owner's items are taken in their order while they fit; after its turn an owner is the last one.
         """
         taken: list[_T] = []
-        room = weight_max
+        weight_left = weight_max
         for owner in list(self._queues):
             queue = self._queues[owner]
             before = len(taken)
-            while queue and (queue[0].weight <= room or not taken):
+            while queue and (queue[0].weight <= weight_left or not taken):
                 item, weight = queue.popleft()
                 self._weigh(owner, -weight)
-                room -= weight
+                weight_left -= weight
                 taken.append(item)
             if queue and len(taken) > before:
                 self._queues[owner] = self._queues.pop(owner)
-            if queue or room <= 0:
+            if queue or weight_left <= 0:
                 break
         return taken
 

@@ -29,7 +29,7 @@ PROBE_BYTES: Final = 256 * 1024
 as for a publication."""
 
 _T = TypeVar("_T")
-_Nothing = TypeVar("_Nothing")
+_Missing = TypeVar("_Missing")
 _LIST_KEY: Final = b"trust-list"
 _PROBE_KEY: Final = b"probe"
 
@@ -76,7 +76,7 @@ class LmdbStore(MigratingTables):
             time = self._commit_time(txn, self._clock())
             taken = [self._publish(txn, item, merge, time) for item in publications]
             changed = (item.subject for item, was in zip(publications, taken, strict=True) if was)
-            self._tell(txn, changed, time)
+            self._add_changes(txn, changed, time)
             return taken
 
         owner = publications[0].record.publisher if publications else ""
@@ -91,7 +91,7 @@ class LmdbStore(MigratingTables):
             now = self._clock()
             txn.put(subject, layout.pack_records(records), db=self._statuses)
             self._record(txn, now, event, subject.hex(), details)
-            self._tell(txn, (subject,), self._commit_time(txn, now))
+            self._add_changes(txn, (subject,), self._commit_time(txn, now))
             return records
 
         return await self._env.write(write)
@@ -172,13 +172,13 @@ class LmdbStore(MigratingTables):
 
 
 def _readable(
-    read: Callable[[bytes], _T], found: Sequence[bytes | None], nothing: _Nothing
-) -> list[_T | _Nothing | Unreadable]:
+    read: Callable[[bytes], _T], found: Sequence[bytes | None], missing: _Missing
+) -> list[_T | _Missing | Unreadable]:
     """Return the value of each item, or UNREADABLE for a damaged one, which does not affect the others."""
     try:
-        return [nothing if data is None else read(data) for data in found]
+        return [missing if data is None else read(data) for data in found]
     except StoredDamaged:
-        return [nothing if data is None else _read_or_unreadable(read, data) for data in found]
+        return [missing if data is None else _read_or_unreadable(read, data) for data in found]
 
 
 def _read_or_unreadable(read: Callable[[bytes], _T], data: bytes) -> _T | Unreadable:

@@ -116,32 +116,32 @@ class ExceptionTables(AuditedTables):
         needed, and the call neither waits for writers nor delays them.
         """
 
-        def judge(txn: Any) -> ExceptionChange | ExceptionAnswer:
+        def decide_in(txn: Any) -> ExceptionChange | ExceptionAnswer:
             return decide(ReportView(txn, self._env.tables))
 
         def write(txn: Any) -> ExceptionAnswer:
-            step = judge(txn)  # again: another step may have come since the read
+            step = decide_in(txn)  # again: another step may have come since the read
             if isinstance(step, ExceptionAnswer):
                 return step
             self._archive_ended(txn, step.time)
             self._put(txn, step)
             return ExceptionAnswer(step.report, step.time)
 
-        def look(txn: Any) -> ExceptionChange | ExceptionAnswer | OnecodeError:
+        def decide_or_refuse(txn: Any) -> ExceptionChange | ExceptionAnswer | OnecodeError:
             # A refusal is returned and not raised: its traceback would keep the transaction, and so one of LMDB's few
             # reader slots, until garbage is collected.
             try:
-                return judge(txn)
+                return decide_in(txn)
             except OnecodeError as refusal:
                 return refusal.with_traceback(None)
 
-        judged = await self._env.read(look)
-        if isinstance(judged, OnecodeError):
+        outcome = await self._env.read(decide_or_refuse)
+        if isinstance(outcome, OnecodeError):
             try:
-                raise judged
+                raise outcome
             finally:
-                del judged  # breaks a reference cycle with this frame
-        return judged if isinstance(judged, ExceptionAnswer) else await self._env.write(write, owner="exceptions")
+                del outcome  # breaks a reference cycle with this frame
+        return outcome if isinstance(outcome, ExceptionAnswer) else await self._env.write(write, owner="exceptions")
 
     def _put(self, txn: Any, step: ExceptionChange) -> None:
         report, tables = step.report, self._env.tables

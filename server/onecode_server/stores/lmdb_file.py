@@ -19,7 +19,7 @@ LOCK_BYTES_PER_READER: Final = 64
 _LOCK_HEAD_BYTES: Final = 192
 _EMPTY_S: Final = 2.0
 """The time for which a file may be empty: another process is making the store in that moment."""
-_LOOKS: Final = 3
+_ATTEMPTS: Final = 3
 """The number of attempts: a file that is written during an attempt may once seem too short."""
 
 # lmdb.h and mdb.c of LMDB 0.9: a page's head (number, pad, flags, lower, upper), and in each of the first two pages a
@@ -80,10 +80,10 @@ def allocate_lock(file: Path, readers_max: int) -> None:
     """
     try:
         status = os.stat(file)
-        size, has_room = status.st_size, status.st_blocks * 512 >= status.st_size > 0
+        size, is_allocated = status.st_size, status.st_blocks * 512 >= status.st_size > 0
     except FileNotFoundError:
-        size, has_room = 0, False
-    if has_room or not hasattr(os, "posix_fallocate"):
+        size, is_allocated = 0, False
+    if is_allocated or not hasattr(os, "posix_fallocate"):
         return
     descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
@@ -116,10 +116,10 @@ def expect_whole(file: Path) -> None:
     Free pages may be missing at the file's end: LMDB does not write pages that a transaction took and gave back. A file
     that is no store of LMDB 0.9 is left to LMDB, which also reads these pages before it maps the file.
     """
-    for look in range(_LOOKS):
+    for attempt in range(_ATTEMPTS):
         if (cut := _cut(file)) is None:
             return
-        if look + 1 < _LOOKS:
+        if attempt + 1 < _ATTEMPTS:
             time.sleep(0.05)
     raise StoreUnavailable(f"{file} was cut: it has {cut}. Restore a backup of the store")
 

@@ -59,7 +59,7 @@ class MigratingTables(ExceptionTables):
                     txn.put(copy.subject, b"", db=made)
                     if self._copy(txn, copy):
                         changed.append(copy.subject)
-            self._tell(txn, changed, self._commit_time(txn, self._clock()))
+            self._add_changes(txn, changed, self._commit_time(txn, self._clock()))
             return copied._replace(
                 last=chunk[-1][0] if chunk else after, subjects=len(chunk), is_last=len(chunk) < limit
             )

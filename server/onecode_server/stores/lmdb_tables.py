@@ -82,7 +82,7 @@ class LmdbTables:
         self._clock_behind_us = behind
         return max(now, newest)
 
-    def _tell(self, txn: Any, subjects: Iterable[bytes], time: int) -> None:
+    def _add_changes(self, txn: Any, subjects: Iterable[bytes], time: int) -> None:
         """Add to the change feed, and drop the oldest changes above CHANGES_KEPT. ``time`` is that of the commit."""
         first = last = self._last(txn, self._changes)[0]
         for last, subject in enumerate(subjects, first + 1):

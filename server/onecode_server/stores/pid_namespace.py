@@ -15,7 +15,7 @@ from onecode_server.errors import StoreUnavailable
 
 FILE: Final = "pid-namespace"
 _ID_BYTES_MAX: Final = 256
-_LOOKS: Final = 10
+_ATTEMPTS: Final = 10
 """The number of attempts: two processes that begin at once may each find the other one writing."""
 
 
@@ -36,7 +36,7 @@ def enter(directory: Path) -> int:
     mine = own()
     descriptor = os.open(directory / FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        for _ in range(_LOOKS):
+        for _ in range(_ATTEMPTS):
             with suppress(BlockingIOError):  # others have it open: the file has their namespace
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 os.ftruncate(descriptor, 0)

@@ -99,7 +99,7 @@ class _Chain:
 
     def block(self, key: bytes, data: bytes) -> str | None:
         entries = unpack_block(data)
-        wrong = [said for one in entries if (said := self._entry(audit.unpack(one)))]
+        wrong = [fault for one in entries if (fault := self._entry(audit.unpack(one)))]
         if self._last is None or layout.read_number(key) != self._last.number:
             wrong.append("the block ends with another entry")
         return "; ".join(wrong[:1]) or None
@@ -126,7 +126,7 @@ def _meta() -> Read:
     return read
 
 
-def _anything(key: bytes, data: bytes) -> str | None:
+def _accept_all(key: bytes, data: bytes) -> str | None:
     return None
 
 
@@ -147,5 +147,5 @@ def readers() -> dict[str, Read]:
         "audit_archive": chain.block,
         "audit": chain.newest,
         "meta": _meta(),
-        "copies": _anything,
+        "copies": _accept_all,
     }

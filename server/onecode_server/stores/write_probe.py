@@ -18,7 +18,7 @@ class WriteProbe:
         self._store = store
         metrics.store_write_fault.set_function(lambda: store.write_fault is not None)
 
-    async def look(self) -> None:
+    async def probe(self) -> None:
         """Try once, where the last writes failed. Raises OnecodeError where the process must end, to open the store
         anew."""
         if self._store.write_fault is None:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-LAG_LOOK_S: Final = 0.1
+LAG_PERIOD_S: Final = 0.1
 """The period at which the delay of the event loop is measured: short enough to notice a blockage of half a second, at
 some 10 us each."""
 
@@ -47,6 +47,6 @@ async def watch_lag(observe: Callable[[float], None]) -> None:
     too."""
     loop = asyncio.get_running_loop()
     while True:
-        due_s = loop.time() + LAG_LOOK_S
-        await asyncio.sleep(LAG_LOOK_S)
+        due_s = loop.time() + LAG_PERIOD_S
+        await asyncio.sleep(LAG_PERIOD_S)
         observe(max(0.0, loop.time() - due_s))

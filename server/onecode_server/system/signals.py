@@ -23,7 +23,7 @@ def end_at_once() -> None:
     There is nothing to drain yet. Without a handler, process 1 of a container would not end: the system ignores signals
     for which process 1 has no handler.
     """
-    for number in _heeded(*ENDING):
+    for number in _not_ignored(*ENDING):
         signal.signal(number, lambda _, __: os._exit(0))
 
 
@@ -39,11 +39,11 @@ def stop_event(*numbers: signal.Signals) -> Iterator["asyncio.Event"]:
 
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
 
-    def tell(_: int, __: FrameType | None) -> None:
+    def set_stop(_: int, __: FrameType | None) -> None:
         loop.call_soon_threadsafe(stop.set)  # threadsafe: it wakes a waiting loop
 
-    for number in _heeded(*numbers):
-        signal.signal(number, tell)
+    for number in _not_ignored(*numbers):
+        signal.signal(number, set_stop)
     try:
         yield stop
     finally:
@@ -51,5 +51,5 @@ def stop_event(*numbers: signal.Signals) -> Iterator["asyncio.Event"]:
             signal.signal(number, signal.SIG_IGN)
 
 
-def _heeded(*numbers: signal.Signals) -> list[signal.Signals]:
+def _not_ignored(*numbers: signal.Signals) -> list[signal.Signals]:
     return [one for one in numbers if one != signal.SIGHUP or signal.getsignal(one) != signal.SIG_IGN]

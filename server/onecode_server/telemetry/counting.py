@@ -1,4 +1,4 @@
-"""Prometheus metrics with a low cost for a check and for a scrape: plain numbers, converted to text when asked for.
+"""Prometheus metrics with a low cost for a check and for a scrape: plain numbers, converted to text at a scrape.
 
 A single check counts some twenty things. prometheus-client takes a lock for each and compares each observation with one
 bucket after the other: together a fifth of the cost of the check itself. Here a count is an addition. A page of all
@@ -62,7 +62,7 @@ class LoopCounter(_Shown, Counter):
 
     def _metric_init(self) -> None:
         self._added: float = 0
-        self._told: float | None = None
+        self._flushed: float | None = None
 
     def labels(self, *values: str) -> Self:  # type: ignore[override]
         """Return the counter of these values, which are few: see the naming rule in ``metrics``."""
@@ -77,13 +77,13 @@ class LoopCounter(_Shown, Counter):
 
     add = inc
 
-    def news(self) -> float | None:
+    def flush(self) -> float | None:
         """Return the amount added since the last call, for ``add`` elsewhere; None where nothing was added.
 
         The first amount may be 0: in a series that begins with 1, no rate shows the first count.
         """
-        before, self._told = self._told, self._added
-        return self._told - (before or 0) if self._told != before else None
+        before, self._flushed = self._flushed, self._added
+        return self._flushed - (before or 0) if self._flushed != before else None
 
     def _shape(self) -> _Shape:
         return [("_total", {})]
@@ -97,9 +97,9 @@ class LoopHistogram(_Shown, Histogram):
 
     def _metric_init(self) -> None:
         self._added = [0] * len(self._upper_bounds)
-        self._told: list[int] | None = None
+        self._flushed: list[int] | None = None
         self._added_sum: float = 0
-        self._told_sum: float = 0
+        self._flushed_sum: float = 0
 
     def labels(self, *values: str) -> Self:  # type: ignore[override]
         """Return the histogram of these values."""
@@ -111,19 +111,19 @@ class LoopHistogram(_Shown, Histogram):
         self._added[bisect_left(self._upper_bounds, amount)] += 1
         self._added_sum += amount
 
-    def news(self) -> list[float] | None:
+    def flush(self) -> list[float] | None:
         """Return the amounts added to each bucket, and last to the sum, since the last call, as a counter does."""
-        if self._added == self._told:
+        if self._added == self._flushed:
             return None
-        before = self._told or [0] * len(self._added)
+        before = self._flushed or [0] * len(self._added)
         added = [now - then for now, then in zip(self._added, before, strict=True)]
-        added_sum = self._added_sum - self._told_sum
-        self._told, self._told_sum = self._added.copy(), self._added_sum
+        added_sum = self._added_sum - self._flushed_sum
+        self._flushed, self._flushed_sum = self._added.copy(), self._added_sum
         return [*added, added_sum]
 
-    def add(self, news: list[float]) -> None:
+    def add(self, counts: list[float]) -> None:
         """Add the counts of another histogram. Raises ValueError where its buckets differ."""
-        *added, added_sum = news
+        *added, added_sum = counts
         self._added = [int(one + more) for one, more in zip(self._added, added, strict=True)]
         self._added_sum += added_sum
 
@@ -136,13 +136,13 @@ class LoopHistogram(_Shown, Histogram):
         return [*below, below[-1], self._added_sum]
 
 
-class AskedGauge(_Shown, Gauge):
-    """A gauge with the value that was set last, or that a function returns whenever it is asked."""
+class LoopGauge(_Shown, Gauge):
+    """A gauge with the value that was set last, or that a function returns at each scrape."""
 
     def _metric_init(self) -> None:
-        self._ask: Callable[[], float] | None = None
+        self._function: Callable[[], float] | None = None
         self._last: float = 0
-        self._told: float = 0
+        self._flushed: float = 0
 
     def labels(self, *values: str) -> Self:  # type: ignore[override]
         """Return the gauge of these values."""
@@ -155,22 +155,22 @@ class AskedGauge(_Shown, Gauge):
 
     def set_function(self, f: Callable[[], float]) -> None:
         """Set the gauge to the return value of ``f`` at each scrape."""
-        self._ask = f
+        self._function = f
 
-    def news(self) -> float | None:
+    def flush(self) -> float | None:
         """Return the current value; None where it is unchanged since the last call, at first 0."""
         (now,) = self._numbers()
-        before, self._told = self._told, now
+        before, self._flushed = self._flushed, now
         return now if now != before else None
 
     def _shape(self) -> _Shape:
         return [("", {})]
 
     def _numbers(self) -> list[float]:
-        return [float(self._ask() if self._ask else self._last)]
+        return [float(self._function() if self._function else self._last)]
 
 
-LoopMetric = LoopCounter | LoopHistogram | AskedGauge
+LoopMetric = LoopCounter | LoopHistogram | LoopGauge
 
 
 def children(metric: LoopMetric) -> list[Any]:

@@ -5,14 +5,14 @@ the names of the gRPC ecosystem's Prometheus middleware, so that its dashboards 
 the protos or the trust list, never from a caller: a caller that can invent values can fill a monitoring system.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any, Final, Literal, TypeVar
 
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector, generate_latest
 from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.registry import Collector
 
-from onecode_server.telemetry.counting import AskedGauge, LoopCounter, LoopHistogram, LoopMetric, children
+from onecode_server.telemetry.counting import LoopCounter, LoopGauge, LoopHistogram, LoopMetric, children
 
 UNKNOWN_REGION: Final = "unknown"
 """The label for a host outside the trust list, and for the home of a code that is not authentic."""
@@ -23,16 +23,16 @@ _BATCH_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096)
 _LAG_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
 _AGE_BUCKETS_S = (0.1, 0.5, 1, 2, 5, 10, 30, 60, 120, 300)
 
-_Metric = TypeVar("_Metric", LoopCounter, LoopHistogram, AskedGauge)
+_Metric = TypeVar("_Metric", LoopCounter, LoopHistogram, LoopGauge)
 _Mode = Literal["livesum", "livemax", "mostrecent"]
 """The merge of a gauge of all workers: their sum, their worst value, or the last value of any. ``live`` excludes
 workers that have ended."""
 
-News = list[tuple[str, list[str], Any]]
+Counts = list[tuple[str, list[str], Any]]
 """Counts of a worker: the metric's name, its labels' values, and the argument of its ``add`` or ``set``."""
 
 
-class _Families:
+class MetricFamilies:
     """All metrics, in a registry of their own, and the page that shows them."""
 
     def __init__(self) -> None:
@@ -188,8 +188,8 @@ class _Families:
     def _counter(self, name: str, text: str, labels: Iterable[str] = ()) -> LoopCounter:
         return self._made(LoopCounter(name, text, tuple(labels), registry=self.registry))
 
-    def _gauge(self, name: str, text: str, mode: _Mode) -> AskedGauge:
-        return self._made(AskedGauge(name, text, registry=self.registry, multiprocess_mode=mode))
+    def _gauge(self, name: str, text: str, mode: _Mode) -> LoopGauge:
+        return self._made(LoopGauge(name, text, registry=self.registry, multiprocess_mode=mode))
 
     def _histogram(self, name: str, text: str, buckets: tuple[float, ...], labels: Iterable[str] = ()) -> LoopHistogram:
         return self._made(LoopHistogram(name, text, tuple(labels), buckets=buckets, registry=self.registry))
@@ -199,66 +199,18 @@ class _Families:
         return metric
 
 
-class Metrics(_Families):
+class Metrics(MetricFamilies):
     """The metrics of one process: made once by ``app``, passed to the parts that count."""
 
     def __init__(self) -> None:
         super().__init__()
         self.show(ProcessCollector(registry=None))
 
-    def news(self) -> News:
+    def flush(self) -> Counts:
         """Return the counts since the last call, and the gauges that have changed, for a supervisor to add up."""
         return [
-            (metric._name, list(child._labelvalues), news)
+            (metric._name, list(child._labelvalues), count)
             for metric in self._all.values()
             for child in children(metric)
-            if (news := child.news()) is not None
+            if (count := child.flush()) is not None
         ]
-
-
-class SupervisorMetrics(_Families):
-    """The metrics of all workers of one server, from their messages, and the supervisor's own.
-
-    A slot's next worker continues the counts of the last one, so that no counter falls. Gauges of a worker that has
-    ended are removed, except those with the last value of any worker.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.restarts = self._counter(
-            "onecode_worker_restarts_total", "Workers that took the place of one that had ended, by slot", ("worker",)
-        )
-        self.serving = self._gauge("onecode_serving_workers", "Workers that serve now", "livesum")
-        self._gauges: dict[str, dict[int, float]] = {}
-
-    def hear(self, slot: int, news: News) -> None:
-        """Add up the counts of a worker. Raises ValueError where they are not a worker's."""
-        try:
-            for name, labels, value in news:
-                metric: Any = self._all[name]
-                child = metric.labels(*labels) if labels else metric
-                if isinstance(child, AskedGauge):
-                    self._set(child, slot, float(value))
-                else:
-                    child.add(value)
-        except (AttributeError, KeyError, TypeError) as fault:
-            raise ValueError("these are not the metrics of a worker") from fault
-
-    def forget(self, slot: int) -> None:
-        """Remove the gauges of a worker that has ended."""
-        for told in self._gauges.values():
-            told.pop(slot, None)
-
-    def _set(self, gauge: AskedGauge, slot: int, value: float) -> None:
-        if gauge._multiprocess_mode == "mostrecent":
-            gauge.set(value)
-            return
-        told = self._gauges.get(gauge._name)
-        if told is None:
-            told = self._gauges[gauge._name] = {}
-            gauge.set_function(_of_all(told, sum if gauge._multiprocess_mode == "livesum" else max))
-        told[slot] = value
-
-
-def _of_all(told: dict[int, float], merge: Callable[[Iterable[float]], float]) -> Callable[[], float]:
-    return lambda: merge(list(told.values()) or [0.0])  # a list: the page is made while another worker reports

@@ -74,5 +74,5 @@ class _Report:
         word, levels = claims.read_level(self._tree, claims.of(self._region)), self._region.levels
         level = levels.get(word, Level.UNSPECIFIED)
         if level is Level.UNSPECIFIED:
-            return f"{word!a} is no word of the region's levels: UNSPECIFIED{near_misses.told(word, levels)}"
+            return f"{word!a} is no word of the region's levels: UNSPECIFIED{near_misses.hint(word, levels)}"
         return f"{word!r} is {level.name}"

@@ -35,13 +35,13 @@ def near_misses(name: str, known: Iterable[str]) -> list[tuple[str, str]]:
     return found[:SHOWN_MAX]
 
 
-def told(name: str, known: Iterable[str]) -> str:
+def hint(name: str, known: Iterable[str]) -> str:
     """Return text on the known names similar to ``name``, for the end of an error message; empty if there are none."""
     near = near_misses(name, known)
     return "".join(f"; {other!a} is there and differs in {how}" for other, how in near)
 
 
-def oddity(name: str) -> str | None:
+def peculiarity(name: str) -> str | None:
     """Return a description of the invisible peculiarity of ``name``, or None."""
     if name != name.strip():
         return "it begins or ends with white space"

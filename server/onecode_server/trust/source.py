@@ -82,11 +82,11 @@ class TrustSource:
         self._monotonic = monotonic
         self._unread_max_s = unread_max_s
         self._prepare = prepare
-        self._looking = asyncio.Lock()
+        self._refreshing = asyncio.Lock()
         self._found = _TAKEN  # the result for the content that the watched file has kept
         self._read_at_s = monotonic()
         self._is_unread = True
-        self._said_unread = False
+        self._has_logged_unread = False
         self._list: TrustList | None = None
         self.file: bytes = b""
         self.fault: str | None = None
@@ -121,14 +121,14 @@ class TrustSource:
 
         Raises nothing: a failure is retried at the next look.
         """
-        async with self._looking:
+        async with self._refreshing:
             began_s = self._monotonic()
             try:
-                found = await self._look()
+                found = await self._check_file()
             except StoreUnavailable as fault:
                 found = self._failed(f"its version cannot be made durable: {fault}")
             except Exception as fault:  # no memory, no thread, or a bug: the watcher must go on
-                found = self._failed(f"the trust list cannot be read: {_why(fault)}")
+                found = self._failed(f"the trust list cannot be read: {_describe(fault)}")
             self._note(found, began_s)
             if self._list is None or self.fault is not None:
                 await self._take_known()
@@ -137,9 +137,9 @@ class TrustSource:
         """Release the file descriptor that is reserved for reading the file."""
         self._watched.close()
 
-    async def _look(self) -> _Found:
+    async def _check_file(self) -> _Found:
         """Return the result for the file's present content. Exceptions are faults of the environment, to be retried."""
-        reading = await asyncio.to_thread(self._watched.look)
+        reading = await asyncio.to_thread(self._watched.check)
         if reading is not None:
             found = _TAKEN
             try:
@@ -165,12 +165,12 @@ class TrustSource:
         self._metrics.list_fault.set(self.fault is not None)
         if not self._is_unread:
             self._read_at_s = began_s
-        if not self.is_read and not self._said_unread:
+        if not self.is_read and not self._has_logged_unread:
             _log.error("nobody is admitted any more: the trust list was not read for %g s", self._unread_max_s)
-        self._said_unread = not self.is_read
+        self._has_logged_unread = not self.is_read
 
     async def _take(self, file: bytes) -> None:
-        found = await asyncio.to_thread(self._believe, file)
+        found = await asyncio.to_thread(self._verify, file)
         known = await self._store.remember_list(KnownList(found.version, found.digest, file), self._clock())
         if found.version < known.version:
             raise TrustListRefused(f"version {found.version} is older than {known.version}, which was taken before")
@@ -183,13 +183,13 @@ class TrustSource:
         try:
             known = await self._store.known_list()
             if known is not None and (self._list is None or self._list.version < known.version):
-                await self._swap(await asyncio.to_thread(self._believe, known.file), known.file)
+                await self._swap(await asyncio.to_thread(self._verify, known.file), known.file)
                 _log.warning("the last good trust list was taken from the store", extra={"version": known.version})
         except Exception as fault:
             if self._list is None:
-                _log.error("no trust list: %s", _why(fault))
+                _log.error("no trust list: %s", _describe(fault))
 
-    def _believe(self, file: bytes) -> TrustList:
+    def _verify(self, file: bytes) -> TrustList:
         """Check the root's signature, then parse the signed list. Raises TrustListRefused."""
         try:
             signed = trust_list_file.take_apart(file)
@@ -217,7 +217,7 @@ class TrustSource:
                 _log.error("trust-list entry skipped", extra={"entry": where, "why": why})
 
 
-def _why(fault: Exception) -> str:
+def _describe(fault: Exception) -> str:
     """Describe a failure. The text of an unexpected exception is left out, since it may quote content."""
     if isinstance(fault, OSError):
         return fault.strerror or type(fault).__name__

@@ -50,15 +50,15 @@ class WatchedFile:
         self._monotonic = monotonic
         self._spare = Spare()
         self._kept: Reading | None = None
-        self._looking = threading.Lock()
+        self._checking = threading.Lock()
 
-    def look(self) -> Reading | None:
+    def check(self) -> Reading | None:
         """Return the file's content, at most one byte more than ``bytes_max``, or None if it is the kept one.
 
         Any change of the stamp counts, even if the content is the same. Raises OSError if the whole file cannot be
         read. It runs on a thread and changes no state, so an abandoned look has no effect.
         """
-        with self._looking:
+        with self._checking:
             began_s, kept = self._monotonic(), self._kept
             handle = self._spare.open(self._path)
             try:

@@ -10,7 +10,7 @@ CLOSE_CALLS: Final = 8
 ALONE_CALLS: Final = 256
 """A single caller that calls again on each answer looks like many callers. When a wait has gathered only one call, this
 many calls go straight through before the batcher waits again."""
-OPEN_S: Final = 0.1
+ACTIVE_S: Final = 0.1
 """Single calls count as active for this long after the last one; large batches are then cut into smaller slices. It is
 20 times the interval between calls at 200 a second."""
 
@@ -30,16 +30,16 @@ class ArrivalMonitor:
         return self._last_s
 
     @property
-    def is_here(self) -> bool:
+    def has_many_callers(self) -> bool:
         """Whether most of the recent calls were close to each other, so that there are many callers."""
         return self._close >= CLOSE_CALLS
 
     @property
-    def is_open(self) -> bool:
-        """Whether a call arrived within the last OPEN_S seconds."""
-        return self._monotonic() - self._last_s <= OPEN_S
+    def is_active(self) -> bool:
+        """Whether a call arrived within the last ACTIVE_S seconds."""
+        return self._monotonic() - self._last_s <= ACTIVE_S
 
-    def meets(self) -> bool:
+    def record_call(self) -> bool:
         """Record a call, and return whether there are many callers."""
         now_s = self._monotonic()
         is_close = now_s - self._last_s <= CLOSE_S
@@ -50,9 +50,9 @@ class ArrivalMonitor:
             self._close = min(self._close + 1, 2 * CLOSE_CALLS)
         elif self._close:
             self._close -= 1
-        return self.is_here
+        return self.has_many_callers
 
-    def came(self, count: int) -> None:
+    def record_gathered(self, count: int) -> None:
         """Record how many calls a wait has gathered."""
         if count < 2:
             self._close, self._alone = 0, ALONE_CALLS

@@ -26,7 +26,7 @@ from onecode_server.verification.verifier import Verifier
 CODES_MAX: Final = 16_384
 """Codes that may be queued or in check at once: about a second of work with PyNaCl, and four of the largest batch
 calls. The limit keeps waits near what a scanner accepts."""
-SINGLES_ROOM: Final = 1024
+SINGLES_RESERVED: Final = 1024
 """Codes of single scans that may be queued beyond CODES_MAX, so that a stream of batches cannot shut out single scans.
 It equals the limit on concurrent calls; with PyNaCl it is some 60 ms of work."""
 BATCH_MAX: Final = 512
@@ -47,7 +47,7 @@ BULK_CODES: Final = 512
 """Batches of more codes than this take turns. If all ran at once, each would wait for the slices of all the others."""
 BULK_TURNS: Final = 2
 """Large batches that run at once: one is checked while the other waits for the store."""
-SOON_S: Final = 0.02
+SHORT_WAIT_S: Final = 0.02
 """An expected wait shorter than this is not compared with the call's deadline: the estimate is not finer than that, and
 reading the deadline has a cost."""
 
@@ -55,7 +55,7 @@ Remaining = Callable[[], float | None]
 """Returns the seconds that a caller still waits, or None if it has no deadline."""
 
 
-def for_ever() -> None:
+def no_deadline() -> None:
     """Return None: the caller has no deadline."""
 
 
@@ -84,12 +84,12 @@ class Batcher:
         self._turns = asyncio.Semaphore(BULK_TURNS)
         metrics.queued.set_function(lambda: self._codes)
 
-    async def submit(self, scan: Scan, remaining: Remaining = for_ever) -> CheckResult:
+    async def submit(self, scan: Scan, remaining: Remaining = no_deadline) -> CheckResult:
         """Check one scan, together with others that are waiting. Raises Overloaded, NotServing."""
         expected_s = self._runs.expected_s(1 + len(self._waiting) // BATCH_MAX) if self._is_busy else 0
-        self._admit(1, expected_s, remaining, self._codes_max + SINGLES_ROOM)
+        self._admit(1, expected_s, remaining, self._codes_max + SINGLES_RESERVED)
         try:
-            if self._arrivals.meets() or self._is_busy:
+            if self._arrivals.record_call() or self._is_busy:
                 return await self._wait(scan)
             return await self._check_alone(scan)
         finally:
@@ -123,10 +123,10 @@ class Batcher:
             self._is_busy = True
             self._runner = asyncio.create_task(self._run(), name="batcher")
 
-    async def submit_batch(self, scans: Scans, remaining: Remaining = for_ever) -> CheckResults:
+    async def submit_batch(self, scans: Scans, remaining: Remaining = no_deadline) -> CheckResults:
         """Check a batch by itself. Raises Overloaded, NotServing."""
         async with self._batch(len(scans.codes), remaining):
-            return await self._verifier.verify(scans, lambda: self._arrivals.is_open)
+            return await self._verifier.verify(scans, lambda: self._arrivals.is_active)
 
     @asynccontextmanager
     async def _batch(self, count: int, remaining: Remaining) -> AsyncIterator[None]:
@@ -179,11 +179,11 @@ class Batcher:
 
     async def _gather(self) -> None:
         """Wait up to GATHER_S for more calls if there are many callers."""
-        if len(self._waiting) < GATHERED and self._arrivals.is_here:
+        if len(self._waiting) < GATHERED and self._arrivals.has_many_callers:
             self._has_gathered.clear()
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._has_gathered.wait(), GATHER_S)
-            self._arrivals.came(len(self._waiting))
+            self._arrivals.record_gathered(len(self._waiting))
 
     async def _check(self, taken: list[tuple[Scan, asyncio.Future[CheckResult]]]) -> None:
         for for_translation in (False, True):
@@ -208,7 +208,7 @@ class Batcher:
         """Count codes whose check is expected to end after ``expected_s``. Raises Overloaded."""
         if self._codes + count > codes_max:
             raise self._shed("queue_full", count)
-        if expected_s > SOON_S:
+        if expected_s > SHORT_WAIT_S:
             left_s = remaining()
             if left_s is not None and left_s < expected_s:
                 raise self._shed("deadline_short", count)
@@ -217,13 +217,13 @@ class Batcher:
     def _shed(self, reason: str, count: int) -> Overloaded:
         self._metrics.shed.inc(count)
         self._metrics.refused_calls.labels(reason).inc()
-        return Overloaded(_WHY[reason].format(self._codes), RETRY_AFTER_S)
+        return Overloaded(_MESSAGES[reason].format(self._codes), RETRY_AFTER_S)
 
     def _release(self, count: int) -> None:
         self._codes -= count
 
 
-_WHY: Final = {
+_MESSAGES: Final = {
     "queue_full": "{} codes are waiting to be checked",
     "queue_late": f"not checked within {WAIT_MAX_S:g} s: {{}} codes are waiting",
     "deadline_short": "{} codes are waiting to be checked, longer than this call has time",

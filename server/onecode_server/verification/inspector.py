@@ -50,17 +50,17 @@ class Inspector:
         With ``sample_of`` the code must be of its region and signed by its key. If it names no key and the region has
         no key with the code's key id yet, the signature is not checked.
         """
-        walk = _Walk(self, trust, now)
+        inspection = _SingleInspection(self, trust, now)
         finding = None
         try:
-            await walk.all(bare(code), sample_of)
+            await inspection.run(bare(code), sample_of)
         except _Failed as failed:
-            walk.steps.append(failed.step)
+            inspection.steps.append(failed.step)
             finding = failed.finding
-        return Inspection(tuple(walk.steps), finding, walk.claims)
+        return Inspection(tuple(inspection.steps), finding, inspection.claims)
 
 
-class _Walk:
+class _SingleInspection:
     def __init__(self, parts: Inspector, trust: TrustList, now: int) -> None:
         self._backend, self._reader, self._tokens, self._skew = parts.backend, parts.claims, parts.tokens, parts.skew
         self._trust, self._now = trust, now
@@ -71,7 +71,7 @@ class _Walk:
         number = len(self.steps) + 1
         self.steps.append(Step(number, STEPS[number - 1], passed, lines))
 
-    async def all(self, code: bytes, sample_of: Sample | None) -> None:
+    async def run(self, code: bytes, sample_of: Sample | None) -> None:
         self._size(code)
         home = self._format(code, sample_of)
         if home is not None:
@@ -120,11 +120,11 @@ class _Walk:
     def _key(self, signed: SignedCode, sample_of: Sample | None) -> IssuerKey:
         """Steps 4 and 5: return the key that made the signature; for a sample without a key yet, a stand-in."""
         candidates = self._trust.keys_for(signed.format, signed.key_id)
-        ours = [key for key in candidates if sample_of is None or _may_have_made(sample_of, key)]
+        ours = [key for key in candidates if sample_of is None or _may_have_signed(sample_of, key)]
         if not ours and sample_of is not None:
-            return self._key_to_come(signed, sample_of)
+            return self._placeholder_key(signed, sample_of)
         if not ours:
-            near = near_misses.told(_shown(signed), _key_ids(self._trust, signed.format))
+            near = near_misses.hint(_shown(signed), _key_ids(self._trust, signed.format))
             why = f"no key for {signed.format} codes has the id {_shown(signed)!a}{near}"
             raise _Failed(4, Finding(Authenticity.UNKNOWN_ISSUER, Reason.KEY_UNKNOWN), why)
         self._passed(*(f"region {key.region}, {key.role}, {key.state}" for key in ours))
@@ -138,12 +138,12 @@ class _Walk:
         self._passed(f"good, by the key of region {key.region}")
         return key
 
-    def _key_to_come(self, signed: SignedCode, sample_of: Sample) -> IssuerKey:
+    def _placeholder_key(self, signed: SignedCode, sample_of: Sample) -> IssuerKey:
         """Return a stand-in for the key of a sample whose region has no key with its key id yet."""
         code, key, shown = sample_of.region.code, sample_of.key, _shown(signed)
         if key is not None:
             added = key_id_text(key.key_id, key.format)
-            near = near_misses.told(shown, [added])
+            near = near_misses.hint(shown, [added])
             raise _Failed(4, None, f"the code's key id is {shown!a}, that of the key to be added is {added!a}{near}")
         try:
             key_id_bytes(key_id_text(signed.key_id, signed.format), signed.format)
@@ -164,8 +164,8 @@ class _Walk:
         except ClaimFault as fault:
             raise _Failed(6, finding_of(fault), str(fault), *lines) from None
         ends = "no end" if self.claims.expires_at is None else rfc3339(self.claims.expires_at)
-        said = f"home {self.claims.home}, issued {rfc3339(self.claims.issued_at)}, ends {ends}"
-        self._passed(*lines, said)
+        summary = f"home {self.claims.home}, issued {rfc3339(self.claims.issued_at)}, ends {ends}"
+        self._passed(*lines, summary)
 
     def _claim_lines(self, key: IssuerKey, payload: bytes) -> list[str]:
         """Return a line for each claim, whether or not the claims as a whole are accepted."""
@@ -183,12 +183,12 @@ class _Walk:
         return [f"{claim} at `{place}`: {text}" for claim, place, text, _ in seen]
 
     def _validity(self, key: IssuerKey) -> None:
-        said, now = self.claims, self._now
-        if said is None:
+        claims, now = self.claims, self._now
+        if claims is None:
             raise AssertionError("claims are read before they are held to their window")
-        fault = validity.code_fault(said, key, self._trust, now, self._skew)
+        fault = validity.code_fault(claims, key, self._trust, now, self._skew)
         if fault is not None:
-            raise _Failed(7, fault, *_why(fault, key, said, now))
+            raise _Failed(7, fault, *_validity_lines(fault, key, claims, now))
         self._passed("the key and the code are in their time")
 
     async def _opaque(self, code: bytes, home: Region) -> None:
@@ -225,7 +225,7 @@ def _shown(signed: SignedCode) -> str:
     return key_id_text(signed.key_id, signed.format) or "(none)"
 
 
-def _may_have_made(sample_of: Sample, key: IssuerKey) -> bool:
+def _may_have_signed(sample_of: Sample, key: IssuerKey) -> bool:
     """Return whether ``key`` may have signed a sample: if a key is to be added, only that key may."""
     return key == sample_of.key if sample_of.key is not None else key.region == sample_of.region.code
 
@@ -234,9 +234,9 @@ def _key_ids(trust: TrustList, fmt: Format) -> Sequence[str]:
     return [key_id_text(key_id, fmt) for known, key_id in trust.candidates if known == fmt]
 
 
-def _why(fault: Finding, key: IssuerKey, said: Claims, now: int) -> list[str]:
-    begins = said.issued_at if said.not_before is None else max(said.issued_at, said.not_before)
-    ends = "-" if said.expires_at is None else rfc3339(said.expires_at)
+def _validity_lines(fault: Finding, key: IssuerKey, claims: Claims, now: int) -> list[str]:
+    begins = claims.issued_at if claims.not_before is None else max(claims.issued_at, claims.not_before)
+    ends = "-" if claims.expires_at is None else rfc3339(claims.expires_at)
     bounds = [
         f"{name} {rfc3339(time)}"
         for name, time in (("not before", key.not_before), ("not after", key.not_after), ("retired", key.retired_at))

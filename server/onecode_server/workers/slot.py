@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 from onecode_server.errors import Misconfigured, OnecodeError
-from onecode_server.telemetry.metrics import SupervisorMetrics
+from onecode_server.telemetry.supervisor_metrics import SupervisorMetrics
 
 SILENT_S: Final = 10.0
 """A worker that sends no message for this long hangs, and is killed: it sends one every second, and its longest work on
@@ -21,7 +21,7 @@ the loop takes milliseconds."""
 STARTING_S: Final = 60.0
 """The same limit until a worker's first message, and until it serves once it has a trust list and a store. A start
 takes a second, but many on a busy machine or with a cold store."""
-LOOK_S: Final = 1.0
+CHECK_S: Final = 1.0
 """The period at which a worker's silence is measured. A time in which this process itself was stopped (SIGSTOP, a
 suspended machine) is not the worker's silence: one period counts for two of these at the most."""
 SETTLED_S: Final = 10.0
@@ -64,7 +64,7 @@ class Slot:
         self._ever_served = ever_served
         self._ending = asyncio.Event()
         self._process: asyncio.subprocess.Process | None = None
-        self._told: list[str] = []
+        self._failures: list[str] = []
         self._report: dict[str, Any] = {}
         self._has_reported, self._silent_s, self._unserved_s = False, 0.0, 0.0
         self.serves = asyncio.Event()
@@ -94,15 +94,15 @@ class Slot:
             started_s = time.monotonic()
             status = await self._run()
             if self._ending.is_set():
-                self._judge(status)
+                self._check_ending(status)
                 return
             settled = self._has_reported and time.monotonic() - started_s >= SETTLED_S
-            was_told_to = status == 0 and self.serves.is_set()  # by an operator who restarts workers one by one
-            in_a_row = 0 if settled or was_told_to else in_a_row + 1
+            was_requested = status == 0 and self.serves.is_set()  # by an operator who restarts workers one by one
+            in_a_row = 0 if settled or was_requested else in_a_row + 1
             self.serves.clear()
             self._give_up_where_none_served(status, in_a_row)
             wait_s = BACKOFFS_S[min(in_a_row, len(BACKOFFS_S) - 1)]
-            why = {"worker": self.number, **_ending(status), "told": self._told, "next_in_s": wait_s}
+            why = {"worker": self.number, **_ending(status), "told": self._failures, "next_in_s": wait_s}
             _log.error("a worker has ended, and another takes its place", extra=why)
             self._restarts.inc()
             with suppress(TimeoutError):
@@ -124,7 +124,7 @@ class Slot:
 
     async def _run(self) -> int | None:
         """Run one worker, and return its status; None where the system cannot start a process."""
-        self._told, self._has_reported, self._silent_s, self._unserved_s = [], False, 0.0, 0.0
+        self._failures, self._has_reported, self._silent_s, self._unserved_s = [], False, 0.0, 0.0
         try:
             self._process = await asyncio.create_subprocess_exec(
                 *self._command,
@@ -135,7 +135,7 @@ class Slot:
                 start_new_session=True,
             )
         except OSError as fault:
-            self._told = [f"cannot be started: {fault.strerror}"]
+            self._failures = [f"cannot be started: {fault.strerror}"]
             return None
         ends = [asyncio.create_task(end) for end in (self._listen(self._process), self._watch(self._process.pid))]
         try:
@@ -171,11 +171,11 @@ class Slot:
 
     async def _watch(self, pid: int) -> None:
         """Kill the worker once it has sent no message for too long."""
-        looked_s = time.monotonic()
+        checked_s = time.monotonic()
         while True:
-            await asyncio.sleep(LOOK_S)
-            before_s, looked_s = looked_s, time.monotonic()
-            passed_s = min(looked_s - before_s, 2 * LOOK_S)
+            await asyncio.sleep(CHECK_S)
+            before_s, checked_s = checked_s, time.monotonic()
+            passed_s = min(checked_s - before_s, 2 * CHECK_S)
             self._silent_s += passed_s
             self._unserved_s += passed_s if self._report.get("serving") and not self.serves.is_set() else 0
             late = self._silent_s >= (SILENT_S if self._has_reported else STARTING_S) or self._unserved_s >= STARTING_S
@@ -188,38 +188,38 @@ class Slot:
     async def _listen(self, process: asyncio.subprocess.Process) -> None:
         try:
             while line := await process.stdout.readline():  # type: ignore[union-attr]
-                self._hear(json.loads(line))
+                self._receive(json.loads(line))
         except ValueError:  # too long, no JSON, or no object
-            self._told = ["what it said was no report"]
+            self._failures = ["what it said was no report"]
             self.kill()
 
-    def _hear(self, message: Any) -> None:
+    def _receive(self, message: Any) -> None:
         if not isinstance(message, dict):
             raise ValueError("no object")
         self._has_reported, self._silent_s = True, 0.0
         self._report = message.get("report", self._report)
-        self._told = message.get("failed", self._told)
-        self._metrics.hear(self.number, message.get("counted", []))
+        self._failures = message.get("failed", self._failures)
+        self._metrics.merge(self.number, message.get("counted", []))
         if message.get("serves"):
             self.serves.set()
             self._ever_served.set()
 
-    def _judge(self, status: int | None) -> None:
+    def _check_ending(self, status: int | None) -> None:
         """Note the status of a worker that was told to end. A worker that was still starting may not handle the signal
         yet."""
         was_starting = status == -signal.SIGTERM and not self._has_reported
         if status != 0 and not was_starting:
             self.ended_badly = True
-            why = {"worker": self.number, **_ending(status), "told": self._told}
+            why = {"worker": self.number, **_ending(status), "told": self._failures}
             _log.error("a worker that was told to end did not end well", extra=why)
 
     def _give_up_where_none_served(self, status: int | None, in_a_row: int) -> None:
         if self._ever_served.is_set():
             return
-        if status == 2 and self._told:
-            raise Misconfigured(*self._told)
-        if status == 1 and self._told:
-            raise OnecodeError("; ".join(self._told))
+        if status == 2 and self._failures:
+            raise Misconfigured(*self._failures)
+        if status == 1 and self._failures:
+            raise OnecodeError("; ".join(self._failures))
         if in_a_row >= TRIES_MAX:
             last = " ".join(str(part) for part in _ending(status).values())
             raise OnecodeError(f"no worker came up: {TRIES_MAX} in a row ended, the last with status {last}")

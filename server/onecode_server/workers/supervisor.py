@@ -14,7 +14,7 @@ from onecode_server.rpc.metrics_server import MetricsServer
 from onecode_server.settings.config import Settings
 from onecode_server.settings.data_directory import DataDirectory
 from onecode_server.system.signals import ENDING, stop_event
-from onecode_server.telemetry.metrics import SupervisorMetrics
+from onecode_server.telemetry.supervisor_metrics import SupervisorMetrics
 from onecode_server.workers.observed import ProcessMetrics, report_of
 from onecode_server.workers.reservation import reserved
 from onecode_server.workers.slot import KILLED_S, Slot

@@ -28,7 +28,7 @@ megabytes."""
 ORPHANED_S: Final = 0.5
 """The time that a worker without a supervisor has left, whatever its drain needs: systemd(1) restarts a service when
 all of its processes have ended. The largest batch takes a third of it; other calls break as in a killed worker."""
-LAST_WORDS_S: Final = 1.0
+FLUSH_S: Final = 1.0
 """The time for the last messages. A supervisor reads at once; one that is stopped gets the last second's counts within
 this time, or not at all."""
 
@@ -58,17 +58,17 @@ class _Line(asyncio.Protocol):
         """Whether the supervisor has read all messages."""
         return self._out is not None and not self._out.get_write_buffer_size()
 
-    def tell(self, message: dict[str, Any]) -> None:
+    def send(self, message: dict[str, Any]) -> None:
         """Send a message, which is lost where the supervisor has ended."""
         if self._out is not None and not self._out.is_closing():
             self._out.write(_encoded(message))
 
     async def close(self) -> None:
-        """Wait until the supervisor has read everything, for ``LAST_WORDS_S`` at the most."""
+        """Wait until the supervisor has read everything, for ``FLUSH_S`` at the most."""
         if self._out is not None:
             self._out.close()
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._written.ended.wait(), LAST_WORDS_S)
+                await asyncio.wait_for(self._written.ended.wait(), FLUSH_S)
 
 
 class _Written(asyncio.BaseProtocol):
@@ -103,14 +103,14 @@ def main(slot: str, *given: str) -> int:
     """Serve until SIGTERM, or until the supervisor has ended. Return the process's status."""
     settings = Settings.read(dict(one.split("=", 1) for one in given))
     logs.configure(settings.log_level, worker=int(slot))
-    told = os.dup(sys.stdout.fileno())  # the loop closes its own
+    output = os.dup(sys.stdout.fileno())  # the loop closes its own
     try:
         uvloop.run(_work(settings))
     except OnecodeError as failure:
         # Sent rather than printed: all workers would print it, again and again.
         lines = failure.mistakes if isinstance(failure, Misconfigured) else (str(failure),)
         with suppress(OSError):  # the supervisor has ended
-            os.write(told, _encoded({"failed": lines}))
+            os.write(output, _encoded({"failed": lines}))
         return 2 if isinstance(failure, Misconfigured) else 1
     return 0
 

@@ -16,7 +16,7 @@ from grpc._cython import cygrpc
 
 from onecode.v1 import exceptions_pb2, recognition_pb2, status_pb2, trust_list_pb2
 from onecode_client import AsyncOnecodeClient, OnecodeClient, ServerError
-from onecode_client.channels import KEEPALIVE_S, MENDED_BY_TIME, OPTIONS, ChannelPool
+from onecode_client.channels import KEEPALIVE_S, OPTIONS, TRANSIENT, ChannelPool
 from onecode_server.rpc import listener
 
 REPEATED = {"Verify", "BatchVerify", "Translate", "BatchTranslate", "GetStatus", "ListExceptions", "GetTrustList"}
@@ -89,7 +89,7 @@ def test_pings_are_no_more_frequent_than_the_server_allows() -> None:
     assert allowed["grpc.keepalive_permit_without_calls"] == 1
 
 
-@pytest.fixture(params=MENDED_BY_TIME)
+@pytest.fixture(params=TRANSIENT)
 def refusing(request: pytest.FixtureRequest) -> Iterator[tuple[str, Counter[str]]]:
     """A server that answers every call with a failure that passes, and counts."""
     calls: Counter[str] = Counter()
@@ -123,7 +123,7 @@ def test_what_changes_nothing_or_has_a_request_id_is_asked_again_and_nothing_els
             for service in services
             for method in service.methods
         ]
-        assert {call.code().name for call in asked} <= set(MENDED_BY_TIME)
+        assert {call.code().name for call in asked} <= set(TRANSIENT)
     assert calls == Counter(dict.fromkeys(REPEATED, 4) | dict.fromkeys(ONCE, 1))
 
 

@@ -62,7 +62,7 @@ async def test_the_pages_of_each_filter_have_each_report_once_newest_first(
         assert [identifier for page in found for identifier in page] == expected
         if not wanted_state:
             assert len(found) == max(1, -(-len(expected) // size))
-    monkeypatch.setattr(exception_list, "LOOKED_AT_MAX", 3)
+    monkeypatch.setattr(exception_list, "EXAMINED_MAX", 3)
     monkeypatch.setattr(exception_list, "READ_MAX", 2)
     found = await pages(reports, Wanted(host, home, wanted_state), 1000)
     assert [identifier for page in found for identifier in page] == expected

@@ -77,9 +77,9 @@ def test_a_status_is_as_fresh_in_columns_as_it_is_alone(
     asked: list[tuple[float, bool, bool]], followed_at_s: float, now_s: float
 ) -> None:
     expected = []
-    for asked_at_s, is_followed, is_nothing in asked:
-        confirms = is_followed and not (is_nothing and followed_at_s - asked_at_s > freshness.NOTHING_S)
-        expected.append(max(asked_at_s, followed_at_s) if confirms else asked_at_s)
+    for read_at_s, is_followed, is_nothing in asked:
+        confirms = is_followed and not (is_nothing and followed_at_s - read_at_s > freshness.ABSENT_S)
+        expected.append(max(read_at_s, followed_at_s) if confirms else read_at_s)
     columns = (np.array(column) for column in zip(*asked, strict=True))
     confirmed_at_s = freshness.confirmed_at(*columns, followed_at_s)
     assert confirmed_at_s.tolist() == expected

@@ -80,7 +80,7 @@ async def test_that_there_is_nothing_is_asked_for_again_after_half_a_minute(worl
     assert found[0].status is Status.CURRENT
     entry = cache._table.entry(BERT)
     assert entry is not None
-    assert entry.asked_at_s == world.monotonic_s
+    assert entry.read_at_s == world.monotonic_s
 
 
 async def test_a_hole_in_the_feed_forgets_everything(

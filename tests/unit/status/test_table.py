@@ -20,8 +20,8 @@ def test_one_record_of_a_home_is_columns_and_all_else_is_asked_for() -> None:
     assert rows["publisher"].tolist() == [NO_RECORD, 420000, 420000, MANY, UNKNOWN]
     assert rows["level"].tolist()[1:3] == [Level.RED] * 2
     assert (rows["effective_at"][1], rows["expires_at"].tolist()[1:3]) == (5, [2**63 - 1, 9])
-    assert rows["asked_at_s"].tolist()[:4] == [1.5] * 4
-    assert rows["asked_at_s"][4] < -1e9  # nobody's: never confirmed
+    assert rows["read_at_s"].tolist()[:4] == [1.5] * 4
+    assert rows["read_at_s"][4] < -1e9  # nobody's: never confirmed
     assert table.records(int(table.rows_of(SUBJECTS[3:4])[0])) == kinds[3]
     waits = RED._replace(effective_at=9, revision=2, published_at=7)
     table.put(SUBJECTS[0], Entry((waits, RED), 1.5, 7))

@@ -39,7 +39,7 @@ class Failing:
 
 async def test_a_store_that_is_well_is_not_tried() -> None:
     store = Failing(0)
-    await WriteProbe(store, Metrics()).look()  # type: ignore[arg-type]
+    await WriteProbe(store, Metrics()).probe()  # type: ignore[arg-type]
     assert store.tries == 0
 
 
@@ -49,7 +49,7 @@ async def test_a_store_that_failed_is_tried_until_it_can_be_written() -> None:
     store.state.failed(FULL)
     shown = []
     for _ in range(4):
-        await probe.look()
+        await probe.probe()
         shown.append(metrics.registry.get_sample_value("onecode_store_write_fault"))
     assert (store.tries, shown) == (3, [1, 1, 0, 0])
 
@@ -58,4 +58,4 @@ async def test_a_store_that_lmdb_gave_up_is_opened_anew_by_a_new_process() -> No
     store = Failing(9, RuntimeError("mdb_txn_begin: MDB_PANIC: Update of meta page failed"))
     store.state.failed(OSError(errno.EIO, "Input/output error"))
     with pytest.raises(OnecodeError, match="opened anew: MDB_PANIC"):
-        await WriteProbe(store, Metrics()).look()  # type: ignore[arg-type]
+        await WriteProbe(store, Metrics()).probe()  # type: ignore[arg-type]

@@ -9,7 +9,8 @@ from prometheus_client.metrics import MetricWrapperBase
 from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
-from onecode_server.telemetry.metrics import Metrics, SupervisorMetrics
+from onecode_server.telemetry.metrics import Metrics
+from onecode_server.telemetry.supervisor_metrics import SupervisorMetrics
 
 GRPC = ("grpc_type", "grpc_service", "grpc_method")
 LABELS = {
@@ -43,10 +44,10 @@ def together():
     return SupervisorMetrics()
 
 
-def tell(together, **workers):
-    """Let workers tell what they have counted, as over their pipes; the names are ``slot_0`` and so on."""
+def report(together, **workers):
+    """Let workers report their counts, as over their pipes; the names are ``slot_0`` and so on."""
     for slot, worker in workers.items():
-        together.hear(int(slot.removeprefix("slot_")), json.loads(json.dumps(worker.news())))
+        together.merge(int(slot.removeprefix("slot_")), json.loads(json.dumps(worker.flush())))
 
 
 def ours(metrics):
@@ -148,26 +149,26 @@ def test_a_workers_successor_counts_on_where_it_ended(together):
     first.batch_codes.observe(7)
     first.verdicts.labels("ADMIT", "VALID").inc(2)
     beside.shed.inc(10)
-    tell(together, slot_0=first, slot_1=beside)
+    report(together, slot_0=first, slot_1=beside)
     assert shown("onecode_shed_codes_total") == 13
     again = Metrics()
-    tell(together, slot_0=again)
+    report(together, slot_0=again)
     assert shown("onecode_shed_codes_total") == 13
     again.shed.inc()
     again.batch_codes.observe(1)
     again.verdicts.labels("ADMIT", "VALID").inc()
-    tell(together, slot_0=again, slot_1=beside)
+    report(together, slot_0=again, slot_1=beside)
     assert shown("onecode_shed_codes_total") == 14
     assert shown("onecode_batch_codes_sum") == 8
     assert shown("onecode_batch_codes_bucket", {"le": "+Inf"}) == shown("onecode_batch_codes_count") == 2
     assert shown("onecode_verdicts_total", {"decision": "ADMIT", "authenticity": "VALID"}) == 3
 
 
-def test_what_has_not_changed_is_told_once_also_where_nothing_was_counted(metrics, together):
+def test_what_has_not_changed_is_reported_once_also_where_nothing_was_counted(metrics, together):
     metrics.scans.labels("420000", "110000")
-    tell(together, slot_0=metrics)
+    report(together, slot_0=metrics)
     assert together.registry.get_sample_value("onecode_scans_total", {"home": "420000", "host": "110000"}) == 0
-    assert metrics.news() == []
+    assert metrics.flush() == []
 
 
 def test_gauges_of_a_worker_that_ended_are_over(together):
@@ -175,11 +176,11 @@ def test_gauges_of_a_worker_that_ended_are_over(together):
     for number, worker in enumerate(workers.values()):
         worker.queued.set(5 + 2 * number)
         worker.list_age.set(8 - number)
-    tell(together, **workers)
+    report(together, **workers)
     assert (shown("onecode_queue_codes"), shown("onecode_trust_list_age_seconds")) == (12, 8)
     together.forget(0)
     assert (shown("onecode_queue_codes"), shown("onecode_trust_list_age_seconds")) == (7, 7)
-    tell(together, slot_0=Metrics())
+    report(together, slot_0=Metrics())
     assert (shown("onecode_queue_codes"), shown("onecode_trust_list_age_seconds")) == (7, 7)
     together.forget(1)
     assert (shown("onecode_queue_codes"), shown("onecode_trust_list_age_seconds")) == (0, 0)
@@ -188,23 +189,23 @@ def test_gauges_of_a_worker_that_ended_are_over(together):
 def test_a_worker_without_a_list_does_not_hide_that_of_the_others(together):
     taken = Metrics()
     taken.list_version.set(4)
-    tell(together, slot_0=taken, slot_1=Metrics())
+    report(together, slot_0=taken, slot_1=Metrics())
     together.forget(0)
     assert together.registry.get_sample_value("onecode_trust_list_version") == 4
 
 
-def test_a_gauge_with_a_function_is_what_it_was_when_it_was_last_told(metrics, together):
+def test_a_gauge_with_a_function_has_the_value_of_the_last_report(metrics, together):
     shown, age = together.registry.get_sample_value, 5.0
     metrics.list_age.set_function(lambda: age)
-    tell(together, slot_0=metrics)
+    report(together, slot_0=metrics)
     age = 6.0
     assert shown("onecode_trust_list_age_seconds") == 5
-    tell(together, slot_0=metrics)
+    report(together, slot_0=metrics)
     assert shown("onecode_trust_list_age_seconds") == 6
 
 
 @pytest.mark.parametrize(
-    "news",
+    "counts",
     [
         5,
         ["onecode_shed_codes"],
@@ -219,28 +220,28 @@ def test_a_gauge_with_a_function_is_what_it_was_when_it_was_last_told(metrics, t
         [["onecode_queue_codes", [], None]],
     ],
 )
-def test_what_no_worker_counts_is_refused(together, news):
+def test_what_no_worker_counts_is_refused(together, counts):
     with pytest.raises(ValueError, match=r"."):
-        together.hear(0, news)
+        together.merge(0, counts)
 
 
-def test_counting_costs_no_lock_and_loses_nothing_while_others_ask(metrics):
+def test_counting_costs_no_lock_and_loses_nothing_while_others_scrape(metrics):
     hits, seconds = metrics.cache_lookups.labels("hit"), metrics.rpc_seconds.labels("unary", "s", "m")
     has_ended = threading.Event()
 
-    def ask() -> None:
+    def scrape() -> None:
         while not has_ended.is_set():
             generate_latest(metrics.registry)
             metrics.page(False)
 
-    asking = [threading.Thread(target=ask) for _ in range(2)]
-    for thread in asking:
+    scrapers = [threading.Thread(target=scrape) for _ in range(2)]
+    for thread in scrapers:
         thread.start()
     for number in range(20_000):
         hits.inc()
         seconds.observe(number % 7)
     has_ended.set()
-    for thread in asking:
+    for thread in scrapers:
         thread.join()
     get = metrics.registry.get_sample_value
     labels = {"grpc_type": "unary", "grpc_service": "s", "grpc_method": "m"}

@@ -31,7 +31,7 @@ def test_what_two_names_differ_in_is_told_both_ways(given, there, how):
 
 def test_the_same_name_and_another_one_are_not_near():
     assert near_misses.near_misses("k-1", ["k-1", "k-2", "key-1", ""]) == []
-    assert near_misses.told("k-1", ["k-2"]) == ""
+    assert near_misses.hint("k-1", ["k-2"]) == ""
 
 
 def test_few_are_named_however_many_are_near():
@@ -39,7 +39,7 @@ def test_few_are_named_however_many_are_near():
 
 
 def test_a_name_is_told_so_that_the_difference_shows():
-    assert near_misses.told("grün", ["gru\u0308n"]) == "; 'gru\\u0308n' is there and differs in its Unicode form"
+    assert near_misses.hint("grün", ["gru\u0308n"]) == "; 'gru\\u0308n' is there and differs in its Unicode form"
 
 
 @pytest.mark.parametrize(
@@ -55,5 +55,5 @@ def test_a_name_is_told_so_that_the_difference_shows():
     ],
 )
 def test_what_cannot_be_seen_of_a_name_is_said(name, why):
-    said = near_misses.oddity(name)
+    said = near_misses.peculiarity(name)
     assert said is None if why is None else why in said

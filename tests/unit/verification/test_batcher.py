@@ -11,7 +11,7 @@ from onecode_server.model.code import Scan, Scans
 from onecode_server.model.status import Level, Scope
 from onecode_server.model.verdict import Decision
 from onecode_server.verification.arrivals import CLOSE_CALLS, ArrivalMonitor
-from onecode_server.verification.batcher import BULK_CODES, GATHERED, SINGLES_ROOM, WAIT_MAX_S, Batcher
+from onecode_server.verification.batcher import BULK_CODES, GATHERED, SINGLES_RESERVED, WAIT_MAX_S, Batcher
 
 from tests.world import World
 
@@ -84,7 +84,7 @@ async def test_batches_that_fill_the_queue_leave_room_for_single_scans_and_that_
     batcher = Batcher(world.verifier, world.metrics, codes_max=100)
     running = asyncio.create_task(batcher.submit_batch(Scans.at("440000", [b"x"] * 100)))
     await asyncio.sleep(0)
-    scans = [asyncio.create_task(batcher.submit(Scan(b"x", "440000"))) for _ in range(SINGLES_ROOM)]
+    scans = [asyncio.create_task(batcher.submit(Scan(b"x", "440000"))) for _ in range(SINGLES_RESERVED)]
     await asyncio.sleep(0)
     with pytest.raises(Overloaded):
         await batcher.submit(Scan(b"x", "440000"))
@@ -128,7 +128,7 @@ def calls(crowd: ArrivalMonitor, clock: Clock, count: int, apart_s: float) -> li
     met = []
     for _ in range(count):
         clock.now_s += apart_s
-        met.append(crowd.meets())
+        met.append(crowd.record_call())
     return met
 
 
@@ -142,7 +142,7 @@ def test_calls_close_behind_each_other_are_a_crowd_and_others_are_not() -> None:
 def test_one_caller_who_asks_again_at_once_is_soon_known_to_be_alone() -> None:
     crowd = ArrivalMonitor(clock := Clock())
     assert calls(crowd, clock, 9, 0.0005)[-1]
-    crowd.came(1)
+    crowd.record_gathered(1)
     assert calls(crowd, clock, 264, 0.0005) == [False] * 263 + [True]
 
 
@@ -243,13 +243,13 @@ async def test_a_scan_that_cannot_be_checked_within_its_deadline_is_refused_at_o
         tasks.append(await begun(batcher, 1))
         await verifier.takes(1)
     assert isinstance((await begun(batcher, 1, left_s=0.5)).exception(), Overloaded)
-    patient, for_ever = await begun(batcher, 1, left_s=5), await begun(batcher, 1)
+    patient, unbounded = await begun(batcher, 1, left_s=5), await begun(batcher, 1)
     assert not patient.done()
-    assert not for_ever.done()
+    assert not unbounded.done()
     assert refused(world, "deadline_short") == 1
     for _ in range(3):
         await verifier.takes(0)
-    await asyncio.gather(patient, for_ever, *tasks)
+    await asyncio.gather(patient, unbounded, *tasks)
     lone = await begun(batcher, 1, left_s=0.5)  # nobody is before it: it is tried, however slow the last ones were
     await verifier.takes(0)
     await lone

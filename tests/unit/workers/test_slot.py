@@ -13,7 +13,7 @@ import pytest
 import pytest_asyncio
 
 from onecode_server.errors import OnecodeError
-from onecode_server.telemetry.metrics import SupervisorMetrics
+from onecode_server.telemetry.supervisor_metrics import SupervisorMetrics
 from onecode_server.workers import slot as slots
 from onecode_server.workers.slot import Slot
 
@@ -35,7 +35,7 @@ Keep = Callable[..., Awaitable[Slot]]
 @pytest_asyncio.fixture
 async def keep(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Keep]:
     """Keep a worker in a slot that does what a program says, within the bounds that are given."""
-    monkeypatch.setattr(slots, "LOOK_S", 0.02)
+    monkeypatch.setattr(slots, "CHECK_S", 0.02)
     monkeypatch.setattr(slots, "SILENT_S", WAIT_S)
     started: list[tuple[Slot, asyncio.Task[None]]] = []
 
@@ -85,7 +85,7 @@ async def test_a_worker_that_answers_stays_however_long_it_takes_to_start(keep: 
 
 
 async def test_a_worker_that_hangs_as_it_starts_is_killed_and_where_all_do_the_slot_gives_up(monkeypatch, caplog):
-    monkeypatch.setattr(slots, "LOOK_S", 0.02)
+    monkeypatch.setattr(slots, "CHECK_S", 0.02)
     monkeypatch.setattr(slots, "STARTING_S", 0.2)
     slot = Slot(0, [], SupervisorMetrics(), asyncio.Event())
     slot._command = [sys.executable, "-c", "import time; " + HANGS]
@@ -190,7 +190,7 @@ async def test_a_worker_whose_line_stays_open_is_replaced_all_the_same(keep: Kee
 
 
 async def test_a_worker_that_the_system_does_not_end_keeps_its_place_until_the_server_ends(monkeypatch, caplog):
-    for name, seconds in (("LOOK_S", 0.02), ("SILENT_S", 0.4), ("KILLED_S", 0.3)):
+    for name, seconds in (("CHECK_S", 0.02), ("SILENT_S", 0.4), ("KILLED_S", 0.3)):
         monkeypatch.setattr(slots, name, seconds)
     slot = Slot(0, [], SupervisorMetrics(), asyncio.Event())
     slot._command = [sys.executable, "-c", SERVES + HANGS]

@@ -99,7 +99,7 @@ async def test_a_list_that_comes_at_any_wait_of_a_check_counts_from_the_next_che
     is_revoked = [world.code(revoked)[:12] == code[:12] for code in codes]
     at, waits = 0, 1
     while at < waits:
-        new = world.trust._believe(world.file.read_bytes())  # nothing is derived from it yet
+        new = world.trust._verify(world.file.read_bytes())  # nothing is derived from it yet
 
         def swap(new: Any = new) -> None:
             world.trust._list = new

@@ -1,0 +1,55 @@
+"""The metrics of a server with several workers: merged from the messages of its workers."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from onecode_server.telemetry.counting import LoopGauge
+from onecode_server.telemetry.metrics import Counts, MetricFamilies
+
+
+class SupervisorMetrics(MetricFamilies):
+    """The metrics of all workers of one server, from their messages, and the supervisor's own.
+
+    A slot's next worker continues the counts of the last one, so that no counter falls. Gauges of a worker that has
+    ended are removed, except those with the last value of any worker.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.restarts = self._counter(
+            "onecode_worker_restarts_total", "Workers that took the place of one that had ended, by slot", ("worker",)
+        )
+        self.serving = self._gauge("onecode_serving_workers", "Workers that serve now", "livesum")
+        self._gauges: dict[str, dict[int, float]] = {}  # by name and slot
+
+    def merge(self, slot: int, counts: Counts) -> None:
+        """Add up the counts of a worker. Raises ValueError where they are not a worker's."""
+        try:
+            for name, labels, value in counts:
+                metric: Any = self._all[name]
+                child = metric.labels(*labels) if labels else metric
+                if isinstance(child, LoopGauge):
+                    self._set(child, slot, float(value))
+                else:
+                    child.add(value)
+        except (AttributeError, KeyError, TypeError) as fault:
+            raise ValueError("these are not the metrics of a worker") from fault
+
+    def forget(self, slot: int) -> None:
+        """Remove the gauges of a worker that has ended."""
+        for by_slot in self._gauges.values():
+            by_slot.pop(slot, None)
+
+    def _set(self, gauge: LoopGauge, slot: int, value: float) -> None:
+        if gauge._multiprocess_mode == "mostrecent":
+            gauge.set(value)
+            return
+        by_slot = self._gauges.get(gauge._name)
+        if by_slot is None:
+            by_slot = self._gauges[gauge._name] = {}
+            gauge.set_function(_merged(by_slot, sum if gauge._multiprocess_mode == "livesum" else max))
+        by_slot[slot] = value
+
+
+def _merged(by_slot: dict[int, float], merge: Callable[[Iterable[float]], float]) -> Callable[[], float]:
+    return lambda: merge(list(by_slot.values()) or [0.0])  # a list: the page is made while another worker reports
