@@ -80,7 +80,7 @@ class Meter:
     def note(self, answer: pb.VerifyResponse, began_s: float) -> None:
         """Count an answer. Raises ValueError where it is not what a good code is told."""
         if answer.verdict.authenticity != pb.AUTHENTICITY_VALID or not answer.trust_list_version:
-            raise ValueError(f"a good code is told {answer}")
+            raise ValueError(f"an authentic code was answered {answer}")
         self.latencies_s.append(time.perf_counter() - began_s)
 
 

@@ -145,7 +145,7 @@ async def _serve(
         _log.info("draining")
         await listener.drain(settings.drain_s)
         if any(watcher.done() for watcher in watchers):
-            raise OnecodeError("a watcher has ended, and so the server: its log says which")
+            raise OnecodeError("the server has ended because a watcher ended: see the log")
     finally:
         for watcher in watchers:
             watcher.cancel()

@@ -90,7 +90,7 @@ def test_a_damaged_record_is_the_matter_of_its_own_bearer_alone(published: Deplo
             client.get_status(region="420000", local_id="bearer-1")
     assert server.samples("onecode_store_failures_total")["damaged",] >= 3
     assert [line["message"] for line in server.log() if "cannot be read" in line["message"]] == [
-        "what is stored cannot be read: 'onecode store check' tells all that is damaged"
+        "stored data cannot be read: 'onecode store check' lists all damage"
     ]
     assert server.samples("onecode_store_write_fault") == {(): 0}
 

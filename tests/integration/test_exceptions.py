@@ -160,7 +160,7 @@ def test_every_step_is_in_the_audit_record_and_a_changed_one_is_found(running: S
     assert [json.loads(line)["event"] for line in lines] == events
     verified = expect(command("audit", "verify", "--data-dir", deployment.path))
     head = verified.split()[-1]
-    assert verified.startswith("4 entries, each in its place")
+    assert verified.startswith("4 entries, hash chain intact")
     expect(command("audit", "verify", "--data-dir", deployment.path, "--expect", head))
     with lmdb.open(str(deployment.path / "store"), max_dbs=6) as env:
         table = env.open_db(b"audit")
@@ -168,7 +168,7 @@ def test_every_step_is_in_the_audit_record_and_a_changed_one_is_found(running: S
             key = (3).to_bytes(8)
             txn.put(key, txn.get(key).replace(b"a new variant", b"a new pretext"))
     ended = command("audit", "verify", "--data-dir", deployment.path)
-    assert (ended.status, ended.err.strip()) == (1, "onecode: audit entry 3 is not what was written in its place")
+    assert (ended.status, ended.err.strip()) == (1, "onecode: audit entry 3 breaks the hash chain")
 
 
 def test_the_audit_record_is_verified_and_shown_over_its_archive(deployment: Deployment) -> None:
@@ -186,7 +186,7 @@ def test_the_audit_record_is_verified_and_shown_over_its_archive(deployment: Dep
 
     for head in asyncio.run(fill()):
         verified = expect(command("audit", "verify", "--data-dir", deployment.path, "--expect", head))
-        assert verified.startswith(f"{KEPT_MIN + 2 * BLOCK_ENTRIES} entries, each in its place")
+        assert verified.startswith(f"{KEPT_MIN + 2 * BLOCK_ENTRIES} entries, hash chain intact")
     shown = expect(command("audit", "show", "--data-dir", deployment.path, "--json")).splitlines()
     assert [json.loads(line)["subject"] for line in shown] == [str(n) for n in range(KEPT_MIN + 2 * BLOCK_ENTRIES)]
     with lmdb.open(str(deployment.path / "store"), max_dbs=1) as env:
@@ -195,7 +195,7 @@ def test_the_audit_record_is_verified_and_shown_over_its_archive(deployment: Dep
             key, other = (number.to_bytes(8) for number in (BLOCK_ENTRIES, 2 * BLOCK_ENTRIES))
             txn.put(key, txn.get(other))
     ended = command("audit", "verify", "--data-dir", deployment.path)
-    assert (ended.status, ended.err) == (1, "onecode: audit entry 1 is not what was written in its place\n")
+    assert (ended.status, ended.err) == (1, "onecode: audit entry 1 breaks the hash chain\n")
 
 
 def test_a_reason_moves_no_cursor_on_the_operators_screen(running: Server) -> None:

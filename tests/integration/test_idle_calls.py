@@ -105,7 +105,7 @@ def test_a_call_whose_request_does_not_come_is_ended_with_its_reason(running: Se
         verify(nothing(), timeout=90)
     asked.set()
     assert ended.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
-    assert "did not come within" in ended.value.details()
+    assert "did not arrive within" in ended.value.details()
     counted = ("DEADLINE_EXCEEDED", "Verify", "onecode.v1.RecognitionService", "unary")
     eventually(lambda: running.samples("grpc_server_handled_total").get(counted) == 1, 30)
     assert running.health() == "SERVING"

@@ -29,7 +29,7 @@ def test_a_good_code_passes_every_step_and_its_bearer_is_not_shown(shared: Deplo
     steps = ["size", "format", "decoding", "key", "signature", "claims", "validity"]
     for number, step in enumerate(steps, 1):
         assert f"{number}. {step}: ok" in said
-    assert said.endswith("VALID: all steps pass; status and recognition are a server's to say\n")
+    assert said.endswith("VALID: all steps pass; only a server checks status and recognition\n")
     assert SECRET not in said
     assert " is GREEN" in said
 
@@ -83,7 +83,7 @@ def test_a_key_id_that_only_looks_alike_is_told(deployment: Deployment):
     expect(add_key(corps, deployment.trust))
     code = corps.code(kid="Corps-1")
     shown = expect(called("inspect", code.decode(), "--data-dir", deployment.path))
-    assert "4. key: FAILED: no key for jwt codes has the id 'Corps-1'; 'corps-1' is there and differs in case" in shown
+    assert "4. key: FAILED: no key for jwt codes has the id 'Corps-1'; 'corps-1' is known and differs in case" in shown
 
 
 def test_a_revoked_key_is_the_reason(deployment: Deployment):

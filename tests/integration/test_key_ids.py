@@ -61,7 +61,7 @@ def test_a_gateway_key_is_named_by_the_rule_of_its_format(deployment: Deployment
     expect(add(deployment, "000000", "ABCDEF", *gateway, "national"))
     expect(add(deployment, "000000", "CAFE", *gateway, "jwt", seed=4))
     assert [key["kid"] for key in keys(deployment, "000000")[-2:]] == ["abcdef", "CAFE"]
-    assert "'CAFE' is there and differs in case" in refused(
+    assert "'CAFE' is known and differs in case" in refused(
         deployment.trust("revoke-key", "--region", "000000", "--kid", "cafe")
     )
     expect(deployment.trust("revoke-key", "--region", "000000", "--kid", "ABCDEF"))
@@ -86,14 +86,14 @@ def test_text_that_is_near_a_key_id_is_told_and_never_taken(deployment: Deployme
     expect(add(deployment, JWT, "K-ABC"))
     before = deployment.list_file.read_bytes()
     line = refused(deployment.trust(edit, "--region", JWT, "--kid", named))
-    assert "'K-ABC' is there and differs in" in line
+    assert "'K-ABC' is known and differs in" in line
     assert how in line
     assert deployment.list_file.read_bytes() == before
 
 
 def test_text_in_hex_digits_is_still_text(deployment: Deployment):
     expect(add(deployment, JWT, "ABCD"))
-    assert "'ABCD' is there" in refused(deployment.trust("revoke-key", "--region", JWT, "--kid", "abcd"))
+    assert "'ABCD' is known" in refused(deployment.trust("revoke-key", "--region", JWT, "--kid", "abcd"))
     expect(add(deployment, JWT, "abcd", seed=4))  # another key: its codes say so
     expect(deployment.trust("revoke-key", "--region", JWT, "--kid", "ABCD"))
     assert [key.get("state") for key in keys(deployment, JWT)[-2:]] == ["revoked", None]
@@ -102,12 +102,12 @@ def test_text_in_hex_digits_is_still_text(deployment: Deployment):
 def test_the_form_of_unicode_is_told(deployment: Deployment):
     expect(add(deployment, JWT, "grün"))
     line = refused(deployment.trust("revoke-key", "--region", JWT, "--kid", "gru\u0308n"))
-    assert "'gr\\xfcn' is there and differs in its Unicode form" in line
+    assert "'gr\\xfcn' is known and differs in its Unicode form" in line
 
 
 @pytest.mark.parametrize("region", ["４２００００", "420000 ", "420000\n", "42O000"])
 def test_a_region_that_is_near_another_is_told(deployment: Deployment, region: str):
-    assert "'420000' is there and differs in" in refused(
+    assert "'420000' is known and differs in" in refused(
         deployment.trust("revoke-key", "--region", region, "--kid", "x")
     )
 
@@ -117,14 +117,14 @@ def test_a_region_that_is_near_another_is_told(deployment: Deployment, region: s
     [
         ("k-1\n", "it begins or ends with white space"),
         (" k-1", "it begins or ends with white space"),
-        ("k\u200b-1", "it has characters that cannot be seen"),
+        ("k\u200b-1", "it has invisible characters"),
         ("gru\u0308n", "not Unicode NFC"),
     ],
 )
 def test_a_key_id_that_is_not_what_it_looks_like_needs_force(deployment: Deployment, kid: str, why: str):
     line = refused(add(deployment, JWT, kid))
     assert why in line
-    assert "with --force it is taken" in line
+    assert "--force accepts it" in line
     expect(add(deployment, JWT, kid, "--force"))
     assert keys(deployment, JWT)[-1]["kid"] == kid
 
@@ -167,10 +167,10 @@ def test_a_draft_with_a_name_twice_is_not_signed(deployment: Deployment):
     twice = document.replace('"name": "Hubei"', '"name": "Hubei", "name": "Hunan"')
     assert twice != document
     (deployment.path / "trust-list.draft.json").write_text(twice, "utf-8")
-    assert "the name 'name' stands twice in one object" in refused(deployment.trust("sign"))
+    assert "the name 'name' occurs twice in one object" in refused(deployment.trust("sign"))
 
 
 def test_a_record_with_a_name_twice_is_not_published(deployment: Deployment):
     said = '{"publisher": "420000", "subject": {"local": {"region": "420000", "id": "x"}}, "level": "GREEN", '
     said += '"level": "RED", "scope": "NATIONAL", "effective_at": "2026-11-23T08:00:00Z", "revision": 1}'
-    assert "line 1: not a StatusRecord (the name 'level' stands twice" in refused(deployment.publish(said))
+    assert "line 1: not a StatusRecord (the name 'level' occurs twice" in refused(deployment.publish(said))

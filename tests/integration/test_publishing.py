@@ -65,7 +65,7 @@ def test_a_bad_record_is_rejected_by_its_sequence_and_the_stream_goes_on(publish
             5: "INVALID_LEVEL",
             6: "INVALID_SUBJECT",
         }
-        assert "no code upon a code" in found[3].message
+        assert "only an adopter" in found[3].message
         assert answers[-1].durable_through == 7
         assert len(client.get_status(region="420000", local_id="f")) == 1
 

@@ -95,7 +95,7 @@ def test_the_command_goes_on_after_a_restart_and_says_so_in_one_line(
         again = restart()
         out, err = publishing.communicate(timeout=100)
     assert (publishing.returncode, out) == (0, "30,000 of 30,000 records published\n")
-    assert err.startswith(f"{server.address} went away after line ")
+    assert err.startswith(f"{server.address} is unreachable after line ")
     assert err.count("\n") == 1
     with OperatorClient(again.address) as client:
         for number in (0, 15_000, 29_999):

@@ -85,7 +85,7 @@ def a_directory(deployment: Deployment) -> None:
 
 BAD = {
     older: "version 1 is older than 2",
-    other_content_under_the_same_version: "version 2 was taken before with other content",
+    other_content_under_the_same_version: "version 2 was accepted before with other content",
     signed_by_another_key: "not signed by the root key",
     changed_after_it_was_signed: "not signed by the root key",
     truncated: "",

@@ -87,7 +87,7 @@ def test_a_list_that_is_not_read_for_too_long_admits_nobody_until_it_is_back(
     eventually(lambda: all(one["unread_s"] > 1 and one["fault"] for one in reports(server)), TAKEN_S)
     assert (server.health(), server.health("onecode.trust_list")) == ("SERVING", "NOT_SERVING")
     assert server.healthz()[0] == 200
-    assert any("nobody is admitted" in line["message"] for line in server.log())
+    assert any("no code is admitted" in line["message"] for line in server.log())
     deployment.list_file.write_bytes(good)
     for gate in gates:
         eventually(lambda gate=gate: gate.told() == ADMITTED, TAKEN_S)

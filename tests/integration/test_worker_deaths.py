@@ -98,7 +98,7 @@ def test_a_server_whose_workers_end_without_a_word_gives_up(deployment: Deployme
     given = ("--listen", "127.0.0.1:0", "--metrics", "127.0.0.1:0", "--workers", 2)
     ended = command("serve", "--data-dir", deployment.path, *given)
     assert (ended.status, ended.out) == (1, "")
-    assert ended.err.splitlines()[-1] == "onecode: no worker came up: 3 in a row ended, the last with status 9"
+    assert ended.err.splitlines()[-1] == "onecode: no worker started: 3 in a row ended, the last with status 9"
 
 
 def test_a_worker_that_cannot_start_any_more_is_tried_ever_more_seldom(deployment: Deployment, serve, broken: Path):

@@ -42,7 +42,7 @@ def test_a_worker_that_does_not_end_when_told_is_killed(deployment: Deployment, 
     assert not any(map(runs, before.values()))
     (killed,) = [line for line in lines(server) if "were killed" in line["message"]]
     assert (killed["level"], killed["workers"]) == ("error", 1)
-    (ended,) = [line for line in lines(server) if "did not end well" in line["message"]]
+    (ended,) = [line for line in lines(server) if "did not end cleanly" in line["message"]]
     assert (ended["worker"], ended["status"], ended["signal"]) == (1, -signal.SIGKILL, "SIGKILL")
 
 
@@ -59,7 +59,7 @@ def test_a_worker_that_dies_as_it_drains_makes_the_servers_end_a_failure(deploym
     offer.read_on()
     with pytest.raises(grpc.RpcError):
         list(answers)
-    (ended,) = [line for line in lines(server) if "did not end well" in line["message"]]
+    (ended,) = [line for line in lines(server) if "did not end cleanly" in line["message"]]
     assert (before[str(ended["worker"])], ended["signal"]) == (draining, "SIGSEGV")
 
 

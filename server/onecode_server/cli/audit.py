@@ -26,19 +26,19 @@ def audit() -> None:
 
 @audit.command()
 @_data_dir
-@click.option("--expect", metavar="HASH", help="The head that was noted before: it must still be in the record.")
+@click.option("--expect", metavar="HASH", help="An earlier head, which must still be in the record.")
 def verify(data_dir: Path, expect: str | None) -> None:
-    """Check that every entry is what was written in its place. Ends with status 1 where one is not.
+    """Check the hash chain of the entries. Ends with status 1 if it is broken.
 
-    Note the head it prints somewhere else: whoever can write the files could write the whole record anew, but not one
-    that still holds that head.
+    Keep the printed head in another place. A person with write access to the files could rewrite the whole record, but
+    --expect then no longer finds that head.
     """
     if expect is not None and not re.fullmatch("[0-9a-fA-F]{64}", expect):
         raise Misconfigured(f"--expect {expect!r} is not 64 hex digits")
     count, head, is_expected = asyncio.run(_verify(data_dir, expect and expect.lower()))
     if expect is not None and not is_expected:
-        raise StoreUnavailable(f"the audit record does not hold {expect}: it was cut or written anew")
-    click.echo(f"{count} entries, each in its place; head {head.hex()}")
+        raise StoreUnavailable(f"the audit record does not hold {expect}: it was truncated or rewritten")
+    click.echo(f"{count} entries, hash chain intact; head {head.hex()}")
 
 
 @audit.command()
@@ -64,7 +64,7 @@ async def _verify(data_dir: Path, expect: str | None) -> tuple[int, bytes, bool]
     count, head, is_expected, last = 0, GENESIS, False, None
     async for entry in _entries(data_dir):
         if not follows(entry, last):
-            raise StoreUnavailable(f"audit entry {count + 1} is not what was written in its place")
+            raise StoreUnavailable(f"audit entry {count + 1} breaks the hash chain")
         count, head, last = count + 1, entry.hash, entry
         is_expected = is_expected or head.hex() == expect
     return count, head, is_expected

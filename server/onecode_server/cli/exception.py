@@ -37,7 +37,7 @@ _request_id = click.option(
     "--request-id",
     default="",
     metavar="NAME",
-    help="Your own name for this step, 16 to 64 characters: given again, the same step is answered and not done twice.",
+    help="An id of this step, 16 to 64 characters: repeated with it, the step is answered and not done twice.",
 )
 _identifier = click.argument("identifier", metavar="ID", callback=_as_shown)
 
@@ -51,9 +51,9 @@ def exception() -> None:
 @server_option
 @click.option("--host", "host_region", required=True, help="The region that does not recognise.")
 @click.option("--home", "home_region", required=True, help="The region that is not recognised.")
-@click.option("--reason", required=True, help="Why, in 1 to 1,024 bytes.")
+@click.option("--reason", required=True, help="The reason, in 1 to 1,024 bytes.")
 @click.option("--from", "begins", default="now", show_default=True, help="RFC 3339, or +1h from now (s, m, h, d).")
-@click.option("--until", "ends", required=True, help="The same; 1 hour to 30 days later.")
+@click.option("--until", "ends", required=True, help="As --from; 1 hour to 30 days later.")
 @_request_id
 @json_option
 def report(
@@ -70,8 +70,8 @@ def report(
     """File a report. It has no effect until the national operator has acknowledged it, and ends after 72 hours where
     that is not done.
 
-    With --request-id, write the times in RFC 3339: "now" is another time when it is asked for again, and so another
-    report, which is refused.
+    With --request-id, give the times in RFC 3339: "now" is a later time in a repeated request, which is then refused as
+    another request.
     """
     now = datetime.now(UTC)
     with connected(OperatorClient(server)) as client:
@@ -132,7 +132,7 @@ def _time(text: str, now: datetime) -> datetime:
     try:
         time = datetime.fromisoformat(text)
     except ValueError:
-        raise Misconfigured(f"{text!r} is neither RFC 3339 nor so long from now, such as +2h") from None
+        raise Misconfigured(f"{text!r} is neither RFC 3339 nor a time from now, such as +2h") from None
     if time.tzinfo is None:
         raise Misconfigured(f"{text!r} has no offset: end it with Z or +08:00")
     try:

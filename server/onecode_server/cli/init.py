@@ -21,7 +21,7 @@ from onecode_server.trust.region_entry import key_id_bytes
 
 @click.command()
 @click.option("--data-dir", required=True, type=PathType(file_okay=False), help="Made if missing.")
-@click.option("--demo", is_flag=True, help="List all 34 regions of GB/T 2260, with issuer keys to play with.")
+@click.option("--demo", is_flag=True, help="List all 34 regions of GB/T 2260, with issuer keys for trials.")
 def init(data_dir: Path, *, demo: bool) -> None:
     """Make root, gateway and pseudonym keys and the first trust list."""
     data = DataDirectory(data_dir)

@@ -32,7 +32,7 @@ NO_PSEUDONYM_KEY: Final = bytes(32)
 @click.option("--file", type=PathType(), help="One code a line; - for standard input.")
 @json_option
 def inspect(code: str | None, data_dir: Path, file: Path | None, *, as_json: bool) -> None:
-    """Walk CODE through steps 1 to 7 of the check, without a server, and name the first that fails.
+    """Check CODE by steps 1 to 7 of the check, without a server, and name the first step that fails.
 
     The trust list is the one in the directory, and the time is now. Identifiers are not shown; level words are. Ends
     with status 0 whatever is found.
@@ -83,7 +83,7 @@ def _show(inspection: Inspection, title: str) -> None:
     if failed and finding:
         click.echo(f"{finding.authenticity.name}, {finding.reason.name}: step {failed.number}, {failed.name}, fails")
     elif all(step.passed for step in inspection.steps):
-        click.echo("VALID: all steps pass; status and recognition are a server's to say")
+        click.echo("VALID: all steps pass; only a server checks status and recognition")
 
 
 def _members(inspection: Inspection) -> dict[str, object]:

@@ -47,5 +47,5 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) != len(pairs):
         name, _ = Counter(name for name, _ in pairs).most_common(1)[0]
-        raise DuplicateName(f"the name {name!a} stands twice in one object")
+        raise DuplicateName(f"the name {name!a} occurs twice in one object")
     return members

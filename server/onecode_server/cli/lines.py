@@ -33,7 +33,7 @@ def read(file: Path, too_long: str) -> Iterator[tuple[int, bytes]]:
                 if content and not content.isspace():
                     yield number, content
     except UnicodeError:
-        raise Misconfigured(f"{file} begins as UTF-16, and is not") from None
+        raise Misconfigured(f"{file} begins as UTF-16, but is not UTF-16") from None
     except OSError as fault:
         raise Misconfigured(f"cannot read {file}: {fault.strerror}") from None
 

@@ -65,7 +65,7 @@ def main() -> None:
     except Misconfigured as mistakes:
         _fail(2, *mistakes.mistakes)
     except UnicodeEncodeError:  # an argument with bytes that are no text, which Python passes as lone surrogates
-        _fail(2, "what was given is not UTF-8")
+        _fail(2, "an argument is not UTF-8")
     except OnecodeError as failure:
         _fail(1, str(failure))
     except OSError as fault:

@@ -76,7 +76,7 @@ def _record(members: dict[str, Any]) -> Named:
         raise ValueError(f"unknown member {min(unknown)}")
     expires_at = members.get("expires_at")
     if not _DIGITS.fullmatch(digits := str(members["revision"])):  # a number or its text, as in protobuf's JSON
-        raise ValueError("revision is no whole number, or its digits as text")
+        raise ValueError("revision is neither a whole number nor its digits as text")
     if (revision := int(digits)) >= 2**64:
         raise ValueError("revision is not in the range of uint64")
     record = StatusRecord(

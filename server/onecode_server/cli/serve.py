@@ -32,12 +32,12 @@ def _setting(name: str, text: str) -> Callable[[_F], _F]:
     metavar="FILE",
     help="TOML: each setting by its flag's name, with _ for -, such as drain_s = 10.",
 )
-@_setting("data-dir", "Made by 'onecode init'. Needed.")
+@_setting("data-dir", "Made by 'onecode init'. Required.")
 @_setting("listen", "HOST:PORT for gRPC, loopback only; port 0 lets the system choose. Default: 127.0.0.1:50051.")
 @_setting("metrics", "HOST:PORT for /metrics and /healthz, loopback only. Default: 127.0.0.1:9464.")
 @_setting("workers", "Processes that share the port, 1 to 64. Default: one for each core that it may use.")
 @_setting("signature-backend", f"One of {', '.join(BACKENDS)}. Default: auto.")
-@_setting("shadow-one-in", "Of how many signatures PyNaCl checks one too. Default: 10000.")
+@_setting("shadow-one-in", "PyNaCl checks one of so many signatures too. Default: 10000.")
 @_setting("skew-s", "Seconds by which clocks may disagree. Default: 60.")
 @_setting("trust-list-grace-s", "Seconds past its next update for which a list still admits. Default: 86400.")
 @_setting(
@@ -46,7 +46,7 @@ def _setting(name: str, text: str) -> Callable[[_F], _F]:
 @_setting("drain-s", "Seconds that running calls get to end. Default: 10.")
 @_setting("queue-codes-max", "Codes that may wait or be checked at once. Default: 16384.")
 @_setting("cache-entries-max", "Subjects in the status cache. Default: 100000.")
-@_setting("reflection", "true or false: tell callers what can be called. Default: false.")
+@_setting("reflection", "true or false: list the API to callers (gRPC reflection). Default: false.")
 @_setting("log-level", f"One of {', '.join(LOG_LEVELS)}. Default: info.")
 def serve(config: Path | None, **flags: str | None) -> None:
     """Serve checks and translations until SIGTERM.

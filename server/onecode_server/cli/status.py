@@ -39,7 +39,7 @@ def _subject_options(command: _F) -> _F:
         click.option("--code", help="As scanned."),
         click.option("--pseudonym", help="32 hex digits."),
         click.option("--id", "local_id", help="The region's identifier of the subject."),
-        click.option("--region", help="With --id: whose identifier it is."),
+        click.option("--region", help="With --id: the region of the identifier."),
     ):
         command = option(command)
     return command
@@ -100,13 +100,15 @@ def get(server: str | None, data_dir: Path | None, *, as_json: bool, **subject: 
 @status.command("reset-revision")
 @click.option("--data-dir", required=True, type=PathType())
 @_subject_options
-@click.option("--publisher", required=True, help="Six digits: whose revisions they are.")
+@click.option("--publisher", required=True, help="The publisher of the revisions, six digits.")
 @click.option("--scope", default="NATIONAL", show_default=True, type=click.Choice([scope.name for scope in Scope]))
-@click.option("--to", "to", required=True, type=click.IntRange(0, REVISIONS_END - 1), help="The next one is higher.")
+@click.option(
+    "--to", "to", required=True, type=click.IntRange(0, REVISIONS_END - 1), help="The next one must be higher."
+)
 def reset_revision(data_dir: Path, publisher: str, scope: str, to: int, **subject: str | None) -> None:
     """Set the last revision of a publisher, subject and scope back, where a counter went wrong.
 
-    Levels and times stay: nothing is restored, and nothing is deleted. The audit record tells of it. Servers
+    Levels and times stay: nothing is restored, and nothing is deleted. The audit record has an entry for it. Servers
     on the data directory may run.
     """
     name = _subject_of(subject)
@@ -126,7 +128,7 @@ async def _reset(data_dir: Path, name: SubjectName, publisher: str, scope: Scope
 async def _resolved(engine: Engine, name: SubjectName) -> bytes:
     resolved = await engine.publisher.resolve(name)
     if resolved is None:
-        raise Misconfigured("nobody is meant by this: the identifier is empty, or the code is not authentic")
+        raise Misconfigured("this names no subject: the identifier is empty, or the code is not authentic")
     return resolved.subject
 
 
@@ -143,7 +145,8 @@ def _publish_to(server: str, file: Path, total: int) -> list[_Rejected]:
 
     def report_interruption(fault: ServerError) -> None:
         line = lines[through - 1] if through else 0
-        click.echo(f"{server} went away after line {line:,} ({fault}); going on when it is back", err=True)
+        what = f"{server} is unreachable after line {line:,} ({fault})"
+        click.echo(f"{what}; the publication continues when it is back", err=True)
 
     def messages() -> Iterator[Any]:
         for line, named in record_file.read_again(file, total):

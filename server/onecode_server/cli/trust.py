@@ -23,7 +23,7 @@ _data_dir = click.option("--data-dir", required=True, type=PathType(), help="The
 _root_key = click.option("--root-key", type=PathType(), help="Default: root.key in the directory.")
 _region = click.option("--region", required=True, help="Six digits.")
 _kid = click.option("--kid", required=True, help="As the codes carry it; hex for national codes.")
-_force = click.option("--force", is_flag=True, help="Take what is most often a mistake.")
+_force = click.option("--force", is_flag=True, help="Accept what is most often a mistake.")
 _FORMATS = click.Choice(FORMATS)
 
 
@@ -66,9 +66,9 @@ def show(data_dir: Path, *, as_json: bool) -> None:
 @click.option("--code", required=True, help="Six digits.")
 @click.option("--name", required=True)
 @click.option("--format", "fmt", type=_FORMATS)
-@click.option("--claims", type=PathType(), help="JSON: where each claim stands.")
+@click.option("--claims", type=PathType(), help="JSON: the place of each claim.")
 @click.option("--levels", type=PathType(), help="JSON: local word to GREEN, YELLOW or RED.")
-@click.option("--prefix", help="Of opaque codes: unique.")
+@click.option("--prefix", help="The unique prefix of opaque codes.")
 @click.option("--adopts-national", is_flag=True, help="In place of the last four: the region has no code of its own.")
 @click.option("--try", "samples", type=PathType(), help="Sample codes, one a line: all must fit, or nothing is signed.")
 def add_region(data_dir: Path, root_key: Path | None, code: str, name: str, samples: Path | None, **how: Any) -> None:
@@ -85,7 +85,7 @@ def add_region(data_dir: Path, root_key: Path | None, code: str, name: str, samp
         if len(entry) > 2:
             raise Misconfigured("--adopts-national stands in place of --format, --claims, --levels and --prefix")
         if samples is not None:
-            raise Misconfigured("--try has nothing to try: a region that adopts the national code has none of its own")
+            raise Misconfigured("--try needs a region with a code of its own")
         entry["adopts_national"] = True
     elif how["fmt"] is None:
         raise Misconfigured("--format is missing, or --adopts-national")
@@ -107,7 +107,7 @@ def add_region(data_dir: Path, root_key: Path | None, code: str, name: str, samp
 @click.option("--not-before", help="RFC 3339. Default: no bound, for a key that was in use before.")
 @click.option("--not-after", help="RFC 3339. Default: never.")
 @click.option("--role", type=click.Choice(["issuer", "gateway"]), default="issuer", show_default=True)
-@click.option("--format", "fmt", type=_FORMATS, help="Of a gateway key.")
+@click.option("--format", "fmt", type=_FORMATS, help="The format of a gateway key.")
 @click.option("--try", "samples", type=PathType(), help="Codes that the key signed, one a line: all must fit.")
 @_force
 def add_key(
@@ -149,7 +149,7 @@ def retire_key(data_dir: Path, root_key: Path | None, region: str, kid: str, at:
     """Retire a key: it verifies what was issued before, and nothing issued since."""
     retired_at = datetime.now(UTC).isoformat() if at is None else at
     if trust_document.time_of("--at", retired_at) > trust_document.now():
-        _expect_forced(force, [f"--at {at} is in the future: until then the key would vouch for new codes"])
+        _expect_forced(force, [f"--at {at} is in the future: until then the key would verify new codes"])
 
     def edit(document: Document) -> None:
         key = trust_document.find_key(document, region, kid)
@@ -215,10 +215,10 @@ def _warnings_of_key(entry: Document) -> list[str]:
     if why := near_misses.peculiarity(entry["kid"]):
         warnings.append(f"--kid {entry['kid']!a}: {why}")
     if "not_after" in entry and trust_document.time_of("--not-after", entry["not_after"]) <= trust_document.now():
-        warnings.append(f"--not-after {entry['not_after']} is in the past: the key would vouch for nothing")
+        warnings.append(f"--not-after {entry['not_after']} is in the past: the key would verify no code")
     return warnings
 
 
 def _expect_forced(force: bool, warnings: list[str]) -> None:
     if warnings and not force:
-        raise Misconfigured(*(f"{warning}; with --force it is taken" for warning in warnings))
+        raise Misconfigured(*(f"{warning}; --force accepts it" for warning in warnings))

@@ -57,7 +57,7 @@ def _lock(handle: int, path: Path) -> None:
             return fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             if time.monotonic() >= deadline_s:
-                raise Misconfigured(f"another edit of the trust list in {path} does not end") from None
+                raise Misconfigured(f"another edit of the trust list in {path} has not ended") from None
             time.sleep(0.05)
 
 
@@ -171,7 +171,7 @@ def commit(data: DataDirectory, before: TrustList, document: Document, root_key:
     signer = root_signer(data, root_key)
     if signer is None:
         _replace(data.draft, json.dumps(document, ensure_ascii=False, indent=2).encode() + b"\n")
-        return f"draft of version {document['version']} in {data.draft}: 'onecode trust sign' it where the root key is"
+        return f"draft of version {document['version']} in {data.draft}: run 'onecode trust sign' where the root key is"
     write(data, document, signer)
     return f"trust list version {document['version']} signed"
 

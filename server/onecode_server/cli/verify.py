@@ -43,7 +43,7 @@ def verify(server: str, host_region: str, code: str | None, file: Path | None, *
 
 @click.command()
 @server_option
-@click.option("--to", "target_region", required=True, metavar="REGION", help="In whose terms; 000000: national.")
+@click.option("--to", "target_region", required=True, metavar="REGION", help="The target region; 000000: national.")
 @_code
 @_file
 @json_option
@@ -84,7 +84,7 @@ def _lines(file: Path) -> Iterator[bytes]:
     for _, line in lines.read(file, f"more than {lines.LINE_BYTES_MAX:,} bytes are no code"):
         size += len(line)
         if size > FILE_BYTES_MAX:
-            raise Misconfigured(f"{file}: more than {FILE_BYTES_MAX:,} bytes; ask for its parts")
+            raise Misconfigured(f"{file}: more than {FILE_BYTES_MAX:,} bytes; split it")
         if code := bare(line):
             yield code
 

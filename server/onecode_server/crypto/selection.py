@@ -33,7 +33,7 @@ def open_backend(name: str = "auto") -> SignatureBackend:
         why = f"the native backend does not run: {fault}"
     if name == "native":
         raise Misconfigured(why)
-    _log.critical("%s; PyNaCl answers instead", why)
+    _log.critical("%s; PyNaCl checks signatures instead", why)
     return LibsodiumBackend(why)
 
 

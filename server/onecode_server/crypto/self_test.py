@@ -49,10 +49,10 @@ def failure(backend: SignatureBackend) -> str:
     backend.prepare(set(keys))
     try:
         if backend.verify_batch(keys, signatures, messages) != expected:
-            return "a batch of known answers came out otherwise"
+            return "a batch of known signatures was checked wrongly"
         for example in examples:
             if backend.verify_batch(*([part] for part in example[:3])) != [example.is_good]:
-                return "a known answer came out otherwise"
+                return "a known signature was checked wrongly"
     finally:
         backend.prepare(())
     return ""

@@ -92,5 +92,5 @@ class ShadowedBackend:
         return agrees
 
     def _give_up(self) -> None:
-        _log.critical("the %s signature backend disagrees with PyNaCl, which answers from now on", self.name)
+        _log.critical("the %s signature backend disagrees with PyNaCl, which checks signatures from now on", self.name)
         self._backend = LibsodiumBackend(f"{self.name} ({self.detail}) disagreed with it in service")

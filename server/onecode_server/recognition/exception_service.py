@@ -135,7 +135,7 @@ def _find(view: ExceptionView, identifier: str) -> RecognitionException:
 def _answer_again(view: ExceptionView, known: AnsweredRequest, content: bytes) -> ExceptionAnswer:
     """Return the earlier answer to a request: the report as its step left it, without later steps."""
     if known.content != content:
-        raise AlreadyExists("REQUEST_ID_USED", "another request had this request_id")
+        raise AlreadyExists("REQUEST_ID_USED", "another request used this request_id")
     later = {"reported": ("acknowledged_at", "withdrawn_at"), "acknowledged": ("withdrawn_at",)}.get(known.step, ())
     not_yet: dict[str, Any] = dict.fromkeys(later)
     return ExceptionAnswer(_find(view, known.report_id)._replace(**not_yet), known.time)

@@ -51,7 +51,7 @@ RUNNING_MAX: Final = 1024
 of work."""
 RETRY_AFTER_S: Final = 1.0
 
-_MEMORY: Final = "the server is short of memory, and nothing came on this call"
+_MEMORY: Final = "the server is short of memory, and this call was silent"
 _Context = grpc.aio.ServicerContext[Any, Any]
 
 
@@ -116,14 +116,14 @@ class Requests:
         while memory_is_short and len(self._waiting) > SILENT_MAX and self._first.since_s <= now_s - SWEEP_S:
             self._end_first("request_memory", Overloaded(_MEMORY, RETRY_AFTER_S))
         while self._waiting and self._first.since_s <= now_s - REQUEST_S:
-            self._end_first("request_overdue", RequestOverdue(f"the request did not come within {REQUEST_S:g} s"))
+            self._end_first("request_overdue", RequestOverdue(f"the request did not arrive within {REQUEST_S:g} s"))
         self._displace(now_s, 0)
 
     def _displace(self, now_s: float, places: int) -> None:
         while (waiting := len(self._waiting) + places) > REQUESTS_MAX:
             if waiting <= REQUESTS_BURST and self._first.since_s > now_s - REQUEST_YIELDS_S:
                 return
-            fault = Overloaded("all places to wait are taken, by later calls", RETRY_AFTER_S)
+            fault = Overloaded("too many calls wait for their request, and this one waited longest", RETRY_AFTER_S)
             self._end_first("request_displaced", fault)
 
     @property
@@ -180,7 +180,7 @@ class Streams:
         now_s = self.monotonic()
         for stream in [stream for stream in self._open if stream.used_s <= now_s - STREAM_IDLE_S]:
             self._count("stream_idle")
-            self._dismiss(stream, Idle(f"nothing came for {STREAM_IDLE_S:g} s; open another stream"))
+            self._dismiss(stream, Idle(f"no message for {STREAM_IDLE_S:g} s; open another stream"))
         if memory_is_short:
             silent = [stream for stream in self._open if stream.used_s <= now_s - SWEEP_S]
             for stream in sorted(silent, key=lambda stream: stream.used_s)[:-SILENT_MAX]:
@@ -191,10 +191,10 @@ class Streams:
         idle = [stream for stream in self._open if stream.used_s <= now_s - STREAM_YIELDS_S]
         if not idle:
             self._count("stream_refused")
-            raise Overloaded(f"{len(self._open)} streams are open and at work", RETRY_AFTER_S)
+            raise Overloaded(f"{len(self._open)} streams are open and in use", RETRY_AFTER_S)
         self._count("stream_displaced")
         longest = min(idle, key=lambda stream: (-self._by_peer[stream.peer], stream.used_s))
-        self._dismiss(longest, Overloaded("all streams are taken, and this one was idle", RETRY_AFTER_S))
+        self._dismiss(longest, Overloaded("too many streams are open, and this one was idle", RETRY_AFTER_S))
 
     def _dismiss(self, stream: Stream, fault: OnecodeError) -> None:
         self.close(stream)
@@ -212,7 +212,7 @@ class Running:
         """Admit a call. Raises Overloaded where the bound is reached."""
         if self._running >= RUNNING_MAX:
             self._count("calls_full")
-            raise Overloaded(f"{self._running} calls of this kind are worked on", RETRY_AFTER_S)
+            raise Overloaded(f"{self._running} calls of this kind are in progress", RETRY_AFTER_S)
         self._running += 1
 
     def done(self) -> None:

@@ -48,7 +48,7 @@ class AnswerBudget:
         is_fair = held + size <= (SHARED_BYTES - self._held) // 2
         if not is_fair and (held or self._held + size > HELD_BYTES_MAX):
             self._count("answers_full")
-            raise Overloaded("too many large answers wait to be taken", RETRY_AFTER_S)
+            raise Overloaded("too many large answers have not been read", RETRY_AFTER_S)
         self._held += size
         self._by_peer[peer] += size
         # The stubs expect a callback of a class of their own, which no function is.

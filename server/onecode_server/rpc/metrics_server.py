@@ -78,24 +78,24 @@ class MetricsServer:
         listener.close()
         self._pages.close()
 
-    async def _answer(self, asked: Request) -> Answer:
+    async def _answer(self, request: Request) -> Answer:
         try:
-            return await self._page(asked)
+            return await self._page(request)
         except Exception as bug:
             _log.error("unexpected failure: %s", type(bug).__name__, extra={"page": "observation"})
             return Answer("500 Internal Server Error", _PLAIN, b"an unexpected failure, which the server has logged\n")
 
-    async def _page(self, asked: Request) -> Answer:
-        if asked.path not in ("/metrics", "/healthz"):
-            return Answer("404 Not Found", _PLAIN, b"there are /metrics and /healthz here\n")
-        if asked.method not in ("GET", "HEAD"):
-            return Answer("405 Method Not Allowed", {**_PLAIN, "Allow": "GET, HEAD"}, b"this can be read, no more\n")
-        if asked.path == "/healthz":
+    async def _page(self, request: Request) -> Answer:
+        if request.path not in ("/metrics", "/healthz"):
+            return Answer("404 Not Found", _PLAIN, b"the paths are /metrics and /healthz\n")
+        if request.method not in ("GET", "HEAD"):
+            return Answer("405 Method Not Allowed", {**_PLAIN, "Allow": "GET, HEAD"}, b"only GET and HEAD\n")
+        if request.path == "/healthz":
             report = self._report()
             status = "200 OK" if report["serving"] else "503 Service Unavailable"
             return Answer(status, {"Content-Type": "application/json"}, json.dumps(report, indent=2).encode() + b"\n")
-        is_openmetrics = _OPENMETRICS in asked.headers.get("accept", "")
-        is_packed = "gzip" in asked.headers.get("accept-encoding", "")
+        is_openmetrics = _OPENMETRICS in request.headers.get("accept", "")
+        is_packed = "gzip" in request.headers.get("accept-encoding", "")
         headers = {"Content-Type": f"{_OPENMETRICS}; version=1.0.0; charset=utf-8" if is_openmetrics else _TEXT}
         if is_packed:
             headers["Content-Encoding"] = "gzip"
@@ -117,21 +117,21 @@ class _Pages:
 
     async def next(self, is_openmetrics: bool, is_packed: bool) -> bytes:
         """Return the next page that is rendered."""
-        asked = is_openmetrics, is_packed
-        if asked not in self._next:
-            self._next[asked] = asyncio.create_task(self._made(asked))
-        return await asyncio.shield(self._next[asked])  # a caller that leaves must not cancel it for the others
+        variant = is_openmetrics, is_packed
+        if variant not in self._next:
+            self._next[variant] = asyncio.create_task(self._made(variant))
+        return await asyncio.shield(self._next[variant])  # a caller that leaves must not cancel it for the others
 
-    async def _made(self, asked: tuple[bool, bool]) -> bytes:
+    async def _made(self, variant: tuple[bool, bool]) -> bytes:
         async with self._turn:
             await asyncio.sleep(self._pause_ends_s - time.monotonic())
-            del self._next[asked]  # later requests may expect values that this page lacks
-            page, spent_s = await asyncio.get_running_loop().run_in_executor(self._thread, self._timed, asked)
+            del self._next[variant]  # later requests may expect values that this page lacks
+            page, spent_s = await asyncio.get_running_loop().run_in_executor(self._thread, self._timed, variant)
             self._pause_ends_s = time.monotonic() + min(spent_s * (1 / RENDERING_SHARE - 1), PAUSE_MAX_S)
         return page
 
-    def _timed(self, asked: tuple[bool, bool]) -> tuple[bytes, float]:
+    def _timed(self, variant: tuple[bool, bool]) -> tuple[bytes, float]:
         started_s = time.thread_time()
-        is_openmetrics, is_packed = asked
+        is_openmetrics, is_packed = variant
         page = self._render(is_openmetrics)
         return gzip.compress(page, 1) if is_packed else page, time.thread_time() - started_s

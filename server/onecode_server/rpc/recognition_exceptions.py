@@ -108,5 +108,5 @@ def _read_token(token: str) -> Place | None:
     except ValueError:
         place = Place(-1, "")
     if not 0 <= place.reported_at < TIME_MAX or len(token) > TOKEN_CHARS_MAX:
-        raise InvalidRequest("PAGE_TOKEN_INVALID", "page_token is not one that this service gave")
+        raise InvalidRequest("PAGE_TOKEN_INVALID", "page_token was not issued by this service")
     return place

@@ -57,11 +57,11 @@ class StatusServicer(pb_grpc.StatusServiceServicer):
                     last = rising[-1].sequence
                     yield await self._publish(rising)
                 if len(rising) < len(chunk):
-                    raise InvalidRequest("SEQUENCE_NOT_RISING", f"a sequence after {last} is not higher than it")
+                    raise InvalidRequest("SEQUENCE_NOT_RISING", f"the sequence after {last} is not higher")
                 if len(chunk) > 1:
                     await ahead.gather(CHUNK_RECORDS, GATHER_S)
             if self._draining.is_set():
-                raise Draining("the server is ending; send again what was not acknowledged")
+                raise Draining("the server is ending; send the unacknowledged records again")
         finally:
             ahead.close()
 
@@ -70,7 +70,7 @@ class StatusServicer(pb_grpc.StatusServiceServicer):
         name = records.read_subject(request.subject)
         found = None if name is None else await self._publisher.resolve(name)
         if found is None:
-            raise InvalidRequest("SUBJECT_INVALID", "the subject is missing, or what names it cannot be read")
+            raise InvalidRequest("SUBJECT_INVALID", "the subject is missing, or its identifier or code is invalid")
         known = await self._publisher.known(found.subject)
         return pb.GetStatusResponse(records=[records.write_record(found.subject, record) for record in known])
 

@@ -32,13 +32,13 @@ class Rejection(StrEnum):
     """The rule that a record breaks, in words for people. The API uses the same names."""
 
     UNKNOWN_PUBLISHER = "the publisher is not a region of the trust list"
-    INVALID_SUBJECT = "the subject is missing, or what names it cannot be read"
+    INVALID_SUBJECT = "the subject is missing, or its identifier or code is invalid"
     INVALID_SCOPE = "the scope is not NATIONAL or LOCAL"
     INVALID_LEVEL = "the level is not GREEN, YELLOW or RED"
     INVALID_TIME = "the record ends before it takes effect, or takes effect more than 90 days from now"
     INVALID_REVISION = "a revision is from 1 to 2^63 - 1; the first is at most 2^61, and each rises by at most 2^53"
-    NOT_THE_HOME = "a NATIONAL record comes from the subject's home region or from 000000 only"
-    NOT_AN_ADOPTER = "a LOCAL record comes from an adopter only: no code upon a code"
+    NOT_THE_HOME = "only the subject's home region or 000000 may publish a NATIONAL record"
+    NOT_AN_ADOPTER = "only an adopter may publish a LOCAL record"
     TOO_MANY_PENDING = "too many records of this publisher wait to take effect for this subject"
     REVISION_CONFLICT = "another record of this publisher, subject and scope was published under this revision"
     SUPERSEDED = "a record of this publisher, subject and scope with a higher revision was published before"
@@ -117,10 +117,10 @@ def set_back(records: Records, publisher: str, scope: Scope, to: int) -> Records
     if not mine:
         raise PreconditionFailed("NO_RECORD", f"{publisher} has published no {scope.name} record of this subject")
     if to >= mine[-1].revision:
-        raise PreconditionFailed("NOT_BACK", f"the last revision is {mine[-1].revision}: it is set back, never forward")
+        raise PreconditionFailed("NOT_BACK", f"the last revision is {mine[-1].revision}: it can only be set back")
     if to < len(mine) - 1:
         raise PreconditionFailed(
-            "NO_ROOM", f"{len(mine)} records are kept in their order: give {len(mine) - 1} or more"
+            "NO_ROOM", f"{len(mine)} records keep their order: the revision must be {len(mine) - 1} or more"
         )
     return (*(r for r in records if (r.publisher, r.scope) != (publisher, scope)), *_counted_down(mine, to))
 

@@ -107,7 +107,7 @@ def read_address(text: str) -> Address:
     if not colon or not port_text.isdecimal() or len(port_text) > 5 or int(port_text) > 65_535:
         raise ValueError("expected HOST:PORT")
     if not _is_loopback(host):
-        raise ValueError("only loopback addresses are served, until callers have identities")
+        raise ValueError("only loopback addresses can be served: callers have no identities yet")
     return Address(host, int(port_text))
 
 

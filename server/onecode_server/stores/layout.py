@@ -172,7 +172,7 @@ def unpack_answered(data: bytes) -> AnsweredRequest:
         step, content, report_id, time = json.loads(data)
         return AnsweredRequest(step, bytes.fromhex(content), report_id, time)
     except _DAMAGED:
-        raise StoredDamaged("what was done under a request id cannot be read") from None
+        raise StoredDamaged("the stored answer to a request id cannot be read") from None
 
 
 def pack_list(known: KnownList) -> bytes:

@@ -42,7 +42,7 @@ def backup(store: Path, target: Path) -> int:
 def restore(copy: Path, store: Path) -> None:
     """Make ``store`` from a copy; ``store`` must not exist yet. Raises Misconfigured and OSError."""
     if store.exists():
-        raise Misconfigured(f"{store} is there: end the servers on it, and move it away first")
+        raise Misconfigured(f"{store} exists: end the servers on it, and move it away first")
     expect_whole(copy / DATA_FILE)
     unfinished = store.with_name(f"{store.name}.restoring")
     shutil.rmtree(unfinished, ignore_errors=True)

@@ -173,7 +173,7 @@ class LmdbEnvironment:
             self._failed("damaged")
         if time.monotonic() >= self._log_again_s:
             self._log_again_s = time.monotonic() + LOG_AGAIN_S
-            _log.error("what is stored cannot be read: 'onecode store check' tells all that is damaged")
+            _log.error("stored data cannot be read: 'onecode store check' lists all damage")
 
     async def close(self) -> None:
         """Close files and end threads, after the running calls have ended."""

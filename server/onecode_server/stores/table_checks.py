@@ -75,11 +75,11 @@ def _ends(key: bytes, data: bytes) -> str | None:
     is_pair = is_region_code(ends.host.decode("ascii", "replace")) and is_region_code(
         ends.home.decode("ascii", "replace")
     )
-    return None if identifier and is_pair else "the key is of no report"
+    return None if identifier and is_pair else "the key belongs to no report"
 
 
 def _filed(key: bytes, data: bytes) -> str | None:
-    return None if data and key.endswith(data) else "the key is of another report"
+    return None if data and key.endswith(data) else "the key belongs to another report"
 
 
 def _open_reports(key: bytes, data: bytes) -> str | None:
@@ -107,12 +107,12 @@ class _Chain:
     def newest(self, key: bytes, data: bytes) -> str | None:
         entry = audit.unpack(data)
         wrong = self._entry(entry)
-        return wrong if layout.read_number(key) == entry.number else f"audit entry {entry.number} lies elsewhere"
+        return wrong if layout.read_number(key) == entry.number else f"audit entry {entry.number} has another key"
 
     def _entry(self, entry: AuditEntry) -> str | None:
         is_next = audit.follows(entry, self._last)
         self._last = entry
-        return None if is_next else f"audit entry {entry.number} is not what was written in its place"
+        return None if is_next else f"audit entry {entry.number} breaks the hash chain"
 
 
 def _meta() -> Read:
@@ -120,7 +120,7 @@ def _meta() -> Read:
         if key == b"trust-list":
             layout.unpack_list(data)
         elif key == b"schema" and data not in (layout.SCHEMA, *layout.SCHEMAS_BEFORE):
-            raise StoredDamaged(f"the layout {data!r} is none of this version")
+            raise StoredDamaged(f"this version does not know the layout {data!r}")
         return None
 
     return read

@@ -37,7 +37,7 @@ async def every(interval_s: float, work: Callable[[], Awaitable[None]]) -> None:
         except (OSError, MemoryError) as fault:
             if not failing:  # logged once, not each time
                 why = getattr(fault, "strerror", None) or type(fault).__name__
-                _log.error("what is done each %g s failed, and is tried again: %s", interval_s, why)
+                _log.error("a periodic task, each %g s, failed and is retried: %s", interval_s, why)
             failing = True
         await asyncio.sleep(interval_s)
 

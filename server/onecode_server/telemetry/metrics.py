@@ -101,48 +101,48 @@ class MetricFamilies:
         self.signatures = self._counter("onecode_signatures_total", "Signatures checked", ("backend",))
         self.shadow_checks = self._counter(
             "onecode_signature_shadow_checks_total",
-            "Signatures that PyNaCl checked too, by what came of it",
+            "Signatures that PyNaCl checked too, by outcome",
             ("outcome",),
         )
         self.backend_fault = self._gauge(
             "onecode_signature_backend_fault",
-            "1 where PyNaCl answers because the faster backend was found wrong",
+            "1 where PyNaCl checks signatures because the faster backend was wrong",
             "livemax",
         )
         self.check_bugs = self._counter("onecode_check_bugs_total", "Codes refused because the check itself failed")
         self.claim_faults = self._counter(
             "onecode_claim_faults_total",
-            "Authentic codes refused for a claim that is not what their region promised, by region and claim",
+            "Authentic codes refused for a claim that is not as their region's entry declares, by region and claim",
             ("region", "claim"),
         )
         self.column_codes = self._counter("onecode_column_codes_total", "Codes that were read in columns")
         self.translations = self._counter(
-            "onecode_translations_total", "Translations asked for, by target and outcome", ("target", "outcome")
+            "onecode_translations_total", "Translations requested, by target and outcome", ("target", "outcome")
         )
         self.queued = self._gauge(
             "onecode_queue_codes", "Codes that wait for the verifier or are being checked", "livesum"
         )
-        self.shed = self._counter("onecode_shed_codes_total", "Codes turned away: no room, no time or waited too long")
+        self.shed = self._counter("onecode_shed_codes_total", "Codes refused: queue full, or wait too long")
 
     def _state(self) -> None:
         self.cache_lookups = self._counter(
-            "onecode_status_cache_lookups_total", "Status lookups, by what the cache had", ("result",)
+            "onecode_status_cache_lookups_total", "Status lookups, by cache result", ("result",)
         )
         self.cache_entries = self._gauge("onecode_status_cache_entries", "Subjects in the status cache", "livesum")
         self.status_age = self._histogram(
             "onecode_status_age_seconds", "Age of the oldest status behind the answers of a call", _AGE_BUCKETS_S
         )
         self.feed_age = self._gauge(
-            "onecode_change_feed_age_seconds", "Age of the newest change that was seen", "livemax"
+            "onecode_change_feed_age_seconds", "Age of the newest change that was read", "livemax"
         )
-        self.feed_holes = self._counter("onecode_change_feed_holes_total", "Times the feed had gone on without us")
+        self.feed_holes = self._counter("onecode_change_feed_holes_total", "Times that the feed lacked the next change")
         self.published = self._counter(
             "onecode_published_records_total",
             "Status records published here: taken, known, superseded, conflict or rejected",
             ("outcome",),
         )
         self.loop_lag = self._histogram(
-            "onecode_event_loop_lag_seconds", "How late the event loop came to what was due", _LAG_BUCKETS_S
+            "onecode_event_loop_lag_seconds", "Delay of timers on the event loop", _LAG_BUCKETS_S
         )
         self.store_failures = self._counter(
             "onecode_store_failures_total",
@@ -169,7 +169,7 @@ class MetricFamilies:
             "onecode_trust_list_age_seconds", "Time since the trust list in force was issued", "livemax"
         )
         self.list_skipped = self._gauge(
-            "onecode_trust_list_skipped_entries", "Entries of the trust list in force that were not taken", "livemax"
+            "onecode_trust_list_skipped_entries", "Entries of the trust list in force that were skipped", "livemax"
         )
         self.list_refused = self._counter(
             "onecode_trust_list_refused_total", "Trust-list files that were refused or could not be read"

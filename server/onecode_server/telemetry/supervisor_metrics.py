@@ -17,7 +17,7 @@ class SupervisorMetrics(MetricFamilies):
     def __init__(self) -> None:
         super().__init__()
         self.restarts = self._counter(
-            "onecode_worker_restarts_total", "Workers that took the place of one that had ended, by slot", ("worker",)
+            "onecode_worker_restarts_total", "Workers started in place of one that had ended, by slot", ("worker",)
         )
         self.serving = self._gauge("onecode_serving_workers", "Workers that serve now", "livesum")
         self._gauges: dict[str, dict[int, float]] = {}  # by name and slot

@@ -76,7 +76,7 @@ def parse(payload: bytes, key_fault: Callable[[bytes], str | None]) -> TrustList
         if not isinstance(entries, list):
             raise TrustListRefused("the trust list's regions are not a list")
     except (Malformed, ValueError, KeyError, TypeError, RecursionError) as fault:
-        raise TrustListRefused(f"the trust list lacks what it must have: {fault}") from None
+        raise TrustListRefused(f"the trust list lacks a required member: {fault}") from None
     skipped: list[Skipped] = []
     regions = _regions(entries, key_fault, skipped)
     candidates = _candidates(regions, skipped)
@@ -112,7 +112,7 @@ def _regions(entries: list[Any], key_fault: Callable[[bytes], str | None], skipp
     taken: dict[str, Region] = {}
     for region in regions:
         if times[region.code] > 1:
-            skipped.append(Skipped(f"region {region.code}", "stands more than once"))
+            skipped.append(Skipped(f"region {region.code}", "is in the list more than once"))
         elif region.prefix in overlapping:
             skipped.append(Skipped(f"region {region.code}", "its prefix starts like another's"))
         else:
@@ -134,7 +134,7 @@ def _candidates(
         sharing = candidates[key.format, key.key_id]
         where = region_entry.key_name(key.region, key.format, key.key_id)
         if public[key.public_key] > 1:
-            skipped.append(Skipped(where, "its public key stands more than once"))
+            skipped.append(Skipped(where, "its public key is in the list more than once"))
         elif named[key.region, key.key_id] > 1:
             skipped.append(Skipped(where, "its region uses the key id more than once"))
         elif len(sharing) >= CANDIDATES_MAX:

@@ -23,7 +23,7 @@ def near_misses(name: str, known: Iterable[str]) -> list[tuple[str, str]]:
     """Return the names in ``known`` that a person could take for ``name``, each with the kind of difference."""
     ways = (
         ("its Unicode form", _composed),
-        ("white space or characters that cannot be seen", _visible),
+        ("white space or invisible characters", _visible),
         ("case or width", _folded),
         ("characters that look alike", _skeleton),
     )
@@ -38,7 +38,7 @@ def near_misses(name: str, known: Iterable[str]) -> list[tuple[str, str]]:
 def hint(name: str, known: Iterable[str]) -> str:
     """Return text on the known names similar to ``name``, for the end of an error message; empty if there are none."""
     near = near_misses(name, known)
-    return "".join(f"; {other!a} is there and differs in {how}" for other, how in near)
+    return "".join(f"; {other!a} is known and differs in {how}" for other, how in near)
 
 
 def peculiarity(name: str) -> str | None:
@@ -46,8 +46,8 @@ def peculiarity(name: str) -> str | None:
     if name != name.strip():
         return "it begins or ends with white space"
     if not name.isprintable() or _visible(name) != _composed(name).replace(" ", ""):
-        return "it has characters that cannot be seen"
-    return None if name == _composed(name) else "its letters and accents are apart (not Unicode NFC)"
+        return "it has invisible characters"
+    return None if name == _composed(name) else "its accents are separate characters (not Unicode NFC)"
 
 
 def _composed(text: str) -> str:

@@ -97,7 +97,7 @@ class TrustSource:
     def current(self) -> TrustList:
         """The list in force. Raises NotServing if there is none yet."""
         if self._list is None:
-            raise NotServing("no trust list was taken yet")
+            raise NotServing("no trust list has been accepted yet")
         return self._list
 
     @property
@@ -146,7 +146,7 @@ class TrustSource:
                 await self._take(reading.content)
             except TrustListRefused as refused:
                 self._metrics.list_refused.inc()
-                _log.error("trust list refused, the last good one stays: %s", refused)
+                _log.error("trust list refused, the last good one stays in force: %s", refused)
                 found = _Found(str(refused), isinstance(refused, _NotRoots))
             self._watched.keep(reading)
             self._found = found
@@ -155,27 +155,27 @@ class TrustSource:
     def _failed(self, why: str) -> _Found:
         if why != self.fault:  # once, not at every look
             self._metrics.list_refused.inc()
-            _log.error("trust list refused, the last good one stays: %s", why)
+            _log.error("trust list refused, the last good one stays in force: %s", why)
         return _Found(why, is_unread=True)
 
     def _note(self, found: _Found, began_s: float) -> None:
         if self.fault is not None and found.fault is None:
-            _log.info("nothing is wrong with the trust list any more")
+            _log.info("the trust list is read and accepted again")
         self.fault, self._is_unread = found
         self._metrics.list_fault.set(self.fault is not None)
         if not self._is_unread:
             self._read_at_s = began_s
         if not self.is_read and not self._has_logged_unread:
-            _log.error("nobody is admitted any more: the trust list was not read for %g s", self._unread_max_s)
+            _log.error("no code is admitted any more: the trust list was not read for %g s", self._unread_max_s)
         self._has_logged_unread = not self.is_read
 
     async def _take(self, file: bytes) -> None:
         found = await asyncio.to_thread(self._verify, file)
         known = await self._store.remember_list(KnownList(found.version, found.digest, file), self._clock())
         if found.version < known.version:
-            raise TrustListRefused(f"version {found.version} is older than {known.version}, which was taken before")
+            raise TrustListRefused(f"version {found.version} is older than {known.version}, which was accepted before")
         if found.digest != known.digest:
-            raise TrustListRefused(f"version {found.version} was taken before with other content")
+            raise TrustListRefused(f"version {found.version} was accepted before with other content")
         await self._swap(found, file)
 
     async def _take_known(self) -> None:

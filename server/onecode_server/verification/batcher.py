@@ -226,7 +226,7 @@ class Batcher:
 _MESSAGES: Final = {
     "queue_full": "{} codes are waiting to be checked",
     "queue_late": f"not checked within {WAIT_MAX_S:g} s: {{}} codes are waiting",
-    "deadline_short": "{} codes are waiting to be checked, longer than this call has time",
+    "deadline_short": "{} codes are waiting to be checked, for longer than this call's deadline allows",
 }
 
 

@@ -94,7 +94,7 @@ class _SingleInspection:
         home = None if codec is not None else self._trust.issuer_of_prefix(code)
         if codec is None and home is None:
             known = ", ".join(prefix.decode() for prefix, _ in self._trust.prefixes) or "none"
-            why = f"neither a signed code nor begun by a region's prefix (known: {known})"
+            why = f"neither a signed code nor an opaque code with a known prefix (known: {known})"
             raise _Failed(2, _malformed(Reason.FORMAT_UNKNOWN), why)
         fmt = OPAQUE if codec is None else codec.FORMAT
         if sample_of is not None and fmt != sample_of.region.format:
@@ -133,7 +133,7 @@ class _SingleInspection:
         )
         key = next((key for key, is_signed in zip(ours, results, strict=True) if is_signed), None)
         if key is None:
-            why = f"not made by any of the {len(ours)} keys with this id, or the code was changed"
+            why = f"none of the {len(ours)} keys with this id verifies it: another key made it, or the code was changed"
             raise _Failed(5, Finding(Authenticity.BAD_SIGNATURE, Reason.SIGNATURE_INVALID), why)
         self._passed(f"good, by the key of region {key.region}")
         return key
@@ -148,7 +148,7 @@ class _SingleInspection:
         try:
             key_id_bytes(key_id_text(signed.key_id, signed.format), signed.format)
         except Malformed as fault:
-            why = f"no key can ever be found for the id {shown!a}: {fault}"
+            why = f"a trust list cannot have the key id {shown!a}: {fault}"
             raise _Failed(4, Finding(Authenticity.UNKNOWN_ISSUER, Reason.KEY_UNKNOWN), why) from None
         self._passed(f"region {code} has no key with this id yet", passed=None)
         self._passed("signature not checked: no key yet", passed=None)
@@ -185,11 +185,11 @@ class _SingleInspection:
     def _validity(self, key: IssuerKey) -> None:
         claims, now = self.claims, self._now
         if claims is None:
-            raise AssertionError("claims are read before they are held to their window")
+            raise AssertionError("claims are read before their validity is checked")
         fault = validity.code_fault(claims, key, self._trust, now, self._skew)
         if fault is not None:
             raise _Failed(7, fault, *_validity_lines(fault, key, claims, now))
-        self._passed("the key and the code are in their time")
+        self._passed("the key and the code are valid now")
 
     async def _opaque(self, code: bytes, home: Region) -> None:
         try:
@@ -205,15 +205,12 @@ class _SingleInspection:
         check.opaque_home = home
         await self._tokens.look_up([check])
         if check.finding is not None:
-            why = (
-                "the store does not answer"
-                if check.finding.reason is Reason.TOKEN_UNVERIFIABLE
-                else "nobody published it"
-            )
+            is_unverifiable = check.finding.reason is Reason.TOKEN_UNVERIFIABLE
+            why = "the store does not answer" if is_unverifiable else "the token was not published"
             raise _Failed(5, check.finding, why)
         self._passed("the token was published")
         self.claims = self._tokens.claims(check)
-        self._passed("none: the level is what the store's records say")
+        self._passed("none: the level comes from the status records")
         self._validity(IssuerKey(home.code, OPAQUE, b"", b""))
 
 
@@ -242,5 +239,5 @@ def _validity_lines(fault: Finding, key: IssuerKey, claims: Claims, now: int) ->
         for name, time in (("not before", key.not_before), ("not after", key.not_after), ("retired", key.retired_at))
         if time is not None
     ]
-    shown = [f"{fault.reason.name}: the code counts from {rfc3339(begins)} to {ends}; now is {rfc3339(now)}"]
+    shown = [f"{fault.reason.name}: the code is valid from {rfc3339(begins)} to {ends}; now is {rfc3339(now)}"]
     return shown + ([f"the key: {', '.join(bounds)}"] if bounds else [])

@@ -162,7 +162,7 @@ class Slot:
         try:
             if not (await asyncio.wait({gone}, timeout=KILLED_S))[0]:
                 why = {"worker": self.number, "pid": process.pid}
-                _log.error("a worker was killed, and the system does not end it", extra=why)
+                _log.error("a worker was killed, but its process has not ended", extra=why)
                 await asyncio.wait({gone, ending}, return_when=asyncio.FIRST_COMPLETED)
             return gone.result() if gone.done() else None
         finally:
@@ -190,7 +190,7 @@ class Slot:
             while line := await process.stdout.readline():  # type: ignore[union-attr]
                 self._receive(json.loads(line))
         except ValueError:  # too long, no JSON, or no object
-            self._failures = ["what it said was no report"]
+            self._failures = ["the worker's output is not a report"]
             self.kill()
 
     def _receive(self, message: Any) -> None:
@@ -211,7 +211,7 @@ class Slot:
         if status != 0 and not was_starting:
             self.ended_badly = True
             why = {"worker": self.number, **_ending(status), "told": self._failures}
-            _log.error("a worker that was told to end did not end well", extra=why)
+            _log.error("a worker that was asked to end did not end cleanly", extra=why)
 
     def _give_up_where_none_served(self, status: int | None, in_a_row: int) -> None:
         if self._ever_served.is_set():
@@ -222,7 +222,7 @@ class Slot:
             raise OnecodeError("; ".join(self._failures))
         if in_a_row >= TRIES_MAX:
             last = " ".join(str(part) for part in _ending(status).values())
-            raise OnecodeError(f"no worker came up: {TRIES_MAX} in a row ended, the last with status {last}")
+            raise OnecodeError(f"no worker started: {TRIES_MAX} in a row ended, the last with status {last}")
 
 
 def _ending(status: int | None) -> dict[str, Any]:

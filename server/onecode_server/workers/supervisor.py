@@ -78,7 +78,7 @@ async def _keep(slots: list[Slot], stop: asyncio.Event, drain_s: float, announce
     if failures:
         raise failures[0]
     if late or any(slot.ended_badly for slot in slots):
-        raise OnecodeError("a worker that was told to end did not end well: the log says which, and how")
+        raise OnecodeError("a worker that was asked to end did not end cleanly: see the log")
 
 
 async def _announce_once_all_serve(slots: list[Slot], announce: Callable[[], None]) -> None:

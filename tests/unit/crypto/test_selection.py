@@ -32,12 +32,12 @@ def test_a_build_without_the_kernel_runs_on_pynacl_and_is_not_degraded(monkeypat
 
 @needs_kernel
 def test_a_kernel_that_fails_its_self_test_gives_way_to_pynacl_and_says_so(monkeypatch, caplog):
-    monkeypatch.setattr(self_test, "failure", lambda _: "a known answer came out otherwise")
+    monkeypatch.setattr(self_test, "failure", lambda _: "a known signature was checked wrongly")
     with caplog.at_level(logging.CRITICAL):
         backend = open_backend("auto")
     assert (backend.name, backend.is_degraded) == ("libsodium", True)
-    assert "self-test failed: a known answer came out otherwise" in backend.detail
-    assert "PyNaCl answers instead" in caplog.text
+    assert "self-test failed: a known signature was checked wrongly" in backend.detail
+    assert "PyNaCl checks signatures instead" in caplog.text
     with pytest.raises(Misconfigured, match="self-test failed"):
         open_backend("native")
 

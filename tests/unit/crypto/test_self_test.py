@@ -40,4 +40,4 @@ def test_one_wrong_answer_in_a_batch_fails(place):
 
 
 def test_a_wrong_answer_to_a_single_item_fails():
-    assert self_test.failure(Wrong(None)) == "a known answer came out otherwise"
+    assert self_test.failure(Wrong(None)) == "a known signature was checked wrongly"

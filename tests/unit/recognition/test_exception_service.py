@@ -103,7 +103,7 @@ async def test_what_nobody_acknowledges_ends_after_72_hours_and_makes_room(
     with pytest.raises(PreconditionFailed):
         await report()
     world.now += 1
-    with pytest.raises(PreconditionFailed, match="time is over"):
+    with pytest.raises(PreconditionFailed, match="has ended already"):
         await service.acknowledge(first)
     await report()
 

@@ -121,7 +121,7 @@ async def test_a_key_id_that_is_near_another_is_named_and_not_taken(world: World
     inspection = await inspect(world, world.code("440000"))
     assert inspection.failed is not None
     assert inspection.failed.lines == (
-        "no key for paseto codes has the id 'k1'; 'K1' is there and differs in case or width",
+        "no key for paseto codes has the id 'k1'; 'K1' is known and differs in case or width",
     )
 
 
@@ -141,7 +141,7 @@ async def test_no_identifier_is_shown(world: World) -> None:
 
 async def test_a_level_word_that_is_near_one_is_told_and_not_taken(world: World) -> None:
     inspection = await inspect(world, world.code("420000", "green "))
-    assert "'green ' is no word of the region's levels: UNSPECIFIED; 'green' is there and differs in white" in lines(
+    assert "'green ' is no word of the region's levels: UNSPECIFIED; 'green' is known and differs in white" in lines(
         inspection
     )
     assert inspection.finding is None

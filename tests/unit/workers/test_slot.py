@@ -158,7 +158,7 @@ async def test_how_a_worker_ends_that_was_told_to_is_judged(caplog, at_the_end: 
     slot.end()
     await asyncio.wait_for(keeper, WAIT_S)
     assert slot.ended_badly is ends_badly
-    assert len(logged(caplog, "did not end well")) == int(ends_badly)
+    assert len(logged(caplog, "did not end cleanly")) == int(ends_badly)
 
 
 async def test_one_that_is_told_to_end_before_its_first_word_ends_well():
@@ -199,7 +199,7 @@ async def test_a_worker_that_the_system_does_not_end_keeps_its_place_until_the_s
     await eventually(slot.serves.is_set)
     process = slot._process
     assert process is not None
-    await eventually(lambda: logged(caplog, "the system does not end it"))
+    await eventually(lambda: logged(caplog, "its process has not ended"))
     assert (slot.pid, slot.is_serving) == (process.pid, False)
     monkeypatch.setattr(slot, "_signal", lambda _: None)
     slot.end()
@@ -212,7 +212,7 @@ async def test_a_worker_that_the_system_does_not_end_keeps_its_place_until_the_s
 async def test_what_is_no_report_ends_the_worker(keep: Keep, caplog: pytest.LogCaptureFixture):
     await keep(SERVES + "tell(counted=[['onecode_nothing', [], 1]]); " + HANGS)
     await eventually(lambda: logged(caplog, "another takes its place"))
-    assert logged(caplog, "another takes its place")[0]["told"] == ["what it said was no report"]
+    assert logged(caplog, "another takes its place")[0]["told"] == ["the worker's output is not a report"]
 
 
 async def test_a_worker_that_ends_well_after_it_served_is_replaced_at_once_however_often(
