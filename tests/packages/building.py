@@ -53,21 +53,25 @@ def wheel(sdist: Path, out: Path, *, compiles: bool = True) -> Path:
 
 
 def faults_of_sdist(sdist: Path, project: Path) -> list[str]:
-    """Say which of a project's sources a source distribution lacks: Python, C and what marks a package as typed."""
+    """Return what a source distribution lacks: the license, Python, C and the files that mark a package as typed."""
     with tarfile.open(sdist) as opened:
         names = {name.partition("/")[2] for name in opened.getnames()}
     listed = subprocess.run(["git", "ls-files"], cwd=project, capture_output=True, text=True, check=True).stdout
     ends = (".py", ".pyi", ".c", ".h", "py.typed")
     wanted = ("onecode/", "onecode_client/") if project.name == "python" else ("server/", "clients/python/onecode")
-    lacking = {file for file in listed.splitlines() if file.startswith(wanted) and file.endswith(ends)} - names
+    sources = {file for file in listed.splitlines() if file.startswith(wanted) and file.endswith(ends)}
+    lacking = {"LICENSE", *sources} - names
     return [f"{sdist.name} lacks {file}" for file in sorted(lacking)]
 
 
 def faults_of_wheel(built: Path, files: set[str], *, has_kernels: bool) -> list[str]:
-    """Say what a wheel lacks, and what it has and should not."""
+    """Return what a wheel lacks, and what it has and should not have."""
     with zipfile.ZipFile(built) as opened:
         names = set(opened.namelist())
+        licenses = [opened.read(name) for name in names if name.endswith(".dist-info/licenses/LICENSE")]
     faults = [f"{built.name} lacks {file}" for file in sorted(files - names)]
+    if licenses != [(ROOT / "LICENSE").read_bytes()]:
+        faults.append(f"{built.name} does not have the project's license")
     compiled = {name for name in names if name.endswith(".so")}
     expected = KERNELS if has_kernels else ()
     if sorted(name.partition(".")[0] for name in compiled) != sorted(expected):
