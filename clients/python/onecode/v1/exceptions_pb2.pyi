@@ -3,12 +3,12 @@
 isort:skip_file
 Recognition exceptions: the only way in which one region may stop recognising another.
 
-An exception exists as a filed report alone: who, whom, why, from when, until when. It takes effect once the
-national operator has acknowledged it, never backwards in time, and ends by itself. One that nobody acknowledges ends
-after 72 hours.
+An exception exists as a filed report only: the host, the home, the reason, its beginning and its end. It takes effect
+once the national operator has acknowledged it, never backwards in time, and ends by itself. A report that is not
+acknowledged ends after 72 hours.
 
-A step that takes a request_id may be asked again under the same one: what was done is answered again, word for word,
-and not done twice.
+A step that takes a request_id may be requested again under the same one: the earlier answer is returned unchanged,
+and the step is not done twice.
 """
 
 from collections import abc as _abc
@@ -39,27 +39,27 @@ class _ExceptionStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Except
     EXCEPTION_STATE_REPORTED: _ExceptionState.ValueType  # 1
     """Filed, and not acknowledged; 72 hours after filing it is ended."""
     EXCEPTION_STATE_ACKNOWLEDGED: _ExceptionState.ValueType  # 2
-    """Acknowledged, and its time has not come."""
+    """Acknowledged, and not in effect yet."""
     EXCEPTION_STATE_EFFECTIVE: _ExceptionState.ValueType  # 3
     """In effect now."""
     EXCEPTION_STATE_ENDED: _ExceptionState.ValueType  # 4
-    """Its time is over, or nobody acknowledged it within 72 hours."""
+    """Its end has passed, or it was not acknowledged within 72 hours."""
     EXCEPTION_STATE_WITHDRAWN: _ExceptionState.ValueType  # 5
     """Withdrawn before its end."""
 
 class ExceptionState(_ExceptionState, metaclass=_ExceptionStateEnumTypeWrapper):
-    """Where a report stands."""
+    """The state of a report."""
 
 EXCEPTION_STATE_UNSPECIFIED: ExceptionState.ValueType  # 0
 """As a filter: any state."""
 EXCEPTION_STATE_REPORTED: ExceptionState.ValueType  # 1
 """Filed, and not acknowledged; 72 hours after filing it is ended."""
 EXCEPTION_STATE_ACKNOWLEDGED: ExceptionState.ValueType  # 2
-"""Acknowledged, and its time has not come."""
+"""Acknowledged, and not in effect yet."""
 EXCEPTION_STATE_EFFECTIVE: ExceptionState.ValueType  # 3
 """In effect now."""
 EXCEPTION_STATE_ENDED: ExceptionState.ValueType  # 4
-"""Its time is over, or nobody acknowledged it within 72 hours."""
+"""Its end has passed, or it was not acknowledged within 72 hours."""
 EXCEPTION_STATE_WITHDRAWN: ExceptionState.ValueType  # 5
 """Withdrawn before its end."""
 Global___ExceptionState: _TypeAlias = ExceptionState  # noqa: Y015
@@ -87,16 +87,16 @@ class RecognitionException(_message.Message):
     home_region: _builtins.str
     """The region that is not recognised."""
     reason: _builtins.str
-    """Why, in the host's words."""
+    """The reason, in the host's words."""
     state: Global___ExceptionState.ValueType
-    """Where the report stands, at the time of the answer."""
+    """The state of the report at the time of the answer."""
     @_builtins.property
     def effective_from(self) -> _timestamp_pb2.Timestamp:
-        """From when."""
+        """Its beginning."""
 
     @_builtins.property
     def effective_until(self) -> _timestamp_pb2.Timestamp:
-        """Until when: 1 hour to 30 days later."""
+        """Its end: 1 hour to 30 days later."""
 
     @_builtins.property
     def reported_at(self) -> _timestamp_pb2.Timestamp:
@@ -149,19 +149,19 @@ class ReportExceptionRequest(_message.Message):
     home_region: _builtins.str
     """The region that is not recognised: neither the host itself nor 000000."""
     reason: _builtins.str
-    """Why: 1 to 1,024 bytes of UTF-8."""
+    """The reason: 1 to 1,024 bytes of UTF-8."""
     request_id: _builtins.str
-    """The caller's own name for this request: empty, or 16 to 64 characters that nobody guesses, such as a random UUID.
-    Kept as long as the report: asked again under it, the same request has the same answer, and another one fails with
+    """The caller's own id for this request: empty, or 16 to 64 unpredictable characters, such as a random UUID. It is kept
+    as long as the report: the same request under it has the same answer, and another request fails with
     ALREADY_EXISTS.
     """
     @_builtins.property
     def effective_from(self) -> _timestamp_pb2.Timestamp:
-        """From when: not in the past, and at most 30 days ahead."""
+        """Its beginning: not in the past, and at most 30 days ahead."""
 
     @_builtins.property
     def effective_until(self) -> _timestamp_pb2.Timestamp:
-        """Until when: 1 hour to 30 days after effective_from."""
+        """Its end: 1 hour to 30 days after effective_from."""
 
     def __init__(
         self,
@@ -240,7 +240,7 @@ class AcknowledgeExceptionResponse(_message.Message):
     EXCEPTION_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def exception(self) -> Global___RecognitionException:
-        """As it stands now."""
+        """Its state now."""
 
     def __init__(
         self,
@@ -290,7 +290,7 @@ class WithdrawExceptionResponse(_message.Message):
     EXCEPTION_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def exception(self) -> Global___RecognitionException:
-        """As it stands now."""
+        """Its state now."""
 
     def __init__(
         self,
@@ -307,7 +307,7 @@ Global___WithdrawExceptionResponse: _TypeAlias = WithdrawExceptionResponse  # no
 
 @_typing.final
 class ListExceptionsRequest(_message.Message):
-    """Asks for a page of reports."""
+    """Requests a page of reports."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -352,10 +352,10 @@ class ListExceptionsResponse(_message.Message):
     EXCEPTIONS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """Asks for the next page; empty on the last."""
+    """The page_token of the next page; empty on the last."""
     @_builtins.property
     def exceptions(self) -> _containers.RepeatedCompositeFieldContainer[Global___RecognitionException]:
-        """Newest first. May be fewer than asked for, or none, where reports of the state asked for are far between."""
+        """Newest first. May be fewer than page_size, or none, where reports in the requested state are rare."""
 
     def __init__(
         self,

@@ -3,12 +3,12 @@
 isort:skip_file
 Recognition exceptions: the only way in which one region may stop recognising another.
 
-An exception exists as a filed report alone: who, whom, why, from when, until when. It takes effect once the
-national operator has acknowledged it, never backwards in time, and ends by itself. One that nobody acknowledges ends
-after 72 hours.
+An exception exists as a filed report only: the host, the home, the reason, its beginning and its end. It takes effect
+once the national operator has acknowledged it, never backwards in time, and ends by itself. A report that is not
+acknowledged ends after 72 hours.
 
-A step that takes a request_id may be asked again under the same one: what was done is answered again, word for word,
-and not done twice.
+A step that takes a request_id may be requested again under the same one: the earlier answer is returned unchanged,
+and the step is not done twice.
 """
 
 from collections import abc as _abc

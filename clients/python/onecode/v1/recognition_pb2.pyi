@@ -36,7 +36,7 @@ class _DecisionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Decision.Val
     DECISION_ADMIT: _Decision.ValueType  # 1
     """The bearer may pass."""
     DECISION_CHECK: _Decision.ValueType  # 2
-    """A person must look."""
+    """A person must check."""
     DECISION_REFUSE: _Decision.ValueType  # 3
     """The bearer must not pass on this code."""
 
@@ -48,7 +48,7 @@ DECISION_UNSPECIFIED: Decision.ValueType  # 0
 DECISION_ADMIT: Decision.ValueType  # 1
 """The bearer may pass."""
 DECISION_CHECK: Decision.ValueType  # 2
-"""A person must look."""
+"""A person must check."""
 DECISION_REFUSE: Decision.ValueType  # 3
 """The bearer must not pass on this code."""
 Global___Decision: _TypeAlias = Decision  # noqa: Y015
@@ -64,7 +64,7 @@ class _AuthenticityEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Authenti
     AUTHENTICITY_VALID: _Authenticity.ValueType  # 1
     """Signed by a key that may sign it, and inside its validity window."""
     AUTHENTICITY_MALFORMED: _Authenticity.ValueType  # 2
-    """Not a code that any format here can read, or its claims are not what its region promised."""
+    """Not a code that any format here can read, or its claims are not as its region's entry declares."""
     AUTHENTICITY_UNKNOWN_ISSUER: _Authenticity.ValueType  # 3
     """No issuer of the trust list vouches for it."""
     AUTHENTICITY_BAD_SIGNATURE: _Authenticity.ValueType  # 4
@@ -79,14 +79,14 @@ class _AuthenticityEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Authenti
     """An opaque code, and the store that knows it did not answer."""
 
 class Authenticity(_Authenticity, metaclass=_AuthenticityEnumTypeWrapper):
-    """Whether the code is genuine and in its time."""
+    """Whether the code is genuine and within its validity."""
 
 AUTHENTICITY_UNSPECIFIED: Authenticity.ValueType  # 0
 """Never sent."""
 AUTHENTICITY_VALID: Authenticity.ValueType  # 1
 """Signed by a key that may sign it, and inside its validity window."""
 AUTHENTICITY_MALFORMED: Authenticity.ValueType  # 2
-"""Not a code that any format here can read, or its claims are not what its region promised."""
+"""Not a code that any format here can read, or its claims are not as its region's entry declares."""
 AUTHENTICITY_UNKNOWN_ISSUER: Authenticity.ValueType  # 3
 """No issuer of the trust list vouches for it."""
 AUTHENTICITY_BAD_SIGNATURE: Authenticity.ValueType  # 4
@@ -108,7 +108,7 @@ class _Status:
 class _StatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Status.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     STATUS_UNSPECIFIED: _Status.ValueType  # 0
-    """Status was not asked for, because the code is not authentic."""
+    """Status was not looked up, because the code is not authentic."""
     STATUS_CURRENT: _Status.ValueType  # 1
     """Confirmed within 5 s."""
     STATUS_STALE: _Status.ValueType  # 2
@@ -116,7 +116,7 @@ class _StatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Status.ValueTy
     STATUS_UNAVAILABLE: _Status.ValueType  # 3
     """The store does not answer and nothing recent enough is known."""
     STATUS_NONE: _Status.ValueType  # 4
-    """The store answered that it has no record that could count: the code's own claim stands. Where there is one, status
+    """The store answered that it has no record that could count: the code's own claim counts. Where there is one, status
     is CURRENT, whether it changed the level or not.
     """
 
@@ -124,7 +124,7 @@ class Status(_Status, metaclass=_StatusEnumTypeWrapper):
     """How fresh the status is on which the answer rests."""
 
 STATUS_UNSPECIFIED: Status.ValueType  # 0
-"""Status was not asked for, because the code is not authentic."""
+"""Status was not looked up, because the code is not authentic."""
 STATUS_CURRENT: Status.ValueType  # 1
 """Confirmed within 5 s."""
 STATUS_STALE: Status.ValueType  # 2
@@ -132,7 +132,7 @@ STATUS_STALE: Status.ValueType  # 2
 STATUS_UNAVAILABLE: Status.ValueType  # 3
 """The store does not answer and nothing recent enough is known."""
 STATUS_NONE: Status.ValueType  # 4
-"""The store answered that it has no record that could count: the code's own claim stands. Where there is one, status
+"""The store answered that it has no record that could count: the code's own claim counts. Where there is one, status
 is CURRENT, whether it changed the level or not.
 """
 Global___Status: _TypeAlias = Status  # noqa: Y015
@@ -144,7 +144,7 @@ class _Recognition:
 class _RecognitionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Recognition.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     RECOGNITION_UNSPECIFIED: _Recognition.ValueType  # 0
-    """Recognition was not asked for, because the code is not authentic."""
+    """Recognition was not looked up, because the code is not authentic."""
     RECOGNITION_RECOGNISED: _Recognition.ValueType  # 1
     """Recognised: the rule, as long as no exception is in effect."""
     RECOGNITION_SUSPENDED: _Recognition.ValueType  # 2
@@ -156,7 +156,7 @@ class Recognition(_Recognition, metaclass=_RecognitionEnumTypeWrapper):
     """Whether the host recognises the home."""
 
 RECOGNITION_UNSPECIFIED: Recognition.ValueType  # 0
-"""Recognition was not asked for, because the code is not authentic."""
+"""Recognition was not looked up, because the code is not authentic."""
 RECOGNITION_RECOGNISED: Recognition.ValueType  # 1
 """Recognised: the rule, as long as no exception is in effect."""
 RECOGNITION_SUSPENDED: Recognition.ValueType  # 2
@@ -192,10 +192,10 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     REASON_STATUS_STALE: _Reason.ValueType  # 9
     """The status is older than it should be and the store does not answer."""
     REASON_LEVEL_UNMAPPED: _Reason.ValueType  # 10
-    """The region's word for the level stands in no mapping: it is not guessed."""
+    """The region's word for the level is not in its mapping."""
     REASON_TRUST_LIST_OUT_OF_DATE: _Reason.ValueType  # 11
     """The trust list is past its next update and the grace period, or the server has not been able to read its file for
-    longer than it is told to go on without.
+    longer than its settings allow.
     """
     REASON_NO_RULE: _Reason.ValueType  # 12
     """No rule applies. That never means valid."""
@@ -204,7 +204,7 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     REASON_CODE_TOO_LARGE: _Reason.ValueType  # 14
     """The code is longer than 4 KiB."""
     REASON_FORMAT_UNKNOWN: _Reason.ValueType  # 15
-    """The code starts like no known format."""
+    """The code does not start like any known format."""
     REASON_CODE_MALFORMED: _Reason.ValueType  # 16
     """The code's envelope cannot be decoded."""
     REASON_ALGORITHM_NOT_ALLOWED: _Reason.ValueType  # 17
@@ -224,11 +224,11 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     REASON_CLAIMS_MALFORMED: _Reason.ValueType  # 24
     """The claims cannot be decoded, or one has the wrong type or range."""
     REASON_CLAIM_MISSING: _Reason.ValueType  # 25
-    """A claim that the region promised is missing."""
+    """A claim that the region's entry requires is missing."""
     REASON_ISSUER_MISMATCH: _Reason.ValueType  # 26
     """The issuer named in the code is not the region of the key that signed it."""
     REASON_RESIDENCE_NOT_ADOPTER: _Reason.ValueType  # 27
-    """The region of residence has a code of its own, so a national code does not speak for it."""
+    """The region of residence has a code of its own, so a national code does not count for it."""
     REASON_NOT_YET_VALID: _Reason.ValueType  # 28
     """The code is not valid yet."""
     REASON_EXPIRED: _Reason.ValueType  # 29
@@ -262,10 +262,10 @@ REASON_STATUS_UNAVAILABLE: Reason.ValueType  # 8
 REASON_STATUS_STALE: Reason.ValueType  # 9
 """The status is older than it should be and the store does not answer."""
 REASON_LEVEL_UNMAPPED: Reason.ValueType  # 10
-"""The region's word for the level stands in no mapping: it is not guessed."""
+"""The region's word for the level is not in its mapping."""
 REASON_TRUST_LIST_OUT_OF_DATE: Reason.ValueType  # 11
 """The trust list is past its next update and the grace period, or the server has not been able to read its file for
-longer than it is told to go on without.
+longer than its settings allow.
 """
 REASON_NO_RULE: Reason.ValueType  # 12
 """No rule applies. That never means valid."""
@@ -274,7 +274,7 @@ REASON_CODE_EMPTY: Reason.ValueType  # 13
 REASON_CODE_TOO_LARGE: Reason.ValueType  # 14
 """The code is longer than 4 KiB."""
 REASON_FORMAT_UNKNOWN: Reason.ValueType  # 15
-"""The code starts like no known format."""
+"""The code does not start like any known format."""
 REASON_CODE_MALFORMED: Reason.ValueType  # 16
 """The code's envelope cannot be decoded."""
 REASON_ALGORITHM_NOT_ALLOWED: Reason.ValueType  # 17
@@ -294,11 +294,11 @@ REASON_SOURCE_KEY_NOT_VALID: Reason.ValueType  # 23
 REASON_CLAIMS_MALFORMED: Reason.ValueType  # 24
 """The claims cannot be decoded, or one has the wrong type or range."""
 REASON_CLAIM_MISSING: Reason.ValueType  # 25
-"""A claim that the region promised is missing."""
+"""A claim that the region's entry requires is missing."""
 REASON_ISSUER_MISMATCH: Reason.ValueType  # 26
 """The issuer named in the code is not the region of the key that signed it."""
 REASON_RESIDENCE_NOT_ADOPTER: Reason.ValueType  # 27
-"""The region of residence has a code of its own, so a national code does not speak for it."""
+"""The region of residence has a code of its own, so a national code does not count for it."""
 REASON_NOT_YET_VALID: Reason.ValueType  # 28
 """The code is not valid yet."""
 REASON_EXPIRED: Reason.ValueType  # 29
@@ -316,9 +316,9 @@ class _TranslationObstacle:
 class _TranslationObstacleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TranslationObstacle.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     TRANSLATION_OBSTACLE_UNSPECIFIED: _TranslationObstacle.ValueType  # 0
-    """Nothing stands in the way."""
+    """No obstacle."""
     TRANSLATION_OBSTACLE_ALREADY_TRANSLATED: _TranslationObstacle.ValueType  # 1
-    """The code is a translation already: a code is never put upon a code."""
+    """The code is a translation already, and translations are not translated again."""
     TRANSLATION_OBSTACLE_LEVEL_WITHOUT_WORD: _TranslationObstacle.ValueType  # 2
     """The target's own mapping has no word for the level."""
 
@@ -326,9 +326,9 @@ class TranslationObstacle(_TranslationObstacle, metaclass=_TranslationObstacleEn
     """Why an authentic code cannot be translated for this target."""
 
 TRANSLATION_OBSTACLE_UNSPECIFIED: TranslationObstacle.ValueType  # 0
-"""Nothing stands in the way."""
+"""No obstacle."""
 TRANSLATION_OBSTACLE_ALREADY_TRANSLATED: TranslationObstacle.ValueType  # 1
-"""The code is a translation already: a code is never put upon a code."""
+"""The code is a translation already, and translations are not translated again."""
 TRANSLATION_OBSTACLE_LEVEL_WITHOUT_WORD: TranslationObstacle.ValueType  # 2
 """The target's own mapping has no word for the level."""
 Global___TranslationObstacle: _TypeAlias = TranslationObstacle  # noqa: Y015
@@ -351,7 +351,7 @@ class Verdict(_message.Message):
     decision: Global___Decision.ValueType
     """What to do."""
     level: _status_pb2.Level.ValueType
-    """The level that decided, where one may be told."""
+    """The level that decided, where it may be disclosed."""
     authenticity: Global___Authenticity.ValueType
     """Is the code genuine?"""
     status: Global___Status.ValueType
@@ -590,7 +590,7 @@ class TranslateRequest(_message.Message):
     code: _builtins.bytes
     """The code as scanned."""
     target_region: _builtins.str
-    """The region in whose terms to issue it; 000000 asks for the national code."""
+    """The region in whose format and words to issue it; 000000 for the national code."""
     def __init__(
         self,
         *,

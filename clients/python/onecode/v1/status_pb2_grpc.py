@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class StatusServiceStub(object):
-    """Shares status between regions. A region publishes what it knows; every verifier answers with it.
+    """Shares status between regions. A region publishes records; every verifier uses them.
     """
 
     def __init__(self, channel):
@@ -48,13 +48,13 @@ class StatusServiceStub(object):
 
 
 class StatusServiceServicer(object):
-    """Shares status between regions. A region publishes what it knows; every verifier answers with it.
+    """Shares status between regions. A region publishes records; every verifier uses them.
     """
 
     def PublishStatuses(self, request_iterator, context):
         """Publishes status records. The stream may be of any length; durability is acknowledged as it happens.
 
-        A record that breaks a rule is rejected by its sequence and the stream goes on.
+        A record that breaks a rule is rejected by its sequence and the stream continues.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -89,7 +89,7 @@ def add_StatusServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class StatusService(object):
-    """Shares status between regions. A region publishes what it knows; every verifier answers with it.
+    """Shares status between regions. A region publishes records; every verifier uses them.
     """
 
     @staticmethod
