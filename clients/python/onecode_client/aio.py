@@ -135,7 +135,7 @@ class AsyncOnecodeClient(AsyncConnection[_Stub]):
                 _complete(caller, answer=answer)
         except Exception as fault:
             _fail_all(batch, fault)
-        # Callers that have their answer ask again in this turn of the loop, so that the next batch includes them.
+        # Callers that have their answer call again in this turn of the loop, so that the next batch includes them.
         await asyncio.sleep(0)
 
     def _carried(self, batch: Batch[_Caller], call: asyncio.Task[None]) -> None:

@@ -16,7 +16,7 @@ WINDOW_RECORDS: Final = 5000
 reads 2,000 ahead; the rest is on its way there and back. Further records wait."""
 PATIENCE_S: Final = 120.0
 """The time to try again without an acknowledgement. A server restarts within seconds and a machine within a minute or
-two; a longer interruption is an outage, which people should be told of."""
+two; a longer interruption is an outage, which should be reported to a person."""
 PAUSE_MIN_S: Final = 0.1
 PAUSE_MAX_S: Final = 2.0
 """Pauses double from the first to this one: a server that is back is found soon, one that is not gets few attempts."""

@@ -9,7 +9,7 @@ import sys
 from onecode_server.system import signals
 
 if sys.argv[1:2] == ["serve"]:
-    # Called before the imports, which take a tenth of a second and more: a container may be told to end within that
+    # Called before the imports, which take a tenth of a second and more: a container may be asked to end within that
     # time.
     signals.end_at_once()
 

@@ -121,7 +121,7 @@ def _signer(data: DataDirectory, issuer: Region) -> tuple[IssuerKey, Signer]:
 
 
 def _tokens(data_dir: Path, home: Region, level: Level, count: int, valid_s: int) -> Iterator[bytes]:
-    """Make opaque codes and publish them, as their region would: an unpublished token belongs to nobody."""
+    """Make opaque codes and publish them, as their region would: an unpublished token has no bearer."""
     for start in range(0, count, _CHUNK):
         size = min(_CHUNK, count - start)
         codes = [opaque.mint(home.prefix, base64url.encode(secrets.token_bytes(TOKEN_BYTES))) for _ in range(size)]

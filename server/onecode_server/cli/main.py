@@ -28,7 +28,7 @@ _COMMANDS: Final = {
 
 
 class _Commands(click.Group):
-    """Imports commands when they are asked for: importing all of them takes longer than most take to run, and a
+    """Imports a command when it is run: importing all of them takes longer than most take to run, and a
     supervisor of workers needs neither ``composition`` nor gRPC."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -48,7 +48,7 @@ def onecode() -> None:
 
 
 def main() -> None:
-    """Run the command. Mistakes in what was asked end with status 2, failures with status 1."""
+    """Run the command. Mistakes in the arguments end with status 2, failures with status 1."""
     _prepare_streams()
     try:
         sys.exit(onecode.main(standalone_mode=False))

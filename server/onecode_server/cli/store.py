@@ -21,7 +21,7 @@ FINDINGS_MAX: Final = 100
 
 @click.group()
 def store() -> None:
-    """Look after the store of a data directory."""
+    """Check, migrate, back up and restore the store of a data directory."""
 
 
 store.add_command(backup)

@@ -18,8 +18,8 @@ from onecode_server.stores import lmdb_backup
 def backup(directory: Path, data_dir: Path, *, with_signing_keys: bool) -> None:
     """Copy the store and what belongs to it into DIRECTORY, which is made or empty; servers may run meanwhile.
 
-    In it are the store, the trust list, the root's public key, and the pseudonym key, without which the store says
-    nothing of anybody: keep the copy as secret as that key. The root key is never in it.
+    In it are the store, the trust list, the root's public key, and the pseudonym key, without which no record
+    can be linked to a person: keep the copy as secret as that key. The root key is never in it.
     """
     data, copy = DataDirectory(data_dir), DataDirectory(directory)
     data.expect()

@@ -1,4 +1,4 @@
-"""``onecode verify`` and ``onecode translate``: ask a server."""
+"""``onecode verify`` and ``onecode translate``: calls of a server."""
 
 from collections import Counter
 from collections.abc import Iterator

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class LibsodiumBackend:
     """libsodium's crypto_sign_open: the reference with which every other backend is compared.
 
-    ``fault`` says why a faster backend was found wrong, if one was.
+    ``fault`` is the reason why a faster backend is not used, if there is one.
     """
 
     name: Final = "libsodium"

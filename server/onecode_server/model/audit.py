@@ -37,7 +37,7 @@ def follows(entry: AuditEntry, last: AuditEntry | None) -> bool:
 
 
 def pack(entry: AuditEntry) -> bytes:
-    """Return an entry as JSON, so that people can read it."""
+    """Return an entry as JSON, which a person can read."""
     members = entry._asdict() | {"previous": entry.previous.hex(), "hash": entry.hash.hex()}
     return json.dumps(members, ensure_ascii=False, sort_keys=True).encode()
 

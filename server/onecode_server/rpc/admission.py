@@ -35,14 +35,14 @@ STREAMS_MAX: Final = 512
 """The bound on open streams of scans and records: a gateway or a publisher has one or two. Each keeps three tasks and
 the messages that it reads ahead."""
 STREAM_IDLE_S: Final = 600.0
-"""The time after which a silent stream is ended. A gate where nobody came for ten minutes can afford one round trip
-more for the next scan, to open another stream."""
+"""The time after which a silent stream is ended. A gate without a scan for ten minutes can afford one round trip more
+for the next scan, to open another stream."""
 STREAM_YIELDS_S: Final = 5.0
 """A stream that was silent for this long may be ended where the bound on streams is reached. A stream in use is not
 interrupted."""
 GROWTH_BYTES_MAX: Final = 512 * 1024 * 1024
 """The growth of the process at which silent calls are ended at once. gRPC holds the received part of a message, up to 4
-MiB for each call and stream, and reports it to nobody: in Python, a caller that sent all but the last byte looks
+MiB for each call and stream, and does not report it: in Python, a caller that sent all but the last byte seems
 silent."""
 SILENT_MAX: Final = 32
 """The number of calls without a request, and of silent streams, that may stay even then: 256 MiB at the most."""

@@ -1,8 +1,8 @@
-"""The service grpc.health.v1, which computes each answer when it is asked.
+"""The service grpc.health.v1, which computes each answer at the call.
 
 The library's own servicer keeps a watch open for ever, so that a server with one watcher never drains; this one ends
-watches at a drain. It knows these services: "" and the API's services tell whether calls are answered;
-``onecode.trust_list`` and ``onecode.store`` tell the state of the trust list and of the store.
+watches at a drain. It knows these services: "" and the API's services report whether calls are answered;
+``onecode.trust_list`` and ``onecode.store`` report the state of the trust list and of the store.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ pb: Any = health_pb2
 """Untyped, since its published types are older than List."""
 
 WATCH_S: Final = 0.5
-"""The period at which a watch looks for a change."""
+"""The period at which the states are checked for changes."""
 WATCHES_MAX: Final = 128
 """The bound on watches: a load balancer has one or two a service. Each is a call that never ends, so that without this
 bound watches would use up the listener's bound on all calls."""
@@ -46,20 +46,20 @@ class HealthServicer(pb_grpc.HealthServicer):
         self._watcher: asyncio.Task[None] | None = None
 
     async def Check(self, request: Any, context: _Context) -> Any:
-        """Tell whether a service serves. Raises NotFound for one that is not known."""
+        """Report whether a service serves. Raises NotFound for one that is not known."""
         state = self._state(request.service)
         if state is None:
             raise NotFound("SERVICE_UNKNOWN", "unknown service")
         return pb.HealthCheckResponse(status=_STATES[state])
 
     async def List(self, request: Any, context: _Context) -> Any:
-        """Tell of every service whether it serves."""
+        """Report of every service whether it serves."""
         return pb.HealthListResponse(
             statuses={name: pb.HealthCheckResponse(status=_STATES[self._state(name)]) for name in self._states()}
         )
 
     async def Watch(self, request: Any, context: _Context) -> AsyncIterator[Any]:
-        """Tell whether a service serves, now and at each change, until the server drains. Raises Overloaded."""
+        """Report whether a service serves, now and at each change, until the server drains. Raises Overloaded."""
         if self._watches >= WATCHES_MAX:
             raise Overloaded(f"{self._watches} watches are open", RETRY_AFTER_S)
         self._watches += 1
@@ -86,8 +86,8 @@ class HealthServicer(pb_grpc.HealthServicer):
             await self._changed.wait()
 
     async def _watch_states(self) -> None:
-        """Look for changes while there are watches. One task looks for all of them: a hundred that look by themselves,
-        in the same moment, would hold up every other call twice a second."""
+        """Check for changes while there are watches. One task does so for all: a hundred that check by themselves, in
+        the same moment, would hold up every other call twice a second."""
         while self._watches and not self._draining.is_set():
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._draining.wait(), WATCH_S)

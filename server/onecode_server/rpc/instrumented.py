@@ -55,7 +55,7 @@ class InstrumentedServer:
         meter = _Meter(self._metrics, (kind, service, name), handler)
         admission = self._admission
         # All methods are registered with a stream of requests, which is the same on the wire: for a single request gRPC
-        # would wait itself, without a limit of time, before any code here knows of the call. There is no deserializer:
+        # would wait itself, without a limit of time, before any code here has the call. There is no deserializer:
         # the meter reads the bytes, so that bytes that are no message are counted and answered too.
         if handler.response_streaming:
             if handler.request_streaming:
@@ -232,7 +232,7 @@ async def _only_request(context: _Context, waiting: Requests) -> bytes:
     finally:
         waiting.done(call)
     if message is grpc.aio.EOF:
-        await asyncio.sleep(0)  # a cancelled call ends in the same manner, and its task learns of it only now
+        await asyncio.sleep(0)  # a cancelled call ends in the same manner, and its task is cancelled only now
         raise InvalidRequest("REQUEST_MISSING", "the call ended without a request")
     request: bytes = message
     return request

@@ -1,7 +1,7 @@
 """Cuts requests that are larger than any valid one as they are read.
 
 A message may have 4 MiB, for batches, but a request that waits to be checked or committed must be smaller: a code of
-more than 4,096 bytes is MALFORMED by its length alone, and a name above the length limit names nobody. The message is
+more than 4,096 bytes is MALFORMED by its length alone, and a name above the length limit is invalid. The message is
 written anew, since a parsed message keeps all of its bytes and its unknown fields.
 """
 

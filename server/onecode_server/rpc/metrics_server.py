@@ -37,9 +37,9 @@ _log = logging.getLogger(__name__)
 
 
 class MetricsServer:
-    """Serves metrics, and a report whose ``serving`` says whether all is well.
+    """Serves metrics, and a report whose ``serving`` is true while all is well.
 
-    ``render`` is called with whether OpenMetrics is asked for rather than Prometheus's text format. Both functions are
+    ``render`` is called with whether OpenMetrics is requested rather than Prometheus's text format. Both functions are
     called from other threads.
     """
 

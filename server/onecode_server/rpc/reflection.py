@@ -1,7 +1,7 @@
 """Server reflection under the names of both protocol versions: ``grpc.reflection.v1`` and ``v1alpha``.
 
 grpcio-reflection answers ``grpc.reflection.v1alpha`` alone. Version 1 has the same messages byte for byte, and newer
-tools ask for it, some for nothing else. (https://github.com/grpc/grpc/blob/master/doc/server-reflection.md)
+tools use it, some nothing else. (https://github.com/grpc/grpc/blob/master/doc/server-reflection.md)
 """
 
 from collections.abc import Iterable, Sequence

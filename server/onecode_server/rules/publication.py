@@ -29,7 +29,7 @@ Records = tuple[StatusRecord, ...]
 
 
 class Rejection(StrEnum):
-    """The rule that a record breaks, in words for people. The API uses the same names."""
+    """The rule that a record breaks, with its message. The API uses the same names."""
 
     UNKNOWN_PUBLISHER = "the publisher is not a region of the trust list"
     INVALID_SUBJECT = "the subject is missing, or its identifier or code is invalid"

@@ -41,7 +41,7 @@ class State(IntEnum):
 
 
 class Obstacle(StrEnum):
-    """The reason why a step is not possible, in words for people. The names are for programs."""
+    """The reason why a step is not possible, with its message. The names are for programs."""
 
     HOST_UNKNOWN = "the host is not a region of the trust list"
     HOME_UNKNOWN = "the home is not a region of the trust list"

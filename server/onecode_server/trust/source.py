@@ -5,7 +5,7 @@ A file can be unread, or its list can be refused:
 * *Unread*: there is no file, it cannot be read, or it is not a list signed by the root (half a list, noise, another
   key). Or the list is good, but this process cannot accept it now: no memory, no thread, a store that does not answer.
   Then the process does not know which list the root signed last; it may have revoked a key. A fault of the environment
-  is retried at each look, a fault of the content when the file changes. After ``unread_max_s`` no code is admitted.
+  is retried at each check, a fault of the content when the file changes. After ``unread_max_s`` no code is admitted.
 * *Refused*: the root signed the list, but it must not be accepted: it is older, has other content under a version that
   was accepted before, or lacks a required member. The last good list is then the newest valid list of the root.
 
@@ -31,10 +31,10 @@ from onecode_server.trust import document as trust_list_file
 from onecode_server.trust.watched_file import WatchedFile
 
 POLL_S: Final = 0.5
-"""The interval of looks at the file. Opening a file and reading its times costs microseconds and works on every file
+"""The interval of checks of the file. Opening a file and reading its times costs microseconds and works on every file
 system; a new list must be accepted within 2 s, which leaves 1.5 s."""
 LATE_S: Final = 5.0
-"""A look that is this late makes the file count as unread. Ten looks are due by then, so a thread hangs in the file
+"""A check that is this late makes the file count as unread. Ten checks are due by then, so a thread hangs in the file
 system, or the event loop does not run."""
 
 _log = logging.getLogger(__name__)
@@ -107,7 +107,7 @@ class TrustSource:
 
     @property
     def unread_s(self) -> float:
-        """The seconds for which the file has been unread; 0 if the last look read it and is at most LATE_S ago."""
+        """The seconds for which the file has been unread; 0 if the last check read it and is at most LATE_S ago."""
         age_s = self._monotonic() - self._read_at_s
         return age_s if self._is_unread or age_s > LATE_S else 0.0
 
@@ -117,9 +117,9 @@ class TrustSource:
         return self.unread_s <= self._unread_max_s
 
     async def refresh(self) -> None:
-        """Look at the file, and take its list if it changed. If there is a fault, take a newer list of the store.
+        """Check the file, and take its list if it changed. If there is a fault, take a newer list of the store.
 
-        Raises nothing: a failure is retried at the next look.
+        Raises nothing: a failure is retried at the next check.
         """
         async with self._refreshing:
             began_s = self._monotonic()
@@ -153,7 +153,7 @@ class TrustSource:
         return self._found
 
     def _failed(self, why: str) -> _Found:
-        if why != self.fault:  # once, not at every look
+        if why != self.fault:  # once, not at every check
             self._metrics.list_refused.inc()
             _log.error("trust list refused, the last good one stays in force: %s", why)
         return _Found(why, is_unread=True)

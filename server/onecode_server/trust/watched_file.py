@@ -1,7 +1,7 @@
-"""A watched file that others replace: it is looked at repeatedly, and read when it has changed.
+"""A watched file that others replace: it is checked repeatedly, and read when it has changed.
 
-Each look opens the file and compares the stamp of the opened file. So a look also finds out whether the file can be
-opened; and on a network file system, an open makes the client ask the server for the file's present state.
+Each check opens the file and compares the stamp of the opened file. So it also finds out whether the file can be
+opened; and on a network file system, an open makes the client fetch the file's present state from the server.
 """
 
 import hashlib
@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 from onecode_server.system.descriptors import Spare
 
 SETTLING_S: Final = 3.0
-"""The time after a change for which the file is read at every look, whatever its stamp. File systems record times in
+"""The time after a change for which the file is read at every check, whatever its stamp. File systems record times in
 steps of up to 2 s (FAT): a write in the same step as the read leaves the times unchanged."""
 
 _CHUNK_BYTES: Final = 1024 * 1024
@@ -56,7 +56,7 @@ class WatchedFile:
         """Return the file's content, at most one byte more than ``bytes_max``, or None if it is the kept one.
 
         Any change of the stamp counts, even if the content is the same. Raises OSError if the whole file cannot be
-        read. It runs on a thread and changes no state, so an abandoned look has no effect.
+        read. It runs on a thread and changes no state, so an abandoned check has no effect.
         """
         with self._checking:
             began_s, kept = self._monotonic(), self._kept

@@ -8,8 +8,8 @@ CLOSE_S: Final = 0.001
 CLOSE_CALLS: Final = 8
 """The excess of close calls over distant ones from which the monitor assumes many callers."""
 ALONE_CALLS: Final = 256
-"""A single caller that calls again on each answer looks like many callers. When a wait has gathered only one call, this
-many calls go straight through before the batcher waits again."""
+"""A single caller that calls again on each answer has the arrival times of many callers. When a wait has gathered only
+one call, this many calls go straight through before the batcher waits again."""
 ACTIVE_S: Final = 0.1
 """Single calls count as active for this long after the last one; large batches are then cut into smaller slices. It is
 20 times the interval between calls at 200 a second."""

@@ -47,7 +47,7 @@ _log = logging.getLogger(__name__)
 class Slot:
     """``number`` is the slot's own, from 0 on, and ``worker`` its label everywhere.
 
-    ``ended_badly`` tells whether its worker, when told to end, died or was killed before it drained.
+    ``ended_badly`` tells whether its worker, when asked to end, died or was killed before it drained.
 
     ``ever_served`` is shared by all slots, and set once a worker of any of them served.
     """
@@ -109,7 +109,7 @@ class Slot:
                 await asyncio.wait_for(self._ending.wait(), wait_s)
 
     def end(self) -> None:
-        """Tell the worker to drain, and start no other one."""
+        """Ask the worker to drain, and start no other one."""
         self._ending.set()
         self._signal(signal.SIGTERM)
 
@@ -131,7 +131,7 @@ class Slot:
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 limit=REPORT_BYTES_MAX,
-                # Ctrl-C of a terminal goes to the supervisor only, which then tells its workers.
+                # Ctrl-C of a terminal goes to the supervisor only, which then signals its workers.
                 start_new_session=True,
             )
         except OSError as fault:
@@ -205,7 +205,7 @@ class Slot:
             self._ever_served.set()
 
     def _check_ending(self, status: int | None) -> None:
-        """Note the status of a worker that was told to end. A worker that was still starting may not handle the signal
+        """Note the status of a worker that was asked to end. A worker that was still starting may not handle the signal
         yet."""
         was_starting = status == -signal.SIGTERM and not self._has_reported
         if status != 0 and not was_starting:

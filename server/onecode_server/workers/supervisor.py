@@ -29,7 +29,7 @@ async def supervise(settings: Settings, announce: Callable[[str], None]) -> None
     """Serve with ``settings.workers`` workers until SIGTERM, SIGINT or SIGHUP, then let all of them drain at once.
 
     ``announce`` is called with the line that names the addresses, once all of them serve. Raises Misconfigured, or
-    OnecodeError where no worker ever served, or one died or had to be killed when it was told to end.
+    OnecodeError where no worker ever served, or one died or had to be killed when it was asked to end.
     """
     DataDirectory(settings.data_dir).expect()
     with (
