@@ -86,8 +86,8 @@ class OperatorClient(Connection):
     ) -> exceptions_pb2.RecognitionException:
         """File a report; the times have an offset.
 
-        ``request_id`` (16 to 64 characters) is for a caller that repeats a call after a failure, also in another process: a
-        request id is filed once. Without it the client makes a random one for each call. Raises ServerError.
+        ``request_id`` (16 to 64 characters) is for a call that is repeated after a failure, also in another process:
+        a request id is filed once. Without it the client makes a random one for each call. Raises ServerError.
         """
         request = report_request(host_region, home_region, reason, effective_from, effective_until, request_id)
         return answered(lambda: self._exceptions.ReportException(request, timeout=self.deadline_s)).exception
