@@ -42,7 +42,7 @@ SERVING_S: Final = 60.0
 KILL_EVERY_S: Final = 10.0
 FAILED_SHARE_MAX: Final = 1e-4
 """Of calls while a worker is killed every ten seconds, with the client's own retries."""
-LOOKS: Final = 20
+SAMPLES: Final = 20
 MEMORY_TIMES_MAX, FILES_MORE_MAX = 1.2, 8
 """Growth of memory and descriptors, from the first tenth of the cancelled calls to the last."""
 
@@ -59,7 +59,7 @@ class Load:
     async def running(self) -> AsyncIterator[None]:
         """Keep TASKS calls going, meanwhile."""
         async with AsyncOnecodeClient(self._address) as client:
-            tasks = [asyncio.create_task(self._ask(client)) for _ in range(TASKS)]
+            tasks = [asyncio.create_task(self._call(client)) for _ in range(TASKS)]
             try:
                 yield
             finally:
@@ -67,7 +67,7 @@ class Load:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _ask(self, client: AsyncOnecodeClient) -> None:
+    async def _call(self, client: AsyncOnecodeClient) -> None:
         while True:
             try:
                 answer = await client.verify(next(self._codes), HOST_REGION)
@@ -77,7 +77,7 @@ class Load:
                 self.failed[fault.code] += 1
             await asyncio.sleep(PAUSE_S)
 
-    def told(self) -> str:
+    def summary(self) -> str:
         """Return what came of the calls."""
         failed = +self.failed
         return f"{self.answered:,} answered, {failed.total():,} failed {dict(failed) or ''}"
@@ -91,7 +91,7 @@ async def killed(server: Server, codes: list[bytes], times: int) -> bool:
             await asyncio.sleep(KILL_EVERY_S)
             os.kill(_worker(server, number % 2), signal.SIGKILL)
         await _all_serve(server)
-    print(f"{times} workers killed, one every {KILL_EVERY_S:g} s: {load.told()}")
+    print(f"{times} workers killed, one every {KILL_EVERY_S:g} s: {load.summary()}")
     failed = (+load.failed).total()
     return failed <= FAILED_SHARE_MAX * (failed + load.answered)
 
@@ -104,22 +104,25 @@ async def rolling(server: Server, codes: list[bytes], times: int) -> bool:
             before = _worker(server, number % 2)
             os.kill(before, signal.SIGTERM)
             await _all_serve(server, without=before)
-    print(f"{times} rolling restarts: {load.told()}")
+    print(f"{times} rolling restarts: {load.summary()}")
     return not +load.failed
 
 
 async def cancelled(server: Server, codes: list[bytes], times: int) -> bool:
     """Streams, batches and publications are cancelled at any moment, for so many minutes: memory and descriptors
     stay."""
-    looks, calls = [], 0
-    for number in range(1, LOOKS + 1):
-        ends_s = time.monotonic() + times * 60 / LOOKS
+    samples, calls = [], 0
+    for number in range(1, SAMPLES + 1):
+        ends_s = time.monotonic() + times * 60 / SAMPLES
         while time.monotonic() < ends_s:
             await asyncio.gather(*(_cancel(server, codes, place) for place in range(8)))
             calls += 8
-        looks.append((max(memory_mib(pid)[1] for pid in with_children(server.pid)), _files(server.pid)))
-        print(f"{number} of {LOOKS}: {calls:,} calls, {looks[-1][0]:.0f} MiB, {looks[-1][1]} descriptors", flush=True)
-    first, last = looks[LOOKS // 10], looks[-1]
+        samples.append((max(memory_mib(pid)[1] for pid in with_children(server.pid)), _files(server.pid)))
+        print(
+            f"{number} of {SAMPLES}: {calls:,} calls, {samples[-1][0]:.0f} MiB, {samples[-1][1]} descriptors",
+            flush=True,
+        )
+    first, last = samples[SAMPLES // 10], samples[-1]
     print(f"{calls:,} calls cancelled: {first[0]:.0f} to {last[0]:.0f} MiB, {first[1]} to {last[1]} descriptors")
     return last[0] <= MEMORY_TIMES_MAX * first[0] and last[1] <= first[1] + FILES_MORE_MAX
 

@@ -194,15 +194,15 @@ def lines(found: dict[str, list[Round]]) -> Iterator[str]:
         "answers a server CPU-second": lambda one: one.answers / one.server_cpu_s,
         "answers a client CPU-second": lambda one: one.answers / one.client_cpu_s,
     }
-    for kind, asker in (("", "tasks"), (" threads", "threads")):
+    for kind, kind_of_caller in (("", "tasks"), (" threads", "threads")):
         unary, gathered = found[f"unary{kind}"], found[f"gathered{kind}"]
         for name, rate in rates.items():
             ratios = sorted(rate(two) / rate(one) for one, two in zip(unary, gathered, strict=True))
             yield (
-                f"{asker}, {name}: unary {median(unary, rate):,.0f}, gathered {median(gathered, rate):,.0f}, "
+                f"{kind_of_caller}, {name}: unary {median(unary, rate):,.0f}, gathered {median(gathered, rate):,.0f}, "
                 f"ratio {statistics.median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})"
             )
-        yield f"{asker}, ms (median, p99): " + ", ".join(
+        yield f"{kind_of_caller}, ms (median, p99): " + ", ".join(
             f"{way} {median(rounds, lambda one: one.p50_ms):.1f} {median(rounds, lambda one: one.p99_ms):.1f}"
             for way, rounds in (("unary", unary), ("gathered", gathered))
         )

@@ -136,15 +136,15 @@ class Connection(asyncio.Protocol):
         while self._unsent:
             number, rest, ends = self._unsent[0]
             if (stream := self._streams.get(number)) is not None:  # else answered before all of it was sent
-                room = min(self._window, stream.window, self._frame_max, len(rest))
-                if rest and room <= 0:
+                length = min(self._window, stream.window, self._frame_max, len(rest))
+                if rest and length <= 0:
                     return
-                self._window -= room
-                stream.window -= room
-                last = ends and room == len(rest)
-                self._transport.write(_head(room, _DATA, _END_STREAM if last else 0, number) + bytes(rest[:room]))
-                if room < len(rest):
-                    self._unsent[0] = number, rest[room:], ends
+                self._window -= length
+                stream.window -= length
+                last = ends and length == len(rest)
+                self._transport.write(_head(length, _DATA, _END_STREAM if last else 0, number) + bytes(rest[:length]))
+                if length < len(rest):
+                    self._unsent[0] = number, rest[length:], ends
                     continue
             self._unsent.popleft()
 

@@ -47,11 +47,11 @@ def build(peer: str) -> tuple[Path | None, str]:
     command = [str(PEERS / "build.sh"), peer]
     environment = os.environ | {"PYTHON": sys.executable}
     done = subprocess.run(command, env=environment, capture_output=True, timeout=BUILD_TIMEOUT_S, check=False)
-    said = done.stderr.decode().strip()
+    output = done.stderr.decode().strip()
     if done.returncode == _NO_TOOLCHAIN:
-        return None, said
+        return None, output
     if done.returncode:
-        raise SystemExit(f"the {peer} peer does not build:\n{said}")
+        raise SystemExit(f"the {peer} peer does not build:\n{output}")
     return BUILT[peer], ""
 
 

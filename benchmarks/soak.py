@@ -64,7 +64,7 @@ def run(data_dir: Path, records: int, kills: int, seed: int, show: Callable[[int
         idle_mib, _ = server.memory_mib()
         peak_mib = peak_anonymous_mib = through = killed = 0
         started_s, checking_s = time.perf_counter(), 0.0
-        for answer in client.publish(said(records), interrupted=lambda fault: breaks.append(fault.code)):
+        for answer in client.publish(red_records(records), interrupted=lambda fault: breaks.append(fault.code)):
             through = answer.durable_through
             lost.update(rejection.sequence for rejection in answer.rejections)  # they break no rule
             # Answers that a killed server had sent still come in: the next kill waits for the next server's.
@@ -85,7 +85,7 @@ def run(data_dir: Path, records: int, kills: int, seed: int, show: Callable[[int
     return Soaked(records, seconds, killed, len(breaks), sorted(lost), idle_mib, peak_mib, peak_anonymous_mib)
 
 
-def said(count: int) -> Iterator[pb.StatusRecord]:
+def red_records(count: int) -> Iterator[pb.StatusRecord]:
     """Yield the messages: each of another subject, with a level and a revision of its own."""
     effective_at = Timestamp(seconds=NOW)
     for number in range(1, count + 1):
@@ -107,7 +107,7 @@ async def missing(data_dir: Path, through: int) -> list[int]:
         for first in range(1, through + 1, _CHUNK):
             numbers = range(first, min(first + _CHUNK, through + 1))
             resolved = [await engine.publisher.resolve(LocalSubject(REGION, _who(number))) for number in numbers]
-            kept = (await engine.store.statuses([whom.subject for whom in resolved if whom is not None])).records
+            kept = (await engine.store.statuses([one.subject for one in resolved if one is not None])).records
             for number, records in zip(numbers, kept, strict=True):
                 level, revision = _what(number)
                 found_there = () if isinstance(records, Unreadable) else records

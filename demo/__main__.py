@@ -54,10 +54,10 @@ class Gate:
         if decision != scene.decision:
             self.surprises.append(f"{scene.traveller} at {scene.host}: {decision}, not {scene.decision} ({reason})")
         home = self._names.get(verdict.home_region, "nobody vouches")
-        said = f"[{_COLOURS[decision]}]{decision}[/] {'' if level == 'UNSPECIFIED' else level}"
+        shown = f"[{_COLOURS[decision]}]{decision}[/] {'' if level == 'UNSPECIFIED' else level}"
         fmt = _FORMATS.get(scene.code[:4].decode(), _FORMATS.get(scene.code[:3].decode(), "opaque"))
         why = f"{scene.shows} ({reason})"
-        self.rows.append((scene.traveller, home, fmt, self._names[scene.host], said, why))
+        self.rows.append((scene.traveller, home, fmt, self._names[scene.host], shown, why))
 
     def table(self) -> Table:
         """Return what was scanned so far."""

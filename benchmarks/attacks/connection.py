@@ -50,9 +50,9 @@ class Connection(asyncio.Protocol):
         self._window, self._takes = window, takes
         self._received = bytearray()
         self._next_stream = 1
-        self._room = {0: _DEFAULT_WINDOW}
+        self._windows = {0: _DEFAULT_WINDOW}
         self._stream_window = _DEFAULT_WINDOW
-        self._has_room, self._may_write = asyncio.Event(), asyncio.Event()
+        self._window_opened, self._may_write = asyncio.Event(), asyncio.Event()
         self._is_lost = False
         self.resets = 0
 
@@ -89,7 +89,7 @@ class Connection(asyncio.Protocol):
         """Let whoever waits find out."""
         self._is_lost = True
         self._may_write.set()
-        self._has_room.set()
+        self._window_opened.set()
 
     def data_received(self, data: bytes) -> None:
         """Take the frames that are complete."""
@@ -108,27 +108,27 @@ class Connection(asyncio.Protocol):
         if kind == SETTINGS and not flags & ACK:
             for name, value in struct.iter_unpack(">HI", payload):
                 if name == INITIAL_WINDOW_SIZE:
-                    for number in self._room.keys() - {0}:
-                        self._room[number] += value - self._stream_window
+                    for number in self._windows.keys() - {0}:
+                        self._windows[number] += value - self._stream_window
                     self._stream_window = value
             self._transport.write(frame(SETTINGS, ACK, 0))
         elif kind == PING and not flags & ACK:
             self._transport.write(frame(PING, ACK, 0, payload))
-        elif kind == WINDOW_UPDATE and stream in self._room:
-            self._room[stream] += int.from_bytes(payload, "big") & WINDOW_MAX
+        elif kind == WINDOW_UPDATE and stream in self._windows:
+            self._windows[stream] += int.from_bytes(payload, "big") & WINDOW_MAX
         elif kind == RST_STREAM:
             self.resets += 1
-            self._room.pop(stream, None)
+            self._windows.pop(stream, None)
         elif kind == HEADERS and flags & END_STREAM:
-            self._room.pop(stream, None)
+            self._windows.pop(stream, None)
         elif kind == DATA and self._takes and payload:
             self._transport.write(frame(WINDOW_UPDATE, 0, 0, struct.pack(">I", len(payload))))
-        self._has_room.set()
+        self._window_opened.set()
 
     @property
     def streams(self) -> int:
         """How many calls the server has not ended."""
-        return len(self._room) - 1
+        return len(self._windows) - 1
 
     async def write(self, data: bytes) -> None:
         """Write bytes as they are, once there is room for them. Raises Lost."""
@@ -148,25 +148,27 @@ class Connection(asyncio.Protocol):
     async def begin(self, headers: bytes) -> int:
         """Begin a call, and return its stream's number. Raises Lost."""
         number = self.next_stream()
-        self._room[number] = self._stream_window
+        self._windows[number] = self._stream_window
         await self.write(frame(HEADERS, END_HEADERS, number, headers))
         return number
 
     async def send(self, stream: int, body: bytes, *, ends: bool = False) -> None:
         """Send a call's bytes as the server takes them; nothing once it has ended the call. Raises Lost."""
         rest = memoryview(body)
-        while rest and stream in self._room:
-            room = min(self._room[0], self._room[stream], _FRAME_MAX, len(rest))
-            if room <= 0:
-                self._has_room.clear()
-                await self._has_room.wait()
+        while rest and stream in self._windows:
+            length = min(self._windows[0], self._windows[stream], _FRAME_MAX, len(rest))
+            if length <= 0:
+                self._window_opened.clear()
+                await self._window_opened.wait()
                 if self._is_lost:
                     raise Lost
                 continue
-            self._room[0] -= room
-            self._room[stream] -= room
-            await self.write(frame(DATA, END_STREAM if ends and room == len(rest) else 0, stream, bytes(rest[:room])))
-            rest = rest[room:]
+            self._windows[0] -= length
+            self._windows[stream] -= length
+            await self.write(
+                frame(DATA, END_STREAM if ends and length == len(rest) else 0, stream, bytes(rest[:length]))
+            )
+            rest = rest[length:]
 
     def close(self) -> None:
         """Disconnect."""

@@ -175,11 +175,11 @@ def _watched(pid: int) -> Iterator[list[float]]:
     """Note the most anonymous memory that a process has meanwhile, in MiB."""
     most, over = [memory_mib(pid)[1]], threading.Event()
 
-    def look() -> None:
+    def take_sample() -> None:
         while not over.wait(_POLL_S):
             most[0] = max(most[0], memory_mib(pid)[1])
 
-    watcher = threading.Thread(target=look)
+    watcher = threading.Thread(target=take_sample)
     watcher.start()
     try:
         yield most

@@ -29,6 +29,7 @@ def report(runs: list[Run], elapsed_s: float) -> int:
 def _finding(log: str) -> str:
     """Return the part of a log that tells what was found: the item in hex, or the sanitizer's words, and the file."""
     start = re.search(r"^(disagreement: |.*runtime error: |==\d+==ERROR: |.*Error: )", log, re.MULTILINE)
-    told = log[start.start() :] if start else log
+    output = log[start.start() :] if start else log
     saved = re.findall(r"Test unit written to (\S+)", log)
-    return "\n".join([*told.splitlines()[:30], *(f"the input: {file} (again with --replay {file})" for file in saved)])
+    inputs = (f"the input: {file} (again with --replay {file})" for file in saved)
+    return "\n".join([*output.splitlines()[:30], *inputs])

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.fuzz_paths.processes import Limits, fuzz
-from tests.fuzz_paths.report import least_of, progress, report, save, shortfalls, tell
+from tests.fuzz_paths.report import least_of, print_case, progress, report, save, shortfalls
 from tests.fuzz_paths.run import Run
 from tests.fuzz_paths.tally import Tally
 
@@ -41,7 +41,7 @@ def main() -> int:
     progress(total, elapsed_s, end=True)
     report(total, elapsed_s)
     if case is not None:
-        tell(case, save(case, given.out))
+        print_case(case, save(case, given.out))
         return 1
     faults = shortfalls(total)
     good = f"no disagreement; each reason but NO_RULE was reached at least {least_of(total):,} times"
@@ -52,7 +52,7 @@ def main() -> int:
 async def _replay(saved: dict[str, Any]) -> int:
     async for case in Run(saved["seed"], saved["world"], saved["batch"]).batches(Tally()):
         if case is not None:
-            tell(case, None)
+            print_case(case, None)
             return 1
     print("no disagreement any more: the world of this case was run up to its batch")
     return 0

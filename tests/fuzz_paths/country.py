@@ -57,7 +57,7 @@ KEYS: Final[dict[str, dict[str, Any]]] = {
 }
 """Keys that each region has besides ``k1``, whose id all regions share: what their names say."""
 SIGNED: Final = ("000000", "110000", "120000", "130000", "420000", "430000", "320000", "440000", "330000")
-SPEAKERS: Final = (*SIGNED, "000000", "420000", "440000", "130000")
+ISSUERS: Final = (*SIGNED, "000000", "420000", "440000", "130000")
 """Whose codes are made: each region's, and again of those whose codes are mostly read in columns."""
 ADOPTERS: Final = ("540000", "630000")
 HOSTS: Final = ("420000", "440000", "000000", "540000", "630000", "310000", "999999")

@@ -141,7 +141,7 @@ class Group:
             case _:
                 return notation.text(b"plain", self.style) if self.is_regular else chance.choice(notation.sound)
 
-    def spoken(self, now: int) -> Encoded:
+    def encoded(self, now: int) -> Encoded:
         """Return the values that a plain code has: another bearer each time, and other times."""
         chance, notation = self.chance, self.notation
         issued_at = ISSUED_AT + (3600 - self.age_s + chance.randint(-90, 90)) * SECOND
@@ -165,7 +165,7 @@ class Group:
         )
 
     def plain(self, now: int) -> Mutant:
-        return Mutant(self.seal(self.payload(self.spoken(now))), "plain")
+        return Mutant(self.seal(self.payload(self.encoded(now))), "plain")
 
     def seal(self, payload: bytes, envelope: Envelope | None = None) -> bytes:
         return sealed(envelope or self.envelope, payload, self.secret)

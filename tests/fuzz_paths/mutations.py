@@ -26,7 +26,7 @@ def _plain(group: Group, now: int) -> Mutant:
 
 def _times(group: Group, now: int) -> Mutant:
     """Times at the edges of windows, of keys and of records."""
-    chance, values = group.chance, group.spoken(now)
+    chance, values = group.chance, group.encoded(now)
     role = chance.choice([role for role in ("issued_at", "expiry", "exp", "nbf") if role in group.slots])
     moment = now if chance.random() < 0.6 else chance.choice(_MOMENTS)
     values[role] = group.notation.time(moment + chance.choice(_EDGES_S) * SECOND, group.form)
@@ -35,7 +35,7 @@ def _times(group: Group, now: int) -> Mutant:
 
 def _word(group: Group, now: int) -> Mutant:
     """Another of the region's words, or one of the same length that it does not know."""
-    chance, values = group.chance, group.spoken(now)
+    chance, values = group.chance, group.encoded(now)
     word = bytearray(group.word)
     if chance.random() < 0.5:
         word = bytearray(chance.choice([*group.words.values()]))
@@ -48,7 +48,7 @@ def _word(group: Group, now: int) -> Mutant:
 
 def _inside(group: Group, now: int) -> Mutant:
     """Other bytes in a value, of the same length: text stays text or does not."""
-    chance, values = group.chance, group.spoken(now)
+    chance, values = group.chance, group.encoded(now)
     role = chance.choice([*group.order, *(role for role in group.order if role.startswith("more"))])
     value = bytearray(values[role])
     if not value:
@@ -64,7 +64,7 @@ def _inside(group: Group, now: int) -> Mutant:
 
 def _anywhere(group: Group, now: int) -> Mutant:
     """Other bytes anywhere in the claims."""
-    chance, payload = group.chance, bytearray(group.payload(group.spoken(now)))
+    chance, payload = group.chance, bytearray(group.payload(group.encoded(now)))
     for _ in range(chance.randrange(1, 3)):
         payload[chance.randrange(len(payload))] = chance.choice(BYTES)
     return Mutant(group.seal(bytes(payload)), "bytes of the claims")
@@ -72,7 +72,7 @@ def _anywhere(group: Group, now: int) -> Mutant:
 
 def _odd(group: Group, now: int) -> Mutant:
     """A claim of another kind or length."""
-    chance, values = group.chance, group.spoken(now)
+    chance, values = group.chance, group.encoded(now)
     role = chance.choice(group.order)
     values[role] = chance.choice(group.notation.odd)
     return Mutant(group.seal(group.payload(values)), f"odd {role}")
@@ -80,7 +80,7 @@ def _odd(group: Group, now: int) -> Mutant:
 
 def _text(group: Group, now: int) -> Mutant:
     """A claim that is other text: not ASCII, or none at all."""
-    chance, values = group.chance, group.spoken(now)
+    chance, values = group.chance, group.encoded(now)
     role = chance.choice(group.order)
     values[role] = group.notation.text(chance.choice((*ASCII, *NOT_ASCII, *NOT_TEXT)), group.style)
     return Mutant(group.seal(group.payload(values)), f"text in {role}")
@@ -88,7 +88,7 @@ def _text(group: Group, now: int) -> Mutant:
 
 def _region(group: Group, now: int) -> Mutant:
     """Another issuer or residence, where a code names one."""
-    chance, values = group.chance, group.spoken(now)
+    chance, values = group.chance, group.encoded(now)
     roles = [role for role in ("iss", "residence", "target") if role in group.slots]
     if not roles:
         return _text(group, now)
@@ -100,7 +100,7 @@ def _region(group: Group, now: int) -> Mutant:
 
 def _neighbour(group: Group, now: int) -> Mutant:
     """The same claims, in another region's name and signed with its key: a twin's mean something else."""
-    chance, values = group.chance, group.spoken(now)
+    chance, values = group.chance, group.encoded(now)
     region, kid, secret = chance.choice(group.neighbours)
     if "iss" in values and chance.random() < 0.9:
         values["iss"] = group.notation.text(region.encode(), group.style)
@@ -110,7 +110,7 @@ def _neighbour(group: Group, now: int) -> Mutant:
 
 def _structure(group: Group, now: int) -> Mutant:
     """Claims that are missing, stand twice, in another order, or among others."""
-    chance, values, order = group.chance, group.spoken(now), [*group.order]
+    chance, values, order = group.chance, group.encoded(now), [*group.order]
     pieces = [group.slots[role].before + values[role] + group.slots[role].behind for role in order]
     place = chance.randrange(len(pieces))
     how = chance.choice(("dropped", "twice", "moved", "more", "other name", "other style", "escaped name", "whole"))
@@ -144,7 +144,7 @@ def _other_name(group: Group) -> bytes:
 
 def _header(group: Group, now: int) -> Mutant:
     how, envelope = spoilt(group.envelope, group.kid_bytes, group.other_kids, group.chance)
-    return Mutant(group.seal(group.payload(group.spoken(now)), envelope), how)
+    return Mutant(group.seal(group.payload(group.encoded(now)), envelope), how)
 
 
 def _damaged(group: Group, now: int) -> Mutant:
@@ -162,7 +162,7 @@ def _damaged(group: Group, now: int) -> Mutant:
             other = chance.randrange(len(code))
             code[place], code[other] = code[other], code[place]
         case _:
-            payload = bytearray(group.payload(group.spoken(now)))
+            payload = bytearray(group.payload(group.encoded(now)))
             payload[chance.randrange(len(payload))] ^= 1
             wrong = bytes((group.secret[0] ^ 1,)) + group.secret[1:]
             return Mutant(sealed(group.envelope, bytes(payload), wrong), "signed with a wrong secret")

@@ -97,10 +97,10 @@ class _Caught(logging.Handler):
 
     def __init__(self) -> None:
         super().__init__(logging.ERROR)
-        self.told: deque[str] = deque(maxlen=3)
+        self.messages: deque[str] = deque(maxlen=3)
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.told.append(record.getMessage())
+        self.messages.append(record.getMessage())
 
 
 @contextmanager
@@ -113,7 +113,7 @@ def log_of_bugs() -> Iterator[Sequence[str]]:
     for log in authenticators:
         log.addHandler(caught)
     try:
-        yield caught.told
+        yield caught.messages
     finally:
         server.propagate = propagated
         server.removeHandler(nowhere)

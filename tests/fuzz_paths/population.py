@@ -19,7 +19,7 @@ TOKENS: Final = 24
 HOME: Final = ""
 
 
-class Said(NamedTuple):
+class RecordCase(NamedTuple):
     """A record to publish: by whom (the home where it is empty), and when it counts, from ``ISSUED_AT`` in seconds."""
 
     level: Level
@@ -31,31 +31,31 @@ class Said(NamedTuple):
 
 
 _G, _Y, _R, _NATION, _DAY = Level.GREEN, Level.YELLOW, Level.RED, "000000", 86_400
-RECORDS: Final[Sequence[Sequence[Said]]] = (
-    (Said(_G, 1800),),
-    (Said(_R, 1800),),
-    (Said(_Y, 1800),),
-    (Said(_G, -7200),),
-    (Said(_R, -7200),),
-    (Said(_R, 1800, until_s=3000),),
-    (Said(_R, 7200),),
-    (Said(_R, 0),),
-    (Said(_R, -60),),
-    (Said(_Y, -59),),
-    (Said(_R, -61),),
-    (Said(_G, 60),),
-    (Said(_G, 61),),
-    (Said(_G, 1800), Said(_Y, 1800, _NATION)),
-    (Said(_R, 1800, _NATION),),
-    (Said(_G, 1800, _NATION),),
-    (Said(_R, 1800, "540000", Scope.LOCAL),),
-    (Said(_Y, 1800, "540000", Scope.LOCAL), Said(_R, 1800, "630000", Scope.LOCAL)),
-    (Said(_R, 1800), Said(_G, 2400, revision=2)),
-    (Said(_G, 1800), Said(_R, 9000, revision=2)),
-    (Said(_R, 1800, "420000"), Said(_Y, 1800, "000000")),
-    (Said(_Y, 1800), Said(_G, 1800, _NATION), Said(_R, 1800, "540000", Scope.LOCAL)),
-    (Said(_R, 1800, _NATION, until_s=2400), Said(_G, 1800)),
-    (Said(_Y, 7200, _NATION, until_s=_DAY), Said(_R, -3 * 3600, until_s=_DAY)),
+RECORDS: Final[Sequence[Sequence[RecordCase]]] = (
+    (RecordCase(_G, 1800),),
+    (RecordCase(_R, 1800),),
+    (RecordCase(_Y, 1800),),
+    (RecordCase(_G, -7200),),
+    (RecordCase(_R, -7200),),
+    (RecordCase(_R, 1800, until_s=3000),),
+    (RecordCase(_R, 7200),),
+    (RecordCase(_R, 0),),
+    (RecordCase(_R, -60),),
+    (RecordCase(_Y, -59),),
+    (RecordCase(_R, -61),),
+    (RecordCase(_G, 60),),
+    (RecordCase(_G, 61),),
+    (RecordCase(_G, 1800), RecordCase(_Y, 1800, _NATION)),
+    (RecordCase(_R, 1800, _NATION),),
+    (RecordCase(_G, 1800, _NATION),),
+    (RecordCase(_R, 1800, "540000", Scope.LOCAL),),
+    (RecordCase(_Y, 1800, "540000", Scope.LOCAL), RecordCase(_R, 1800, "630000", Scope.LOCAL)),
+    (RecordCase(_R, 1800), RecordCase(_G, 2400, revision=2)),
+    (RecordCase(_G, 1800), RecordCase(_R, 9000, revision=2)),
+    (RecordCase(_R, 1800, "420000"), RecordCase(_Y, 1800, "000000")),
+    (RecordCase(_Y, 1800), RecordCase(_G, 1800, _NATION), RecordCase(_R, 1800, "540000", Scope.LOCAL)),
+    (RecordCase(_R, 1800, _NATION, until_s=2400), RecordCase(_G, 1800)),
+    (RecordCase(_Y, 7200, _NATION, until_s=_DAY), RecordCase(_R, -3 * 3600, until_s=_DAY)),
 )
 
 
@@ -79,7 +79,7 @@ async def populate(world: World) -> list[bytes]:
         [
             (
                 Scan(token, ""),
-                _record("310000", Said(levels[number % 5], 1800 - number, until_s=None if number % 2 else _DAY)),
+                _record("310000", RecordCase(levels[number % 5], 1800 - number, until_s=None if number % 2 else _DAY)),
             )
             for number, token in enumerate(tokens)
         ]
@@ -97,21 +97,21 @@ def _records(world: World) -> list[tuple[bytes, StatusRecord]]:
     made = []
     for home in (*SIGNED, *TWINS, *ADOPTERS):
         for form in ("text", "wide", "number", "octets"):
-            for number, said in enumerate(RECORDS):
+            for number, case in enumerate(RECORDS):
                 subject = pseudonym(world.pseudonym_key, home, name_of(form, number))
                 if form == "octets":  # the identifier that is 16 bytes, as the hexadecimal text of it
                     subject = pseudonym(world.pseudonym_key, home, subject.hex())
-                made += [(subject, _record(one.by or home, one)) for one in said]
+                made += [(subject, _record(one.by or home, one)) for one in case]
     return made
 
 
-def _record(publisher: str, said: Said) -> StatusRecord:
-    effective_at = ISSUED_AT + said.after_s * SECOND
+def _record(publisher: str, case: RecordCase) -> StatusRecord:
+    effective_at = ISSUED_AT + case.after_s * SECOND
     return StatusRecord(
         publisher=publisher,
-        scope=said.scope,
-        level=said.level,
+        scope=case.scope,
+        level=case.level,
         effective_at=effective_at,
-        expires_at=None if said.until_s is None else max(ISSUED_AT + said.until_s * SECOND, effective_at + SECOND),
-        revision=said.revision,
+        expires_at=None if case.until_s is None else max(ISSUED_AT + case.until_s * SECOND, effective_at + SECOND),
+        revision=case.revision,
     )

@@ -12,9 +12,9 @@ from tests.fuzz_paths.report import progress
 from tests.fuzz_paths.run import Case, Run
 from tests.fuzz_paths.tally import Tally
 
-TOLD_S = 0.5
+REPORT_S = 0.5
 """How often a process tells what it has counted."""
-Told = tuple[int, Tally, Case | None, bool]
+Report = tuple[int, Tally, Case | None, bool]
 
 
 @dataclass(frozen=True)
@@ -28,10 +28,10 @@ class Limits:
 def fuzz(seed: int, jobs: int, limits: Limits, started_s: float) -> tuple[Tally, Case | None]:
     """Run the processes until they end, or until one has found a disagreement. Raises SystemExit where one dies."""
     context = multiprocessing.get_context("spawn")
-    told: Queue[Told] = context.Queue()
+    reports: Queue[Report] = context.Queue()
     ends = context.Event()
     processes = [
-        context.Process(target=_work, args=(seed + number, limits, told, ends, number), daemon=True)
+        context.Process(target=_work, args=(seed + number, limits, reports, ends, number), daemon=True)
         for number in range(jobs)
     ]
     for process in processes:
@@ -42,10 +42,10 @@ def fuzz(seed: int, jobs: int, limits: Limits, started_s: float) -> tuple[Tally,
     try:
         while left:
             try:
-                number, tallies[number], case, is_last = told.get(timeout=TOLD_S)
+                number, tallies[number], case, is_last = reports.get(timeout=REPORT_S)
             except Empty:
                 dead = [number for number in left if not processes[number].is_alive()]
-                if dead and told.empty():
+                if dead and reports.empty():
                     ends.set()
                     raise SystemExit(f"process {dead[0]} ended with status {processes[dead[0]].exitcode}") from None
                 continue
@@ -69,21 +69,21 @@ def _joined(tallies: dict[int, Tally]) -> Tally:
     return total
 
 
-def _work(seed: int, limits: Limits, told: "Queue[Told]", ends: Event, number: int) -> None:
-    asyncio.run(_compare(seed, limits, told, ends, number))
+def _work(seed: int, limits: Limits, reports: "Queue[Report]", ends: Event, number: int) -> None:
+    asyncio.run(_compare(seed, limits, reports, ends, number))
 
 
-async def _compare(seed: int, limits: Limits, told: "Queue[Told]", ends: Event, number: int) -> None:
+async def _compare(seed: int, limits: Limits, reports: "Queue[Report]", ends: Event, number: int) -> None:
     tally, case = Tally(), None
-    ends_at_s, told_at_s = time.monotonic() + limits.seconds, 0.0
+    ends_at_s, reported_at_s = time.monotonic() + limits.seconds, 0.0
     batches = Run(seed).batches(tally)
     async for case in batches:
         now_s = time.monotonic()
         is_over = now_s >= ends_at_s if limits.mutants is None else tally.mutants >= limits.mutants
         if case is not None or is_over or ends.is_set():
             break
-        if now_s - told_at_s >= TOLD_S:
-            told.put((number, tally, None, False))
-            told_at_s = now_s
+        if now_s - reported_at_s >= REPORT_S:
+            reports.put((number, tally, None, False))
+            reported_at_s = now_s
     await batches.aclose()
-    told.put((number, tally, case, True))
+    reports.put((number, tally, case, True))

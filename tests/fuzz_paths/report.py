@@ -47,8 +47,8 @@ def report(tally: Tally, elapsed_s: float) -> None:
             print(f"{name:<28}{count:>12,}")
     print(f"\n{'reason':<28}{'mutants':>12}")
     for reason in Reason:
-        told = "unreachable: every combination of facts has a rule" if reason is Reason.NO_RULE else ""
-        print(f"{reason.name:<28}{tally.reasons[reason.name]:>12,}  {told}".rstrip())
+        note = "unreachable: every combination of facts has a rule" if reason is Reason.NO_RULE else ""
+        print(f"{reason.name:<28}{tally.reasons[reason.name]:>12,}  {note}".rstrip())
 
 
 def shortfalls(tally: Tally) -> list[str]:
@@ -72,7 +72,7 @@ def save(case: Case, folder: Path) -> Path:
     return file
 
 
-def tell(case: Case, file: Path | None) -> None:
+def print_case(case: Case, file: Path | None) -> None:
     """Print a disagreement, and how to see it again."""
     print(f"DISAGREEMENT: {case.path} against the general path, on a mutant ({case.how}), host {case.host},")
     print(

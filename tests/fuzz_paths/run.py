@@ -52,10 +52,10 @@ class Run:
                 await scenario.start()
                 tally.worlds += 1
                 for batch in range(BATCHES if self.last is None else self.last + 1):
-                    with paths.log_of_bugs() as told:
+                    with paths.log_of_bugs() as messages:
                         case = await self._batch(scenario, tally, number, batch)
                     if case is not None and case.path == "the engine":
-                        case.got = f"{case.got}: {'; '.join(told)}"
+                        case.got = f"{case.got}: {'; '.join(messages)}"
                     yield case
             finally:
                 await scenario.end()

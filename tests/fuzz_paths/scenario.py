@@ -13,7 +13,7 @@ from onecode_server.model.trust_list import TrustList
 
 from tests import world as worlds
 from tests.fuzz_paths import country, paths
-from tests.fuzz_paths.country import HOSTS, SIGNED, SPEAKERS
+from tests.fuzz_paths.country import HOSTS, ISSUERS, SIGNED
 from tests.fuzz_paths.groups import Group, Mutant
 from tests.fuzz_paths.mutations import mutant
 from tests.fuzz_paths.population import populate
@@ -77,7 +77,7 @@ class Scenario:
         entries = {entry["code"]: entry for entry in self.base["regions"]}
         if number % 12 == 11:
             return Translations(self.world, entries[self.chance.choice(SIGNED)], "", self.chance)
-        return Group(self.world, entries[SPEAKERS[number % len(SPEAKERS)]], self._kids[number], self.chance)
+        return Group(self.world, entries[ISSUERS[number % len(ISSUERS)]], self._kids[number], self.chance)
 
     def write_list(self, document: dict[str, Any], **changes: Any) -> None:
         """Sign a document as the next version."""

@@ -48,10 +48,10 @@ class Ended(NamedTuple):
     err: str
 
 
-def eventually(look: Callable[[], _T], within_s: float) -> _T:
-    """Return what ``look`` returns once that is something; fail after ``within_s`` seconds."""
+def eventually(probe: Callable[[], _T], within_s: float) -> _T:
+    """Return what ``probe`` returns once that is something; fail after ``within_s`` seconds."""
     deadline_s = time.monotonic() + within_s
-    while not (found := look()):
+    while not (found := probe()):
         assert time.monotonic() < deadline_s, f"not within {within_s} s"
         time.sleep(0.05)
     return found

@@ -41,5 +41,5 @@ def _packed(record: StatusRecord) -> bytes:
     kind = next(n for n, size in enumerate((1, 4, 8)) if record.revision < 256**size)
     ends = b"" if record.expires_at is None else struct.pack(">Q", record.expires_at - _YEAR_1_US)
     first = (record.effective_at - _YEAR_1_US) << 5 | record.level << 3 | (kind + 3 if ends else kind)
-    who = (int(record.publisher) << 4 | record.scope).to_bytes(3, "big")
-    return struct.pack(">Q", first) + who + record.revision.to_bytes((1, 4, 8)[kind], "big") + ends
+    source = (int(record.publisher) << 4 | record.scope).to_bytes(3, "big")
+    return struct.pack(">Q", first) + source + record.revision.to_bytes((1, 4, 8)[kind], "big") + ends

@@ -36,26 +36,26 @@ def local(time_s: float) -> str:
 
 def by_pyjwt(level: str = "绿", **changes: Any) -> bytes:
     now = time.time()
-    said = {
+    claims = {
         "iss": "corps",
         "holders": [{"no": SECRET}],
         "level": level,
         "nbf": int(now * 1000),
         "until": local(now + 7200),
     }
-    return jwt.encode(said | changes, KEY, algorithm="EdDSA", headers={"kid": "Corps-1"}).encode()
+    return jwt.encode(claims | changes, KEY, algorithm="EdDSA", headers={"kid": "Corps-1"}).encode()
 
 
 def by_pyseto(level: str = "绿", **changes: Any) -> bytes:
     key = pyseto.Key.from_asymmetric_key_params(4, d=KEY.private_bytes_raw())
-    said = {"who": ["x", SECRET], "level": level, "made": str(int(time.time())), "until": local(time.time() + 7200)}
-    return bytes(pyseto.encode(key, payload=said | changes, footer={"kid": "Corps-1"}))
+    claims = {"who": ["x", SECRET], "level": level, "made": str(int(time.time())), "until": local(time.time() + 7200)}
+    return bytes(pyseto.encode(key, payload=claims | changes, footer={"kid": "Corps-1"}))
 
 
 def by_cwt(level: str = "绿", **changes: Any) -> bytes:
     key = COSEKey.new({1: 1, 2: b"\xab\x01", 3: -8, -1: 6, -2: PUBLIC, -4: KEY.private_bytes_raw()})
-    said = {5: int(time.time() * 1000), -70001: [SECRET.encode()[:16], level]} | changes
-    made = COSE.new().encode_and_sign(cbor2.dumps(said), key, protected={1: -8, 4: b"\xab\x01"})
+    claims = {5: int(time.time() * 1000), -70001: [SECRET.encode()[:16], level]} | changes
+    made = COSE.new().encode_and_sign(cbor2.dumps(claims), key, protected={1: -8, 4: b"\xab\x01"})
     return b"NC1:" + base45.encode(made)
 
 
@@ -129,12 +129,12 @@ class Entry:
 def test_a_region_with_a_profile_of_its_own_is_tried_signed_served_and_translated(deployment, serve, fmt):
     entry = Entry(deployment, fmt)
     samples = b"\n".join([entry.make(level) for level in LEVELS])
-    said = expect(entry.add(b"\xef\xbb\xbf" + samples + b"\r\n\r\n"))
-    assert said.count("subject at") == said.count("not shown") == 3
-    assert "'红' is RED" in said
-    assert "signature not checked: no key yet" in said
-    assert said.endswith("there is no key yet\ntrust list version 2 signed\n")
-    assert SECRET not in said
+    output = expect(entry.add(b"\xef\xbb\xbf" + samples + b"\r\n\r\n"))
+    assert output.count("subject at") == output.count("not shown") == 3
+    assert "'红' is RED" in output
+    assert "signature not checked: no key yet" in output
+    assert output.endswith("there is no key yet\ntrust list version 2 signed\n")
+    assert SECRET not in output
     signed = expect(entry.add_key("--try", deployment.path / "samples"))
     assert signed.count(f"good, by the key of region {CORPS}") == 3
     server = serve(deployment)
@@ -185,8 +185,8 @@ def test_a_sample_that_does_not_fit_is_named_and_nothing_is_signed(deployment: D
 
 def test_an_old_sample_fits_its_entry(deployment: Deployment):
     old = {"nbf": int(time.time() * 1000) - 900_000_000, "until": local(time.time() - 86_400)}
-    said = expect(Entry(deployment).add(by_pyjwt(**old)))
-    assert "EXPIRED: the code is valid from" in said
+    output = expect(Entry(deployment).add(by_pyjwt(**old)))
+    assert "EXPIRED: the code is valid from" in output
 
 
 @pytest.mark.parametrize(
@@ -250,9 +250,9 @@ def test_a_sample_by_another_key_does_not_speak_for_the_one_to_be_added(deployme
 
 
 def test_a_sample_that_names_no_key_is_none_that_any_key_could_be_found_for(deployment: Deployment):
-    said = jwt.decode(by_pyjwt(), options={"verify_signature": False})
+    claims = jwt.decode(by_pyjwt(), options={"verify_signature": False})
     for headers in ({}, {"kid": ""}, {"kid": "k" * 256}):
-        ended = Entry(deployment).add(jwt.encode(said, KEY, algorithm="EdDSA", headers=headers).encode())
+        ended = Entry(deployment).add(jwt.encode(claims, KEY, algorithm="EdDSA", headers=headers).encode())
         assert ended.status == 2
         assert "sample 1 does not fit: 4. key: a trust list cannot have the key id" in ended.err
 
@@ -346,8 +346,8 @@ def test_a_region_whose_codes_change_is_counted_and_logged(deployment: Deploymen
     for _ in range(3):
         assert server.verify(by_pyjwt(until="soon")).verdict.reason == pb.REASON_CLAIMS_MALFORMED
     assert server.samples("onecode_claim_faults_total") == {("expiry", CORPS): 3}
-    told = [line["message"] for line in server.log() if "refused for their claims" in line["message"]]
-    assert told == [
+    messages = [line["message"] for line in server.log() if "refused for their claims" in line["message"]]
+    assert messages == [
         f"codes of region {CORPS} are refused for their claims: expiry at `until`: expected a local time such as "
         "2026-11-25 08:00:00, seconds since 1970 or RFC 3339 text, found text"
     ]

@@ -99,9 +99,9 @@ def test_store_check_reads_all_there_is_beside_a_server_and_names_what_is_wrong(
     published: Deployment, serve: Any
 ) -> None:
     serve(published)
-    said = expect(command("store", "check", "--data-dir", published.path))
-    assert said.splitlines()[-1] == "the store is whole"
-    assert "statuses: 1,500 read" in said
+    output = expect(command("store", "check", "--data-dir", published.path))
+    assert output.splitlines()[-1] == "the store is whole"
+    assert "statuses: 1,500 read" in output
     subject = subject_of(published, "420000", "bearer-1")
     overwrite(published, b"statuses", subject, b"noise")
     overwrite(published, b"audit", (9).to_bytes(8), b"{}")

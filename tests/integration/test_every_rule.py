@@ -23,7 +23,7 @@ NOW = "2026-01-01T00:00:00Z"
 LATER = (datetime.now(UTC) + timedelta(days=30)).isoformat()
 
 
-def said(**more: Any) -> status_pb2.StatusRecord:
+def record_of(**more: Any) -> status_pb2.StatusRecord:
     subject = {"local": {"region": "420000", "id": "every rule"}}
     members = {"publisher": "420000", "subject": subject, "level": "RED", "scope": "NATIONAL", "effective_at": NOW}
     return status_record({**members, "revision": 1, **more})
@@ -31,17 +31,17 @@ def said(**more: Any) -> status_pb2.StatusRecord:
 
 OTHER = {"subject": {"local": {"region": "420000", "id": "every other rule"}}}
 REJECTED: dict[Rejection, list[status_pb2.StatusRecord]] = {
-    Rejection.UNKNOWN_PUBLISHER: [said(publisher="999999")],
-    Rejection.INVALID_SUBJECT: [said(subject={"pseudonym": "AAAA"})],
-    Rejection.INVALID_SCOPE: [said(scope="UNSPECIFIED")],
-    Rejection.INVALID_LEVEL: [said(level="UNSPECIFIED")],
-    Rejection.INVALID_TIME: [said(expires_at=NOW)],
-    Rejection.INVALID_REVISION: [said(revision=2**64 - 1)],
-    Rejection.NOT_THE_HOME: [said(publisher="440000")],
-    Rejection.NOT_AN_ADOPTER: [said(scope="LOCAL")],
-    Rejection.REVISION_CONFLICT: [said(**OTHER), said(**OTHER, level="GREEN")],
-    Rejection.SUPERSEDED: [said(**OTHER, revision=3), said(**OTHER, revision=2)],
-    Rejection.TOO_MANY_PENDING: [said(effective_at=LATER, revision=100 + n) for n in range(PENDING_MAX + 1)],
+    Rejection.UNKNOWN_PUBLISHER: [record_of(publisher="999999")],
+    Rejection.INVALID_SUBJECT: [record_of(subject={"pseudonym": "AAAA"})],
+    Rejection.INVALID_SCOPE: [record_of(scope="UNSPECIFIED")],
+    Rejection.INVALID_LEVEL: [record_of(level="UNSPECIFIED")],
+    Rejection.INVALID_TIME: [record_of(expires_at=NOW)],
+    Rejection.INVALID_REVISION: [record_of(revision=2**64 - 1)],
+    Rejection.NOT_THE_HOME: [record_of(publisher="440000")],
+    Rejection.NOT_AN_ADOPTER: [record_of(scope="LOCAL")],
+    Rejection.REVISION_CONFLICT: [record_of(**OTHER), record_of(**OTHER, level="GREEN")],
+    Rejection.SUPERSEDED: [record_of(**OTHER, revision=3), record_of(**OTHER, revision=2)],
+    Rejection.TOO_MANY_PENDING: [record_of(effective_at=LATER, revision=100 + n) for n in range(PENDING_MAX + 1)],
 }
 """What is published; the last one is rejected."""
 
@@ -161,7 +161,7 @@ def test_a_time_that_is_none_is_an_invalid_request_and_an_invalid_record(
         "TIME_INVALID",
     )
     for field in ("effective_at", "expires_at"):
-        record = said()
+        record = record_of()
         getattr(record, field).seconds, getattr(record, field).nanos = time
         (answer,) = client.publish([record])
         assert [one.reason for one in answer.rejections] == [status_pb2.REJECTION_REASON_INVALID_TIME]

@@ -55,15 +55,15 @@ async def test_a_pair_that_strangers_have_filled_is_free_again_once_the_operator
     deployment: Deployment, serve: Callable[..., Server]
 ) -> None:
     server, now = serve(deployment), datetime.now(UTC)
-    told = {"host_region": "440000", "home_region": "420000", "reason": "a stranger's"}
+    report = {"host_region": "440000", "home_region": "420000", "reason": "a stranger's"}
     months = {"effective_from": now + timedelta(days=1), "effective_until": now + timedelta(days=31)}
     async with AsyncOperatorClient(server.address, deadline_s=120) as client:
-        asked = (client.report_exception(**told, **months) for _ in range(2 * PAIR_OPEN_MAX))
+        asked = (client.report_exception(**report, **months) for _ in range(2 * PAIR_OPEN_MAX))
         answers = await asyncio.gather(*asked, return_exceptions=True)
         refused = Counter(getattr(answer, "reason", "") for answer in answers)
         assert refused["TOO_MANY_OPEN_OF_PAIR"] == PAIR_OPEN_MAX
         filed = [one async for one in client.exceptions(state="EXCEPTION_STATE_REPORTED")]
         assert len(filed) == PAIR_OPEN_MAX
         await client.withdraw_exception(filed[0].id)
-        own = await client.report_exception(**told | {"reason": "our own"}, **months)
+        own = await client.report_exception(**report | {"reason": "our own"}, **months)
         assert (await client.acknowledge_exception(own.id)).acknowledged_at.seconds

@@ -33,7 +33,7 @@ def decisions(answers: list[pb.VerifyResponse]) -> set[int]:
     return {answer.verdict.decision for answer in answers}
 
 
-def told(errors: list[Any]) -> set[tuple[str, str]]:
+def codes_and_reasons(errors: list[Any]) -> set[tuple[str, str]]:
     """Return what errors say. Each is a caller's own, since raising one writes into it."""
     assert len({id(error) for error in errors}) == len(errors)
     return {(error.code, error.reason) for error in errors}
@@ -54,7 +54,7 @@ def nothing_is_left(client: OnecodeClient | AsyncOnecodeClient) -> bool:
 
 
 @asynccontextmanager
-async def asking(client: AsyncOnecodeClient, code: bytes, count: int) -> AsyncIterator[list[asyncio.Task[Any]]]:
+async def calling(client: AsyncOnecodeClient, code: bytes, count: int) -> AsyncIterator[list[asyncio.Task[Any]]]:
     """Let so many tasks ask at once."""
     tasks = [asyncio.create_task(client.verify(code, "110000")) for _ in range(count)]
     await asyncio.sleep(0)
@@ -68,14 +68,14 @@ def test_callers_who_are_cancelled_or_late_take_nobody_along(server: Server, cod
     async def ask() -> None:
         async with AsyncOnecodeClient(server.address) as client:
             with server.stopped():
-                async with asking(client, code, IN_FLIGHT + 3) as tasks:
+                async with calling(client, code, IN_FLIGHT + 3) as tasks:
                     late = [asyncio.create_task(client.verify(code, "110000", deadline_s=SHORT_S)) for _ in range(3)]
                     for leaves in (tasks[0], tasks[5], tasks[-1]):  # its own call, one in flight, one that waits
                         leaves.cancel()
                     errors = await asyncio.gather(*late, return_exceptions=True)
                     server.process.send_signal(signal.SIGCONT)
                     answers = await asyncio.gather(*tasks, return_exceptions=True)
-        assert told(errors) == {("DEADLINE_EXCEEDED", "")}
+        assert codes_and_reasons(errors) == {("DEADLINE_EXCEEDED", "")}
         assert [type(answers.pop(n)) for n in (-1, 5, 0)] == [asyncio.CancelledError] * 3
         assert decisions(answers) == {pb.DECISION_ADMIT}
 
@@ -86,7 +86,7 @@ def test_a_call_that_everybody_has_left_ends(server: Server, code: bytes) -> Non
     async def ask() -> None:
         async with AsyncOnecodeClient(server.address) as client:
             with server.stopped():
-                async with asking(client, code, IN_FLIGHT) as tasks:
+                async with calling(client, code, IN_FLIGHT) as tasks:
                     (call,) = client._calls.values()
                     for task in tasks[1:]:
                         task.cancel()
@@ -110,7 +110,7 @@ def test_a_thread_whose_deadline_passes_takes_nobody_along(server: Server, code:
             errors = [one.exception() for n, one in enumerate(asked) if n % 3]
             assert client._gathering.waiting == len(asked) - len(errors)
         answers = [one.result() for one in (first, *asked[::3])]
-    assert told(errors) == {("DEADLINE_EXCEEDED", "")}
+    assert codes_and_reasons(errors) == {("DEADLINE_EXCEEDED", "")}
     assert decisions(answers) == {pb.DECISION_ADMIT}
 
 
@@ -118,14 +118,14 @@ def test_closing_an_asyncio_client_ends_every_call_that_waits(server: Server, co
     async def ask() -> None:
         client = AsyncOnecodeClient(server.address)
         with server.stopped():
-            async with asking(client, code, IN_FLIGHT + 3) as tasks:
+            async with calling(client, code, IN_FLIGHT + 3) as tasks:
                 tasks.append(asyncio.create_task(client.translate(code, "110000")))
                 await asyncio.sleep(SHORT_S)
                 await client.close()
                 errors = await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), 30)
         for refused in (client.verify(code, "110000"), client.translate(code, "110000")):
             errors += await asyncio.gather(refused, return_exceptions=True)
-        assert told(errors) == {("CANCELLED", "CLIENT_CLOSED")}
+        assert codes_and_reasons(errors) == {("CANCELLED", "CLIENT_CLOSED")}
         assert client._calls == {}
         await client.close()
 
@@ -141,7 +141,7 @@ def test_closing_a_blocking_client_ends_every_call_that_waits(server: Server, co
         client.close()
         errors = [one.exception(30) for one in asked]
         errors += [threads.submit(ask, code, "110000").exception(30) for ask in (client.verify, client.translate)]
-    assert told(errors) == {("CANCELLED", "CLIENT_CLOSED")}
+    assert codes_and_reasons(errors) == {("CANCELLED", "CLIENT_CLOSED")}
     client.close()
 
 
@@ -150,7 +150,7 @@ def test_a_call_that_fails_fails_each_of_its_callers_alike() -> None:
         async with AsyncOnecodeClient(f"127.0.0.1:{free_port()}") as nobody:
             return await asyncio.gather(*(nobody.verify(b"x", "110000") for _ in range(20)), return_exceptions=True)
 
-    assert told(asyncio.run(ask())) == {("UNAVAILABLE", "")}
+    assert codes_and_reasons(asyncio.run(ask())) == {("UNAVAILABLE", "")}
 
 
 def test_callers_outlive_a_server_that_is_killed_and_started_again(deployment: Deployment, serve: Any) -> None:

@@ -25,13 +25,13 @@ def walked(deployment: Deployment, code: bytes) -> dict[str, object]:
 @pytest.mark.parametrize("region", ["000000", "110000", "150000", "420000", "440000", "540000"])
 def test_a_good_code_passes_every_step_and_its_bearer_is_not_shown(shared: Deployment, region: str):
     (code,) = shared.issue(region, id=SECRET)
-    said = expect(called("inspect", code.decode(), "--data-dir", shared.path))
+    output = expect(called("inspect", code.decode(), "--data-dir", shared.path))
     steps = ["size", "format", "decoding", "key", "signature", "claims", "validity"]
     for number, step in enumerate(steps, 1):
-        assert f"{number}. {step}: ok" in said
-    assert said.endswith("VALID: all steps pass; only a server checks status and recognition\n")
-    assert SECRET not in said
-    assert " is GREEN" in said
+        assert f"{number}. {step}: ok" in output
+    assert output.endswith("VALID: all steps pass; only a server checks status and recognition\n")
+    assert SECRET not in output
+    assert " is GREEN" in output
 
 
 def test_an_opaque_code_is_looked_up_in_the_store(shared: Deployment):
@@ -46,8 +46,8 @@ def test_the_claim_at_fault_is_named_with_the_kinds_and_a_server_says_the_same(d
     corps = Corps()
     expect(add_region(deployment, deployment.trust))
     expect(add_key(corps, deployment.trust))
-    said = {"holder": {"no": SECRET}, "sky": "☀", "made": "soon"}
-    code = jwt.encode(said, corps.key, algorithm="EdDSA", headers={"kid": "corps-1"})
+    claims = {"holder": {"no": SECRET}, "sky": "☀", "made": "soon"}
+    code = jwt.encode(claims, corps.key, algorithm="EdDSA", headers={"kid": "corps-1"})
     shown = expect(called("inspect", code, "--data-dir", deployment.path))
     assert "6. claims: FAILED: issued_at at `made`: expected seconds since 1970 or RFC 3339 text, found text\n" in shown
     assert shown.endswith("MALFORMED, CLAIMS_MALFORMED: step 6, claims, fails\n")

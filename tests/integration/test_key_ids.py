@@ -171,6 +171,6 @@ def test_a_draft_with_a_name_twice_is_not_signed(deployment: Deployment):
 
 
 def test_a_record_with_a_name_twice_is_not_published(deployment: Deployment):
-    said = '{"publisher": "420000", "subject": {"local": {"region": "420000", "id": "x"}}, "level": "GREEN", '
-    said += '"level": "RED", "scope": "NATIONAL", "effective_at": "2026-11-23T08:00:00Z", "revision": 1}'
-    assert "line 1: not a StatusRecord (the name 'level' occurs twice" in refused(deployment.publish(said))
+    line = '{"publisher": "420000", "subject": {"local": {"region": "420000", "id": "x"}}, "level": "GREEN", '
+    line += '"level": "RED", "scope": "NATIONAL", "effective_at": "2026-11-23T08:00:00Z", "revision": 1}'
+    assert "line 1: not a StatusRecord (the name 'level' occurs twice" in refused(deployment.publish(line))

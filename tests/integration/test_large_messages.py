@@ -31,21 +31,21 @@ class Sender:
         self._wire = wire
         self._windows = {0: 65_535, 1: 65_535}
         self._stream_window = 65_535
-        self._room = threading.Condition()
+        self._changed = threading.Condition()
         self.sent = 0
         threading.Thread(target=self._listen, args=(frames(wire),), daemon=True).start()
 
     def _listen(self, answers: Iterator[tuple[int, int, int, bytes]]) -> None:
         try:
             for kind, flags, stream, payload in answers:
-                with self._room:
+                with self._changed:
                     if kind == WINDOW_UPDATE:
                         self._windows[stream] = self._windows.get(stream, 0) + int.from_bytes(payload)
                     elif kind == SETTINGS and not flags:
                         window = dict(struct.iter_unpack(">HI", payload)).get(INITIAL_WINDOW_SIZE, self._stream_window)
                         self._windows[1] += window - self._stream_window
                         self._stream_window = window
-                    self._room.notify_all()
+                    self._changed.notify_all()
         except OSError:
             pass
 
@@ -53,8 +53,8 @@ class Sender:
         """Send a message; tell whether all of it was let in."""
         body = memoryview(b"\0" + len(message).to_bytes(4) + message)
         while body:
-            with self._room:
-                if not self._room.wait_for(lambda: min(self._windows.values()) > 0, within_s):
+            with self._changed:
+                if not self._changed.wait_for(lambda: min(self._windows.values()) > 0, within_s):
                     return False
                 size = min(*self._windows.values(), 16_384, len(body))
                 for stream in self._windows:

@@ -86,11 +86,11 @@ def test_an_open_watch_ends_when_the_server_is_told_to_and_the_server_with_it(de
     server = serve(deployment, "--drain-s", DRAIN_S)
     watches = [named(watch(server, service)) for service in ("", "onecode.trust_list", "nobody")]
     assert [next(states) for states in watches] == ["SERVING", "SERVING", "SERVICE_UNKNOWN"]
-    told_at_s = time.monotonic()
+    signalled_at_s = time.monotonic()
     server.process.send_signal(signal.SIGTERM)
     assert [list(states) for states in watches] == [["NOT_SERVING"], ["NOT_SERVING"], []]
     assert server.end() == 0
-    assert time.monotonic() - told_at_s < DRAIN_S
+    assert time.monotonic() - signalled_at_s < DRAIN_S
     assert [line["message"] for line in server.log()][-2:] == ["draining", "ended"]
 
 

@@ -44,7 +44,7 @@ def hung_up_after_s(connections: list[socket.socket], dripping: socket.socket, w
             open_ones.register(connection, selectors.EVENT_READ)
         while open_ones.get_map() and time.monotonic() - started_s < within_s:
             for key, _ in open_ones.select(0.5):
-                if not heard(key.fileobj):
+                if not received(key.fileobj):
                     hung_up.append(time.monotonic() - started_s)
                     open_ones.unregister(key.fileobj)
             if dripping in open_ones.get_map():
@@ -52,7 +52,7 @@ def hung_up_after_s(connections: list[socket.socket], dripping: socket.socket, w
     return hung_up
 
 
-def heard(connection: socket.socket) -> bytes:
+def received(connection: socket.socket) -> bytes:
     """Return what the server said; nothing once it has hung up."""
     try:
         return connection.recv(65_536)
@@ -86,7 +86,7 @@ def test_whoever_connects_and_says_nothing_is_cut_off(server: Server):
 )
 def test_whoever_speaks_no_grpc_is_cut_off(server: Server, words: bytes):
     with connect(server.address, words) as connection:
-        while heard(connection):
+        while received(connection):
             pass
     assert server.health() == "SERVING"
 
@@ -105,10 +105,10 @@ def test_whoever_speaks_no_grpc_is_cut_off(server: Server, words: bytes):
 )
 def test_nonsense_on_the_metrics_port_is_answered_with_a_status(server: Server, words: bytes, answer: bytes):
     with connect(server.page, words) as connection:
-        said = b""
-        while more := heard(connection):
-            said += more
-    assert answer in said or not said  # what was not read yet when the server hung up can cost the answer
+        answered = b""
+        while more := received(connection):
+            answered += more
+    assert answer in answered or not answered  # what was not read yet when the server hung up can cost the answer
     assert server.healthz()[0] == 200
     server.log()  # every line is still JSON
 

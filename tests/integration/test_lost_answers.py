@@ -38,7 +38,7 @@ def lossy(deployment: Deployment, serve: Callable[..., Server]) -> Iterator[tupl
     channel.close()
 
 
-def told() -> dict[str, Any]:
+def report() -> dict[str, Any]:
     now = datetime.now(UTC)
     times = {"effective_from": now, "effective_until": now + timedelta(hours=1)}
     return {"host_region": "440000", "home_region": "420000", "reason": "why", **times}
@@ -54,7 +54,7 @@ def expect_once(asked: list[bytes], reports: list[Any]) -> None:
 def test_a_step_whose_answer_is_lost_is_done_once(lossy: tuple[str, list[bytes]]) -> None:
     address, asked = lossy
     with OperatorClient(address, deadline_s=60) as client:
-        filed = client.report_exception(**told())
+        filed = client.report_exception(**report())
         client.acknowledge_exception(filed.id)
         client.withdraw_exception(filed.id)
         reports = list(client.exceptions())
@@ -64,7 +64,7 @@ def test_a_step_whose_answer_is_lost_is_done_once(lossy: tuple[str, list[bytes]]
 async def test_an_async_step_whose_answer_is_lost_is_done_once(lossy: tuple[str, list[bytes]]) -> None:
     address, asked = lossy
     async with AsyncOperatorClient(address, deadline_s=60) as client:
-        filed = await client.report_exception(**told())
+        filed = await client.report_exception(**report())
         await client.acknowledge_exception(filed.id)
         await client.withdraw_exception(filed.id)
         reports = [one async for one in client.exceptions()]

@@ -71,9 +71,9 @@ def test_a_store_with_national_regions_is_refused_in_one_line_that_names_the_com
 def test_a_red_holds_over_the_migration_under_both_keys_with_its_revision_and_times(
     older: Deployment, serve: Callable[..., Server]
 ) -> None:
-    said = expect(command("store", "migrate", "--data-dir", older.path)).splitlines()
+    output = expect(command("store", "migrate", "--data-dir", older.path)).splitlines()
     counts = dict.fromkeys(NATIONAL_REGIONS, "3 records of 2 subjects") | {"370000": "5 records of 3 subjects"}
-    assert said == [*(f"{region}: {count} copied" for region, count in counts.items()), "the store is migrated"]
+    assert output == [*(f"{region}: {count} copied" for region, count in counts.items()), "the store is migrated"]
     server = serve(older)
     times = {"effective_at": AGO, "published_at": AGO}
     red = {"publisher": "370000", "scope": "NATIONAL", "level": "RED", "revision": "7", **times}
@@ -141,8 +141,8 @@ def test_a_migration_that_is_killed_is_done_again_and_copies_no_copy(older: Depl
         killed = subprocess.run([sys.executable, "-c", KILLED, older.path, str(number)], check=False)
         assert killed.returncode == -signal.SIGKILL
         assert called("status", "get", "--data-dir", older.path, "--pseudonym", RAW.hex()).status == 1
-    said = expect(command("store", "migrate", "--data-dir", older.path))
-    assert "370000: 5 records of 3 subjects copied" in said
+    output = expect(command("store", "migrate", "--data-dir", older.path))
+    assert "370000: 5 records of 3 subjects copied" in output
     copy = pseudonym(key_of(older), "370000", RAW.hex())
     assert len(stored(older, "--pseudonym", copy.hex())) == 1
     assert stored(older, "--region", "370000", "--id", copy.hex()) == []
@@ -190,8 +190,8 @@ def test_a_store_without_such_a_region_is_upgraded_at_its_first_start(
     assert datetime.fromisoformat(json.loads(first)["published_at"]) > datetime.fromisoformat(AGO)
     assert server.end() == 0
     assert expect(called("audit", "show", "--data-dir", deployment.path)).count("store upgraded") == 1
-    said = expect(called("store", "migrate", "--data-dir", deployment.path))
-    assert said == "the store has the layout of this version already\n"
+    output = expect(called("store", "migrate", "--data-dir", deployment.path))
+    assert output == "the store has the layout of this version already\n"
 
 
 @pytest.mark.parametrize("layout", [b"2", b"3"])
@@ -239,8 +239,12 @@ def test_a_clock_behind_the_newest_stored_time_is_logged_and_shown(
     server = serve(deployment)
     assert server.healthz()[1]["store"]["clock_behind_s"] == 0
     with OperatorClient(server.address) as client:
-        said = {"publisher": "000000", "subject": {"local": {"region": "000000", "id": "wang"}}, "scope": "NATIONAL"}
-        (answer,) = client.publish([status_record(said | {"level": "RED", "effective_at": AGO, "revision": 1})])
+        published = {
+            "publisher": "000000",
+            "subject": {"local": {"region": "000000", "id": "wang"}},
+            "scope": "NATIONAL",
+        }
+        (answer,) = client.publish([status_record(published | {"level": "RED", "effective_at": AGO, "revision": 1})])
         assert not answer.rejections
         (record,) = client.get_status(region="000000", local_id="wang")
     assert record.published_at.ToMicroseconds() == ahead

@@ -115,13 +115,13 @@ def test_after_a_hostile_session_neither_logs_nor_metrics_hold_a_secret(watched:
     expect(deployment.publish(record("420000", "RED", ids[0])))
     deployment.list_file.write_bytes(codes[0])
     eventually(lambda: watched.samples("onecode_trust_list_fault")[()] == 1, 7)
-    told = watched.metrics_text() + json.dumps(watched.healthz()[1])
+    shown = watched.metrics_text() + json.dumps(watched.healthz()[1])
     watched.end()
-    told += watched.log_file.read_text("utf-8")
+    shown += watched.log_file.read_text("utf-8")
     assert len(watched.log()) >= 3  # and every line is JSON
     hidden = secrets_of(deployment, codes, ids)
     assert len(hidden) > 100
-    assert not {secret for secret in hidden if secret in told}
+    assert not {secret for secret in hidden if secret in shown}
 
 
 @pytest.mark.parametrize("backend", ["auto", "libsodium"])

@@ -112,8 +112,8 @@ def test_grpcurl_needs_no_protos_where_there_is_reflection(reflecting: Server) -
     assert "grpc.reflection.v1.ServerReflection" in ask(reflecting.address, "list").split()
     assert "rpc StreamVerify" in ask(reflecting.address, "describe")
     data = '{"code": "bm8=", "host_region": "420000"}'
-    said = ask("-d", data, reflecting.address, "onecode.v1.RecognitionService/Verify")
-    assert "REASON_FORMAT_UNKNOWN" in said
+    output = ask("-d", data, reflecting.address, "onecode.v1.RecognitionService/Verify")
+    assert "REASON_FORMAT_UNKNOWN" in output
 
 
 def _messages(files: list[bytes]) -> dict[str, type]:

@@ -17,7 +17,7 @@ from onecode_client import OperatorClient, ServerError, status_record
 from tests.integration.deployment import Deployment, Server, command, eventually, expect
 
 
-def said(local_id: str, level: str = "RED", revision: int = 1, **more: Any) -> status_pb2.StatusRecord:
+def record_of(local_id: str, level: str = "RED", revision: int = 1, **more: Any) -> status_pb2.StatusRecord:
     members = {"publisher": "420000", "subject": {"local": {"region": "420000", "id": local_id}}, "scope": "NATIONAL"}
     times = {"effective_at": datetime.now(UTC).isoformat()}
     return status_record({**members, **times, "level": level, "revision": revision, **more})
@@ -35,10 +35,10 @@ def test_what_is_published_shows_in_the_next_scan_and_so_does_its_improvement(
     code = deployment.issue("420000", id="wang")[0]
     assert published.verify(code).verdict.decision == 1
     with OperatorClient(published.address) as client:
-        (answer,) = client.publish([said("wang")])
+        (answer,) = client.publish([record_of("wang")])
         assert (answer.durable_through, list(answer.rejections)) == (1, [])
         eventually(lambda: published.verify(code).verdict.level == 3, 5)
-        list(client.publish([said("wang", "GREEN", 2)]))
+        list(client.publish([record_of("wang", "GREEN", 2)]))
         eventually(lambda: published.verify(code).verdict.level == 1, 5)
         (record,) = client.get_status(code=code)
         assert (record.level, record.revision) == (1, 2)
@@ -46,13 +46,13 @@ def test_what_is_published_shows_in_the_next_scan_and_so_does_its_improvement(
 
 def test_a_bad_record_is_rejected_by_its_sequence_and_the_stream_goes_on(published: Server) -> None:
     records = [
-        said("a"),
-        said("b", publisher="440000"),
-        said("c", scope="LOCAL"),
-        said("d", effective_at="1969-12-31T23:59:59Z"),
-        said("e", level="UNSPECIFIED"),
+        record_of("a"),
+        record_of("b", publisher="440000"),
+        record_of("c", scope="LOCAL"),
+        record_of("d", effective_at="1969-12-31T23:59:59Z"),
+        record_of("e", level="UNSPECIFIED"),
         status_pb2.StatusRecord(publisher="420000"),
-        said("f"),
+        record_of("f"),
     ]
     with OperatorClient(published.address) as client:
         answers = list(client.publish(records))
@@ -71,7 +71,7 @@ def test_a_bad_record_is_rejected_by_its_sequence_and_the_stream_goes_on(publish
 
 
 def test_a_sequence_that_does_not_rise_ends_the_stream_after_what_was_before_it(published: Server) -> None:
-    requests = [status_pb2.PublishStatusesRequest(sequence=n, record=said("x", revision=n)) for n in (5, 6, 6)]
+    requests = [status_pb2.PublishStatusesRequest(sequence=n, record=record_of("x", revision=n)) for n in (5, 6, 6)]
     with OperatorClient(published.address) as client:
         answers = client._status.PublishStatuses(iter(requests))
         assert next(answers).durable_through >= 5
@@ -81,7 +81,7 @@ def test_a_sequence_that_does_not_rise_ends_the_stream_after_what_was_before_it(
 
 def test_a_long_stream_is_acknowledged_as_it_goes(published: Server) -> None:
     with OperatorClient(published.address) as client:
-        through = [answer.durable_through for answer in client.publish(said(str(n)) for n in range(5000))]
+        through = [answer.durable_through for answer in client.publish(record_of(str(n)) for n in range(5000))]
     assert len(through) > 2
     assert through == sorted(through)
     assert through[-1] == 5000
@@ -93,7 +93,7 @@ def test_a_kill_loses_nothing_that_was_acknowledged(deployment: Deployment, serv
 
     def endless() -> Iterator[status_pb2.StatusRecord]:
         for number in range(1, 1_000_000):
-            yield said(str(number))
+            yield record_of(str(number))
 
     with OperatorClient(server.address) as client:
         answers = client.publish(endless(), patience_s=0)
@@ -118,7 +118,7 @@ def test_what_one_server_takes_the_other_on_the_directory_answers_within_a_secon
     with OperatorClient(one.address) as client:
         for revision in range(1, 9):
             level = 3 if revision % 2 else 1
-            list(client.publish([said("zhao", "RED" if level == 3 else "GREEN", revision)]))
+            list(client.publish([record_of("zhao", "RED" if level == 3 else "GREEN", revision)]))
             # Within a second, says the contract; a machine that is busy with other tests gets more.
             eventually(lambda level=level: other.verify(code).verdict.level == level, 4)
 

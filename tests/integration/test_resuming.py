@@ -36,7 +36,7 @@ def test_nothing_that_was_acknowledged_is_lost_to_kills_at_random_moments(deploy
 def test_the_soak_finds_what_is_missing_and_what_is_other_than_it_was_published(
     deployment: Deployment, restart: Callable[..., Server]
 ) -> None:
-    messages = list(soak.said(2500))
+    messages = list(soak.red_records(2500))
     messages[1233].level = status_pb2.LEVEL_RED if messages[1233].level != status_pb2.LEVEL_RED else 1
     del messages[2222]
     with OperatorClient(restart().address) as client:
@@ -49,7 +49,7 @@ def test_the_soak_finds_what_is_missing_and_what_is_other_than_it_was_published(
 def test_each_rejection_is_told_once_whatever_ends_the_server(
     restart: Callable[..., Server], number: signal.Signals
 ) -> None:
-    messages = list(soak.said(20_000))
+    messages = list(soak.red_records(20_000))
     for sequence in range(10, 20_001, 10):
         messages[sequence - 1].publisher = "440000"
     breaks: list[ServerError] = []
@@ -71,14 +71,14 @@ def test_each_rejection_is_told_once_whatever_ends_the_server(
 def test_what_asking_again_does_not_mend_is_raised_at_once(restart: Callable[..., Server]) -> None:
     breaks: list[ServerError] = []
     with OperatorClient(restart().address) as client, pytest.raises(ServerError, match="not higher") as failed:
-        list(client.publish(soak.said(3), first_sequence=0, interrupted=breaks.append))
+        list(client.publish(soak.red_records(3), first_sequence=0, interrupted=breaks.append))
     assert (failed.value.code, failed.value.reason, breaks) == ("INVALID_ARGUMENT", "SEQUENCE_NOT_RISING", [])
 
 
 def test_a_server_that_stays_away_is_given_up_after_the_time_that_was_set() -> None:
     breaks: list[ServerError] = []
     with OperatorClient(f"127.0.0.1:{free_port()}") as client, pytest.raises(ServerError, match="UNAVAILABLE"):
-        list(client.publish(soak.said(3), patience_s=0.5, interrupted=breaks.append))
+        list(client.publish(soak.red_records(3), patience_s=0.5, interrupted=breaks.append))
     assert len(breaks) == 1
 
 
@@ -113,8 +113,8 @@ def test_a_pipe_is_refused_because_it_cannot_be_read_twice(restart: Callable[...
 def test_standard_input_is_refused_and_never_told_of_as_published(
     deployment: Deployment, restart: Callable[..., Server], where: str
 ) -> None:
-    whose = deployment.path if where == "--data-dir" else restart().address
-    asked = [ONECODE, "status", "publish", where, str(whose), "--file", "-"]
+    target = deployment.path if where == "--data-dir" else restart().address
+    asked = [ONECODE, "status", "publish", where, str(target), "--file", "-"]
     red = json.dumps(record("420000", "RED", "wang")).encode()
     ended = subprocess.run(asked, input=red, capture_output=True, timeout=100, check=False)
     assert (ended.returncode, ended.stdout, ended.stderr.count(b"\n")) == (2, b"", 1)

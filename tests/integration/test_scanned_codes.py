@@ -101,8 +101,8 @@ def test_a_file_of_records_may_have_a_byte_order_mark_and_blank_lines(deployment
         b"\r" + json.dumps(record, ensure_ascii=False).encode() + b"\r",
     ):
         file.write_bytes(encoded)
-        said = expect(called("status", "publish", "--data-dir", deployment.path, "--file", file))
-        assert said.startswith("1 ")
+        output = expect(called("status", "publish", "--data-dir", deployment.path, "--file", file))
+        assert output.startswith("1 ")
 
 
 def test_a_record_that_is_rejected_is_named_by_its_line_where_there_are_blank_ones(deployment, serve):
@@ -112,7 +112,7 @@ def test_a_record_that_is_rejected_is_named_by_its_line_where_there_are_blank_on
     file.write_text("\n\n" + json.dumps(record) + "\n\n" + json.dumps(record) + "\n", "utf-8")
     for where in (("--server", serve(deployment).address), ("--data-dir", deployment.path)):
         ended = called("status", "publish", *where, "--file", file)
-        told = ended.out + ended.err
-        assert "0 of 2 records published" in told
-        assert "line 3" in told
-        assert "line 5" in told
+        output = ended.out + ended.err
+        assert "0 of 2 records published" in output
+        assert "line 3" in output
+        assert "line 5" in output

@@ -36,8 +36,8 @@ def test_servers_on_one_data_directory_see_what_is_published_and_signed(deployme
         record("630000", "RED", "resident", scope="SCOPE_LOCAL"),
     ]
     file.write_text("".join(json.dumps(one) + "\n" for one in records))
-    said = expect(command("status", "publish", "--data-dir", deployment.path, "--file", file))
-    assert said == "3 of 3 records published\n"
+    output = expect(command("status", "publish", "--data-dir", deployment.path, "--file", file))
+    assert output == "3 of 3 records published\n"
     expect(deployment.trust("sign"))
     for server in servers:
         eventually(lambda s=server: s.verify(ill).verdict.reason == pb.REASON_RED, SEEN_S)
@@ -164,16 +164,16 @@ def test_a_rule_broken_ten_thousand_times_is_named_ten_times(deployment: Deploym
 def test_a_revision_is_set_back_beside_a_running_server_and_no_level_with_it(deployment: Deployment, serve):
     server = serve(deployment)
     code = deployment.issue("420000", id="wang")[0]
-    whom = ("--region", "420000", "--id", "wang")
-    asked = ("status", "reset-revision", "--data-dir", deployment.path, *whom, "--publisher", "420000", "--to")
+    named = ("--region", "420000", "--id", "wang")
+    asked = ("status", "reset-revision", "--data-dir", deployment.path, *named, "--publisher", "420000", "--to")
     assert (called(*asked, 4).status, called(*asked, -1).status, called(*asked, 2**63).status) == (2, 2, 2)
     expect(deployment.publish(record("420000", "YELLOW", "wang", revision=2**61)))
     eventually(lambda: server.verify(code).verdict.reason == pb.REASON_YELLOW, SEEN_S)
-    (before,) = stored(deployment, *whom)
+    (before,) = stored(deployment, *named)
     late = record("420000", "RED", "wang", revision=5)
     assert "1 superseded" in expect(deployment.publish(late))
     assert expect(command(*asked, 4)) == f"the last revision of 420000 was {2**61}, and is 4 now\n"
-    assert stored(deployment, *whom) == [before | {"revision": "4"}]
+    assert stored(deployment, *named) == [before | {"revision": "4"}]
     assert server.verify(code).verdict.reason == pb.REASON_YELLOW
     refused = called(*asked, 4)
     assert (refused.status, refused.err.count("\n")) == (2, 1)

@@ -52,12 +52,12 @@ def test_a_server_on_what_was_restored_gives_the_same_verdicts_and_audit_head(
     try:
         eventually(lambda: acknowledged[0] >= 2000, 100)
         safe = acknowledged[0]
-        said = expect(command("store", "backup", backup, "--data-dir", deployment.path))
+        output = expect(command("store", "backup", backup, "--data-dir", deployment.path))
     finally:
         stop.set()
         publishing.join()
-    assert "not in it: keys/" in said
-    assert "root.key" in said
+    assert "not in it: keys/" in output
+    assert "root.key" in output
     assert not (backup / "root.key").exists()
     assert not (backup / "keys").exists()
     head = expect(command("audit", "verify", "--data-dir", deployment.path))

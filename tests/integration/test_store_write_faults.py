@@ -34,13 +34,13 @@ def full_disk(server: Server, deployment: Deployment) -> Iterator[None]:
 
 def publish_many(server: Server) -> None:
     """Publish more than there are free pages for. Raises grpc.RpcError."""
-    said = (status_record(record("420000", "GREEN", f"many-{n}")) for n in range(5000))
-    requests = [status_pb2.PublishStatusesRequest(sequence=n, record=one) for n, one in enumerate(said, 1)]
+    records = (status_record(record("420000", "GREEN", f"many-{n}")) for n in range(5000))
+    requests = [status_pb2.PublishStatusesRequest(sequence=n, record=one) for n, one in enumerate(records, 1)]
     stub = status_pb2_grpc.StatusServiceStub(server.channel())
     assert list(stub.PublishStatuses(iter(requests), timeout=100))[-1].durable_through == 5000
 
 
-def said_of_writing(server: Server) -> list[tuple[str, str | None]]:
+def logged_of_writing(server: Server) -> list[tuple[str, str | None]]:
     """Return what was logged of whether the store can be written."""
     lines = [line for line in server.log() if re.match("the store can(not)? be written", line["message"])]
     return [(line["level"], line.get("errno")) for line in lines]
@@ -67,9 +67,9 @@ def test_a_full_disk_is_named_in_log_metric_and_health_and_is_over_by_itself(
         # The server's own tries fail too, and say nothing more.
         failed = server.samples("onecode_store_failures_total")["write",]
         eventually(lambda: server.samples("onecode_store_failures_total")["write",] > failed, SEEN_S)
-        assert said_of_writing(server) == [("error", "EFBIG")]
+        assert logged_of_writing(server) == [("error", "EFBIG")]
     eventually(lambda: server.health("onecode.store") == "SERVING", SEEN_S)
-    assert said_of_writing(server) == [("error", "EFBIG"), ("info", None)]
+    assert logged_of_writing(server) == [("error", "EFBIG"), ("info", None)]
     assert server.samples("onecode_store_write_fault") == {(): 0}
     assert server.healthz()[1]["store"]["write_fault"] is None
     publish_many(server)

@@ -26,8 +26,8 @@ class Corps:
         self.public_key = self.key.public_key().public_bytes_raw().hex()
 
     def code(self, sky: str = "☀", age_s: float = 0, kid: str = "corps-1") -> bytes:
-        said = {"holder": {"no": 66_000_001}, "sky": sky, "made": time.time() - age_s}
-        return jwt.encode(said, self.key, algorithm="EdDSA", headers={"kid": kid}).encode()
+        claims = {"holder": {"no": 66_000_001}, "sky": sky, "made": time.time() - age_s}
+        return jwt.encode(claims, self.key, algorithm="EdDSA", headers={"kid": kid}).encode()
 
 
 @pytest.fixture

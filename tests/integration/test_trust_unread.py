@@ -16,7 +16,7 @@ from onecode_server.system.descriptors import CONNECTIONS_MIN, OWN
 
 from tests.integration.deployment import START_S, TAKEN_S, Deployment, Server, eventually, expect
 from tests.integration.several_workers import pids
-from tests.integration.test_limits import PREFACE, connect, heard
+from tests.integration.test_limits import PREFACE, connect, received
 
 FILES_MAX = 256
 SETTINGS = b"\x00\x00\x00\x04\x00\x00\x00\x00\x00"
@@ -35,7 +35,7 @@ class Gate:
     def __init__(self, server: Server, code: bytes) -> None:
         self._stub, self._code = server.stub(), code
 
-    def told(self) -> set[tuple[str, str]]:
+    def answers(self) -> set[tuple[str, str]]:
         """Return what every method answers on the code."""
         stub, code, host = self._stub, self._code, "110000"
         one = stub.Verify(pb.VerifyRequest(code=code, host_region=host), timeout=30)
@@ -48,8 +48,8 @@ class Gate:
         ).results
         for translation in (made, result.translation):
             assert bool(translation.code) == (translation.verdict.decision == pb.DECISION_ADMIT)
-        said = (one.verdict, *many.verdicts, streamed[0].verdict, made.verdict, result.translation.verdict)
-        return {(pb.Decision.Name(one.decision), pb.Reason.Name(one.reason)) for one in said}
+        verdicts = (one.verdict, *many.verdicts, streamed[0].verdict, made.verdict, result.translation.verdict)
+        return {(pb.Decision.Name(one.decision), pb.Reason.Name(one.reason)) for one in verdicts}
 
 
 ADMITTED = {("DECISION_ADMIT", "REASON_GREEN")}
@@ -78,11 +78,11 @@ def test_a_list_that_is_not_read_for_too_long_admits_nobody_until_it_is_back(
 ):
     good, server = deployment.list_file.read_bytes(), serve(deployment, "--workers", workers, *UNREAD)
     gates = [Gate(server, deployment.issue("420000")[0]) for _ in range(6)]  # with two workers, most likely at both
-    assert [gate.told() for gate in gates] == [ADMITTED] * 6
+    assert [gate.answers() for gate in gates] == [ADMITTED] * 6
     assert all(one["unread_s"] == 0 for one in reports(server))
     spoil(deployment.list_file)
     for gate in gates:
-        eventually(lambda gate=gate: gate.told() == HELD_UP, 1 + TAKEN_S)
+        eventually(lambda gate=gate: gate.answers() == HELD_UP, 1 + TAKEN_S)
     eventually(lambda: server.samples("onecode_trust_list_unread_seconds")[()] > 1, TAKEN_S)  # workers tell each second
     eventually(lambda: all(one["unread_s"] > 1 and one["fault"] for one in reports(server)), TAKEN_S)
     assert (server.health(), server.health("onecode.trust_list")) == ("SERVING", "NOT_SERVING")
@@ -90,7 +90,7 @@ def test_a_list_that_is_not_read_for_too_long_admits_nobody_until_it_is_back(
     assert any("no code is admitted" in line["message"] for line in server.log())
     deployment.list_file.write_bytes(good)
     for gate in gates:
-        eventually(lambda gate=gate: gate.told() == ADMITTED, TAKEN_S)
+        eventually(lambda gate=gate: gate.answers() == ADMITTED, TAKEN_S)
     eventually(lambda: server.samples("onecode_trust_list_unread_seconds")[()] == 0, TAKEN_S)
 
 
@@ -105,14 +105,14 @@ def flooded() -> Iterator[Callable[[str, int], list]]:
 def test_connections_leave_descriptors_for_a_revocation(deployment: Deployment, serve, flooded, address: str):
     server = serve(deployment, "--listen", address, files_max=FILES_MAX)
     gate = Gate(server, deployment.issue("420000")[0])
-    assert gate.told() == ADMITTED
+    assert gate.answers() == ADMITTED
     flood, files = flooded(server.address, 400), Path(f"/proc/{server.process.pid}/fd")
-    shut = [connection for connection in flood if not heard(connection)]
+    shut = [connection for connection in flood if not received(connection)]
     assert 400 - len(shut) <= FILES_MAX - OWN
     assert len(os.listdir(files)) <= FILES_MAX - OWN // 2
     flooded(server.page, 5)
     revoke(deployment)
-    eventually(lambda: gate.told() == REVOKED, TAKEN_S)
+    eventually(lambda: gate.answers() == REVOKED, TAKEN_S)
     assert reports(server)[0]["fault"] is None
     assert server.samples("onecode_trust_list_version")[()] == 2
 
@@ -139,10 +139,10 @@ def first_free(server: Server) -> int:
 def test_where_no_descriptor_is_left_the_list_is_read_with_the_one_that_is_kept_for_it(deployment: Deployment, serve):
     server = serve(deployment)
     gate = Gate(server, deployment.issue("420000")[0])
-    assert gate.told() == ADMITTED
+    assert gate.answers() == ADMITTED
     with files_left(first_free(server), server.process.pid):
         revoke(deployment)
-        eventually(lambda: gate.told() == REVOKED, TAKEN_S)
+        eventually(lambda: gate.answers() == REVOKED, TAKEN_S)
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -151,14 +151,14 @@ def test_a_revocation_that_comes_when_nothing_at_all_can_be_opened_counts_as_soo
 ):
     server = serve(deployment, "--workers", workers, *UNREAD)
     gates = [Gate(server, deployment.issue("420000")[0]) for _ in range(6)]
-    assert [gate.told() for gate in gates] == [ADMITTED] * 6
+    assert [gate.answers() for gate in gates] == [ADMITTED] * 6
     before = [*pids(server).values()] if workers > 1 else []
     with files_left(3, server.process.pid, *before):
         revoke(deployment)
         for gate in gates:
-            eventually(lambda gate=gate: gate.told() == HELD_UP, 1 + TAKEN_S)
+            eventually(lambda gate=gate: gate.answers() == HELD_UP, 1 + TAKEN_S)
     for gate in gates:
-        eventually(lambda gate=gate: gate.told() == REVOKED, TAKEN_S)
+        eventually(lambda gate=gate: gate.answers() == REVOKED, TAKEN_S)
     eventually(lambda: not any(one["fault"] for one in reports(server)), TAKEN_S)
     assert not before or [*pids(server).values()] == before  # nobody ended of it
     assert server.end() == 0

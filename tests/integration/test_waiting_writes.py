@@ -38,8 +38,8 @@ async def publish(channel: grpc.aio.Channel, number: int) -> int:
         request_serializer=status_pb2.PublishStatusesRequest.SerializeToString,
         response_deserializer=status_pb2.PublishStatusesResponse.FromString,
     )(timeout=100)
-    said = status_record(record("420000", "GREEN", f"publisher-{number}"))
-    await call.write(status_pb2.PublishStatusesRequest(sequence=1, record=said))
+    published = status_record(record("420000", "GREEN", f"publisher-{number}"))
+    await call.write(status_pb2.PublishStatusesRequest(sequence=1, record=published))
     answer = await call.read()
     await call.done_writing()
     return int(answer.durable_through)

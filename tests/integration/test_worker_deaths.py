@@ -45,8 +45,8 @@ def test_a_killed_worker_is_replaced_and_nothing_that_was_counted_is_lost(pair: 
     assert pair.samples("onecode_worker_restarts_total") == {("0",): 1, ("1",): 0}
     verify_on_each(pair, code)
     eventually(lambda: pair.samples(HANDLED)["OK", *VERIFY] == 2 * CONNECTIONS + 10, 30)
-    (told,) = [line for line in pair.log() if line["message"].startswith("a worker has ended")]
-    assert (told["worker"], told["status"], told["signal"]) == (0, -signal.SIGKILL, "SIGKILL")
+    (entry,) = [line for line in pair.log() if line["message"].startswith("a worker has ended")]
+    assert (entry["worker"], entry["status"], entry["signal"]) == (0, -signal.SIGKILL, "SIGKILL")
 
 
 def test_all_workers_may_die_again_and_again_and_the_port_stays_the_servers(pair: Server, deployment: Deployment):

@@ -47,9 +47,9 @@ def use(server: Environment, client: Environment, data_dir: Path, backend: str) 
             raise RuntimeError(f"signatures are checked by {served.backend()}, not by {backend}")
         issued = ("issue", *where, "--region", "420000", "--level", "GREEN")
         code, other = (server.run("onecode", *issued, "--id", name).strip() for name in ("wang", "of-a-partner"))
-        said = server.run("onecode", "verify", "--server", served.address, "--host", "440000", code)
-        if "ADMIT" not in said:
-            raise RuntimeError(f"onecode verify: {said}")
+        output = server.run("onecode", "verify", "--server", served.address, "--host", "440000", code)
+        if "ADMIT" not in output:
+            raise RuntimeError(f"onecode verify: {output}")
         client.run("python", "-I", str(PARTNER), served.address, code, other)
 
 

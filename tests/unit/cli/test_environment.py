@@ -17,7 +17,7 @@ asyncio.run(main())
 """
 
 
-def said(**environment: str) -> str:
+def printed(**environment: str) -> str:
     """Return what gRPC's core has to say while a server starts."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("GRPC_")}
     run = [sys.executable, "-c", SERVE]
@@ -27,8 +27,8 @@ def said(**environment: str) -> str:
 
 
 def test_grpc_knows_the_experiments_that_are_set():
-    assert "experiment" not in said(GRPC_VERBOSITY="INFO").lower()
+    assert "experiment" not in printed(GRPC_VERBOSITY="INFO").lower()
 
 
 def test_grpc_would_say_that_it_does_not_know_one():
-    assert "experiment" in said(GRPC_VERBOSITY="INFO", GRPC_EXPERIMENTS="-no_such_thing").lower()
+    assert "experiment" in printed(GRPC_VERBOSITY="INFO", GRPC_EXPERIMENTS="-no_such_thing").lower()

@@ -11,7 +11,7 @@ from onecode_client import ServerError, failures, publishing
 from onecode_client.publishing import WINDOW_RECORDS, Outbox, Patience
 
 
-def said(count: int) -> Iterator[pb.StatusRecord]:
+def records_of(count: int) -> Iterator[pb.StatusRecord]:
     return (pb.StatusRecord(revision=number) for number in range(1, count + 1))
 
 
@@ -20,7 +20,7 @@ def sequences(requests: Iterator[pb.PublishStatusesRequest], count: int | None =
 
 
 def test_a_new_stream_begins_with_what_was_not_acknowledged_and_goes_on() -> None:
-    outbox = Outbox(said(10), 5)
+    outbox = Outbox(records_of(10), 5)
     assert sequences(outbox.stream(), 6) == [5, 6, 7, 8, 9, 10]
     outbox.acknowledge(7)
     again = list(outbox.stream())
@@ -30,7 +30,7 @@ def test_a_new_stream_begins_with_what_was_not_acknowledged_and_goes_on() -> Non
 
 
 def test_an_acknowledgement_of_what_an_earlier_stream_sent_skips_nothing() -> None:
-    outbox = Outbox(said(10), 1)
+    outbox = Outbox(records_of(10), 1)
     assert sequences(outbox.stream(), 6) == [1, 2, 3, 4, 5, 6]
     stream = outbox.stream()
     assert sequences(stream, 2) == [1, 2]
@@ -39,7 +39,7 @@ def test_an_acknowledgement_of_what_an_earlier_stream_sent_skips_nothing() -> No
 
 
 def test_an_older_stream_ends_once_there_is_a_new_one() -> None:
-    outbox = Outbox(said(10), 1)
+    outbox = Outbox(records_of(10), 1)
     old = outbox.stream()
     assert sequences(old, 3) == [1, 2, 3]
     new = outbox.stream()
@@ -105,7 +105,7 @@ def test_what_the_records_raise_ends_the_stream_and_is_raised_at_the_end() -> No
 
 
 def test_a_stream_that_ends_well_before_all_is_acknowledged_is_an_error() -> None:
-    outbox = Outbox(said(3), 1)
+    outbox = Outbox(records_of(3), 1)
     assert sequences(outbox.stream()) == [1, 2, 3]
     outbox.acknowledge(2)
     with pytest.raises(ServerError, match="before sequence 3"):
@@ -120,10 +120,10 @@ def test_what_was_superseded_is_no_failure_and_a_conflict_is() -> None:
 
 
 def test_patience_ends_at_once_where_time_mends_nothing() -> None:
-    told: list[ServerError] = []
+    interruptions: list[ServerError] = []
     with pytest.raises(ServerError, match="INVALID_ARGUMENT"):
-        Patience(60, told.append).spend(ServerError("INVALID_ARGUMENT", "no"))
-    assert not told
+        Patience(60, interruptions.append).spend(ServerError("INVALID_ARGUMENT", "no"))
+    assert not interruptions
 
 
 class Clock:
@@ -140,9 +140,9 @@ class Clock:
 
 
 def test_patience_tells_of_a_break_once_doubles_its_pauses_and_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock, told = Clock(), []
+    clock, interruptions = Clock(), []
     monkeypatch.setattr(publishing, "time", clock)
-    patience, gone = Patience(10, told.append), ServerError("UNAVAILABLE", "gone")
+    patience, gone = Patience(10, interruptions.append), ServerError("UNAVAILABLE", "gone")
 
     def spend_all() -> None:
         while True:
@@ -150,11 +150,11 @@ def test_patience_tells_of_a_break_once_doubles_its_pauses_and_ends(monkeypatch:
 
     with pytest.raises(ServerError, match="gone"):
         spend_all()
-    assert told == [gone]
+    assert interruptions == [gone]
     assert 10 <= clock.monotonic() < 10 + publishing.PAUSE_MAX_S
     bounds = [min(publishing.PAUSE_MIN_S * 2**n, publishing.PAUSE_MAX_S) for n in range(len(clock.pauses_s))]
     assert all(most / 2 <= pause <= most for pause, most in zip(clock.pauses_s, bounds, strict=True))
     patience.renew()
     patience.spend(gone)
-    assert told == [gone, gone]
+    assert interruptions == [gone, gone]
     assert clock.pauses_s[-1] <= publishing.PAUSE_MIN_S

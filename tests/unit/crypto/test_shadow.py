@@ -36,30 +36,30 @@ class Stub(LibsodiumBackend):
 
 
 def test_a_backend_that_agrees_goes_on_and_is_compared_about_as_often_as_asked():
-    told: list[bool] = []
-    backend = ShadowedBackend(Stub(admits_all=False), 10, told.append)
+    reported: list[bool] = []
+    backend = ShadowedBackend(Stub(admits_all=False), 10, reported.append)
     for _ in range(20):
         assert backend.verify_batch(*BATCH) == [True] * 100
-    assert all(told)
-    assert 100 < len(told) < 400  # 200 in the mean
+    assert all(reported)
+    assert 100 < len(reported) < 400  # 200 in the mean
     assert (backend.name, backend.is_degraded) == ("native", False)
 
 
 def test_single_items_are_compared_as_often_as_batches():
-    told: list[bool] = []
-    backend = ShadowedBackend(Stub(admits_all=False), 5, told.append)
+    reported: list[bool] = []
+    backend = ShadowedBackend(Stub(admits_all=False), 5, reported.append)
     for i in range(1000):
         backend.verify_batch(*([column[i % 100]] for column in BATCH))
-    assert 120 < len(told) < 320
+    assert 120 < len(reported) < 320
 
 
 def test_the_first_disagreement_is_counted_and_logged_and_pynacl_answers_from_then_on(caplog):
-    told: list[bool] = []
-    backend = ShadowedBackend(Stub(admits_all=True), 1, told.append)
+    reported: list[bool] = []
+    backend = ShadowedBackend(Stub(admits_all=True), 1, reported.append)
     spoilt = (BATCH[0], [bytes(64)] * 100, BATCH[2])
     with caplog.at_level(logging.CRITICAL):
         assert backend.verify_batch(*spoilt) == [False] * 100
-    assert told == [False]
+    assert reported == [False]
     assert "disagrees with PyNaCl" in caplog.text
     assert (backend.name, backend.is_degraded) == ("libsodium", True)
     assert "disagreed with it in service" in backend.detail
@@ -67,9 +67,9 @@ def test_the_first_disagreement_is_counted_and_logged_and_pynacl_answers_from_th
 
 
 def test_an_empty_batch_compares_nothing():
-    told: list[bool] = []
-    assert ShadowedBackend(Stub(admits_all=False), 1, told.append).verify_batch([], [], []) == []
-    assert told == []
+    reported: list[bool] = []
+    assert ShadowedBackend(Stub(admits_all=False), 1, reported.append).verify_batch([], [], []) == []
+    assert reported == []
 
 
 def test_unequal_sequences_are_refused_as_without_a_shadow():
@@ -82,12 +82,12 @@ def test_columns_are_compared_too():
         rows = [np.frombuffer(b"".join(part), np.uint8).reshape(100, -1) for part in (signatures, MESSAGES)]
         return [bytes(32), BATCH[0][0]], np.ones(100, np.int64), *rows
 
-    told: list[bool] = []
-    backend = ShadowedBackend(Stub(admits_all=False), 10, told.append)
+    reported: list[bool] = []
+    backend = ShadowedBackend(Stub(admits_all=False), 10, reported.append)
     for _ in range(20):
         assert backend.verify_columns(*columns(SIGNATURES)).all()
-    assert all(told)
-    assert 100 < len(told) < 400
-    backend = ShadowedBackend(Stub(admits_all=True), 1, told.append)
+    assert all(reported)
+    assert 100 < len(reported) < 400
+    backend = ShadowedBackend(Stub(admits_all=True), 1, reported.append)
     assert not backend.verify_columns(*columns([bytes(64)] * 100)).any()
-    assert (told[-1], backend.name, backend.is_degraded) == (False, "libsodium", True)
+    assert (reported[-1], backend.name, backend.is_degraded) == (False, "libsodium", True)

@@ -32,7 +32,7 @@ async def test_a_host_that_adopts_reports_on_the_bearer_of_a_scanned_code(world:
 
 
 @pytest.mark.parametrize(
-    ("name", "said", "rule"),
+    ("name", "published", "rule"),
     [
         (LocalSubject("420000", "id"), record("440000"), Rejection.NOT_THE_HOME),
         (LocalSubject("420000", "id"), record("420000", Scope.LOCAL), Rejection.NOT_AN_ADOPTER),
@@ -49,10 +49,10 @@ async def test_a_host_that_adopts_reports_on_the_bearer_of_a_scanned_code(world:
     ],
 )
 async def test_a_record_that_breaks_a_rule_is_rejected_by_its_name(
-    world: World, name: SubjectName, said: StatusRecord, rule: Rejection
+    world: World, name: SubjectName, published: StatusRecord, rule: Rejection
 ) -> None:
     good = (b"sixteen bytes.!!", record("420000"))
-    assert await world.publisher.publish([good, (name, said), good]) == [None, rule, None]
+    assert await world.publisher.publish([good, (name, published), good]) == [None, rule, None]
 
 
 async def test_the_national_authority_publishes_on_anyone(world: World) -> None:
@@ -94,8 +94,8 @@ async def test_published_at_is_the_time_of_the_commit_and_never_runs_backwards(w
     seen = []
     for now, name in zip((NOON, NOON - HOUR, NOON + 1), names, strict=True):
         world.now = now
-        said = record("420000")._replace(published_at=NOON + 9 * HOUR)
-        assert await world.publisher.publish([(name, said)]) == [None]
+        published = record("420000")._replace(published_at=NOON + 9 * HOUR)
+        assert await world.publisher.publish([(name, published)]) == [None]
         stored = (await world.store.statuses([pseudonym(world.pseudonym_key, *name)])).records[0]
         seen.append((stored[0].published_at, world.store.clock_behind_us))
     assert seen == [(NOON, 0), (NOON, HOUR), (NOON + 1, 0)]
@@ -151,19 +151,19 @@ async def test_an_announcement_on_an_opaque_token_ends_nothing_today(world: Worl
 
 async def test_whoever_else_reports_on_the_bearer_of_an_opaque_code_does_not_make_it_genuine(world: World) -> None:
     code = b"SH-0123456789012345678901"
-    said = [record("540000", Scope.LOCAL), record("000000")]
-    assert await world.publisher.publish([(Scan(code, ""), one) for one in said]) == [None, None]
+    published = [record("540000", Scope.LOCAL), record("000000")]
+    assert await world.publisher.publish([(Scan(code, ""), one) for one in published]) == [None, None]
     assert (await world.verify(code)).reason is Reason.TOKEN_UNKNOWN
 
 
 async def test_a_record_that_is_known_by_its_pseudonym_makes_the_token_known_that_names_it_later(world: World) -> None:
     code = b"SH-0123456789012345678901"
-    whom = await world.publisher.resolve(Scan(code, ""))
-    assert whom is not None
+    resolved = await world.publisher.resolve(Scan(code, ""))
+    assert resolved is not None
     first, last = (
         record("310000", level=Level.YELLOW, revision=n)._replace(expires_at=NOON + n * HOUR) for n in (1, 2)
     )
-    assert await world.publisher.publish([(whom.subject, first), (whom.subject, last)]) == [None, None]
+    assert await world.publisher.publish([(resolved.subject, first), (resolved.subject, last)]) == [None, None]
     assert (await world.verify(code)).reason is Reason.TOKEN_UNKNOWN
     for one in (first, last):
         assert await world.publisher.publish([(Scan(code, ""), one)]) == [None]

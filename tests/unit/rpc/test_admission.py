@@ -62,16 +62,16 @@ class Setup:
         self.now_s = 0.0
         self.metrics = Metrics()
         self.grown = Grown()
-        self.room = Admission(self.metrics, self.grown, lambda: self.now_s)
+        self.bounds = Admission(self.metrics, self.grown, lambda: self.now_s)
         self.calls: list[Call] = []
 
     async def request(self) -> Call:
         """Begin a call whose request does not come."""
-        return await self._begun(self.room.requests.begin())
+        return await self._begun(self.bounds.requests.begin())
 
     async def stream(self, peer: str = "gate") -> Call:
         """Open a stream on which nothing comes. Raises Overloaded."""
-        return await self._begun(self.room.streams.open(peer))
+        return await self._begun(self.bounds.streams.open(peer))
 
     async def _begun(self, place: Waiting) -> Call:
         self.calls.append(Call(place))
@@ -81,7 +81,7 @@ class Setup:
     async def after(self, seconds: float) -> None:
         """Let time pass and what is overdue be ended."""
         self.now_s += seconds
-        await self.room.sweep()
+        await self.bounds.sweep()
         for _ in range(3):
             await asyncio.sleep(0)
 
@@ -115,10 +115,10 @@ async def test_a_call_whose_request_is_overdue_is_ended_and_those_that_came_late
 
 async def test_a_call_whose_request_came_is_left_alone() -> None:
     setup = Setup()
-    place = setup.room.requests.begin()
+    place = setup.bounds.requests.begin()
     with place:
         await asyncio.sleep(0)
-    setup.room.requests.done(place)
+    setup.bounds.requests.done(place)
     await setup.after(2 * REQUEST_S)
     place.end(Overloaded("too late", 1))
     await asyncio.sleep(0)  # which would be cancelled
@@ -197,7 +197,7 @@ async def test_what_ended_a_call_is_not_kept_until_garbage_is_collected() -> Non
     gc.collect()
     gc.disable()
     try:
-        for place in (setup.room.requests.begin(), setup.room.streams.open("gate")):
+        for place in (setup.bounds.requests.begin(), setup.bounds.streams.open("gate")):
             fault = Overloaded("another has come", 1)
             ended.append(weakref.ref(fault))
             call = Call(place)
@@ -205,7 +205,7 @@ async def test_what_ended_a_call_is_not_kept_until_garbage_is_collected() -> Non
             place.end(fault)
             del fault
             await asyncio.wait([call.task])
-            setup.room.streams.close(place) if isinstance(place, Stream) else setup.room.requests.done(place)
+            setup.bounds.streams.close(place) if isinstance(place, Stream) else setup.bounds.requests.done(place)
             del call, place
         assert [kept() for kept in ended] == [None, None]
     finally:
@@ -226,14 +226,14 @@ def test_what_the_process_takes_shows_as_growth() -> None:
 
 
 async def test_no_kind_of_call_takes_the_room_of_single_scans_and_of_health() -> None:
-    room = Setup().room
-    others = room.running("onecode.v1.StatusService", "GetStatus")
-    assert room.running("onecode.v1.RecognitionService", "BatchVerify") is others
+    bounds = Setup().bounds
+    others = bounds.running("onecode.v1.StatusService", "GetStatus")
+    assert bounds.running("onecode.v1.RecognitionService", "BatchVerify") is others
     for _ in range(RUNNING_MAX):
         others.begin()
     with pytest.raises(Overloaded):
         others.begin()
-    room.running("onecode.v1.RecognitionService", "Verify").begin()
-    room.running("grpc.health.v1.Health", "Check").begin()
+    bounds.running("onecode.v1.RecognitionService", "Verify").begin()
+    bounds.running("grpc.health.v1.Health", "Check").begin()
     others.done()
     others.begin()

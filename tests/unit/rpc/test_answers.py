@@ -19,12 +19,12 @@ class Call:
     def peer(self) -> str:
         return self._peer
 
-    def add_done_callback(self, told: Callable[[Any], None]) -> None:
-        self._done.append(told)
+    def add_done_callback(self, callback: Callable[[Any], None]) -> None:
+        self._done.append(callback)
 
     def end(self) -> None:
-        for told in self._done:
-            told(self)
+        for callback in self._done:
+            callback(self)
 
 
 def as_many_as_may(budget: AnswerBudget, peer: str) -> list[Call]:

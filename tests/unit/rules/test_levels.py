@@ -12,7 +12,7 @@ from onecode_server.rules.levels import Claim, EffectiveLevel, effective_level, 
 
 HOME, HOST, NATION, OTHER = "420000", "540000", "000000", "440000"
 ISSUED, NOW, SKEW = 100, 200, 10
-SAID = [Level.GREEN, Level.YELLOW, Level.RED]
+LEVELS = [Level.GREEN, Level.YELLOW, Level.RED]
 GREEN, YELLOW, RED, UNMAPPED = Level.GREEN, Level.YELLOW, Level.RED, Level.UNSPECIFIED
 
 
@@ -35,10 +35,10 @@ def test_a_claim_stands_where_nobody_has_said_anything():
 
 
 @pytest.mark.parametrize("claim", [GREEN, YELLOW, RED, UNMAPPED])
-@pytest.mark.parametrize("said", [GREEN, YELLOW, RED])
-def test_the_homes_record_replaces_the_claim_better_or_worse(claim, said):
-    assert counts(record(said), claim=claim) == EffectiveLevel(
-        said, red_by_national=False, red_by_host=False, counted=1
+@pytest.mark.parametrize("recorded", [GREEN, YELLOW, RED])
+def test_the_homes_record_replaces_the_claim_better_or_worse(claim, recorded):
+    assert counts(record(recorded), claim=claim) == EffectiveLevel(
+        recorded, red_by_national=False, red_by_host=False, counted=1
     )
 
 
@@ -78,26 +78,26 @@ def test_the_homes_record_lifts_a_claim_only_if_both_its_times_are_after_the_cod
 
 
 @pytest.mark.parametrize("claim", [GREEN, YELLOW, RED])
-@pytest.mark.parametrize("said", [GREEN, YELLOW, RED])
+@pytest.mark.parametrize("recorded", [GREEN, YELLOW, RED])
 @pytest.mark.parametrize("effective_at", [BEGINS, ISSUED, ENDS])
-def test_within_the_skew_the_more_severe_of_record_and_claim_stands(claim, said, effective_at):
+def test_within_the_skew_the_more_severe_of_record_and_claim_stands(claim, recorded, effective_at):
     for published_at in (BEFORE, BEGINS, ISSUED, ENDS, AFTER):
-        found = counts(record(said, effective_at=effective_at, published_at=published_at), claim=claim)
-        assert found.level is max(claim, said)
+        found = counts(record(recorded, effective_at=effective_at, published_at=published_at), claim=claim)
+        assert found.level is max(claim, recorded)
 
 
-@pytest.mark.parametrize(("said", "level"), [(GREEN, UNMAPPED), (YELLOW, UNMAPPED), (RED, RED)])
-def test_within_the_skew_an_unmapped_claim_is_mended_by_nothing_but_red(said, level):
+@pytest.mark.parametrize(("recorded", "level"), [(GREEN, UNMAPPED), (YELLOW, UNMAPPED), (RED, RED)])
+def test_within_the_skew_an_unmapped_claim_is_mended_by_nothing_but_red(recorded, level):
     for times in ((BEGINS, BEGINS), (ISSUED, ISSUED), (ENDS, ENDS), (BEFORE, AFTER), (AFTER, ISSUED)):
-        assert counts(record(said, effective_at=times[0], published_at=times[1]), claim=UNMAPPED).level is level
-    assert counts(record(said, effective_at=BEFORE, published_at=BEFORE), claim=UNMAPPED).level is UNMAPPED
+        assert counts(record(recorded, effective_at=times[0], published_at=times[1]), claim=UNMAPPED).level is level
+    assert counts(record(recorded, effective_at=BEFORE, published_at=BEFORE), claim=UNMAPPED).level is UNMAPPED
 
 
-@pytest.mark.parametrize("said", [GREEN, YELLOW, RED])
-def test_against_no_claim_the_homes_record_stands_whatever_its_times(said):
+@pytest.mark.parametrize("recorded", [GREEN, YELLOW, RED])
+def test_against_no_claim_the_homes_record_stands_whatever_its_times(recorded):
     for times in ((1, 1), (BEGINS, BEFORE), (ISSUED, ISSUED), (AFTER, AFTER)):
-        found = counts(record(said, effective_at=times[0], published_at=times[1]), claim=UNMAPPED, is_made=False)
-        assert found == EffectiveLevel(said, red_by_national=False, red_by_host=False, counted=1)
+        found = counts(record(recorded, effective_at=times[0], published_at=times[1]), claim=UNMAPPED, is_made=False)
+        assert found == EffectiveLevel(recorded, red_by_national=False, red_by_host=False, counted=1)
     assert counts(claim=UNMAPPED, is_made=False).level is UNMAPPED
 
 
@@ -112,17 +112,17 @@ TIMES_AROUND = [ISSUED + edge + beside for edge in (-SKEW, 0, SKEW) for beside i
 
 
 def test_arrays_are_weighed_as_numbers_are_at_every_edge():
-    cases = list(product(SAID, TIMES_AROUND, TIMES_AROUND, Level, [False, True]))
-    said, effective_at, published_at, claimed, no_claim = (np.array(column) for column in zip(*cases, strict=True))
-    together = stands(said, effective_at, published_at, claimed, no_claim, np.full(len(cases), ISSUED), SKEW)
+    cases = list(product(LEVELS, TIMES_AROUND, TIMES_AROUND, Level, [False, True]))
+    recorded, effective_at, published_at, claimed, no_claim = (np.array(column) for column in zip(*cases, strict=True))
+    together = stands(recorded, effective_at, published_at, claimed, no_claim, np.full(len(cases), ISSUED), SKEW)
     assert together.dtype == bool
     for case, found in zip(cases, together.tolist(), strict=True):
         alone = stands(*case, ISSUED, SKEW)
         assert alone is found, case
-        assert alone is told_of_one(*case, ISSUED, SKEW), case
+        assert alone is expected_of_one(*case, ISSUED, SKEW), case
 
 
-def told_of_one(said, effective_at, published_at, claimed, no_claim, issued_at, skew):
+def expected_of_one(recorded, effective_at, published_at, claimed, no_claim, issued_at, skew):
     """The design's words on one record, each by itself."""
     later, earlier = max(effective_at, published_at), min(effective_at, published_at)
     if no_claim:
@@ -132,8 +132,8 @@ def told_of_one(said, effective_at, published_at, claimed, no_claim, issued_at, 
     if later < issued_at - skew:
         return False
     if claimed == UNMAPPED:
-        return said == RED
-    return said >= claimed
+        return recorded == RED
+    return recorded >= claimed
 
 
 @pytest.mark.parametrize(("effective_at", "counted"), [(NOW - 1, 1), (NOW, 1), (NOW + 1, 0)])
@@ -236,27 +236,31 @@ def test_red_beside_an_unmapped_claim_is_red(red):
     assert counts(red, claim=UNMAPPED).level is RED
 
 
-def told(claim, home, adopting_host, records, now, skew):
+def expected_level(claim, home, adopting_host, records, now, skew):
     """The design's paragraph on status, played record by record onto a board of who said what last."""
     board = {}
-    for said in sorted(records, key=lambda r: r.revision):
-        if said.effective_at <= now:
-            board[said.publisher, said.scope] = said
-    board = {who: said for who, said in board.items() if said.expires_at is None or now < said.expires_at}
+    for recorded in sorted(records, key=lambda r: r.revision):
+        if recorded.effective_at <= now:
+            board[recorded.publisher, recorded.scope] = recorded
+    board = {
+        source: recorded
+        for source, recorded in board.items()
+        if recorded.expires_at is None or now < recorded.expires_at
+    }
     word, counted, reds = claim.level, 0, []
     own = board.get((home, Scope.NATIONAL))
     if own is not None:
         counted = 1
         times = own.effective_at, own.published_at
-        if told_of_one(own.level, *times, claim.level, not claim.is_made, claim.asserted_at, skew):
+        if expected_of_one(own.level, *times, claim.level, not claim.is_made, claim.asserted_at, skew):
             word = own.level
             reds = [NATION] if home == NATION and own.level == RED else []
     words = [word]
-    for who in ({(NATION, Scope.NATIONAL)} - {(home, Scope.NATIONAL)}) | {(adopting_host, Scope.LOCAL)}:
-        if who in board:
-            words.append(board[who].level)
+    for source in ({(NATION, Scope.NATIONAL)} - {(home, Scope.NATIONAL)}) | {(adopting_host, Scope.LOCAL)}:
+        if source in board:
+            words.append(board[source].level)
             counted += 1
-            reds += [who[0] if who[1] is Scope.NATIONAL else "host"] if board[who].level == RED else []
+            reds += [source[0] if source[1] is Scope.NATIONAL else "host"] if board[source].level == RED else []
     if RED in words:
         level = RED
     elif word == UNMAPPED:
@@ -293,5 +297,5 @@ records_of_anyone = st.lists(
     st.integers(0, 2),
 )
 def test_standing_is_what_the_design_tells(claim, home, host, records, now, skew):
-    expected = told(claim, home, host, records, now, skew)
+    expected = expected_level(claim, home, host, records, now, skew)
     assert effective_level(claim, home, host, iter(records), now, skew) == expected

@@ -97,17 +97,17 @@ def test_a_status_is_as_fresh_in_columns_as_it_is_alone(
     cases=st.lists(st.tuples(TIMES, st.none() | TIMES, TIMES, TIMES, st.booleans()), min_size=1),
     now=TIMES,
     claim=st.sampled_from(Level),
-    said=st.sampled_from([Level.GREEN, Level.YELLOW, Level.RED]),
+    recorded=st.sampled_from([Level.GREEN, Level.YELLOW, Level.RED]),
 )
 def test_a_homes_only_record_is_weighed_in_columns_as_it_is_alone(
-    cases: list[tuple[int, int | None, int, int, bool]], now: int, claim: Level, said: Level
+    cases: list[tuple[int, int | None, int, int, bool]], now: int, claim: Level, recorded: Level
 ) -> None:
     effective_at, published_at, asserted_at = (np.array([case[n] for case in cases], np.int64) for n in (0, 2, 3))
     expires_at = np.array([levels.NEVER if expires is None else expires for _, expires, *_ in cases], np.int64)
     claimed = [claim if made else Level.UNSPECIFIED for *_, made in cases]
     counts = levels.in_effect(effective_at, expires_at, now)
     stands = levels.stands(
-        np.full(len(cases), said, np.uint8),
+        np.full(len(cases), recorded, np.uint8),
         effective_at,
         published_at,
         np.array(claimed, np.int64),
@@ -116,9 +116,9 @@ def test_a_homes_only_record_is_weighed_in_columns_as_it_is_alone(
         SKEW,
     )
     for place, (effective, expires, published, spoken, made) in enumerate(cases):
-        record = StatusRecord("420000", Scope.NATIONAL, said, effective, expires, 1, published)
+        record = StatusRecord("420000", Scope.NATIONAL, recorded, effective, expires, 1, published)
         single = levels.effective_level(
             levels.Claim(claimed[place], spoken, made), "420000", "440000", [record], now, SKEW
         )
-        level = said if counts[place] and stands[place] else claimed[place]
+        level = recorded if counts[place] and stands[place] else claimed[place]
         assert single == levels.EffectiveLevel(level, False, False, int(counts[place]))

@@ -276,10 +276,10 @@ def test_merging_loses_no_record_that_counts_now_or_ever_will_by_any_clock(histo
     merged = merge(known, record, now)
     if isinstance(merged, tuple):
         assert record in merged
-        for who in {(r.publisher, r.scope) for r in (*known, record)}:
+        for source in {(r.publisher, r.scope) for r in (*known, record)}:
             for then in range(now - LAG_US, 20 * TICK, TICK // 2):
-                found, meant = newest(merged, *who, then), newest((*known, record), *who, then)
-                is_bounded = len([r for r in known if (r.publisher, r.scope) == who]) > RECENT_MAX
+                found, meant = newest(merged, *source, then), newest((*known, record), *source, then)
+                is_bounded = len([r for r in known if (r.publisher, r.scope) == source]) > RECENT_MAX
                 assert found == meant or (is_bounded and then < now)
 
 
@@ -303,22 +303,22 @@ def test_merging_leaves_the_records_of_other_publishers_and_scopes_alone(history
 @given(st.lists(records, max_size=14) | st.lists(of_one, min_size=10, max_size=40))
 def test_what_is_kept_is_bounded_whatever_is_published(history):
     known = known_after(history)
-    for who in {(r.publisher, r.scope) for r in known}:
-        assert len([r for r in known if (r.publisher, r.scope) == who]) <= 1 + RECENT_MAX + PENDING_MAX
+    for source in {(r.publisher, r.scope) for r in known}:
+        assert len([r for r in known if (r.publisher, r.scope) == source]) <= 1 + RECENT_MAX + PENDING_MAX
 
 
 @given(st.lists(of_one, min_size=1, max_size=10), st.lists(of_one, min_size=1, max_size=10))
 def test_joining_loses_no_red_that_is_the_last_word_and_gives_no_revision_twice(one, other):
-    now, who = 20 * TICK, (HOME, Scope.NATIONAL)
+    now, source = 20 * TICK, (HOME, Scope.NATIONAL)
     parts = known_after(one), known_after(other)
     together = joined(*parts, now)
     revisions = [r.revision for r in together]
     assert revisions == sorted(set(revisions))
     assert revisions[0] >= 1
-    for word in [newest(part, *who, now) for part in parts]:
+    for word in [newest(part, *source, now) for part in parts]:
         is_last = word is not None and word.effective_at == max(r.effective_at for r in together)
         if is_last and word.level is Level.RED and word.expires_at is None:
-            assert newest(together, *who, now).level is Level.RED
+            assert newest(together, *source, now).level is Level.RED
 
 
 @given(st.lists(of_one, min_size=1, max_size=4, unique_by=lambda r: r.revision))

@@ -51,5 +51,5 @@ def test_the_smallest_of_affinity_and_all_quotas_counts(
 def test_a_process_that_may_run_on_one_core_uses_one() -> None:
     one_core = "import os; os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])\n"
     asked = one_core + "from onecode_server.settings import cores\nprint(cores.usable())"
-    told = subprocess.run([sys.executable, "-c", asked], capture_output=True, check=True)
-    assert told.stdout == b"1\n"
+    done = subprocess.run([sys.executable, "-c", asked], capture_output=True, check=True)
+    assert done.stdout == b"1\n"

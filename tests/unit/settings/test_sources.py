@@ -116,8 +116,8 @@ def test_a_file_that_is_no_settings_file_is_one_line(read, file, content, why):
 
 
 def test_every_mistake_of_every_source_is_told_at_once(read, file):
-    told = mistakes(read, "skew_s = true\nfoo = 1", {"drain_s": "x"}, {"ONECODE_WORKERS": "x"})
-    assert [line.rpartition(": ")[0] for line in told] == [
+    messages = mistakes(read, "skew_s = true\nfoo = 1", {"drain_s": "x"}, {"ONECODE_WORKERS": "x"})
+    assert [line.rpartition(": ")[0] for line in messages] == [
         str(file),
         "ONECODE_WORKERS='x'",
         f"{file}: skew_s",

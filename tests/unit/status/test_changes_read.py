@@ -18,7 +18,7 @@ from tests.world import NOON, World
 ANNE, BERT = bytes(16), bytes([1]) * 16
 
 
-def said(level: Level, revision: int = 1) -> StatusRecord:
+def record_of(level: Level, revision: int = 1) -> StatusRecord:
     return StatusRecord("420000", Scope.NATIONAL, level, NOON, None, revision)
 
 
@@ -27,7 +27,7 @@ def replace(known: Records, record: StatusRecord) -> Records:
 
 
 async def publish(world: World, subject: bytes, level: Level) -> None:
-    assert await world.store.publish([Publication(subject, said(level))], replace) == [True]
+    assert await world.store.publish([Publication(subject, record_of(level))], replace) == [True]
 
 
 @pytest_asyncio.fixture

@@ -49,10 +49,10 @@ modest = settings(max_examples=200)
 @example(tuple(MOST._replace(revision=revision, expires_at=None) for revision in EDGES))
 @example(tuple(LEAST._replace(effective_at=0, published_at=delay) for delay in DELAYS))
 @example((LEAST._replace(published_at=YEAR_9999_US), MOST._replace(published_at=YEAR_1_US, expires_at=None)))
-def test_records_come_out_as_they_went_in(said):
-    packed = layout.pack_records(said)
-    assert layout.unpack_records(packed) == said
-    assert len(packed) == sum(map(record_bytes, said))
+def test_records_come_out_as_they_went_in(records):
+    packed = layout.pack_records(records)
+    assert layout.unpack_records(packed) == records
+    assert len(packed) == sum(map(record_bytes, records))
 
 
 def test_what_comes_out_are_the_models_own_nouns():

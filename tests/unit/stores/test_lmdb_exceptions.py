@@ -172,7 +172,7 @@ async def test_the_view_has_a_pairs_acknowledged_reports_and_a_hosts_waiting_hom
     for report in acknowledged + waiting + elsewhere:
         await store.change_exceptions(filed(report))
 
-    def look(view: ExceptionView) -> ExceptionChange:
+    def decide(view: ExceptionView) -> ExceptionChange:
         assert [one.id for one in view.acknowledged("440000", "420000", NOON + HOUR)] == ["RE-a2", "RE-a3"]
         assert view.waiting_homes("440000", NOON + HOUR, 9) == ["000002", "000003"]
         assert view.waiting_homes("440000", NOON + HOUR, 1) == ["000002"]
@@ -181,4 +181,4 @@ async def test_the_view_has_a_pairs_acknowledged_reports_and_a_hosts_waiting_hom
         raise NotFound("", "")
 
     with pytest.raises(NotFound):
-        await store.change_exceptions(look)
+        await store.change_exceptions(decide)

@@ -15,13 +15,13 @@ CHANCE = random.Random(7)
 SUBJECTS = [CHANCE.randbytes(16) for _ in range(20_000)]
 
 
-def said(revision: int) -> StatusRecord:
+def record_of(revision: int) -> StatusRecord:
     return StatusRecord("420000", Scope.NATIONAL, Level.GREEN, 100, None, revision, 1000)
 
 
 async def write(store: LmdbStore, revision: int, in_one_commit: int) -> None:
     for first in range(0, len(SUBJECTS), in_one_commit):
-        chunk = [Publication(subject, said(revision)) for subject in SUBJECTS[first : first + in_one_commit]]
+        chunk = [Publication(subject, record_of(revision)) for subject in SUBJECTS[first : first + in_one_commit]]
         await store.publish(chunk, lambda known, record: (record,))
 
 
@@ -45,9 +45,9 @@ async def test_reads_find_what_was_written_while_the_map_is_laid_anew_after_ever
     writing = asyncio.create_task(write(store, 2, 100))
     while not writing.done():
         found = (await store.statuses(CHANCE.sample(SUBJECTS, 200))).records
-        assert set(found) <= {(said(1),), (said(2),)}
+        assert set(found) <= {(record_of(1),), (record_of(2),)}
     await writing
-    assert set((await store.statuses(SUBJECTS)).records) == {(said(2),)}
+    assert set((await store.statuses(SUBJECTS)).records) == {(record_of(2),)}
     await store.close()
 
 

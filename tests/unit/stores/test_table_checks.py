@@ -50,7 +50,7 @@ def findings(directory: Path) -> dict[str, list[str]]:
 
 async def test_what_the_store_wrote_is_in_order_and_no_table_is_passed_over(filled: Path) -> None:
     found = findings(filled)
-    assert {name: said for name, said in found.items() if said} == {}
+    assert {name: fault for name, fault in found.items() if fault} == {}
     assert found.keys() >= {*KEPT, "audit", "audit_archive", "statuses", "tokens", "changes", "meta", "exceptions"}
     assert found.keys() - {"pages"} <= readers().keys()
 

@@ -24,8 +24,8 @@ async def test_what_the_environment_refuses_is_tried_again_and_said_once(caplog)
     await asyncio.wait_for(done.wait(), 20)
     assert not watch.done()
     watch.cancel()
-    told = [line.getMessage().rpartition(": ")[2] for line in caplog.records]
-    assert told == ["Too many open files", "OSError"]
+    messages = [line.getMessage().rpartition(": ")[2] for line in caplog.records]
+    assert messages == ["Too many open files", "OSError"]
 
 
 @pytest.mark.parametrize("bug", [KeyError, RuntimeError, AssertionError])

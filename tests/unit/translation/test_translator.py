@@ -113,13 +113,15 @@ async def test_a_translation_expires_after_15_minutes_or_with_its_source(world: 
     assert (await world.verify(short.code)).authenticity is Authenticity.EXPIRED
 
 
-@pytest.mark.parametrize(("level", "said"), [(Level.RED, Level.GREEN), (Level.GREEN, Level.YELLOW)])
-async def test_a_translation_ends_with_the_record_that_made_its_level(world: World, level: Level, said: Level) -> None:
+@pytest.mark.parametrize(("level", "recorded"), [(Level.RED, Level.GREEN), (Level.GREEN, Level.YELLOW)])
+async def test_a_translation_ends_with_the_record_that_made_its_level(
+    world: World, level: Level, recorded: Level
+) -> None:
     code = world.code("440000", level, issued_at=NOON - HOUR)
-    await world.say("440000", said, expires_at=NOON + 120 * SECOND)
+    await world.say("440000", recorded, expires_at=NOON + 120 * SECOND)
     made = await world.translate(code, "420000")
-    assert (made.verdict.level, made.expires_at) == (said, NOON + 120 * SECOND)
-    assert (await world.verify(made.code, "110000")).level is said
+    assert (made.verdict.level, made.expires_at) == (recorded, NOON + 120 * SECOND)
+    assert (await world.verify(made.code, "110000")).level is recorded
     world.now = NOON + 180 * SECOND
     world.monotonic_s += 6
     assert (await world.verify(code, "110000")).level is level

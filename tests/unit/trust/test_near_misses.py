@@ -55,5 +55,5 @@ def test_a_name_is_told_so_that_the_difference_shows():
     ],
 )
 def test_what_cannot_be_seen_of_a_name_is_said(name, why):
-    said = near_misses.peculiarity(name)
-    assert said is None if why is None else why in said
+    found = near_misses.peculiarity(name)
+    assert found is None if why is None else why in found

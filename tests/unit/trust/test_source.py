@@ -132,7 +132,7 @@ async def test_the_age_of_the_list_is_a_metric(world: World) -> None:
 async def test_the_keys_of_a_list_are_ready_before_it_is_in_force_and_none_is_made_ready_twice(world: World) -> None:
     ready: list[set[bytes]] = []
 
-    class Told:
+    class Slow:
         """A backend that notes what it is asked to make ready, and whether the list was in force by then."""
 
         def __init__(self) -> None:
@@ -145,7 +145,7 @@ async def test_the_keys_of_a_list_are_ready_before_it_is_in_force_and_none_is_ma
     source = TrustSource(
         world.file,
         world.root.public_key,
-        Told(),  # type: ignore[arg-type]
+        Slow(),  # type: ignore[arg-type]
         world.store,
         world.metrics,
         lambda: world.now,

@@ -90,7 +90,7 @@ async def answers(world: World) -> set[tuple[Decision, Reason]]:
     together = (await world.batcher.submit_batch(Scans.at("110000", codes))).verdicts
     translation = await world.translate(codes[0], "440000")
     assert bool(translation.code) == (translation.verdict.decision is Decision.ADMIT)
-    return {(said.decision, said.reason) for said in (one, *together, translation.verdict)}
+    return {(verdict.decision, verdict.reason) for verdict in (one, *together, translation.verdict)}
 
 
 ADMITTED = {(Decision.ADMIT, Reason.GREEN)}
@@ -152,10 +152,10 @@ async def test_a_look_that_was_cancelled_is_made_again(world: World, monkeypatch
 
     with monkeypatch.context() as patched:
         patched.setattr(world.store, "remember_list", waits)
-        look = asyncio.create_task(world.trust.refresh())
+        refresh = asyncio.create_task(world.trust.refresh())
         await asked.wait()
-        look.cancel()
-        assert (await asyncio.gather(look, return_exceptions=True))[0].__class__ is asyncio.CancelledError
+        refresh.cancel()
+        assert (await asyncio.gather(refresh, return_exceptions=True))[0].__class__ is asyncio.CancelledError
     await world.trust.refresh()
     assert world.trust.current.version == 2
 
@@ -401,12 +401,12 @@ async def test_a_file_system_that_does_not_answer_holds_up_the_loop_for_no_momen
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(os, "open", waits)
-        look = asyncio.create_task(world.trust.refresh())
+        refresh = asyncio.create_task(world.trust.refresh())
         await asyncio.sleep(0.01)
         world.looking_s += UNREAD_MAX_S + 1
         assert await answers(world) == HELD_UP
         gate.set()
-        await look
+        await refresh
     await world.trust.refresh()
     assert await answers(world) == ADMITTED
 

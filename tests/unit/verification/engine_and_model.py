@@ -61,8 +61,8 @@ class EngineAndModel:
         word = "no region's word" if level == "UNSPECIFIED" else Level[level]
         ends = begins + 30 * HOUR
         text = self.world.code(home, word, name, issued_at=begins, expires_at=ends)
-        said = {"home": home, "subject": subject, "level": level, "begins": begins, "ends": ends}
-        self.codes.append(said | {"is_token": False, "text": text})
+        fields = {"home": home, "subject": subject, "level": level, "begins": begins, "ends": ends}
+        self.codes.append(fields | {"is_token": False, "text": text})
         if len(self.codes) > CODES_MAX:
             del self.codes[1]  # the first one is the token
 
@@ -90,19 +90,19 @@ class EngineAndModel:
             revision = one.get("revision")
             if revision is None:
                 revision = self.model.highest(publisher, subject, scope) + one["rises"]
-            said = StatusRecord(publisher, Scope[scope], Level[level], begins, ends, revision)
-            records.append((self.name(subject, one["named"]), said))
+            fields = StatusRecord(publisher, Scope[scope], Level[level], begins, ends, revision)
+            records.append((self.name(subject, one["named"]), fields))
             is_known = one["named"] != "pseudonym" or home == TOKENS
             facts = {"subject": subject, "named_home": home if is_known else None, "by_token": home == TOKENS}
-            said_plainly = {"publisher": publisher, "scope": scope, "level": level, "begins": begins, "ends": ends}
-            expected.append(self.model.publish(facts | said_plainly | {"revision": revision}))
+            described = {"publisher": publisher, "scope": scope, "level": level, "begins": begins, "ends": ends}
+            expected.append(self.model.publish(facts | described | {"revision": revision}))
         for rejection, broken in zip(self.run(self.world.publisher.publish(records)), expected, strict=True):
             assert (rejection.name if rejection else "TAKEN") in (broken or {"TAKEN"}), (rejection, broken)
 
     def report(self, host: str, home: str, reason: str, after: int, lasts: int) -> None:
         begins = self.model.now + after
-        said = {"host": host, "home": home, "reason": reason, "begins": begins, "ends": begins + lasts}
-        broken = self.model.report(said)
+        fields = {"host": host, "home": home, "reason": reason, "begins": begins, "ends": begins + lasts}
+        broken = self.model.report(fields)
         filed = self.stepped(
             lambda name: self.world.exception_service.report(host, home, reason, begins, begins + lasts, name),
             ("reported", host, home, reason, begins, lasts),

@@ -18,7 +18,7 @@ LAG = 600 * SECOND
 NATION = "000000"
 SEVERITY = {"UNSPECIFIED": 0, "GREEN": 1, "YELLOW": 2, "RED": 3}
 
-Said = dict[str, Any]
+Record = dict[str, Any]
 Answer = tuple[str, str, str, str, str, str]
 """Decision, level, authenticity, status, recognition, exception id."""
 
@@ -30,12 +30,12 @@ class PlainModel:
         self.now = now
         self.regions, self.adopters = regions, adopters
         self.list_ends = list_ends
-        self.records: list[Said] = []
+        self.records: list[Record] = []
         self.tokens: dict[Any, tuple[int, int | None]] = {}
-        self.reports: list[Said] = []
+        self.reports: list[Record] = []
         self.audit = ["trust list taken"]
 
-    def publish(self, record: Said) -> set[str]:
+    def publish(self, record: Record) -> set[str]:
         """A record has publisher, scope, level, begins, ends, revision, subject, and named_home: None where only a
         pseudonym names the subject. The subject None is nobody.
 
@@ -59,8 +59,8 @@ class PlainModel:
             broken.add("NOT_AN_ADOPTER")
         return broken or self._join(record)
 
-    def _join(self, record: Said) -> set[str]:
-        before = self._said(record["publisher"], record["subject"], record["scope"])
+    def _join(self, record: Record) -> set[str]:
+        before = self._published(record["publisher"], record["subject"], record["scope"])
         revision, highest = record["revision"], max((one["revision"] for one in before), default=0)
         under_it = [one for one in before if one["revision"] == revision]
         if under_it:
@@ -88,25 +88,25 @@ class PlainModel:
             self.tokens[record["subject"]] = min(one["begins"] for one in alive), record["ends"]
         return set()
 
-    def _too_far_ahead(self, record: Said) -> set[str]:
+    def _too_far_ahead(self, record: Record) -> set[str]:
         return {"INVALID_TIME"} if record["begins"] > self.now + AHEAD_MAX else set()
 
-    def _said(self, publisher: str, subject: Any, scope: str) -> list[Said]:
-        who = (publisher, subject, scope)
-        return [one for one in self.records if (one["publisher"], one["subject"], one["scope"]) == who]
+    def _published(self, publisher: str, subject: Any, scope: str) -> list[Record]:
+        source = (publisher, subject, scope)
+        return [one for one in self.records if (one["publisher"], one["subject"], one["scope"]) == source]
 
     def highest(self, publisher: str, subject: Any, scope: str) -> int:
         """Return the highest revision that was taken, 0 where there is none."""
-        return max((one["revision"] for one in self._said(publisher, subject, scope)), default=0)
+        return max((one["revision"] for one in self._published(publisher, subject, scope)), default=0)
 
-    def _in_effect(self, publisher: str, subject: Any, scope: str) -> Said | None:
-        begun = [one for one in self._said(publisher, subject, scope) if one["begins"] <= self.now]
+    def _in_effect(self, publisher: str, subject: Any, scope: str) -> Record | None:
+        begun = [one for one in self._published(publisher, subject, scope) if one["begins"] <= self.now]
         if not begun:
             return None
         last = sorted(begun, key=lambda one: one["revision"])[-1]
         return None if last["ends"] is not None and last["ends"] <= self.now else last
 
-    def report(self, report: Said) -> set[str]:
+    def report(self, report: Record) -> set[str]:
         """A report has id, host, home, reason, begins and ends."""
         host, home, asked = report["host"], report["home"], report["begins"]
         if self.now - SKEW <= report["begins"] < self.now:
@@ -133,11 +133,11 @@ class PlainModel:
             self.audit.append("exception reported")
         return {name for name, is_broken in broken.items() if is_broken}
 
-    def _in_state(self, states: str, host: str, home: str | None = None) -> list[Said]:
+    def _in_state(self, states: str, host: str, home: str | None = None) -> list[Record]:
         own = [one for one in self.reports if one["host"] == host and home in (None, one["home"])]
         return [one for one in own if self.state(one) in states.split()]
 
-    def _overlaps(self, report: Said) -> bool:
+    def _overlaps(self, report: Record) -> bool:
         others = self._in_state("ACKNOWLEDGED EFFECTIVE", report["host"], report["home"])
         return any(
             max(report["begins"], one["begins"]) < min(report["ends"], one["ends"])
@@ -145,11 +145,11 @@ class PlainModel:
             if one is not report
         )
 
-    def _ends(self, report: Said) -> int:
+    def _ends(self, report: Record) -> int:
         waits_until = report["filed"] + UNACKNOWLEDGED_MAX
         return int(report["ends"] if report["acknowledged"] is not None else min(report["ends"], waits_until))
 
-    def step(self, report: Said, done: str) -> set[str]:
+    def step(self, report: Record, done: str) -> set[str]:
         """``done`` is acknowledged or withdrawn."""
         broken = set()
         if report["withdrawn"] is not None:
@@ -168,7 +168,7 @@ class PlainModel:
             self.audit.append(f"exception {done}")
         return broken
 
-    def state(self, report: Said) -> str:
+    def state(self, report: Record) -> str:
         """Where a report stands now."""
         if report["withdrawn"] is not None:
             return "WITHDRAWN"
@@ -178,7 +178,7 @@ class PlainModel:
             return "REPORTED"
         return "EFFECTIVE" if self.now >= report["begins"] else "ACKNOWLEDGED"
 
-    def verdict(self, code: Said, host: str) -> Answer:
+    def verdict(self, code: Record, host: str) -> Answer:
         """A code has home, subject, level and begins and ends; an opaque one has neither level nor times."""
         refused = "REFUSE", "UNSPECIFIED"
         nothing = "UNSPECIFIED", "UNSPECIFIED", ""
@@ -192,10 +192,10 @@ class PlainModel:
         if ends is not None and self.now >= ends + SKEW:
             return (*refused, "EXPIRED", *nothing)
         own = self._in_effect(code["home"], code["subject"], "NATIONAL")
-        heard = own if own and self._is_heard(own, code) else None
-        nation = heard if code["home"] == NATION else self._in_effect(NATION, code["subject"], "NATIONAL")
+        counted = own if own and self._counts(own, code) else None
+        nation = counted if code["home"] == NATION else self._in_effect(NATION, code["subject"], "NATIONAL")
         local = self._in_effect(host, code["subject"], "LOCAL") if host in self.adopters else None
-        level = heard["level"] if heard else code["level"]
+        level = counted["level"] if counted else code["level"]
         above = [one["level"] for one in (nation, local) if one]
         if level != "UNSPECIFIED" or "RED" in above:
             level = max([level, *above], key=SEVERITY.__getitem__)
@@ -204,7 +204,7 @@ class PlainModel:
         decision = self._decide(level, recognition, "RED" in above)
         return (*decision, "VALID", status, recognition, exception)
 
-    def _is_heard(self, own: Said, code: Said) -> bool:
+    def _counts(self, own: Record, code: Record) -> bool:
         """Tell whether the home's record stands and not what the code claims."""
         if code["is_token"]:
             return True
@@ -238,7 +238,7 @@ class PlainModel:
             return "ADMIT", "GREEN"
         return "CHECK", "UNSPECIFIED"
 
-    def edges(self, codes: list[Said], *, is_reports: bool) -> list[int]:
+    def edges(self, codes: list[Record], *, is_reports: bool) -> list[int]:
         """Return the moments to come at which something begins or ends: of reports alone, or of all the rest."""
         moments: set[int | None] = set()
         for one in self.reports if is_reports else self.records:

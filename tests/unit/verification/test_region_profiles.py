@@ -32,25 +32,25 @@ def local(seconds: int, separator: str = " ") -> str:
     return datetime.fromtimestamp(seconds, BEIJING).replace(tzinfo=None).isoformat(separator)
 
 
-def by_pyjwt(said: dict[Any, Any]) -> bytes:
-    return jwt.encode(said, KEY, algorithm="EdDSA", headers={"kid": KID.decode()}).encode()
+def by_pyjwt(payload: dict[Any, Any]) -> bytes:
+    return jwt.encode(payload, KEY, algorithm="EdDSA", headers={"kid": KID.decode()}).encode()
 
 
-def by_pyseto(said: dict[Any, Any]) -> bytes:
+def by_pyseto(payload: dict[Any, Any]) -> bytes:
     key = pyseto.Key.from_asymmetric_key_params(4, d=KEY.private_bytes_raw())
-    return bytes(pyseto.encode(key, payload=said, footer={"kid": KID.decode()}))
+    return bytes(pyseto.encode(key, payload=payload, footer={"kid": KID.decode()}))
 
 
-def by_cwt(said: dict[Any, Any]) -> bytes:
+def by_cwt(payload: dict[Any, Any]) -> bytes:
     key = COSEKey.new({1: 1, 2: KID, 3: -8, -1: 6, -2: PUBLIC, -4: KEY.private_bytes_raw()})
-    made = COSE.new().encode_and_sign(cbor2.dumps(said), key, protected={1: -8, 4: KID})
+    made = COSE.new().encode_and_sign(cbor2.dumps(payload), key, protected={1: -8, 4: KID})
     return b"NC1:" + base45.encode(made)
 
 
-Said = Callable[[int, str], dict[Any, Any]]
+PayloadOf = Callable[[int, str], dict[Any, Any]]
 """What a region says of a bearer: when it was issued (seconds since 1970), and at which level."""
 
-PROFILES: dict[str, tuple[str, dict[str, Any], Said, Callable[[dict[Any, Any]], bytes]]] = {
+PROFILES: dict[str, tuple[str, dict[str, Any], PayloadOf, Callable[[dict[Any, Any]], bytes]]] = {
     "nbf, milliseconds, arrays, an issuer of its own": (
         "jwt",
         {
@@ -136,9 +136,9 @@ PROFILES: dict[str, tuple[str, dict[str, Any], Said, Callable[[dict[Any, Any]], 
 EACH = pytest.mark.parametrize("name", PROFILES)
 
 
-async def found(world: World, name: str, **changes: Any) -> tuple[Said, Callable[[dict[Any, Any]], bytes]]:
+async def found(world: World, name: str, **changes: Any) -> tuple[PayloadOf, Callable[[dict[Any, Any]], bytes]]:
     """Add the region of a profile to the world's list."""
-    fmt, where, said, make = PROFILES[name]
+    fmt, where, payload, make = PROFILES[name]
     kid = KID.hex() if fmt == "national" else KID.decode()
     entry = {
         "code": REGION,
@@ -151,13 +151,13 @@ async def found(world: World, name: str, **changes: Any) -> tuple[Said, Callable
     world.document["regions"].append(entry)
     await world.publish_list()
     assert not world.trust.current.skipped
-    return said, make
+    return payload, make
 
 
 @EACH
 async def test_a_regions_own_codes_are_read_alone_and_in_a_batch(world: World, name: str) -> None:
-    said, make = await found(world, name)
-    batch = [make(said(NOW_S - 60 - n, level)) for n in range(20) for level in ("green", "red")]
+    payload, make = await found(world, name)
+    batch = [make(payload(NOW_S - 60 - n, level)) for n in range(20) for level in ("green", "red")]
     alone = [await world.verify(code) for code in batch]
     assert [verdict.decision for verdict in alone] == [Decision.ADMIT, Decision.REFUSE] * 20
     assert {verdict.home for verdict in alone} == {REGION}
@@ -171,10 +171,10 @@ async def test_a_regions_own_codes_are_read_alone_and_in_a_batch(world: World, n
 
 @EACH
 async def test_what_is_out_of_its_time_is_refused_whatever_the_form(world: World, name: str) -> None:
-    said, make = await found(world, name)
-    old, new = (make(said(at, "green")) for at in (NOW_S - 7200 - 61, NOW_S + 120))
+    payload, make = await found(world, name)
+    old, new = (make(payload(at, "green")) for at in (NOW_S - 7200 - 61, NOW_S + 120))
     assert [verdict.reason for verdict in await world.verify_all([old, new])] == [Reason.EXPIRED, Reason.NOT_YET_VALID]
-    for code in [make(said(NOW_S - 9, "green")) for _ in range(20)]:
+    for code in [make(payload(NOW_S - 9, "green")) for _ in range(20)]:
         await world.verify(code)
     assert [verdict.reason for verdict in await world.verify_all([old, new] * 20)] == [
         Reason.EXPIRED,
@@ -184,10 +184,10 @@ async def test_what_is_out_of_its_time_is_refused_whatever_the_form(world: World
 
 @EACH
 async def test_a_translation_into_the_region_is_written_as_the_region_writes(world: World, name: str) -> None:
-    said, _ = await found(world, name)
+    payload, _ = await found(world, name)
     made = await world.translate(world.code("430000", Level.RED), REGION)
     assert (await world.verify(made.code, "110000")).reason is Reason.RED
-    tree, own = tree_of(made.code), said(NOW_S, "red")
+    tree, own = tree_of(made.code), payload(NOW_S, "red")
     where = claims.of(world.trust.current.regions[REGION])
     for path in (where.issued_at, where.expiry):
         if path is not None:
@@ -204,8 +204,8 @@ def tree_of(code: bytes) -> Any:
 
 @pytest.mark.parametrize("name", [name for name, (_, where, _, _) in PROFILES.items() if where.get("issuer")])
 async def test_an_issuer_of_its_own_must_match_byte_for_byte(world: World, name: str) -> None:
-    said, make = await found(world, name)
-    tree = said(NOW_S - 60, "green")
+    payload, make = await found(world, name)
+    tree = payload(NOW_S - 60, "green")
     label = next(one for one in (1, "iss") if one in tree)
     others = [make(tree | {label: other}) for other in (tree[label] + " ", tree[label][:-1] + "X", REGION)]
     good = make(tree)
@@ -220,13 +220,13 @@ async def test_an_issuer_of_its_own_must_match_byte_for_byte(world: World, name:
 async def test_an_expiry_in_an_array_counts_in_a_batch_as_it_does_alone(world: World) -> None:
     where = {"subject": "id", "level": "level", "issued_at": "made", "expiry": ["ends", 0], "valid_for_s": 999_999}
     _, make = await found(world, "seconds in digits", **where, time_format=...)
-    said = {"id": "id-7", "level": "green", "ends": [NOW_S + 600]}
-    batch = [make(said | {"made": NOW_S - n}) for n in range(20)]
+    payload = {"id": "id-7", "level": "green", "ends": [NOW_S + 600]}
+    batch = [make(payload | {"made": NOW_S - n}) for n in range(20)]
     for _ in range(3):
         assert {verdict.reason for verdict in await world.verify_all(batch)} == {Reason.GREEN}
     world.now += (600 + 61) * SECOND
     assert {verdict.reason for verdict in await world.verify_all(batch)} == {Reason.EXPIRED}
-    assert (await world.verify(make(said | {"made": NOW_S, "ends": []}))).reason is Reason.GREEN  # by valid_for_s
+    assert (await world.verify(make(payload | {"made": NOW_S, "ends": []}))).reason is Reason.GREEN  # by valid_for_s
 
 
 @pytest.mark.parametrize(
@@ -242,8 +242,8 @@ async def test_an_expiry_in_an_array_counts_in_a_batch_as_it_does_alone(world: W
 async def test_a_setting_counts_for_codes_whose_layout_is_known(
     world: World, setting: dict[str, Any], reason: Reason
 ) -> None:
-    said, make = await found(world, "registered claims, an issuer of its own", issuer=...)
-    batch = [make(said(NOW_S - n, "green")) for n in range(20)]
+    payload, make = await found(world, "registered claims, an issuer of its own", issuer=...)
+    batch = [make(payload(NOW_S - n, "green")) for n in range(20)]
     for _ in range(3):
         assert {verdict.reason for verdict in await world.verify_all(batch)} == {Reason.GREEN}
     world.document["regions"][-1]["claims"] |= setting
@@ -256,8 +256,8 @@ class TestBytesAreAnIdentifier:
     """Only the national authority's codes carry pseudonyms."""
 
     async def test_two_regions_with_the_same_bytes_have_two_bearers(self, world: World) -> None:
-        said, make = await found(world, "no issuer, digits")
-        code = make(said(NOW_S - 60, "green"))
+        payload, make = await found(world, "no issuer, digits")
+        code = make(payload(NOW_S - 60, "green"))
         raw = b"\x07" * 16
         check = await world.check(code)
         assert check.claims is not None

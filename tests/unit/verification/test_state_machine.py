@@ -103,8 +103,8 @@ class EngineAgainstModel(RuleBasedStateMachine):
     @rule(subject=st.sampled_from(SUBJECTS), levels=st.permutations(["GREEN", "YELLOW", "RED"]))
     def publish_late(self, subject: tuple[str, str], levels: list[str]) -> None:
         """What was said before arrives after what was said last; a replay says something else."""
-        said = by_the_home | {"subject": subject, "after": 0}
-        last, replayed, older = (said | {"level": level} for level in levels)
+        entry = by_the_home | {"subject": subject, "after": 0}
+        last, replayed, older = (entry | {"level": level} for level in levels)
         self.both.publish([last | {"rises": 1}, replayed | {"rises": 0}])
         self.both.publish([last | {"rises": 2, "after": HOUR}, older | {"rises": -1}])
 
@@ -207,8 +207,8 @@ class EngineAgainstModel(RuleBasedStateMachine):
     def issue(self, subject: tuple[str, str], level: str, ago: int, nation: str | None) -> None:
         self.both.add_code(subject, level, self.model.now - ago)
         if nation is not None:  # a word beside the code's own
-            said = {"subject": subject, "publisher": NATION, "level": nation, "after": 0, "rises": 1}
-            self.both.publish([by_the_home | said])
+            entry = {"subject": subject, "publisher": NATION, "level": nation, "after": 0, "rises": 1}
+            self.both.publish([by_the_home | entry])
 
     @rule()
     def sign_the_trust_list_anew(self) -> None:

@@ -189,10 +189,10 @@ async def test_an_opaque_code_ends_with_its_record(world: World) -> None:
 async def test_the_homes_newer_record_replaces_the_codes_claim_for_better_and_worse(
     world: World, *, better: bool
 ) -> None:
-    claimed, said = (Level.RED, Level.GREEN) if better else (Level.GREEN, Level.RED)
-    await world.say("420000", said)
+    claimed, recorded = (Level.RED, Level.GREEN) if better else (Level.GREEN, Level.RED)
+    await world.say("420000", recorded)
     verdict = await world.verify(world.code("420000", claimed))
-    assert (verdict.level, verdict.status) == (said, Status.CURRENT)
+    assert (verdict.level, verdict.status) == (recorded, Status.CURRENT)
 
 
 async def test_a_code_issued_after_the_record_is_the_homes_later_word(world: World) -> None:

@@ -74,9 +74,9 @@ def test_nothing_listens_on_a_port_that_is_only_reserved(port: int):
 def test_connections_of_an_earlier_server_are_in_nobodys_way(shares: bool):
     with reserved(HOST, 0) as number:
         pass
-    with listen(number, shares=shares) as earlier, socket.create_connection((HOST, number)) as caller:
+    with listen(number, shares=shares) as earlier, socket.create_connection((HOST, number)) as thread:
         earlier.accept()[0].close()  # who closes first keeps the connection for a minute (TIME_WAIT)
-        assert caller.recv(1) == b""
+        assert thread.recv(1) == b""
     with reserved(HOST, number) as again, listen(again, shares=True):
         pass
     with listen(number, shares=False):
@@ -99,10 +99,10 @@ def test_of_many_that_ask_at_once_one_is_given_the_port():
                 all_asked.wait(30)
 
         askers = [threading.Thread(target=ask) for _ in range(8)]
-        for asker in askers:
-            asker.start()
-        for asker in askers:
-            asker.join(60)
+        for thread in askers:
+            thread.start()
+        for thread in askers:
+            thread.join(60)
         assert given == [True]
 
 

@@ -55,9 +55,9 @@ async def keep(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Keep]:
             await asyncio.wait_for(task, WAIT_S)
 
 
-async def eventually(look: Callable[[], object]) -> None:
+async def eventually(check: Callable[[], object]) -> None:
     async with asyncio.timeout(WAIT_S):
-        while not look():  # noqa: ASYNC110 - what it looks at is no event
+        while not check():  # noqa: ASYNC110 - what it looks at is no event
             await asyncio.sleep(0.01)
 
 

@@ -57,8 +57,8 @@ def folded(columns: list[Fraction]) -> list[Fraction]:
 
 def test_columns_of_reduced_elements_are_below_what_the_comment_says() -> None:
     columns = column_units(REDUCED8)
-    said = ["1", "2.6", "4.1", "5.6", "7.1", "6.6", "5.1", "3.6", "2.1", "0.6"]
-    assert all(column < Fraction(most) for column, most in zip(columns, said, strict=True))
+    expected = ["1", "2.6", "4.1", "5.6", "7.1", "6.6", "5.1", "3.6", "2.1", "0.6"]
+    assert all(column < Fraction(most) for column, most in zip(columns, expected, strict=True))
     assert max(folded(columns)) < Fraction("126.4")
 
 
