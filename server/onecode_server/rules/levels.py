@@ -1,7 +1,7 @@
 """The effective level: computed from the code's own claim and the status records of its subject.
 
-``in_effect`` and ``stands`` are the rule for one record. They take numbers for one code and arrays for many, so that a
-single check and a batch in columns run the same code.
+``in_effect`` and ``replaces_claim`` are the rule for one record. They take numbers for one code and arrays for many, so
+that a single check and a batch in columns run the same code.
 """
 
 from collections.abc import Iterable
@@ -48,7 +48,7 @@ def in_effect(effective_at: _Number, expires_at: _Number, now: int) -> Any:
     return (effective_at <= now) & (now < expires_at)
 
 
-def stands(
+def replaces_claim(
     recorded: _Number,
     effective_at: _Number,
     published_at: _Number,
@@ -66,9 +66,9 @@ def stands(
       published late counts from its publication, an announced one from when it takes effect.
     * A record *lifts* a claim, or gives an unmapped claim a level, only if the earlier of its two times is after the
       claim's time plus the skew. A late or announced GREEN does not lift a RED code that was issued after it.
-    * So if a record may worsen but not lift, the more severe level of the two stands; for an unmapped claim, only a RED
-      record stands then.
-    * If the code makes no claim, the record stands, whatever its times.
+    * So if a record may worsen but not lift, the more severe level of the two counts; for an unmapped claim, only a RED
+      record counts then.
+    * If the code makes no claim, the record counts, whatever its times.
     """
     begins, ends = asserted_at - skew, asserted_at + skew
     may_worsen = (effective_at >= begins) | (published_at >= begins)
@@ -94,7 +94,7 @@ def effective_level(
 ) -> EffectiveLevel:
     """Return the effective level.
 
-    The home's newest NATIONAL record replaces the claim if ``stands`` is true. The newest record of the national
+    The home's newest NATIONAL record replaces the claim, if ``replaces_claim``. The newest record of the national
     authority and, if the host is an adopter (``adopting_host``), the host's LOCAL record count as well, whatever their
     times; the most severe level wins. These further records give an unmapped claim no level, except RED.
 
@@ -105,8 +105,8 @@ def effective_level(
     if not records:
         return EffectiveLevel(claim.level, False, False, 0)
     ours = newest(records, home, Scope.NATIONAL, now)
-    ours_stands = ours is not None and _stands(ours, claim, skew)
-    counting = ours if ours_stands else None
+    is_replaced = ours is not None and _replaces_claim(ours, claim, skew)
+    counting = ours if is_replaced else None
     national = counting if home == NATIONAL else newest(records, NATIONAL, Scope.NATIONAL, now)
     local = None if adopting_host is None else newest(records, adopting_host, Scope.LOCAL, now)
     beside = [record.level for record in (national, local) if record is not None]
@@ -121,9 +121,9 @@ def effective_level(
     )
 
 
-def _stands(record: StatusRecord, claim: Claim, skew: int) -> bool:
+def _replaces_claim(record: StatusRecord, claim: Claim, skew: int) -> bool:
     return bool(
-        stands(
+        replaces_claim(
             record.level,
             record.effective_at,
             record.published_at,

@@ -81,7 +81,7 @@ class Decider:
         makes_no_claim = np.array([not assertion.makes_claim for assertion in claims.assertions], bool)[
             claims.assertion
         ]
-        stands = levels.stands(
+        replaces_claim = levels.replaces_claim(
             entries["level"],
             entries["effective_at"],
             entries["published_at"],
@@ -90,7 +90,7 @@ class Decider:
             claims.asserted_at,
             self._skew,
         )
-        level = np.where(counts & stands, entries["level"], claimed)
+        level = np.where(counts & replaces_claim, entries["level"], claimed)
         status = np.where((status == Status.CURRENT) & ~counts, Status.NONE, status)
         age_s = np.where(status == Status.NONE, 0, known.age_s)
         # One number holds all that a verdict depends on: codes with equal numbers have equal facts.

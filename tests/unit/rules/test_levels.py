@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from onecode_server.model.status import Level, Scope, StatusRecord
-from onecode_server.rules.levels import Claim, EffectiveLevel, effective_level, newest, stands
+from onecode_server.rules.levels import Claim, EffectiveLevel, effective_level, newest, replaces_claim
 
 HOME, HOST, NATION, OTHER = "420000", "540000", "000000", "440000"
 ISSUED, NOW, SKEW = 100, 200, 10
@@ -114,10 +114,12 @@ TIMES_AROUND = [ISSUED + edge + beside for edge in (-SKEW, 0, SKEW) for beside i
 def test_arrays_are_weighed_as_numbers_are_at_every_edge():
     cases = list(product(LEVELS, TIMES_AROUND, TIMES_AROUND, Level, [False, True]))
     recorded, effective_at, published_at, claimed, no_claim = (np.array(column) for column in zip(*cases, strict=True))
-    together = stands(recorded, effective_at, published_at, claimed, no_claim, np.full(len(cases), ISSUED), SKEW)
+    together = replaces_claim(
+        recorded, effective_at, published_at, claimed, no_claim, np.full(len(cases), ISSUED), SKEW
+    )
     assert together.dtype == bool
     for case, found in zip(cases, together.tolist(), strict=True):
-        alone = stands(*case, ISSUED, SKEW)
+        alone = replaces_claim(*case, ISSUED, SKEW)
         assert alone is found, case
         assert alone is expected_of_one(*case, ISSUED, SKEW), case
 

@@ -106,7 +106,7 @@ def test_a_homes_only_record_is_weighed_in_columns_as_it_is_alone(
     expires_at = np.array([levels.NEVER if expires is None else expires for _, expires, *_ in cases], np.int64)
     claimed = [claim if made else Level.UNSPECIFIED for *_, made in cases]
     counts = levels.in_effect(effective_at, expires_at, now)
-    stands = levels.stands(
+    replaces_claim = levels.replaces_claim(
         np.full(len(cases), recorded, np.uint8),
         effective_at,
         published_at,
@@ -120,5 +120,5 @@ def test_a_homes_only_record_is_weighed_in_columns_as_it_is_alone(
         single = levels.effective_level(
             levels.Claim(claimed[place], spoken, made), "420000", "440000", [record], now, SKEW
         )
-        level = recorded if counts[place] and stands[place] else claimed[place]
+        level = recorded if counts[place] and replaces_claim[place] else claimed[place]
         assert single == levels.EffectiveLevel(level, False, False, int(counts[place]))
