@@ -72,7 +72,7 @@ def test_a_folder_and_an_entry_are_a_format(toyland: Deployment, serve: Callable
     changed = codes[0][:-1] + (b"0" if codes[0][-1:] != b"0" else b"1")
     (red,), (national,) = issued(toyland, REGION, "RED"), issued(toyland, "000000", "GREEN")
     with OnecodeClient(serve(toyland).address) as client:
-        for _ in range(2):  # a second batch is read by what the first has taught
+        for _ in range(2):  # the second batch is read by templates of the first
             verdicts = list(client.verify_all([*codes, changed, national], REGION))
             assert {(verdict.decision, verdict.home_region) for verdict in verdicts[:CODES]} == {
                 (pb.DECISION_ADMIT, REGION)

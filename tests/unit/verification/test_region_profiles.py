@@ -161,7 +161,7 @@ async def test_a_regions_own_codes_are_read_alone_and_in_a_batch(world: World, n
     alone = [await world.verify(code) for code in batch]
     assert [verdict.decision for verdict in alone] == [Decision.ADMIT, Decision.REFUSE] * 20
     assert {verdict.home for verdict in alone} == {REGION}
-    for _ in range(2):  # what the first batch has taught is known to the second
+    for _ in range(2):  # the second batch is read by templates of the first
         assert await world.verify_all(batch) == alone
     (check,) = (await world.check_all(batch[:1])).checks
     assert check.claims is not None

@@ -63,7 +63,7 @@ class TemplateAuthenticator:
             try:
                 index.templates.learn(code, index.place_of[key.public_key], key, is_single=codes.is_single)
             except Exception as bug:
-                self._tell(bug)
+                self._log_bug(bug)
 
     async def _one_by_one(self, checks: Sequence[Check], index: IssuerIndex, now: int) -> None:
         decoded = []
@@ -71,7 +71,7 @@ class TemplateAuthenticator:
             try:
                 row = self._single.decode(check, index)
             except Exception as bug:
-                self._tell(bug)
+                self._log_bug(bug)
                 continue
             if row is not None:
                 decoded.append((check, row))
@@ -82,22 +82,22 @@ class TemplateAuthenticator:
             try:
                 self._single.read_claims(check, row, index, now)
             except Exception as bug:
-                self._tell(bug)
+                self._log_bug(bug)
 
     async def _in_columns(self, codes: CodeSlice, index: IssuerIndex, now: int) -> None:
         try:
             tables, few = index.templates.read(codes.codes)
         except Exception as bug:
-            return self._tell(bug)
+            return self._log_bug(bug)
         codes.few = frozenset(few)
         for table in tables:
             try:
                 await self._columns.read(table, index, now, codes)
             except Exception as bug:  # it concerns this table only: the other tables are still read in columns
-                self._tell(bug)
+                self._log_bug(bug)
         return await self._one_by_one([codes.check(place) for place in few], index, now)
 
-    def _tell(self, bug: Exception) -> None:
+    def _log_bug(self, bug: Exception) -> None:
         """Log a bug by its type only: its message and its traceback could contain claims."""
         self._metrics.check_bugs.inc()
         _log.error("codes could not be read by template: %s", type(bug).__name__)

@@ -64,7 +64,7 @@ class GeneralAuthenticator:
         except Exception as bug:
             check.refuse(Authenticity.MALFORMED, Reason.CODE_MALFORMED)
             self._metrics.check_bugs.inc()
-            _log.error("a check failed in a way that nobody expected: %s in %s", type(bug).__name__, step.__name__)
+            _log.error("a check failed unexpectedly: %s in %s", type(bug).__name__, step.__name__)
 
     def _decode(self, check: Check, trust: TrustList) -> None:
         if check.key is not None:  # found by the authenticator before

@@ -47,14 +47,14 @@ class IssuerIndex:
             self._rows[fmt][key_id] = row
             self.candidates[row, : len(keys)] = [self.place_of[key.public_key] for key in keys]
 
-    def begin_with(self, taught: TemplateCache) -> None:
+    def begin_with(self, learned: TemplateCache) -> None:
         """Take over the templates that were learned under another list, for the keys that this list trusts too."""
         trusted = {
             public_key: (place, self.keys[place])
-            for public_key in taught.public_keys
+            for public_key in learned.public_keys
             if (place := self.place_of.get(public_key)) is not None and self.keys[place].state is not KeyState.REVOKED
         }
-        self.templates = taught.of_keys(trusted)
+        self.templates = learned.of_keys(trusted)
         self.is_in_use = True
 
     def candidates_of(self, fmt: Format, fields: Sequence[bytes]) -> Places:
@@ -72,7 +72,7 @@ class IssuerIndexes:
 
     def __init__(self, skew: int) -> None:
         self._skew = skew
-        self._taught = TemplateCache()
+        self._learned = TemplateCache()
 
     def prepare(self, trust: TrustList) -> None:
         """Make the index of a list that is not in force yet. It may run on any thread, since a long list takes long."""
@@ -89,8 +89,8 @@ class IssuerIndexes:
             self.prepare(trust)
             return self.of(trust)
         if not index.is_in_use:
-            index.begin_with(self._taught)
-            self._taught = index.templates
+            index.begin_with(self._learned)
+            self._learned = index.templates
         return index
 
 

@@ -204,7 +204,7 @@ class TemplateCache:
         share.templates[template] = size
         if len(share.templates) > TEMPLATES_MAX:
             self._drop(place)
-        self._make_room()
+        self._evict()
 
     def _spell(self, field: bytes, place: int, key: IssuerKey) -> None:
         share = self._share(place, key)
@@ -216,9 +216,9 @@ class TemplateCache:
         self._grow(share, _SPELLING_BYTES + len(field))
         if len(share.spellings) > SPELLINGS_MAX:
             self._unspell(share)
-        return self._make_room()
+        return self._evict()
 
-    def _make_room(self) -> None:
+    def _evict(self) -> None:
         """Remove entries from the largest share until all shares fit."""
         while self.size_bytes > self._bytes_max:
             place = max(self._shares, key=lambda one: self._shares[one].bytes)

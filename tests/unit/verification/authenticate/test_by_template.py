@@ -43,7 +43,7 @@ EACH = pytest.mark.parametrize("region", ["000000", "420000", "430000", "440000"
 
 @pytest.fixture(autouse=True)
 def one_slice(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What one slice of a batch has taught is known to the next: here a batch is one, to be counted by."""
+    """Templates of one slice serve the next slice: here a batch is one slice, so that counts are exact."""
     monkeypatch.setattr(verifier, "SHARED_CODES", 4096)
 
 
@@ -190,7 +190,7 @@ async def test_templates_of_one_key_name_the_faults_of_another(
 
 
 def learned(world: World) -> TemplateCache:
-    """Return what codes have taught under the trust list in force."""
+    """Return the templates that were learned under the trust list in force."""
     return world.issuers.of(world.trust.current).templates
 
 

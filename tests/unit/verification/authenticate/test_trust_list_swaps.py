@@ -139,7 +139,7 @@ async def test_a_batch_under_an_old_list_leaves_nothing_to_those_under_the_new_o
     assert not any(admitted(await batch(world, odd)))
 
 
-async def test_a_new_list_keeps_what_codes_taught_of_the_keys_that_it_still_trusts(world: World) -> None:
+async def test_a_new_list_keeps_the_templates_of_the_keys_that_it_still_trusts(world: World) -> None:
     codes = batch_of(world)
     for _ in range(2):
         await batch(world, codes)
