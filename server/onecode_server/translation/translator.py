@@ -62,7 +62,7 @@ class Translator:
         """
         region = trust.region(target)
         if region is not None and region.format == OPAQUE:
-            raise PreconditionFailed("TARGET_OPAQUE", f"region {target} has opaque codes, which only that region can issue")
+            raise PreconditionFailed("TARGET_OPAQUE", f"region {target} has opaque codes, which only it can issue")
 
     def translate(self, check: Check, results: CheckResults) -> Translation:
         """Return the translation of a checked code for the host that it was checked for.
