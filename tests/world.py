@@ -1,6 +1,8 @@
 """A small country for tests: real keys, a real signed trust list, a real store, and a clock that tests can set."""
 
+import functools
 import json
+import math
 import secrets
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,37 +11,24 @@ from typing import Any
 from onecode_server.codes import claims
 from onecode_server.codes.codec import CODECS
 from onecode_server.codes.national import codec as national
-from onecode_server.crypto import open_backend
+from onecode_server.composition import Engine, open_store
+from onecode_server.crypto import SignatureBackend, open_backend
 from onecode_server.crypto.signing import Signer
 from onecode_server.model.code import Scan, Scans
 from onecode_server.model.recognition_exception import RecognitionException
 from onecode_server.model.status import Level, Scope, StatusRecord
 from onecode_server.model.subject import pseudonym
-from onecode_server.model.trust_list import Format
+from onecode_server.model.trust_list import Format, Role
 from onecode_server.model.verdict import Verdict
-from onecode_server.publication.publisher import Publisher
-from onecode_server.recognition.exception_cache import ExceptionCache
-from onecode_server.recognition.exception_service import ExceptionService
-from onecode_server.status.cache import StatusCache
-from onecode_server.status.change_feed import ChangeFeedReader
-from onecode_server.stores.lmdb import LmdbStore
+from onecode_server.settings.config import Settings
+from onecode_server.settings.data_directory import DataDirectory
 from onecode_server.stores.protocol import DecideException, ExceptionChange
 from onecode_server.telemetry.metrics import Metrics
-from onecode_server.translation.translator import Translation, Translator
+from onecode_server.translation.translator import Translation
 from onecode_server.trust import document as trust_list
 from onecode_server.trust.region_entry import key_id_bytes
-from onecode_server.trust.source import TrustSource
-from onecode_server.verification.authenticate.by_template import TemplateAuthenticator
-from onecode_server.verification.authenticate.claim_faults import ClaimFaults
-from onecode_server.verification.authenticate.claims_reader import ClaimsReader
-from onecode_server.verification.authenticate.general import GeneralAuthenticator
-from onecode_server.verification.authenticate.issuer_index import IssuerIndexes
-from onecode_server.verification.authenticate.signatures import SignatureChecker
-from onecode_server.verification.authenticate.tokens import TokenReader
-from onecode_server.verification.batcher import Batcher
 from onecode_server.verification.check import Check, CheckResults
-from onecode_server.verification.decider import Decider, RequestContext
-from onecode_server.verification.verifier import Verifier
+from onecode_server.verification.decider import RequestContext
 
 from tests import formats
 
@@ -86,17 +75,36 @@ def filed(report: RecognitionException) -> DecideException:
     return lambda _: ExceptionChange(report, "exception filed by a test", report.reported_at)
 
 
-class World:
-    """One deployment on ``path``. Change ``document`` and call ``publish_list`` for a new trust list."""
+@functools.cache
+def _open_backend_once() -> SignatureBackend:
+    """Return the backend that worlds share: its tables and self-test take longer than all else of a world."""
+    return open_backend()
 
-    def __init__(self, path: Path) -> None:
+
+def _write_secret(file: Path, secret: bytes) -> None:
+    file.touch(mode=0o600)
+    file.write_text(secret.hex())
+
+
+class World:
+    """One deployment: an engine on the data directory ``path``. Change ``document`` and call ``publish_list`` for a new
+    trust list."""
+
+    def __init__(self, path: Path, backend: SignatureBackend | None = None, **settings: Any) -> None:
+        """Make the files of the data directory and an engine on them. ``settings`` are those that differ from the
+        defaults and from a world's own: however late it is, nobody looks at the list unless a test does."""
         self.now = NOON
         self.monotonic_s = 0.0
-        self.looking_s = 0.0  # the trust source's own: nobody looks at the list here unless a test does
         self.path = path
-        self.file = path / "trust-list.jws"
+        self.settings = Settings(path, **{"trust_list_grace_s": 3600.0, "trust_list_unread_max_s": math.inf} | settings)
+        self.backend = backend or _open_backend_once()
+        self.data = DataDirectory(path)
+        self.data.keys.mkdir()
+        self.file = self.data.trust_list
         self.root = Signer(secrets.token_bytes(32))
+        self.data.root_public_key.write_text(self.root.public_key.hex())
         self.pseudonym_key = secrets.token_bytes(32)
+        _write_secret(self.data.pseudonym_key, self.pseudonym_key)
         self.signers: dict[tuple[str, str], Signer] = {}
         self.document = {"version": 0, "regions": [self._entry(code) for code in REGIONS]}
         self.sign_list()
@@ -104,43 +112,20 @@ class World:
 
     def _open(self) -> None:
         self.metrics = Metrics()
-        self.store = LmdbStore(
-            self.path / "store", lambda: self.now, failed=lambda what: self.metrics.store_failures.labels(what).inc()
+        self.store = open_store(self.settings, self.metrics, lambda: self.now)
+        self.engine = engine = Engine(
+            self.settings,
+            store=self.store,
+            backend=self.backend,
+            metrics=self.metrics,
+            clock=lambda: self.now,
+            monotonic=lambda: self.monotonic_s,
         )
-        self.backend = open_backend()
-        self.issuers = IssuerIndexes(60 * SECOND)
-        self.trust = TrustSource(
-            self.file,
-            self.root.public_key,
-            self.backend,
-            self.store,
-            self.metrics,
-            lambda: self.now,
-            lambda: self.looking_s,
-            prepare=self.issuers.prepare,
-        )
-        self.exceptions = ExceptionCache(self.store)
-        self.statuses = StatusCache(self.store, lambda: self.monotonic_s, lambda: self.now, self.metrics)
-        tokens = TokenReader(self.store, self.pseudonym_key)
-        faults = ClaimFaults(self.metrics, lambda: self.monotonic_s)
-        reader, skew = ClaimsReader(self.pseudonym_key, faults), 60 * SECOND
-        signatures = SignatureChecker(self.backend, self.metrics)
-        by_template = TemplateAuthenticator(signatures, self.issuers, self.pseudonym_key, self.metrics, skew)
-        general = GeneralAuthenticator(signatures, reader, tokens, self.metrics, skew)
-        decider = Decider(self.exceptions, HOUR, skew)
-        self.change_feed = ChangeFeedReader(self.store, self.statuses, self.exceptions)
-        self.verifier = Verifier(
-            self.trust, by_template, general, self.statuses, self.change_feed, decider, self.metrics, lambda: self.now
-        )
-        gateways = [self.signers["000000", f"gateway-{fmt}"] for fmt in CODECS]
-        self.translator = Translator({signer.public_key: signer for signer in gateways}, self.metrics)
-        self.batcher = Batcher(self.verifier, self.metrics)
-        self.publisher = Publisher(
-            self.trust, self.verifier, tokens, self.store, self.pseudonym_key, self.metrics, lambda: self.now
-        )
-        self.exception_service = ExceptionService(
-            self.trust, self.store, self.exceptions, lambda: self.now, 60 * SECOND
-        )
+        self.trust, self.issuers = engine.trust, engine.issuers
+        self.statuses, self.change_feed = engine.statuses, engine.change_feed
+        self.verifier, self.batcher, self.translator = engine.verifier, engine.batcher, engine.translator
+        self.publisher = engine.publisher
+        self.exceptions, self.exception_service = engine.exceptions, engine.exception_service
 
     async def start(self) -> None:
         """Have the trust list taken and the exceptions read."""
@@ -154,9 +139,12 @@ class World:
         await self.start()
 
     def key_entry(self, region: str, kid: str, **more: Any) -> dict[str, Any]:
-        """Make a key and return its entry; ``signers`` keeps the secret under (region, kid)."""
-        signer = self.signers[region, kid] = Signer(secrets.token_bytes(32))
-        carried = kid.encode().hex() if more.get("format", REGIONS[region].get("format")) == "national" else kid
+        """Make a key and return its entry; ``signers`` keeps it under (region, kid), and a gateway key has a file."""
+        secret, fmt = secrets.token_bytes(32), more.get("format", REGIONS[region].get("format"))
+        signer = self.signers[region, kid] = Signer(secret)
+        if more.get("role") == Role.GATEWAY:
+            _write_secret(self.data.key_file(region, Role.GATEWAY, Format(fmt), kid.encode()), secret)
+        carried = kid.encode().hex() if fmt == "national" else kid
         return {"kid": carried, "public_key": signer.public_key.hex(), **more}
 
     def _entry(self, code: str) -> dict[str, Any]:
@@ -175,7 +163,9 @@ class World:
         """Write the next version of the trust list."""
         self.document["version"] += 1
         times = {"issued_at": self.now / SECOND, "next_update": (self.now + 24 * HOUR) / SECOND}
-        self.file.write_bytes(trust_list.put_together({**self.document, **times, **changes}, self.root.sign))
+        new = self.file.with_suffix(".new")
+        new.write_bytes(trust_list.put_together({**self.document, **times, **changes}, self.root.sign))
+        new.replace(self.file)  # two writes in place, in one tick of the file system's clock, would leave one stamp
 
     async def publish_list(self, **changes: Any) -> None:
         """Write the next version of the trust list and have it read."""

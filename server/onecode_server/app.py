@@ -10,7 +10,6 @@ from typing import Any, Final, Protocol
 
 from onecode_server.composition import Engine, open_with
 from onecode_server.errors import OnecodeError
-from onecode_server.recognition.exception_list import ExceptionList
 from onecode_server.rpc import admission
 from onecode_server.rpc.health import HealthServicer
 from onecode_server.rpc.listener import API, Listener, Services
@@ -23,11 +22,10 @@ from onecode_server.settings.config import Settings
 from onecode_server.status import change_feed
 from onecode_server.stores import write_probe
 from onecode_server.system import descriptors
-from onecode_server.system.clock import every, wall_clock, watch_lag
+from onecode_server.system.clock import every, watch_lag
 from onecode_server.system.signals import ENDING, stop_event
 from onecode_server.telemetry.metrics import Metrics
 from onecode_server.trust import source as trust_source
-from onecode_server.verification.batcher import Batcher
 
 REPORT_S: Final = 1.0
 """The interval at which a worker reports its state to its supervisor."""
@@ -120,9 +118,8 @@ async def _serve(
     """Serve until ``stop``. ``ready`` is called with the port once the engine is open."""
     if stop.is_set():  # the supervisor of this worker has ended, and another server may use the port by now
         return
-    services = _services(engine, metrics, settings)
     listener = Listener(
-        services,
+        _services(engine),
         metrics,
         connections_max=descriptors.connections_max(settings.listen.host),
         reflects=settings.reflection,
@@ -172,13 +169,12 @@ async def _announce_once_open(engine: Engine, announce: Callable[[], None]) -> N
     announce()
 
 
-def _services(engine: Engine, metrics: Metrics, settings: Settings) -> Services:
+def _services(engine: Engine) -> Services:
     draining = asyncio.Event()
-    batcher = Batcher(engine.verifier, metrics, settings.queue_codes_max)
     return Services(
-        RecognitionServicer(batcher, engine.translator, engine.trust, draining),
+        RecognitionServicer(engine.batcher, engine.translator, engine.trust, draining),
         StatusServicer(engine.publisher, draining),
-        ExceptionServicer(engine.exception_service, ExceptionList(engine.store, wall_clock)),
+        ExceptionServicer(engine.exception_service, engine.exception_list),
         TrustListServicer(engine.trust),
         HealthServicer(lambda: _states(engine), draining),
         draining,

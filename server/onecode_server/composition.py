@@ -1,8 +1,9 @@
-"""The composition root: it builds the engine's parts on one data directory, opens them, and closes them in order."""
+"""The composition root: it opens the store of a data directory, builds the engine's parts around it, and closes them in
+order."""
 
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from onecode_server.model.trust_list import Role
 from onecode_server.publication.migration import Migration
 from onecode_server.publication.publisher import Publisher
 from onecode_server.recognition.exception_cache import ExceptionCache
+from onecode_server.recognition.exception_list import ExceptionList
 from onecode_server.recognition.exception_service import ExceptionService
 from onecode_server.settings.config import Settings
 from onecode_server.settings.data_directory import DataDirectory
@@ -20,8 +22,9 @@ from onecode_server.status.cache import StatusCache
 from onecode_server.status.change_feed import ChangeFeedReader
 from onecode_server.stores.lmdb import LmdbStore
 from onecode_server.stores.lmdb_file import is_open_elsewhere
+from onecode_server.stores.protocol import Store
 from onecode_server.stores.write_probe import WriteProbe
-from onecode_server.system.clock import wall_clock
+from onecode_server.system.clock import Clock, wall_clock
 from onecode_server.telemetry.metrics import Metrics
 from onecode_server.translation.translator import Translator
 from onecode_server.trust.source import TrustSource
@@ -32,48 +35,63 @@ from onecode_server.verification.authenticate.general import GeneralAuthenticato
 from onecode_server.verification.authenticate.issuer_index import IssuerIndexes
 from onecode_server.verification.authenticate.signatures import SignatureChecker
 from onecode_server.verification.authenticate.tokens import TokenReader
+from onecode_server.verification.batcher import Batcher
 from onecode_server.verification.decider import Decider
 from onecode_server.verification.verifier import Verifier
 
 
 class Engine:
-    """All parts that work on one data directory. Raises Misconfigured, StoreUnavailable."""
+    """All parts of a server but its rpcs, built around a store, a signature backend and clocks.
 
-    def __init__(self, settings: Settings, metrics: Metrics) -> None:
+    The keys and the trust list are those of the settings' data directory. ``clock`` returns Unix microseconds,
+    ``monotonic`` seconds that never run backwards. Raises Misconfigured for a key file that cannot be read.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        store: Store,
+        backend: SignatureBackend,
+        metrics: Metrics,
+        clock: Clock = wall_clock,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         data = DataDirectory(settings.data_dir)
-        data.expect()
-        self.backend = _shadowed(open_backend(settings.signature_backend), settings, metrics)
         pseudonym_key, root = data.read_pseudonym_key(), data.read_root_public_key()
         skew, grace = round(settings.skew_s * 1e6), round(settings.trust_list_grace_s * 1e6)
-        self.translator = Translator(data.signers(NATIONAL, Role.GATEWAY), metrics)
-        self.store = LmdbStore(data.store, wall_clock, skew, lambda what: metrics.store_failures.labels(what).inc())
-        self.write_probe = WriteProbe(self.store, metrics)
-        issuers = IssuerIndexes(skew)
+        self.store = store
+        self.backend = _shadowed(backend, settings, metrics)
+        self.write_probe = WriteProbe(store, metrics)
+        self.issuers = issuers = IssuerIndexes(skew)
         self.trust = TrustSource(
             data.trust_list,
             root,
             self.backend,
-            self.store,
+            store,
             metrics,
-            wall_clock,
-            time.monotonic,
+            clock,
+            monotonic,
             settings.trust_list_unread_max_s,
             issuers.prepare,
         )
-        self.exceptions = ExceptionCache(self.store)
-        self.statuses = StatusCache(self.store, time.monotonic, wall_clock, metrics, settings.cache_entries_max)
-        tokens = TokenReader(self.store, pseudonym_key)
-        claims, signatures = ClaimsReader(pseudonym_key, ClaimFaults(metrics)), SignatureChecker(self.backend, metrics)
+        self.exceptions = ExceptionCache(store)
+        self.statuses = StatusCache(store, monotonic, clock, metrics, settings.cache_entries_max)
+        self.change_feed = ChangeFeedReader(store, self.statuses, self.exceptions)
+        tokens = TokenReader(store, pseudonym_key)
+        claims = ClaimsReader(pseudonym_key, ClaimFaults(metrics, monotonic))
+        signatures = SignatureChecker(self.backend, metrics)
         by_template = TemplateAuthenticator(signatures, issuers, pseudonym_key, metrics, skew)
         general = GeneralAuthenticator(signatures, claims, tokens, metrics, skew)
         decider = Decider(self.exceptions, grace, skew)
-        self.change_feed = ChangeFeedReader(self.store, self.statuses, self.exceptions)
         self.verifier = Verifier(
-            self.trust, by_template, general, self.statuses, self.change_feed, decider, metrics, wall_clock
+            self.trust, by_template, general, self.statuses, self.change_feed, decider, metrics, clock
         )
-        self.exception_service = ExceptionService(self.trust, self.store, self.exceptions, wall_clock, skew)
-        self.publisher = Publisher(self.trust, self.verifier, tokens, self.store, pseudonym_key, metrics, wall_clock)
-        self.migration = Migration(self.store, self.trust, pseudonym_key, wall_clock)
+        self.batcher = Batcher(self.verifier, metrics, settings.queue_codes_max, monotonic)
+        self.translator = Translator(data.signers(NATIONAL, Role.GATEWAY), metrics)
+        self.publisher = Publisher(self.trust, self.verifier, tokens, store, pseudonym_key, metrics, clock)
+        self.exception_service = ExceptionService(self.trust, store, self.exceptions, clock, skew)
+        self.exception_list = ExceptionList(store, clock)
 
     @property
     def is_open(self) -> bool:
@@ -116,6 +134,12 @@ def _shadowed(backend: SignatureBackend, settings: Settings, metrics: Metrics) -
     return watched
 
 
+def open_store(settings: Settings, metrics: Metrics, clock: Clock = wall_clock) -> LmdbStore:
+    """Open the store of a data directory, made if it is missing. Raises StoreUnavailable."""
+    directory, skew = DataDirectory(settings.data_dir).store, round(settings.skew_s * 1e6)
+    return LmdbStore(directory, clock, skew, lambda what: metrics.store_failures.labels(what).inc())
+
+
 @asynccontextmanager
 async def open_engine(data_dir: Path) -> AsyncIterator[Engine]:
     """Open an engine without a server, for commands that work on a data directory directly."""
@@ -124,29 +148,41 @@ async def open_engine(data_dir: Path) -> AsyncIterator[Engine]:
 
 
 @asynccontextmanager
-async def open_for_migration(data_dir: Path) -> AsyncIterator[Engine]:
-    """Open an engine on a store of any layout, to migrate it. Raises Misconfigured if another process has the store
-    open: a server of an earlier version would go on writing in the old layout, which is no longer read."""
-    if is_open_elsewhere(DataDirectory(data_dir).store):
-        raise Misconfigured(f"another process has the store in {data_dir} open: stop the servers on it first")
-    async with open_with(Settings(data_dir), Metrics(), migrates=True) as engine:
-        yield engine
-
-
-@asynccontextmanager
-async def open_with(settings: Settings, metrics: Metrics, *, migrates: bool = False) -> AsyncIterator[Engine]:
+async def open_with(settings: Settings, metrics: Metrics) -> AsyncIterator[Engine]:
     """Open an engine with these settings. Raises Misconfigured, and StoreUnavailable if the store must first be
-    migrated by command, unless ``migrates`` is set."""
-    engine = Engine(settings, metrics)
-    try:
-        await engine.trust.refresh()
-        if not migrates and not await engine.migration.upgrade():
+    migrated by command."""
+    async with _open(settings, metrics) as (engine, migration):
+        if not await migration.upgrade():
             raise StoreUnavailable(
                 f"the store in {settings.data_dir} is of an older version, and may hold records of binary subjects of "
                 f"regions with the format national: run 'onecode store migrate --data-dir {settings.data_dir}' first"
             )
         await engine.change_feed.catch_up()
         yield engine
-    finally:
-        engine.trust.close()
-        await engine.store.close()
+
+
+@asynccontextmanager
+async def open_for_migration(data_dir: Path) -> AsyncIterator[Migration]:
+    """Open a store of any layout, to migrate it. Raises Misconfigured if another process has the store open: a server
+    of an earlier version would go on writing in the old layout, which is no longer read."""
+    if is_open_elsewhere(DataDirectory(data_dir).store):
+        raise Misconfigured(f"another process has the store in {data_dir} open: stop the servers on it first")
+    async with _open(Settings(data_dir), Metrics()) as (_, migration):
+        yield migration
+
+
+@asynccontextmanager
+async def _open(settings: Settings, metrics: Metrics) -> AsyncIterator[tuple[Engine, Migration]]:
+    """Open a store of any layout, an engine on it whose trust list was looked for, and the store's migration."""
+    data = DataDirectory(settings.data_dir)
+    data.expect()
+    # Before the store: a directory without this key gets none, so that a backup can be restored to it.
+    pseudonym_key = data.read_pseudonym_key()
+    backend = open_backend(settings.signature_backend)
+    async with AsyncExitStack() as closing:
+        store = open_store(settings, metrics)
+        closing.push_async_callback(store.close)
+        engine = Engine(settings, store=store, backend=backend, metrics=metrics)
+        closing.callback(engine.trust.close)
+        await engine.trust.refresh()
+        yield engine, Migration(store, engine.trust, pseudonym_key, wall_clock)

@@ -2,11 +2,12 @@
 
 import random
 import tempfile
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final
 from unittest.mock import patch
 
+from onecode_server.crypto import open_backend
 from onecode_server.crypto.libsodium import LibsodiumBackend
 from onecode_server.model.code import CODE_BYTES_MAX
 from onecode_server.model.trust_list import TrustList
@@ -42,10 +43,9 @@ class Scenario:
         self.chance = chance = random.Random(seed)
         self._directory = tempfile.TemporaryDirectory(prefix="onecode-fuzz-paths-")
         secrets = _Secrets(chance)
-        backend = chance.choices((None, LibsodiumBackend), (11, 1))[0]
-        opened = patch.object(worlds, "open_backend", backend) if backend else nullcontext()
-        with opened, patch.object(worlds, "secrets", secrets), patch.object(country, "secrets", secrets):
-            self.world = World(Path(self._directory.name))
+        backend = chance.choices((open_backend, LibsodiumBackend), (11, 1))[0]()
+        with patch.object(worlds, "secrets", secrets), patch.object(country, "secrets", secrets):
+            self.world = World(Path(self._directory.name), backend)
             self.base = country.founded(self.world)
         paths.cut_slices(self.world, chance.choice((3, 7, 16, 128)))
         self._bounds = ExitStack()

@@ -78,6 +78,12 @@ def test_a_server_does_not_start_on_keys_that_others_may_open(deployment: Deploy
     assert (ended.status, ended.out, ended.err) == (2, "", refused(file))
 
 
+def test_a_directory_without_its_pseudonym_key_gets_no_store_and_so_takes_one_from_a_backup(deployment: Deployment):
+    (deployment.path / "pseudonym.key").unlink()
+    assert command("serve", "--data-dir", deployment.path, *LOOPBACK, "--workers", 1).status == 2
+    assert not (deployment.path / "store").exists()
+
+
 def test_nothing_is_issued_or_signed_with_keys_that_others_may_open(deployment: Deployment):
     root, (issuer,) = deployment.path / "root.key", (deployment.path / "keys").glob("420000.issuer.*.key")
     before = deployment.list_file.read_bytes()

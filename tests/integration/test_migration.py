@@ -129,8 +129,8 @@ async def run(directory, steps):
         if subjects == steps:
             os.kill(os.getpid(), 9)
 
-    async with open_for_migration(directory) as engine:
-        await engine.migration.run(done)
+    async with open_for_migration(directory) as started:
+        await started.run(done)
 
 asyncio.run(run(Path(sys.argv[1]), int(sys.argv[2])))
 """

@@ -10,10 +10,12 @@ import click
 
 from onecode_server.cli import output
 from onecode_server.cli.options import PathType
+from onecode_server.composition import open_store
 from onecode_server.errors import Misconfigured, StoreUnavailable
 from onecode_server.model.audit import GENESIS, AuditEntry, follows
+from onecode_server.settings.config import Settings
 from onecode_server.settings.data_directory import DataDirectory
-from onecode_server.stores.lmdb import LmdbStore
+from onecode_server.telemetry.metrics import Metrics
 from onecode_server.trust.document import rfc3339
 
 _data_dir = click.option("--data-dir", required=True, type=PathType())
@@ -81,9 +83,8 @@ async def _all(data_dir: Path) -> list[AuditEntry]:
 
 
 async def _entries(data_dir: Path) -> AsyncIterator[AuditEntry]:
-    data = DataDirectory(data_dir)
-    data.expect()
-    store = LmdbStore(data.store)
+    DataDirectory(data_dir).expect()
+    store = open_store(Settings(data_dir), Metrics())
     try:
         after = 0
         while entries := await store.audit(after):

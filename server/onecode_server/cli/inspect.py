@@ -10,13 +10,15 @@ from onecode_server.cli import code_files, output, trust_document
 from onecode_server.cli.options import PathType, json_option
 from onecode_server.cli.printable import printable
 from onecode_server.codes.codec import opaque_home
+from onecode_server.composition import open_store
 from onecode_server.crypto import open_backend
 from onecode_server.errors import Misconfigured
 from onecode_server.model.scanned import bare
 from onecode_server.model.trust_list import TrustList
 from onecode_server.rules.validity import SKEW_US
+from onecode_server.settings.config import Settings
 from onecode_server.settings.data_directory import DataDirectory
-from onecode_server.stores.lmdb import LmdbStore
+from onecode_server.telemetry.metrics import Metrics
 from onecode_server.verification.authenticate.claims_reader import ClaimsReader
 from onecode_server.verification.authenticate.tokens import TokenReader
 from onecode_server.verification.inspection import Inspection
@@ -53,7 +55,7 @@ def inspect(code: str | None, data_dir: Path, file: Path | None, *, as_json: boo
 async def _inspect(data: DataDirectory, trust: TrustList, codes: list[bytes]) -> list[Inspection]:
     now = trust_document.now()
     is_opaque = any(opaque_home(bare(code), trust) for code in codes)
-    store = LmdbStore(data.store) if is_opaque and data.store.exists() else None
+    store = open_store(Settings(data.path), Metrics()) if is_opaque and data.store.exists() else None
     try:
         tokens = TokenReader(store, data.read_pseudonym_key()) if store else None
         inspector = Inspector(open_backend("libsodium"), ClaimsReader(NO_PSEUDONYM_KEY), SKEW_US, tokens)

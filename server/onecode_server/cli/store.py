@@ -51,11 +51,11 @@ def migrate(data_dir: Path) -> None:
 
 
 async def _migrate(data_dir: Path) -> dict[str, Copied] | None:
-    async with open_for_migration(data_dir) as engine:
-        if not engine.store.is_outdated:
+    async with open_for_migration(data_dir) as migration:
+        if not migration.store.is_outdated:
             return None
-        with output.bar(await engine.store.subject_count(), "migrating") as advance_to:
-            return await engine.migration.run(advance_to)
+        with output.bar(await migration.store.subject_count(), "migrating") as advance_to:
+            return await migration.run(advance_to)
 
 
 @store.command()

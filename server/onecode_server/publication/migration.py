@@ -54,7 +54,7 @@ class Migration:
     """Upgrades a store to today's layout. ``pseudonym_key`` is 32 bytes."""
 
     def __init__(self, store: LmdbStore, trust: TrustSource, pseudonym_key: bytes, clock: Clock) -> None:
-        self._store = store
+        self.store = store
         self._trust = trust
         self._key = pseudonym_key
         self._clock = clock
@@ -62,21 +62,21 @@ class Migration:
     async def upgrade(self) -> bool:
         """Upgrade a store of an earlier layout if nothing has to be copied, and return whether it has today's layout.
         Its records do not change; they count as published when they took effect. Raises StoreUnavailable."""
-        if self._store.is_outdated:
-            if self._store.has_unpublished_records and await self._may_have_to_copy():
+        if self.store.is_outdated:
+            if self.store.has_unpublished_records and await self._may_have_to_copy():
                 return False
-            await self._store.end_migration("store upgraded", {})
+            await self.store.end_migration("store upgraded", {})
         await self._move_reports()  # also completes a move that was interrupted
         return True
 
     async def _may_have_to_copy(self) -> bool:
         if self._trust.is_open:
             return bool(regions_of(self._trust.current))
-        return await self._store.known_list() is not None  # without a trust list the regions are not known
+        return await self.store.known_list() is not None  # without a trust list the regions are not known
 
     async def _move_reports(self) -> None:
         is_logged = False
-        while not await self._store.move_reports(CHUNK_REPORTS):
+        while not await self.store.move_reports(CHUNK_REPORTS):
             if not is_logged:
                 _log.info("reports of exceptions are moved to the tables of this version")
             is_logged = True
@@ -87,7 +87,7 @@ class Migration:
 
         It may be interrupted at any time and run again from the start. Raises Misconfigured, StoreUnavailable.
         """
-        if not self._store.has_unpublished_records:
+        if not self.store.has_unpublished_records:
             await self.upgrade()
             return {}
         if not self._trust.is_open:
@@ -96,7 +96,7 @@ class Migration:
         counts = dict.fromkeys(regions, Copied(0, 0))
         after, examined, is_last = b"", 0, False
         while not is_last:
-            after, subjects, is_last, copies = await self._store.copy_records(
+            after, subjects, is_last, copies = await self.store.copy_records(
                 after, CHUNK_SUBJECTS, partial(self._copies, regions)
             )
             for copy in copies:
@@ -105,7 +105,7 @@ class Migration:
             examined += subjects
             done(examined)
         details = {region: copied._asdict() for region, copied in counts.items()}
-        await self._store.end_migration("store migrated", details)
+        await self.store.end_migration("store migrated", details)
         await self._move_reports()
         return counts
 

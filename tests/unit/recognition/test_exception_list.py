@@ -43,7 +43,7 @@ async def pages(reports: ExceptionList, wanted: Wanted, size: int) -> list[list[
 async def reports(world: World) -> ExceptionList:
     for one in MANY:
         await world.store.change_exceptions(filed(one))
-    return ExceptionList(world.store, lambda: world.now)
+    return world.engine.exception_list
 
 
 @pytest.mark.parametrize("wanted_state", [0, *State])

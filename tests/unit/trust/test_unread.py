@@ -5,12 +5,13 @@ import errno
 import os
 import secrets
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
 from onecode_server.crypto.signing import Signer
 from onecode_server.errors import StoreUnavailable
@@ -35,6 +36,15 @@ ERRNOS = [
     errno.ENOMEM,
     errno.ETIMEDOUT,
 ]
+
+
+@pytest_asyncio.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    """A world whose list must be looked at."""
+    made = World(tmp_path, trust_list_unread_max_s=UNREAD_MAX_S)
+    await made.start()
+    yield made
+    await made.store.close()
 
 
 @contextmanager
@@ -79,7 +89,7 @@ def sample(world: World, name: str) -> float | None:
 
 async def pass_by(world: World, seconds: float) -> None:
     """Let time pass, and the file be looked at then."""
-    world.looking_s += seconds
+    world.monotonic_s += seconds
     await world.trust.refresh()
 
 
@@ -383,9 +393,9 @@ async def test_a_restart_without_the_file_serves_the_list_of_the_store_for_a_tim
 
 async def test_looks_that_are_not_made_count_as_a_file_that_is_not_read(world: World):
     await world.trust.refresh()
-    world.looking_s += LATE_S
+    world.monotonic_s += LATE_S
     assert world.trust.unread_s == 0  # a look is late, which is the loop's to say
-    world.looking_s += UNREAD_MAX_S
+    world.monotonic_s += UNREAD_MAX_S
     assert await answers(world) == HELD_UP
     await world.trust.refresh()
     assert await answers(world) == ADMITTED
@@ -403,7 +413,7 @@ async def test_a_file_system_that_does_not_answer_holds_up_the_loop_for_no_momen
         patched.setattr(os, "open", waits)
         refresh = asyncio.create_task(world.trust.refresh())
         await asyncio.sleep(0.01)
-        world.looking_s += UNREAD_MAX_S + 1
+        world.monotonic_s += UNREAD_MAX_S + 1
         assert await answers(world) == HELD_UP
         gate.set()
         await refresh
@@ -416,7 +426,7 @@ async def test_a_list_that_is_read_while_a_call_runs_does_not_speak_for_the_one_
     world: World, monkeypatch, how: str
 ):
     codes, real = [world.code("420000", subject=f"id-{n}") for n in range(40)], world.store.statuses
-    world.looking_s += UNREAD_MAX_S + 1
+    world.monotonic_s += UNREAD_MAX_S + 1
     revoke(world)
 
     async def statuses(subjects: Any) -> Any:
@@ -447,13 +457,13 @@ async def test_without_patience_a_list_admits_only_while_its_file_is_read(world:
         world.store,
         world.metrics,
         lambda: world.now,
-        lambda: world.looking_s,
+        lambda: world.monotonic_s,
         0.0,
     )
     await source.refresh()
     assert source.is_read
     world.file.unlink()
-    world.looking_s += 0.5
+    world.monotonic_s += 0.5
     await source.refresh()
     assert not source.is_read
     source.close()

@@ -16,7 +16,6 @@ from onecode_server.model.code import Scan, Scans
 from onecode_server.model.status import Level, Scope, StatusRecord
 from onecode_server.model.subject import pseudonym
 from onecode_server.publication.publisher import LocalSubject, SubjectName
-from onecode_server.recognition.exception_list import ExceptionList
 from onecode_server.rpc.recognition_exceptions import ExceptionServicer
 
 from tests.unit.verification.plain_model import PlainModel
@@ -172,9 +171,7 @@ class EngineAndModel:
         ]
 
     async def reports(self) -> list[tuple[str, str]]:
-        servicer = ExceptionServicer(
-            self.world.exception_service, ExceptionList(self.world.store, lambda: self.world.now)
-        )
+        servicer = ExceptionServicer(self.world.exception_service, self.world.engine.exception_list)
         request, found = pb.ListExceptionsRequest(page_size=2), []
         while True:
             page = await servicer.ListExceptions(request, None)  # type: ignore[arg-type]

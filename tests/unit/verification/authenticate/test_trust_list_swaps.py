@@ -14,7 +14,6 @@ from onecode_server.model.verdict import Decision, Reason, Verdict
 from onecode_server.verification import verifier
 from onecode_server.verification.authenticate import issuer_index
 
-from tests import world as worlds
 from tests.world import World
 
 HOST = "440000"
@@ -39,9 +38,8 @@ def backend_of(name: str) -> SignatureBackend:
 
 @pytest.fixture(params=ALL_BACKENDS)
 async def world(request: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
-    monkeypatch.setattr(worlds, "open_backend", lambda: backend_of(request.param))
     monkeypatch.setattr(verifier, "SHARED_CODES", 4096)
-    made = World(tmp_path)
+    made = World(tmp_path, backend_of(request.param))
     await made.start()
     yield made
     await made.store.close()
