@@ -21,7 +21,7 @@ from onecode_server.rpc.trust_list import TrustListServicer
 from onecode_server.settings.config import Settings
 from onecode_server.status import change_feed
 from onecode_server.stores import write_probe
-from onecode_server.system import descriptors
+from onecode_server.system import descriptors, heap
 from onecode_server.system.clock import every, watch_lag
 from onecode_server.system.signals import ENDING, stop_event
 from onecode_server.telemetry.metrics import Metrics
@@ -131,6 +131,7 @@ async def _serve(
         _keep(watch_lag(metrics.loop_lag.observe)),
         _keep(every(write_probe.PROBE_S, engine.write_probe.probe)),
         _keep(every(admission.SWEEP_S, listener.sweep)),
+        _keep(every(heap.TRIM_S, heap.trim)),
     )
     try:
         port = await listener.start(*settings.listen)
