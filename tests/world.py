@@ -106,7 +106,7 @@ class World:
         self.pseudonym_key = secrets.token_bytes(32)
         _write_secret(self.data.pseudonym_key, self.pseudonym_key)
         self.signers: dict[tuple[str, str], Signer] = {}
-        self.document = {"version": 0, "regions": [self._entry(code) for code in REGIONS]}
+        self.document: dict[str, Any] = {"version": 0, "regions": [self._entry(code) for code in REGIONS]}
         self.sign_list()
         self._open()
 

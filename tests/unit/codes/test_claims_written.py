@@ -18,7 +18,7 @@ steadily = settings(max_examples=60)
 TIME_MAX = 2**32 * times.MICROSECONDS  # to the year 2106 a float holds every microsecond
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
 NAMES = st.sampled_from(["sub", "iat", "who", "id", "health", "状态", "x"])
-LABELS = st.sampled_from([2, 6, -65537, -65538, -70001, 300, "health", "状态"])
+LABELS: st.SearchStrategy[int | str] = st.sampled_from([2, 6, -65537, -65538, -70001, 300, "health", "状态"])
 
 
 def paths(fmt: Format) -> st.SearchStrategy[tuple[str | int, ...]]:
@@ -44,10 +44,11 @@ def test_claims_come_back_through_a_whole_code(fmt, data, sign):
     assume(not clash(places, has_arrays=fmt != formats.NATIONAL))
     assume(all(place[0] not in (CODECS[fmt].EXPIRY, CODECS[fmt].NOT_BEFORE) for place in places))
     subject = data.draw(st.binary(min_size=16, max_size=16) | TEXT if fmt == formats.NATIONAL else TEXT)
-    forms = TimeForms(*(data.draw(st.none() | st.sampled_from(TimeForm)) for _ in range(3)), 8 * 3600)
+    issued, expiry, registered = (data.draw(st.none() | st.sampled_from(TimeForm)) for _ in range(3))
+    forms = TimeForms(issued, expiry, registered, 8 * 3600)
     word, issued_at = data.draw(TEXT), data.draw(st.integers(0, TIME_MAX - 2))
     expires_at = data.draw(st.integers(issued_at + 1, TIME_MAX - 1))
-    where = ClaimMap(*places, times=forms)
+    where = ClaimMap(places[0], places[1], places[2], places[3], times=forms)
     code = CODECS[fmt].mint(claims.write(where, fmt, subject, word, issued_at, expires_at), b"key-1", sign)
     read = claims.read(CODECS[fmt].read_claims(CODECS[fmt].decode(code).payload), where, fmt, carries_pseudonym=True)
     assert read == claims.LocalClaims(subject, word, issued_at, expires_at, None)

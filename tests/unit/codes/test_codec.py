@@ -2,6 +2,7 @@
 
 import base64
 import json
+from collections.abc import Callable
 
 import cbor2
 import pytest
@@ -111,7 +112,7 @@ def test_a_code_with_some_characters_exchanged_is_not_authentic(fmt, minted, is_
     assert forged == code or not passes(fmt, forged, is_authentic)
 
 
-def passes(fmt, code, is_authentic) -> bool:
+def passes(fmt: Format, code: bytes, is_authentic: Callable[[SignedCode], bool]) -> bool:
     try:
         return is_authentic(CODECS[fmt].decode(code))
     except Malformed:

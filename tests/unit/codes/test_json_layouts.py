@@ -115,7 +115,7 @@ def paths(tree: Any, path: tuple[str, ...] = ()) -> Any:
 @BOTH
 def test_codes_that_differ_in_values_alone_are_read_by_one_layout(fmt):
     learned = learn(fmt, CLAIMS[fmt])
-    times = {"iat": 1_234_567_890, "exp": 1_900_000_000}
+    times: dict[str, int | str] = {"iat": 1_234_567_890, "exp": 1_900_000_000}
     if fmt == formats.PASETO:
         times = {"iat": "2024-02-29T23:59:59+00:00", "exp": "1999-12-31T00:00:00+00:00"}
     subjects = [f"4201061900010112{n:02d}" if fmt == formats.JWT else str(n % 10) for n in range(20)]

@@ -115,9 +115,6 @@ def test_text_that_only_looks_like_a_time_is_refused(text):
             times.read_time(text)
 
 
-LOCAL = {"form": TimeForm.LOCAL, "utc_offset_s": 8 * 3600}
-
-
 @pytest.mark.parametrize(
     ("value", "form", "seconds"),
     [
@@ -159,7 +156,7 @@ def test_local_time_has_the_regions_offset_and_a_written_offset_counts_before_it
 @pytest.mark.parametrize("value", ["2026-11-25", "2026-11-25 08:00", "20261125080000", "2026/11/25 08:00:00"])
 def test_what_only_looks_like_local_time_is_refused(value):
     with pytest.raises(Malformed, match="expected a local time"):
-        times.read_time(value, **LOCAL)
+        times.read_time(value, TimeForm.LOCAL, 8 * 3600)
 
 
 @pytest.mark.parametrize("value", ["-1", "+1", "1e3", " 1", "1 ", "1\n", "0x10", "١", "1.", "1_000", "9" * 19, ""])

@@ -10,14 +10,25 @@ from onecode_server.model.trust_list import CANDIDATES_MAX
 from onecode_server.trust import document as trust_list
 
 from tests import formats
-from tests.unit.codes.samples import DOCUMENT, GUANGDONG, HUBEI, NATION, SHANGHAI, TIBET, parse, public_key, with_keys
+from tests.unit.codes.samples import (
+    DOCUMENT,
+    GUANGDONG,
+    HUBEI,
+    NATION,
+    SHANGHAI,
+    TIBET,
+    Entry,
+    parse,
+    public_key,
+    with_keys,
+)
 
 
 def wheres(taken) -> list[str]:
     return [skipped.where for skipped in taken.skipped]
 
 
-def jwt_region(number: int, *keys) -> dict:
+def jwt_region(number: int, *keys: dict[str, str]) -> Entry:
     return HUBEI | {"code": f"{number:06}", "keys": list(keys)}
 
 

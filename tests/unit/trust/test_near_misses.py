@@ -56,4 +56,4 @@ def test_a_name_is_told_so_that_the_difference_shows():
 )
 def test_what_cannot_be_seen_of_a_name_is_said(name, why):
     found = near_misses.peculiarity(name)
-    assert found is None if why is None else why in found
+    assert found is None if why is None else found and why in found

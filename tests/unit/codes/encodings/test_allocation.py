@@ -17,7 +17,7 @@ from onecode_server.model.code import CODE_BYTES_MAX
 from onecode_server.model.trust_list import Format
 
 from tests import formats
-from tests.unit.codes.samples import CLAIMS, PLACES
+from tests.unit.codes.samples import CLAIMS, PLACES, Tree
 
 ALLOCATED_BYTES_MAX = 64 * 1024
 SIGNATURE = bytes(64)
@@ -83,11 +83,11 @@ def json_code(fmt: Format, payload: bytes, kid: bytes = b'"kid":"key-1"') -> byt
     return b"v4.public." + base64url.encode(payload + SIGNATURE) + b"." + base64url.encode(b"{%b}" % kid)
 
 
-def json_payload(fmt: Format, ascii_only: bool = False, **more: object) -> bytes:
+def json_payload(fmt: Format, ascii_only: bool = False, /, **more: object) -> bytes:
     return json.dumps(CLAIMS[fmt] | more, ensure_ascii=ascii_only, separators=(",", ":")).encode()
 
 
-def cbor_code(payload: dict, protected: dict | None = None, unprotected: dict | None = None) -> bytes:
+def cbor_code(payload: Tree, protected: Tree | None = None, unprotected: Tree | None = None) -> bytes:
     header = cbor2.dumps({1: -8, 4: b"key-1"} | (protected or {}))
     return b"NC1:" + base45.encode(cbor2.dumps([header, unprotected or {}, cbor2.dumps(payload), SIGNATURE]))
 

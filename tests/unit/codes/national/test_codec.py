@@ -36,7 +36,8 @@ def cose_key(request, key):
 @pytest.mark.parametrize("tags", ["", "d2", "d83dd2"], ids=["untagged", "COSE_Sign1", "CWT"])
 @pytest.mark.parametrize("kid_in", ["protected", "unprotected", "neither"])
 def test_a_code_made_by_python_cwt_is_authentic(cose_key, tags, kid_in, is_authentic):
-    protected, unprotected = {1: cose_key.alg}, {}
+    protected: dict[int, object] = {1: cose_key.alg}
+    unprotected: dict[int, object] = {}
     if kid_in != "neither":
         (protected if kid_in == "protected" else unprotected)[4] = b"key-1"
     made = COSE.new().encode_and_sign(PAYLOAD, cose_key, protected=protected, unprotected=unprotected)

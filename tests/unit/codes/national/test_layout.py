@@ -1,5 +1,6 @@
 """A layout reads what ``national`` reads, as ``national`` reads it, or leaves it alone."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -63,7 +64,7 @@ def agrees(layout: NationalLayout, code: bytes) -> bool:
     return True
 
 
-def paths(tree: dict[Any, Any], before: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+def paths(tree: Mapping[Any, Any], before: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     """Return the path of each claim, and of each in another one."""
     found = []
     for label, value in tree.items():
