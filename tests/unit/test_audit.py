@@ -1,6 +1,7 @@
 """The audit record: whoever changes, drops or moves an entry breaks the chain."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -29,7 +30,7 @@ def test_a_record_as_it_was_written_is_whole_and_comes_back_from_its_bytes() -> 
 @pytest.mark.parametrize("field", ["time", "event", "subject", "details", "previous", "hash", "number"])
 def test_a_changed_field_breaks_the_chain(field: str) -> None:
     entries = record(3)
-    other = {"time": 9, "event": "x", "subject": "x", "details": {}, "number": 9}.get(field, bytes(31) + b"x")
+    other: Any = {"time": 9, "event": "x", "subject": "x", "details": {}, "number": 9}.get(field, bytes(31) + b"x")
     entries[1] = entries[1]._replace(**{field: other})
     assert not is_whole(entries)
 

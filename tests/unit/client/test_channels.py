@@ -12,7 +12,7 @@ from typing import Any
 
 import grpc
 import pytest
-from grpc._cython import cygrpc
+from grpc._cython import cygrpc  # type: ignore[attr-defined]  # the stubs of gRPC do not have it
 
 from onecode.v1 import exceptions_pb2, recognition_pb2, status_pb2, trust_list_pb2
 from onecode_client import AsyncOnecodeClient, OnecodeClient, ServerError
@@ -118,11 +118,12 @@ def test_what_changes_nothing_or_has_a_request_id_is_asked_again_and_nothing_els
     protos = (recognition_pb2, status_pb2, exceptions_pb2, trust_list_pb2)
     services = [service for proto in protos for service in proto.DESCRIPTOR.services_by_name.values()]
     with grpc.insecure_channel(address, options=OPTIONS) as channel:
-        asked = [
-            channel.stream_stream(f"/{service.full_name}/{method.name}")(iter([b""]), timeout=60)
+        methods: list[grpc.StreamStreamMultiCallable[bytes, bytes]] = [
+            channel.stream_stream(f"/{service.full_name}/{method.name}")
             for service in services
             for method in service.methods
         ]
+        asked = [method(iter([b""]), timeout=60) for method in methods]
         assert {call.code().name for call in asked} <= set(TRANSIENT)
     assert calls == Counter(dict.fromkeys(REPEATED, 4) | dict.fromkeys(ONCE, 1))
 

@@ -103,9 +103,11 @@ def test_a_batch_fits_one_call_whatever_waits(codes: list[bytes], sizes: list[in
     added(gathered, [caller()])
     batch = taken(gathered)
     waiting = added(gathered, [caller(code) for code in codes])
+    gathered.end(batch)
     found = []
-    while batch := (gathered.end(batch), gathered.take())[1]:
-        found.append(batch.callers)
+    while of_waiting := gathered.take():
+        found.append(of_waiting.callers)
+        gathered.end(of_waiting)
     assert [len(callers) for callers in found] == sizes
     assert [one for callers in found for one in callers] == waiting
 
@@ -162,10 +164,12 @@ def test_a_call_takes_as_long_as_the_most_patient_of_its_callers() -> None:
 
 def test_answers_are_those_of_single_calls() -> None:
     batch = Batch("110000", [caller(), caller()])
-    response = pb.BatchVerifyResponse(trust_list_version=7, verdicts=[pb.Verdict(reason=1), pb.Verdict(reason=2)])
+    reasons = (pb.REASON_GREEN, pb.REASON_YELLOW)
+    verdicts = [pb.Verdict(reason=reason) for reason in reasons]
+    response = pb.BatchVerifyResponse(trust_list_version=7, verdicts=verdicts)
     response.checked_at.FromSeconds(1234)
     first, second = batch.answers(response)
-    assert (first.verdict.reason, second.verdict.reason) == (1, 2)
+    assert (first.verdict.reason, second.verdict.reason) == reasons
     for answer in (first, second):
         assert (answer.trust_list_version, answer.checked_at.seconds) == (7, 1234)
 

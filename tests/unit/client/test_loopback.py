@@ -133,7 +133,7 @@ def test_a_server_elsewhere_is_still_reached_through_the_proxy(
 
 def test_the_proxy_of_these_tests_is_one_that_grpc_would_take(proxy: CountingProxy, server: dict[str, str]) -> None:
     with grpc.insecure_channel(server["address"], options=[("grpc.use_local_subchannel_pool", 1)]) as channel:
-        call = channel.unary_unary("/x/y")
+        call: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary("/x/y")
         with pytest.raises(grpc.RpcError):
             call(b"", timeout=60)
     assert proxy.asked

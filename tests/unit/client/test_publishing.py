@@ -140,7 +140,8 @@ class Clock:
 
 
 def test_patience_tells_of_a_break_once_doubles_its_pauses_and_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock, interruptions = Clock(), []
+    clock = Clock()
+    interruptions: list[ServerError] = []
     monkeypatch.setattr(publishing, "time", clock)
     patience, gone = Patience(10, interruptions.append), ServerError("UNAVAILABLE", "gone")
 

@@ -8,7 +8,7 @@ from onecode_server.model.subject import pseudonym
 from onecode_server.model.verdict import Decision, Reason
 from onecode_server.publication.publisher import LocalSubject, SubjectName
 from onecode_server.rules.publication import Rejection
-from onecode_server.stores.protocol import Publication
+from onecode_server.stores.protocol import UNREADABLE, Publication
 
 from tests.world import HOUR, NOON, SECOND, World
 
@@ -74,8 +74,8 @@ async def test_a_replay_a_conflict_and_what_is_superseded_are_told_apart_and_cou
     kept = (await world.store.statuses([pseudonym(world.pseudonym_key, "420000", "id-1")])).records[0]
     assert kept == (first._replace(published_at=NOON),)
     outcomes = ("taken", "known", "conflict", "superseded", "rejected")
-    name = "onecode_published_records_total"
-    counts = [world.metrics.registry.get_sample_value(name, {"outcome": outcome}) for outcome in outcomes]
+    metric = "onecode_published_records_total"
+    counts = [world.metrics.registry.get_sample_value(metric, {"outcome": outcome}) for outcome in outcomes]
     assert counts == [1, 1, 1, 1, 1]
 
 
@@ -96,7 +96,8 @@ async def test_published_at_is_the_time_of_the_commit_and_never_runs_backwards(w
         world.now = now
         published = record("420000")._replace(published_at=NOON + 9 * HOUR)
         assert await world.publisher.publish([(name, published)]) == [None]
-        stored = (await world.store.statuses([pseudonym(world.pseudonym_key, *name)])).records[0]
+        (stored,) = (await world.store.statuses([pseudonym(world.pseudonym_key, *name)])).records
+        assert stored is not UNREADABLE
         seen.append((stored[0].published_at, world.store.clock_behind_us))
     assert seen == [(NOON, 0), (NOON, HOUR), (NOON + 1, 0)]
 

@@ -1,6 +1,7 @@
 """What a failure of the store is called to a caller: busy is not broken."""
 
 from collections.abc import Iterator
+from typing import TypeVar
 
 import grpc
 from google.protobuf.message import Message
@@ -9,8 +10,10 @@ from google.rpc import error_details_pb2, status_pb2
 from onecode_server.errors import StoreBusy, StoredDamaged, StoreUnavailable
 from onecode_server.rpc.failures import failure_of
 
+Detail = TypeVar("Detail", bound=Message)
 
-def details(fault: Exception, kind: type[Message]) -> Iterator[Message]:
+
+def details(fault: Exception, kind: type[Detail]) -> Iterator[Detail]:
     """Return the details of a kind that a caller gets."""
     status = status_pb2.Status.FromString(failure_of(fault).trailing_metadata[0][1])
     for packed in status.details:

@@ -99,16 +99,20 @@ class Serving:
         await self._server.stop(0)
         self._growth.close()
 
+    @property
+    def stream_verify(self) -> grpc.aio.StreamStreamMultiCallable[bytes, bytes]:
+        return self.channel.stream_stream(f"/{SERVICE}/StreamVerify")
+
     async def unary(self) -> None:
         """Make a call. Its failure is what some tests are about."""
         with suppress(grpc.aio.AioRpcError):
-            await self.channel.unary_unary(f"/{SERVICE}/Verify")(b"code")
+            verify: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = self.channel.unary_unary(f"/{SERVICE}/Verify")
+            await verify(b"code")
 
     async def stream(self) -> None:
         """Send two messages on a stream of its own."""
-        call = self.channel.stream_stream(f"/{SERVICE}/StreamVerify")(iter([b"one", b"two"]))
         with suppress(grpc.aio.AioRpcError):
-            async for _ in call:
+            async for _ in self.stream_verify(iter([b"one", b"two"])):
                 pass
 
 
@@ -134,7 +138,8 @@ async def test_a_call_that_was_answered_or_refused_is_gone(fault: Exception | No
 async def test_a_call_whose_request_never_came_is_gone() -> None:
     async with Serving(Servicer(None)) as serving:
         with nothing_left():
-            calls = [serving.channel.stream_unary(f"/{SERVICE}/Verify")() for _ in range(CALLS)]
+            verify: grpc.aio.StreamUnaryMultiCallable[bytes, bytes] = serving.channel.stream_unary(f"/{SERVICE}/Verify")
+            calls = [verify() for _ in range(CALLS)]
             for call in calls:
                 await call.wait_for_connection()
             await as_many(serving.admission.requests._waiting)
@@ -148,7 +153,7 @@ async def test_a_call_whose_request_never_came_is_gone() -> None:
 async def test_a_stream_that_was_idle_is_gone() -> None:
     async with Serving(Servicer(None)) as serving:
         with nothing_left():
-            calls = [serving.channel.stream_stream(f"/{SERVICE}/StreamVerify")() for _ in range(CALLS)]
+            calls = [serving.stream_verify() for _ in range(CALLS)]
             await as_many(serving.admission.streams._open)
             for stream in list(serving.admission.streams._open):
                 serving.admission.streams._dismiss(stream, Overloaded("others have come", 1))

@@ -66,7 +66,12 @@ SUBJECTS = [
 @pytest.mark.parametrize("subject", SUBJECTS)
 def test_a_record_is_judged_by_what_is_kept_as_by_all_of_it(subject: Any) -> None:
     record = status_pb2.StatusRecord(
-        publisher="420000", subject=subject, level=1, scope=1, revision=5, effective_at=Timestamp(seconds=1)
+        publisher="420000",
+        subject=subject,
+        level=status_pb2.LEVEL_GREEN,
+        scope=status_pb2.SCOPE_NATIONAL,
+        revision=5,
+        effective_at=Timestamp(seconds=1),
     )
     kept = cut(status_pb2.PublishStatusesRequest(sequence=9, record=record))
     assert kept.ByteSize() < 2 * REQUEST_BYTES_MAX

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from grpc._cython import cygrpc
+from grpc._cython import cygrpc  # type: ignore[attr-defined]  # the stubs of gRPC do not have it
 
 from onecode_server.rpc import listener
 

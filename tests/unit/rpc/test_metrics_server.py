@@ -100,7 +100,9 @@ def test_health_does_not_wait_for_metrics(start: Start):
 
 def test_scrapes_that_wait_get_the_next_page_together_and_none_that_was_begun_before(start: Start, monkeypatch):
     may_end, has_begun, wait = threading.Event(), threading.Semaphore(0), threading.Semaphore(0)
-    rendered, answers, next_page = [], [], observation._Pages.next
+    rendered: list[int] = []
+    answers: list[int] = []
+    next_page = observation._Pages.next
 
     def render(_: bool) -> bytes:
         rendered.append(len(rendered) + 1)
@@ -131,7 +133,13 @@ def test_scrapes_that_wait_get_the_next_page_together_and_none_that_was_begun_be
 def test_after_a_page_scrapes_wait_for_as_long_as_its_share_asks(start: Start, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(observation, "PAUSE_MAX_S", 3600)
     monkeypatch.setattr(observation, "RENDERING_SHARE", 1e-9)
-    port, rendered = start(lambda _: rendered.append(sum(range(10_000))) or b""), []
+    rendered: list[int] = []
+
+    def render(_: bool) -> bytes:
+        rendered.append(sum(range(10_000)))
+        return b""
+
+    port = start(render)
     assert get(port, "/metrics")[0] == 200
     with connect(port) as second:
         second.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")

@@ -143,8 +143,7 @@ def test_facts_are_carried_into_the_verdict_as_they_are():
         verdict = decide(facts._replace(home="420000", exception_id="x-1", status_age_s=7))
         assert (verdict.home, verdict.exception_id, verdict.status_age_s) == ("420000", "x-1", 7)
         assert (verdict.status, verdict.recognition) == (facts.status, facts.recognition)
-        authentic = facts.finding is None
-        assert verdict.authenticity is (Authenticity.VALID if authentic else facts.finding.authenticity)
+        assert verdict.authenticity is (facts.finding.authenticity if facts.finding else Authenticity.VALID)
 
 
 def test_facts_of_which_nothing_is_known_are_checked_by_a_person():

@@ -80,8 +80,8 @@ def test_a_status_is_as_fresh_in_columns_as_it_is_alone(
     for read_at_s, is_followed, is_nothing in asked:
         confirms = is_followed and not (is_nothing and followed_at_s - read_at_s > freshness.ABSENT_S)
         expected.append(max(read_at_s, followed_at_s) if confirms else read_at_s)
-    columns = (np.array(column) for column in zip(*asked, strict=True))
-    confirmed_at_s = freshness.confirmed_at(*columns, followed_at_s)
+    read_at, followed, nothing = (np.array(column) for column in zip(*asked, strict=True))
+    confirmed_at_s = freshness.confirmed_at(read_at, followed, nothing, followed_at_s)
     assert confirmed_at_s.tolist() == expected
     assert [freshness.confirmed_at(*one, followed_at_s) for one in asked] == expected
     ages_s = now_s - confirmed_at_s
@@ -107,7 +107,7 @@ def test_a_homes_only_record_is_weighed_in_columns_as_it_is_alone(
     claimed = [claim if made else Level.UNSPECIFIED for *_, made in cases]
     counts = levels.in_effect(effective_at, expires_at, now)
     replaces_claim = levels.replaces_claim(
-        np.full(len(cases), recorded, np.uint8),
+        np.full(len(cases), recorded, np.int64),
         effective_at,
         published_at,
         np.array(claimed, np.int64),

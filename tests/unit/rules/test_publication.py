@@ -39,6 +39,7 @@ TRUST = TrustList(1, 0, 0, bytes(32), {region.code: region for region in REGIONS
 GOOD = StatusRecord(HOME, Scope.NATIONAL, Level.GREEN, 100, 200, 1)
 LOCAL = GOOD._replace(publisher=ADOPTER, scope=Scope.LOCAL)
 NOW = 100
+Records = tuple[StatusRecord, ...]
 
 BROKEN = [
     (Rejection.UNKNOWN_PUBLISHER, GOOD._replace(publisher="999999"), "999999"),
@@ -88,6 +89,19 @@ def at(effective_at, revision, **more):
     return GOOD._replace(**{"effective_at": effective_at, "revision": revision, "expires_at": None, **more})
 
 
+def taken(known: Records, new: StatusRecord, now: int) -> Records:
+    """The records of a publisher once a new one, which breaks no rule, is among them."""
+    kept = merge(known, new, now)
+    assert isinstance(kept, tuple)
+    return kept
+
+
+def newest_level(records: Records, now: int) -> Level | None:
+    """The level of the home's newest NATIONAL record in effect, if there is one."""
+    found = newest(records, HOME, Scope.NATIONAL, now)
+    return found and found.level
+
+
 def test_a_replay_changes_nothing_whenever_it_comes():
     known = (at(NOW, 2, published_at=NOW),)
     assert merge(known, at(NOW, 2, published_at=NOW + LAG_US), NOW + LAG_US) is Replay.KNOWN
@@ -129,13 +143,12 @@ def test_a_record_takes_effect_at_most_ninety_days_after_the_commit():
 def test_an_impossible_revision_of_an_older_store_ends_nothing():
     years = 30 * 366 * 86_400_000_000
     stuck = (at(NOW - LAG_US, 5, level=Level.RED), at(NOW + years, 2**64 - 1), at(NOW + years, 2**63))
-    merged = merge(stuck, at(NOW, 8, level=Level.RED), NOW + LAG_US)
-    assert merged == (at(NOW, 8, level=Level.RED),)
-    announced = merge(stuck, at(NOW + 9, 8), NOW)
+    assert merge(stuck, at(NOW, 8, level=Level.RED), NOW + LAG_US) == (at(NOW, 8, level=Level.RED),)
+    announced = taken(stuck, at(NOW + 9, 8), NOW)
     assert [r.revision for r in announced] == [3, 4, 5, 8]
     assert isinstance(merge(stuck, at(NOW, 6), NOW), tuple)
     assert isinstance(merge(stuck[1:2], at(NOW, 1), NOW), tuple)
-    assert newest(announced, HOME, Scope.NATIONAL, NOW).level is Level.RED
+    assert newest_level(announced, NOW) is Level.RED
     assert merge(stuck, stuck[1], NOW) is Replay.KNOWN
 
 
@@ -149,9 +162,9 @@ def test_a_record_replaces_the_older_ones_once_it_has_been_in_effect_for_ten_min
 
 def test_a_red_is_there_for_whoever_is_behind_until_the_green_counts_for_them_too():
     red, green = at(NOW - LAG_US, 1, level=Level.RED), at(NOW + LAG_US, 2)
-    merged = merge((red,), green, NOW + LAG_US)  # the writer's clock is ahead
-    assert newest(merged, HOME, Scope.NATIONAL, NOW + LAG_US - 1) == red
-    assert newest(merged, HOME, Scope.NATIONAL, NOW + LAG_US) == green
+    both = taken((red,), green, NOW + LAG_US)  # the writer's clock is ahead
+    assert newest(both, HOME, Scope.NATIONAL, NOW + LAG_US - 1) == red
+    assert newest(both, HOME, Scope.NATIONAL, NOW + LAG_US) == green
 
 
 def test_what_is_alive_is_the_newest_in_effect_and_what_waits():
@@ -180,13 +193,15 @@ def test_other_publishers_announcements_do_not_count_against_the_bound():
 
 
 def test_a_thousand_revisions_in_ten_minutes_are_bounded_and_show_nobody_a_milder_level():
-    known, everything, now = (), [], NOW
+    known: Records = ()
+    everything: list[StatusRecord] = []
+    now = NOW
     severities = [Level.GREEN, Level.RED, Level.YELLOW]
     for revision in range(1, 1001):
         now += LAG_US // 1000
         new = at(now, revision, level=severities[revision % 7 % 3])
         everything.append(new)
-        known = merge(known, new, now)
+        known = taken(known, new, now)
         assert len(known) <= 1 + RECENT_MAX + PENDING_MAX
         for lag in (0, LAG_US // 1000, LAG_US // 300, LAG_US // 2):
             found, meant = (newest(some, HOME, Scope.NATIONAL, now - lag) for some in (known, everything))
@@ -261,12 +276,17 @@ records = st.builds(
 of_one = records.map(lambda record: record._replace(publisher=HOME, scope=Scope.NATIONAL))
 
 
-def known_after(history):
+def after(known: Records, record: StatusRecord, now: int) -> Records:
+    """What a store knows after a record came, whether it was taken or not."""
+    kept = merge(known, record, now)
+    return kept if isinstance(kept, tuple) else known
+
+
+def known_after(history: list[StatusRecord]) -> Records:
     """What a store knows after records came one by one, a tick of the clock apart."""
-    known = ()
+    known: Records = ()
     for now, record in enumerate(history):
-        merged = merge(known, record, now * TICK)
-        known = merged if isinstance(merged, tuple) else known
+        known = after(known, record, now * TICK)
     return known
 
 
@@ -316,17 +336,17 @@ def test_joining_loses_no_red_that_is_the_last_word_and_gives_no_revision_twice(
     assert revisions == sorted(set(revisions))
     assert revisions[0] >= 1
     for word in [newest(part, *source, now) for part in parts]:
-        is_last = word is not None and word.effective_at == max(r.effective_at for r in together)
-        if is_last and word.level is Level.RED and word.expires_at is None:
-            assert newest(together, *source, now).level is Level.RED
+        if word is None or word.effective_at != max(r.effective_at for r in together):
+            continue
+        if word.level is Level.RED and word.expires_at is None:
+            assert newest_level(together, now) is Level.RED
 
 
 @given(st.lists(of_one, min_size=1, max_size=4, unique_by=lambda r: r.revision))
 def test_whatever_order_records_come_in_the_highest_revision_is_the_newest(history):
     now = 20 * TICK
     for order in permutations(history):
-        known = ()
+        known: Records = ()
         for record in order:
-            merged = merge(known, record, now)
-            known = merged if isinstance(merged, tuple) else known
+            known = after(known, record, now)
         assert known[-1] == max(history, key=lambda r: r.revision)

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
@@ -60,7 +61,7 @@ def test_a_report_within_the_rules_may_be_filed() -> None:
         ({"effective_until": NOW + HOUR + LASTS_MAX_US + 1}, Obstacle.TOO_LONG),
     ],
 )
-def test_a_report_against_a_rule_is_refused_by_its_name(change: dict[str, object], obstacle: Obstacle) -> None:
+def test_a_report_against_a_rule_is_refused_by_its_name(change: dict[str, Any], obstacle: Obstacle) -> None:
     assert obstacle_of(REPORT._replace(**change)) is obstacle
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from onecode_server.model.code import Claims, Source
 from onecode_server.model.status import Level
-from onecode_server.model.trust_list import IssuerKey, KeyState, Region, TrustList
+from onecode_server.model.trust_list import Format, IssuerKey, KeyState, Region, TrustList
 from onecode_server.model.verdict import Authenticity, Finding, Reason
 from onecode_server.rules.validity import SKEW_US, is_in_date, key_fault, source_fault, window_fault
 
@@ -104,7 +104,7 @@ def test_a_trust_list_is_in_date_until_its_next_update_and_the_grace(now, in_dat
 
 def trust_list(*regions, next_update=NOW):
     keys = [key for region in regions for key in region.keys]
-    candidates = {}
+    candidates: dict[tuple[Format, bytes], tuple[IssuerKey, ...]] = {}
     for key in keys:
         candidates[key.format, key.key_id] = (*candidates.get((key.format, key.key_id), ()), key)
     by_code = {region.code: region for region in regions}

@@ -3,7 +3,7 @@
 import io
 import json
 import logging
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -40,7 +40,7 @@ def test_a_line_tells_when_how_grave_where_and_what(lines):
     time = datetime.fromisoformat(line.pop("time"))
     assert line == {"level": "info", "logger": "onecode_server.somewhere", "message": "trust list taken"}
     assert abs((time - before).total_seconds()) < 5
-    assert time.utcoffset().total_seconds() == 0
+    assert time.utcoffset() == timedelta(0)
 
 
 def test_each_call_is_one_line_even_if_the_message_has_several(lines):

@@ -64,7 +64,7 @@ async def test_the_chain_goes_on_over_the_archive_and_over_a_restart(directory: 
 async def test_a_record_from_before_there_was_an_archive_is_archived_a_block_with_each_entry(store: LmdbStore) -> None:
     store._archive_entries = lambda *_: None  # type: ignore[method-assign]
     await add(store, MANY)
-    del store._archive_entries  # type: ignore[method-assign]
+    del store._archive_entries
     assert await sizes(store) == (MANY, 0)
     for number in range(1, 4):
         await add(store, 1)

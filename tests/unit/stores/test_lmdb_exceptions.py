@@ -51,9 +51,9 @@ async def test_with_150_000_ended_reports_a_step_and_a_page_touch_what_they_do_w
         store = LmdbStore(tmp_path / str(count), lambda: NOON)
         await store_ended(store, count)
         counts = count_entries(store, monkeypatch)
-        cost = []
+        cost: list[dict[str, int]] = []
 
-        def taken(counts=counts, cost=cost):  # type: ignore[no-untyped-def]
+        def taken(counts=counts, cost=cost):
             cost.append(dict(counts))
             counts.clear()
 
@@ -105,13 +105,13 @@ async def test_what_ended_is_archived_a_day_later_by_the_next_steps_so_many_at_a
     for one in many:
         await store.change_exceptions(filed(one._replace(acknowledged_at=NOON)))
     later = NOON + HOUR + ARCHIVED_AFTER_US
-    times = {"effective_from": later, "effective_until": later + HOUR}
-    await store.change_exceptions(filed(REPORT._replace(id="RE-early", reported_at=later - 1, **times)))
+    lasting = REPORT._replace(effective_from=later, effective_until=later + HOUR)
+    await store.change_exceptions(filed(lasting._replace(id="RE-early", reported_at=later - 1)))
     assert len(await live(store)) == ARCHIVED_MAX + 6
-    await store.change_exceptions(filed(REPORT._replace(id="RE-late", reported_at=later, **times)))
+    await store.change_exceptions(filed(lasting._replace(id="RE-late", reported_at=later)))
     assert await live(store) == ["RE-late", "RE-early", "RE-036", "RE-035", "RE-034", "RE-033", "RE-032"]
     assert [one.id for one in await store.acknowledged_exceptions()] == [f"RE-{n:03}" for n in range(32, 37)]
-    await store.change_exceptions(filed(REPORT._replace(id="RE-later", reported_at=later, **times)))
+    await store.change_exceptions(filed(lasting._replace(id="RE-later", reported_at=later)))
     assert await live(store) == ["RE-later", "RE-late", "RE-early"]
     assert await ids(store, Selection()) == ["RE-later", "RE-late", "RE-early", *(one.id for one in reversed(many))]
 
@@ -123,7 +123,8 @@ async def test_a_withdrawn_report_is_archived_at_once(store: LmdbStore) -> None:
         REPORT._replace(acknowledged_at=NOON, withdrawn_at=NOON),
     ):
         await store.change_exceptions(filed(step))
-    assert await live(store) == await store.acknowledged_exceptions() == []
+    assert await live(store) == []
+    assert await store.acknowledged_exceptions() == []
     assert (await store.exceptions(Selection(), None, 5))[0].withdrawn_at == NOON
 
 

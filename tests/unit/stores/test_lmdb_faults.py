@@ -336,10 +336,10 @@ async def test_a_store_that_has_reached_its_size_takes_nothing_more_and_is_read_
     with pytest.raises(StoreUnavailable, match="MAP_FULL"):
         await store.publish(many(taken), lambda _, record: (record,))
     assert await store.changes(0) == before
-    assert store.write_fault.startswith("MDB_MAP_FULL: ")
+    assert (store.write_fault or "").startswith("MDB_MAP_FULL: ")
     with pytest.raises(StoreUnavailable, match="MAP_FULL"):
         await store.probe()
-    assert store.write_fault.startswith("MDB_MAP_FULL: ")
+    assert (store.write_fault or "").startswith("MDB_MAP_FULL: ")
     await store.close()
 
 

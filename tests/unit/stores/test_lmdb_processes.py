@@ -49,6 +49,7 @@ def process(code, directory):
         [sys.executable, "-c", code, str(directory)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as child:
         try:
+            assert child.stdout
             assert child.stdout.readline() == "ready\n"
             yield child
         finally:

@@ -2,6 +2,7 @@
 
 import os
 import resource
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -49,7 +50,7 @@ def test_connections_leave_the_process_its_own_descriptors(monkeypatch, limit, e
 
 def test_the_addresses_of_a_name_share_what_there_is(monkeypatch):
     both = [(0, 0, 0, "", ("127.0.0.1", 0)), (0, 0, 0, "", ("::1", 0, 0, 0))]
-    monkeypatch.setattr(descriptors.socket, "getaddrinfo", lambda *_, **__: both)
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: both)
     monkeypatch.setattr(resource, "getrlimit", lambda _: (256, 256))
     assert connections_max("localhost") == 96
 

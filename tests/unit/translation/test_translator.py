@@ -142,6 +142,7 @@ async def test_a_translation_lasts_no_longer_than_the_targets_own_codes_and_says
         made = await world.translate(source, "430000")
         there = await world.check(made.code, "440000")
         assert there.claims is not None
+        assert made.expires_at is not None
         assert there.claims.expires_at == made.expires_at
         assert world.now < made.expires_at <= world.now + lasts_s * SECOND
         assert (await world.translate(source, "430000")).code == made.code

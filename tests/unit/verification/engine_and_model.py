@@ -68,7 +68,12 @@ class EngineAndModel:
     def name(self, subject: tuple[str, str] | None, named: str) -> SubjectName:
         """Return what a publisher would send to name a subject."""
         if subject is None:
-            return {"local": LocalSubject("42", "anne"), "code": Scan(b"no code", ""), "pseudonym": b"short"}[named]
+            wrong: dict[str, SubjectName] = {
+                "local": LocalSubject("42", "anne"),
+                "code": Scan(b"no code", ""),
+                "pseudonym": b"short",
+            }
+            return wrong[named]
         home, name = subject
         if home == TOKENS:
             return Scan(self.token, "")

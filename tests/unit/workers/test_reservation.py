@@ -87,7 +87,8 @@ def test_of_many_that_ask_at_once_one_is_given_the_port():
     with reserved(HOST, 0) as number:
         pass
     for _ in range(50):
-        together, all_asked, given = threading.Barrier(8), threading.Barrier(8), []
+        together, all_asked = threading.Barrier(8), threading.Barrier(8)
+        given: list[bool] = []
 
         def ask(together=together, all_asked=all_asked, given=given) -> None:
             together.wait(30)

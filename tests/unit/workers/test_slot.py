@@ -5,6 +5,7 @@ import logging
 import os
 import signal
 import sys
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
@@ -111,7 +112,7 @@ async def test_a_worker_that_waits_for_a_trust_list_is_left_to_wait(keep: Keep, 
 async def test_what_the_supervisor_was_stopped_for_is_not_its_workers_silence(keep: Keep, monkeypatch, caplog):
     slot, passed_s = await keep(SERVES + ANSWERS), 0.0
     await eventually(slot.serves.is_set)
-    clock = slots.time.monotonic
+    clock = time.monotonic
 
     class Clock:
         @staticmethod

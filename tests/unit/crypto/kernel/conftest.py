@@ -30,9 +30,10 @@ def kernel8(kernel: Any) -> Any:
 @pytest.fixture(scope="session", params=[PORTABLE, IFMA], ids=["portable", "ifma"])
 def implementation(request: pytest.FixtureRequest, kernel: Any) -> int:
     """Every implementation that runs here."""
-    if not kernel.onecode_runs(request.param):
+    number: int = request.param
+    if not kernel.onecode_runs(number):
         pytest.skip("this processor has no AVX-512 IFMA: the kernel's vectors are not tested")
-    return request.param
+    return number
 
 
 @pytest.fixture(scope="session")

@@ -45,7 +45,7 @@ def assert_products(kernel8: Any, a: Eights, b: Eights, most_units: Fraction) ->
 
 
 def test_products_of_all_pairs_of_corners(kernel8: Any) -> None:
-    for a, b in by_eight(list(product(corners(REDUCED8), repeat=2))):
+    for a, b in by_eight(list(product(corners(REDUCED8), corners(REDUCED8)))):
         assert_products(kernel8, a, b, Fraction("126.4"))
 
 

@@ -14,6 +14,7 @@ from onecode_server.model.verdict import Decision, Reason, Verdict
 from onecode_server.verification import verifier
 from onecode_server.verification.authenticate import issuer_index
 
+from tests import formats
 from tests.world import World
 
 HOST = "440000"
@@ -147,7 +148,7 @@ async def test_a_new_list_keeps_the_templates_of_the_keys_that_it_still_trusts(w
     templates = world.issuers.of(world.trust.current).templates
     assert 0 < templates.size_bytes < kept.size_bytes
     code = world.code("420000")
-    assert code.split(b".")[0] not in (templates.spellings("jwt") or {})
+    assert code.split(b".")[0] not in (templates.spellings(formats.JWT) or {})
     read = world.metrics.registry.get_sample_value("onecode_column_codes_total") or 0
     await batch(world, codes)
     now_read = world.metrics.registry.get_sample_value("onecode_column_codes_total") or 0
