@@ -8,6 +8,8 @@ from onecode_server.codes import opaque
 from onecode_server.codes.encodings import base64url
 from onecode_server.errors import Malformed
 
+from tests.pairwise import each_value
+
 PREFIX = b"SH-"
 
 
@@ -35,8 +37,10 @@ def test_the_prefix_does_not_count_as_random():
         opaque.check(b"A-LONG-PREFIX-OF-A-REGION-" + b"x" * 21, b"A-LONG-PREFIX-OF-A-REGION-")
 
 
-@pytest.mark.parametrize("character", [b"\n", b"\r", b"\0", b"\t", b"\x7f", b"\x1b", b"\x80", b"\xff", "码".encode()])
-@pytest.mark.parametrize("at", [0, 11, 22])
+@pytest.mark.parametrize(
+    ("character", "at"),
+    each_value([b"\n", b"\r", b"\0", b"\t", b"\x7f", b"\x1b", b"\x80", b"\xff", "码".encode()], [0, 11, 22]),
+)
 def test_a_character_that_cannot_be_printed_is_refused_wherever_it_stands(character, at):
     token = b"x" * at + character + b"x" * (22 - at)
     with pytest.raises(Malformed):

@@ -13,6 +13,7 @@ from onecode_server.model.code import Source
 from onecode_server.model.trust_list import Format
 
 from tests import formats
+from tests.pairwise import pairwise
 
 SOURCE = Source("420000", b"key-1", bytes(range(32)), 1_700_000_000_500_000, "440000")
 LABELS = {
@@ -72,21 +73,17 @@ def test_a_source_that_is_no_object_is_missing(member):
         source.read({}, formats.PASETO)
 
 
-@every_format
-@pytest.mark.parametrize("name", ["region", "target"])
-@pytest.mark.parametrize(
-    "value", ["", "42000", "4200000", "４２００００", "420000\n", 420000, None, True, b"420000", ["420000"]]
-)
+NO_REGIONS = ["", "42000", "4200000", "４２００００", "420000\n", 420000, None, True, b"420000", ["420000"]]
+NO_BYTES: list[object] = [1, None, True, [], {}, "=", "A", "AA==", "A B", "\ud800", "码", b"\0" * 31, b"\0" * 33]
+
+
+@pytest.mark.parametrize(("fmt", "name", "value"), pairwise(CODECS, ["region", "target"], NO_REGIONS))
 def test_a_source_or_target_that_is_no_region_is_refused(fmt, name, value):
     with pytest.raises(Malformed):
         source.read(changed(fmt, **{name: value}), fmt)
 
 
-@every_format
-@pytest.mark.parametrize("name", ["key_id", "digest"])
-@pytest.mark.parametrize(
-    "value", [1, None, True, [], {}, "=", "A", "AA==", "A B", "\ud800", "码", b"\0" * 31, b"\0" * 33]
-)
+@pytest.mark.parametrize(("fmt", "name", "value"), pairwise(CODECS, ["key_id", "digest"], NO_BYTES))
 def test_bytes_that_are_none_are_refused(fmt, name, value):
     if name == "key_id" and fmt == formats.NATIONAL and isinstance(value, bytes):
         value = value.hex()  # of a key id any bytes will do, but not their hexadecimal digits

@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 from onecode_server.codes.encodings import base45
 from onecode_server.model.scanned import AROUND_BYTES_MAX, all_bare, bare
 
+from tests.pairwise import each_value
+
 steadily = settings(max_examples=200)
 CODE = b"NC1:6BF0 %*./:-+$"
 MARK = b"\xef\xbb\xbf"
@@ -21,8 +23,7 @@ SPACES = [bytes((c,)) for c in range(0x21)] + [
 SYMBOLOGIES = [b"]Q0", b"]Q1", b"]Q6", b"]d2", b"]z0", b"]zC", b"]L2", b"]C1", b"]E0", b"]e0", b"]Q2\\000026"]
 
 
-@pytest.mark.parametrize("space", SPACES)
-@pytest.mark.parametrize("code", [CODE, b"eyJ.x.y", b"x", "码x".encode()])
+@pytest.mark.parametrize(("space", "code"), each_value(SPACES, [CODE, b"eyJ.x.y", b"x", "码x".encode()]))
 def test_white_space_control_characters_and_a_byte_order_mark_come_off(code, space):
     for scanned in (space + code, code + space, 3 * space + code + 3 * space):
         assert bare(scanned) == code

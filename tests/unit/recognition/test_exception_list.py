@@ -11,6 +11,7 @@ from onecode_server.recognition.exception_list import PAGES_MAX, ExceptionList, 
 from onecode_server.rules.recognition_exceptions import State, state
 from onecode_server.stores.protocol import Place
 
+from tests.pairwise import pairwise
 from tests.world import HOUR, NOON, World, filed
 
 REPORT = RecognitionException("RE-", "440000", "420000", "why", NOON + HOUR, NOON + 2 * HOUR, NOON)
@@ -46,9 +47,9 @@ async def reports(world: World) -> ExceptionList:
     return world.engine.exception_list
 
 
-@pytest.mark.parametrize("wanted_state", [0, *State])
-@pytest.mark.parametrize("host", ["", "440000", "110000"])
-@pytest.mark.parametrize("home", ["", "420000"])
+@pytest.mark.parametrize(
+    ("wanted_state", "host", "home"), pairwise([0, *State], ["", "440000", "110000"], ["", "420000"])
+)
 async def test_the_pages_of_each_filter_have_each_report_once_newest_first(
     reports: ExceptionList, monkeypatch: pytest.MonkeyPatch, wanted_state: int, host: str, home: str
 ) -> None:

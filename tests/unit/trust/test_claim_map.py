@@ -10,9 +10,11 @@ from onecode_server.errors import Malformed
 from onecode_server.model.trust_list import TimeForm, TimeForms
 from onecode_server.trust import claim_map, region_entry
 
+from tests.pairwise import each_value
 from tests.unit.codes.samples import HUBEI, NATION
 
 CLAIMS, LABELS = HUBEI["claims"], NATION["claims"]
+MAPPED = ["subject", "level", "issued_at", "expiry"]
 SURROGATE = "\ud800"
 
 
@@ -34,10 +36,24 @@ def refused(entry, claims) -> str:
     return line
 
 
-@pytest.mark.parametrize(
-    "step", [None, True, 1, 1.5, "", [], {}, [[]], ["a", ""], ["a", None], ["a"] * 7, SURROGATE, ["a", SURROGATE]]
-)
-@pytest.mark.parametrize("claim", ["subject", "level", "issued_at", "expiry"])
+NOWHERE: list[object] = [
+    None,
+    True,
+    1,
+    1.5,
+    "",
+    [],
+    {},
+    [[]],
+    ["a", ""],
+    ["a", None],
+    ["a"] * 7,
+    SURROGATE,
+    ["a", SURROGATE],
+]
+
+
+@pytest.mark.parametrize(("step", "claim"), each_value(NOWHERE, MAPPED))
 def test_a_claim_that_stands_nowhere_is_refused(claim, step):
     if (claim, step) != ("expiry", None):
         refused(HUBEI, claims=CLAIMS | {claim: step})
@@ -62,15 +78,13 @@ def test_arrays_for_which_no_translation_has_room_are_refused(other, is_taken):
     assert read(NATION, claims=labels).claims.subject == ("a", 2**32)
 
 
-@pytest.mark.parametrize("place", ["onecode", ["onecode", "region"]])
-@pytest.mark.parametrize("claim", ["subject", "level", "issued_at", "expiry"])
+@pytest.mark.parametrize(("claim", "place"), each_value(MAPPED, ["onecode", ["onecode", "region"]]))
 def test_no_claim_may_stand_where_translations_name_their_source(claim, place):
     assert "translations" in refused(HUBEI, claims=CLAIMS | {claim: place})
     assert read(NATION, claims=LABELS | {claim: place})
 
 
-@pytest.mark.parametrize("label", [1, -65539, -65540, -65541, -65542, -65543])
-@pytest.mark.parametrize("claim", ["subject", "level", "issued_at", "expiry"])
+@pytest.mark.parametrize(("label", "claim"), each_value([1, -65539, -65540, -65541, -65542, -65543], MAPPED))
 def test_no_claim_may_stand_at_a_label_that_means_the_same_everywhere(claim, label):
     assert "translations" in refused(NATION, claims=LABELS | {claim: label})
     assert "translations" in refused(NATION, claims=LABELS | {claim: [label, "x"]})
@@ -91,8 +105,10 @@ def test_two_claims_at_one_place_are_refused(places):
     assert "same place" in refused(HUBEI, claims=CLAIMS | places)
 
 
-@pytest.mark.parametrize("value", [0, -1, True, 1.5, "60", [], 100 * 366 * 86_400 + 1])
-@pytest.mark.parametrize("name", ["valid_for_s", "code_age_max_s"])
+@pytest.mark.parametrize(
+    ("value", "name"),
+    each_value([0, -1, True, 1.5, "60", [], 100 * 366 * 86_400 + 1], ["valid_for_s", "code_age_max_s"]),
+)
 def test_seconds_that_are_none_are_refused(name, value):
     refused(HUBEI, claims=CLAIMS | {name: value})
 

@@ -13,6 +13,7 @@ from onecode_server.crypto.signing import public_key_fault
 from onecode_server.errors import TrustListRefused
 from onecode_server.trust import document as trust_list
 
+from tests.pairwise import each_value
 from tests.unit.codes.samples import DOCUMENT, HUBEI, SHANGHAI, TIBET, parse, public_key, with_keys
 
 HEADER = {"alg": "EdDSA", "typ": "onecode-trust-list+jws"}
@@ -101,10 +102,10 @@ def test_a_version_that_is_no_positive_integer_is_refused(version):
         parse(version=version)
 
 
-@pytest.mark.parametrize("name", ["issued_at", "next_update"])
-@pytest.mark.parametrize(
-    "time", [None, True, "", "2024-01-01", "2024-01-01T00:00:00", "1969-12-31T23:59:59Z", -1, 10**12, []]
-)
+NO_TIMES: list[object] = [None, True, "", "2024-01-01", "2024-01-01T00:00:00", "1969-12-31T23:59:59Z", -1, 10**12, []]
+
+
+@pytest.mark.parametrize(("time", "name"), each_value(NO_TIMES, ["issued_at", "next_update"]))
 def test_a_list_without_its_times_is_refused(name, time):
     with pytest.raises(TrustListRefused):
         parse(**{name: time})
@@ -147,29 +148,28 @@ def test_any_payload_is_a_list_or_refused(payload):
     assert "420000" in taken.regions
 
 
-@pytest.mark.parametrize(
-    "entry",
-    [
-        None,
-        [],
-        "420000",
-        {},
-        {"code": 42},
-        {"code": "33"},
-        {"code": "\ud800"},
-        HUBEI | {"code": "330000", "name": "\ud800"},
-        HUBEI | {"code": "330000", "claims": {}},
-        HUBEI | {"code": "330000", "levels": {"绿": "green"}},
-        HUBEI | {"code": "330000", "claims": HUBEI["claims"] | {"level": "onecode"}},
-        HUBEI | {"code": "330000", "keys": {}},
-        HUBEI | {"code": "330000", "\ud800": 1},
-        SHANGHAI | {"code": "330000", "prefix": "eyJ"},
-        SHANGHAI | {"code": "330000", "prefix": "N"},
-        SHANGHAI | {"code": "330000", "prefix": "v4.public.x"},
-        TIBET | {"code": "330000", "levels": {}},
-    ],
-)
-@pytest.mark.parametrize("at", [0, 2, 5])
+NO_REGIONS: list[object] = [
+    None,
+    [],
+    "420000",
+    {},
+    {"code": 42},
+    {"code": "33"},
+    {"code": "\ud800"},
+    HUBEI | {"code": "330000", "name": "\ud800"},
+    HUBEI | {"code": "330000", "claims": {}},
+    HUBEI | {"code": "330000", "levels": {"绿": "green"}},
+    HUBEI | {"code": "330000", "claims": HUBEI["claims"] | {"level": "onecode"}},
+    HUBEI | {"code": "330000", "keys": {}},
+    HUBEI | {"code": "330000", "\ud800": 1},
+    SHANGHAI | {"code": "330000", "prefix": "eyJ"},
+    SHANGHAI | {"code": "330000", "prefix": "N"},
+    SHANGHAI | {"code": "330000", "prefix": "v4.public.x"},
+    TIBET | {"code": "330000", "levels": {}},
+]
+
+
+@pytest.mark.parametrize(("entry", "at"), each_value(NO_REGIONS, [0, 2, 5]))
 def test_one_bad_region_is_skipped_and_named_and_the_rest_is_read(entry, at):
     regions = [*DOCUMENT["regions"][:at], entry, *DOCUMENT["regions"][at:]]
     taken = parse(regions=regions)

@@ -23,6 +23,7 @@ from onecode_server.trust import watched_file
 from onecode_server.trust.source import LATE_S, TrustSource
 from onecode_server.trust.watched_file import SETTLING_S
 
+from tests.pairwise import each_value
 from tests.world import HOUR, World
 
 UNREAD_MAX_S = 30.0
@@ -108,8 +109,7 @@ HELD_UP = {(Decision.CHECK, Reason.TRUST_LIST_OUT_OF_DATE)}
 REVOKED = {(Decision.REFUSE, Reason.KEY_REVOKED)}
 
 
-@pytest.mark.parametrize("name", ["open", "fstat", "read"])
-@pytest.mark.parametrize("number", ERRNOS, ids=errno.errorcode.__getitem__)
+@pytest.mark.parametrize(("number", "name"), each_value(ERRNOS, ["open", "fstat", "read"]))
 async def test_what_could_not_be_read_for_a_moment_is_tried_again_at_each_look(world: World, name: str, number: int):
     revoke(world)
     with failing(name, OSError(number, os.strerror(number)), world.file):

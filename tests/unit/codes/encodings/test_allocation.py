@@ -17,6 +17,7 @@ from onecode_server.model.code import CODE_BYTES_MAX
 from onecode_server.model.trust_list import Format
 
 from tests import formats
+from tests.pairwise import each_value, pairwise
 from tests.unit.codes.samples import CLAIMS, PLACES, Tree
 
 ALLOCATED_BYTES_MAX = 64 * 1024
@@ -98,24 +99,19 @@ def hold(fmt: Format, make: Callable[[int], bytes], allocated_bytes) -> None:
         assert allocated_bytes(lambda code=code: check(fmt, code)) <= ALLOCATED_BYTES_MAX
 
 
-@pytest.mark.parametrize("place", ["x", "level", "sub", "iat"])
-@pytest.mark.parametrize("escaped", [False, True], ids=["as it is", "escaped"])
-@pytest.mark.parametrize("text", TEXTS)
-@pytest.mark.parametrize("fmt", JSON_FORMATS)
+@pytest.mark.parametrize(
+    ("fmt", "text", "escaped", "place"), pairwise(JSON_FORMATS, TEXTS, [False, True], ["x", "level", "sub", "iat"])
+)
 def test_a_json_code_with_one_long_text(fmt, text, escaped, place, allocated_bytes):
     hold(fmt, lambda n: json_code(fmt, json_payload(fmt, escaped, **{place: TEXTS[text](n)})), allocated_bytes)
 
 
-@pytest.mark.parametrize("place", ["x", "level"])
-@pytest.mark.parametrize("values", VALUES)
-@pytest.mark.parametrize("fmt", JSON_FORMATS)
+@pytest.mark.parametrize(("fmt", "values", "place"), pairwise(JSON_FORMATS, VALUES, ["x", "level"]))
 def test_a_json_code_with_many_small_values(fmt, values, place, allocated_bytes):
     hold(fmt, lambda n: json_code(fmt, json_payload(fmt, **{place: VALUES[values](n)})), allocated_bytes)
 
 
-@pytest.mark.parametrize("count", [10, 20, 30])
-@pytest.mark.parametrize("text", TEXTS)
-@pytest.mark.parametrize("fmt", JSON_FORMATS)
+@pytest.mark.parametrize(("fmt", "text", "count"), pairwise(JSON_FORMATS, TEXTS, [10, 20, 30]))
 def test_a_json_code_with_many_texts_of_some_length(fmt, text, count, allocated_bytes):
     def make(n: int) -> bytes:
         return json_code(fmt, json_payload(fmt, **{f"k{i}": TEXTS[text](n // count) for i in range(count)}))
@@ -123,9 +119,10 @@ def test_a_json_code_with_many_texts_of_some_length(fmt, text, count, allocated_
     hold(fmt, make, allocated_bytes)
 
 
-@pytest.mark.parametrize("digits", [b"%b", b"0.%b", b"1e%b", b"-%b"])
-@pytest.mark.parametrize("place", [b'"x":', b'"level":', b'"iat":'])
-@pytest.mark.parametrize("fmt", JSON_FORMATS)
+@pytest.mark.parametrize(
+    ("fmt", "place", "digits"),
+    pairwise(JSON_FORMATS, [b'"x":', b'"level":', b'"iat":'], [b"%b", b"0.%b", b"1e%b", b"-%b"]),
+)
 def test_a_json_code_with_a_long_number(fmt, place, digits, allocated_bytes):
     start = json_payload(fmt)[:-1] + b"," + place
     if place != b'"x":':
@@ -134,17 +131,19 @@ def test_a_json_code_with_a_long_number(fmt, place, digits, allocated_bytes):
 
 
 @pytest.mark.parametrize(
-    "kid", [b'"kid":"%b"', '"kid":"😀%b"'.encode(), rb'"kid":"\ud83d\ude00%b"', b'"kid":"k","x":"%b"']
+    ("fmt", "payload_bytes", "kid"),
+    pairwise(
+        JSON_FORMATS,
+        [0, 500, 1000, 2000],
+        [b'"kid":"%b"', '"kid":"😀%b"'.encode(), rb'"kid":"\ud83d\ude00%b"', b'"kid":"k","x":"%b"'],
+    ),
 )
-@pytest.mark.parametrize("payload_bytes", [0, 500, 1000, 2000])
-@pytest.mark.parametrize("fmt", JSON_FORMATS)
 def test_a_json_code_with_a_long_header(fmt, payload_bytes, kid, allocated_bytes):
     payload = json_payload(fmt, x="x" * payload_bytes)
     hold(fmt, lambda n: json_code(fmt, payload, kid % (b"k" * n)), allocated_bytes)
 
 
-@pytest.mark.parametrize("size", [0, 300, 1000, 2000])
-@pytest.mark.parametrize("values", CBOR_VALUES)
+@pytest.mark.parametrize(("values", "size"), each_value(CBOR_VALUES, [0, 300, 1000, 2000]))
 def test_a_national_code_with_many_small_values_and_some_bytes(values, size, allocated_bytes):
     hold(
         formats.NATIONAL,

@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 from onecode_server.codes.encodings import base45
 from onecode_server.errors import Malformed
 
+from tests.pairwise import each_value
+
 RFC_9285_EXAMPLES = [
     (b"AB", b"BB8"),
     (b"Hello!!", b"%69 VD92EX0"),
@@ -45,8 +47,10 @@ def test_a_last_pair_above_255_is_refused(text):
         base45.decode(text)
 
 
-@pytest.mark.parametrize("character", [b"a", b"b", b"!", b"_", b"=", b"\n", b"\0", b"\t", b'"', b"\x80", b"\xff"])
-@pytest.mark.parametrize("at", range(3))
+@pytest.mark.parametrize(
+    ("character", "at"),
+    each_value([b"a", b"b", b"!", b"_", b"=", b"\n", b"\0", b"\t", b'"', b"\x80", b"\xff"], range(3)),
+)
 def test_a_character_outside_the_alphabet_is_refused_wherever_it_stands(character, at):
     text = bytearray(b"BB8")
     text[at : at + 1] = character
