@@ -90,7 +90,7 @@ lint: $(STAMP)
 	$(BIN)/buf format --diff --exit-code protos
 
 types: $(STAMP)
-	$(BIN)/mypy server/onecode_server clients/python/onecode_client demo benchmarks
+	$(BIN)/mypy server/onecode_server clients/python/onecode_client demo benchmarks tests
 
 imports: $(STAMP)
 	$(BIN)/lint-imports

@@ -1,6 +1,7 @@
 """Every signature backend that this build has stands the same tests."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from importlib.util import find_spec
 from typing import Any
 
@@ -76,7 +77,7 @@ def opened() -> dict[str, Callable[[], Backend]]:
 
         found["native"] = lambda: open_backend("native")
         for name in implementations():
-            found[f"tables, {name}"] = lambda name=name: Tabled(name)
+            found[f"tables, {name}"] = partial(Tabled, name)
     return found | {f"{name}, in columns": lambda make=make: InColumns(make()) for name, make in found.items()}
 
 

@@ -3,7 +3,7 @@
 Where a family can be made so that the equation holds and nothing but the one rule in question forbids it, it is.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Collection, Iterator
 from functools import cache
 from itertools import count, product
 from typing import Final, NamedTuple
@@ -51,9 +51,9 @@ def messages() -> Iterator[bytes]:
     return (b"message %d" % number for number in count())
 
 
-def with_challenge(r: bytes, public_key: bytes, fits: Callable[[int], bool]) -> bytes:
-    """Return the first message whose challenge fits: small conditions are met by trying."""
-    return next(message for message in messages() if fits(challenge(r, public_key, message) % 8))
+def with_challenge(r: bytes, public_key: bytes, residues: Collection[int]) -> bytes:
+    """Return the first message whose challenge is one of these modulo 8: it is found by trying."""
+    return next(message for message in messages() if challenge(r, public_key, message) % 8 in residues)
 
 
 def small_order_keys() -> Iterator[Case]:
@@ -62,7 +62,7 @@ def small_order_keys() -> Iterator[Case]:
         point, s = lift(public_key) or BASE, 12345
         for guess in range(8):
             r = (s * BASE + guess * -point).encode()
-            message = with_challenge(r, public_key, lambda k, guess=guess: k == guess)
+            message = with_challenge(r, public_key, {guess})
             yield signed(f"A = {public_key.hex()}, k = {guess} mod 8", public_key, r, s, message)
 
 
@@ -71,12 +71,12 @@ def small_order_nonces() -> Iterator[Case]:
     generator = torsion()[1]
     for r in small_encodings():
         multiple = next(i for i, point in enumerate(torsion()) if point.encode() == (lift(r) or BASE).encode())
-        for name, key, fits in (
-            ("mixed", A * BASE + generator, lambda k, multiple=multiple: (k + multiple) % 8 == 0),
-            ("honest", A * BASE, lambda _: True),
+        for name, key, residues in (
+            ("mixed", A * BASE + generator, {-multiple % 8}),
+            ("honest", A * BASE, set(range(8))),
         ):
             public_key = key.encode()
-            message = with_challenge(r, public_key, fits)
+            message = with_challenge(r, public_key, residues)
             s = challenge(r, public_key, message) * A % L
             yield signed(f"R = {r.hex()}, {name} key", public_key, r, s, message)
 
@@ -97,9 +97,10 @@ def mixed_order() -> Iterator[Case]:
         key, nonce = A * BASE + torsion()[i], R * BASE + torsion()[j]
         public_key, r = key.encode(), nonce.encode()
         for name, holds in (("holds", True), ("holds times 8 only", False)):
-            if holds not in {(k * i + j) % 8 == 0 for k in range(8)}:
+            residues = {k for k in range(8) if ((k * i + j) % 8 == 0) is holds}
+            if not residues:
                 continue
-            message = with_challenge(r, public_key, lambda k, i=i, j=j, holds=holds: ((k * i + j) % 8 == 0) is holds)
+            message = with_challenge(r, public_key, residues)
             s = (R + challenge(r, public_key, message) * A) % L
             yield signed(f"A + {i}T, R + {j}T, {name}", public_key, r, s, message)
 

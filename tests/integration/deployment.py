@@ -75,7 +75,7 @@ def called(*arguments: object) -> Ended:
     texts = []
     for stream in (out, err):
         stream.flush()
-        texts.append(stream.buffer.getvalue().decode())  # type: ignore[attr-defined]
+        texts.append(stream.buffer.getvalue().decode())
     return Ended(status, *texts)
 
 
@@ -215,6 +215,14 @@ class Server:
         """Return a stub on a connection of its own."""
         return recognition_pb2_grpc.RecognitionServiceStub(self.channel())
 
+    def raw(self, method: str) -> "grpc.UnaryUnaryMultiCallable[bytes, bytes]":
+        """Return a unary call of bytes as they are, on a connection of its own."""
+        return self.channel().unary_unary(method)
+
+    def health_stub(self) -> Any:
+        """Return a stub of the health service on a connection of its own; the type that it comes with has no calls."""
+        return health_pb2_grpc.HealthStub(self.channel())
+
     def verify(self, code: bytes, host: str = "110000") -> pb.VerifyResponse:
         """Return the answer to one check."""
         request = pb.VerifyRequest(code=code, host_region=host)
@@ -223,13 +231,13 @@ class Server:
     def health(self, service: str = "") -> str:
         """Return what a service's health is called."""
         request = health_pb2.HealthCheckRequest(service=service)
-        response = health_pb2_grpc.HealthStub(self.channel()).Check(request, timeout=START_S, wait_for_ready=True)
+        response = self.health_stub().Check(request, timeout=START_S, wait_for_ready=True)
         return str(health_pb2.HealthCheckResponse.ServingStatus.Name(response.status))
 
     def services(self) -> list[str]:
         """Return what reflection says can be called. Raises grpc.RpcError where there is no reflection."""
         asked = reflection_pb2.ServerReflectionRequest(list_services="")
-        stub = reflection_pb2_grpc.ServerReflectionStub(self.channel())
+        stub: Any = reflection_pb2_grpc.ServerReflectionStub(self.channel())  # the type has no calls
         (answer,) = stub.ServerReflectionInfo(iter([asked]), timeout=30)
         return [service.name for service in answer.list_services_response.service]
 

@@ -82,6 +82,8 @@ def verify_on_each(server: Server, code: bytes, connections: int = CONNECTIONS) 
 
 def verify(channel: grpc.Channel, code: bytes) -> None:
     """Check a code."""
-    ask = channel.unary_unary(f"/{VERIFY[1]}/Verify", response_deserializer=pb.VerifyResponse.FromString)
-    request = pb.VerifyRequest(code=code, host_region="110000").SerializeToString()
+    ask: grpc.UnaryUnaryMultiCallable[pb.VerifyRequest, pb.VerifyResponse] = channel.unary_unary(
+        f"/{VERIFY[1]}/Verify", pb.VerifyRequest.SerializeToString, pb.VerifyResponse.FromString
+    )
+    request = pb.VerifyRequest(code=code, host_region="110000")
     assert ask(request, timeout=30).verdict.decision == pb.DECISION_ADMIT

@@ -34,7 +34,7 @@ def local(time_s: float) -> str:
     return datetime.fromtimestamp(int(time_s), BEIJING).replace(tzinfo=None).isoformat(" ")
 
 
-def by_pyjwt(level: str = "绿", **changes: Any) -> bytes:
+def by_pyjwt(level: str = "绿", /, **changes: Any) -> bytes:
     now = time.time()
     claims = {
         "iss": "corps",
@@ -46,13 +46,13 @@ def by_pyjwt(level: str = "绿", **changes: Any) -> bytes:
     return jwt.encode(claims | changes, KEY, algorithm="EdDSA", headers={"kid": "Corps-1"}).encode()
 
 
-def by_pyseto(level: str = "绿", **changes: Any) -> bytes:
+def by_pyseto(level: str = "绿", /, **changes: Any) -> bytes:
     key = pyseto.Key.from_asymmetric_key_params(4, d=KEY.private_bytes_raw())
     claims = {"who": ["x", SECRET], "level": level, "made": str(int(time.time())), "until": local(time.time() + 7200)}
     return bytes(pyseto.encode(key, payload=claims | changes, footer={"kid": "Corps-1"}))
 
 
-def by_cwt(level: str = "绿", **changes: Any) -> bytes:
+def by_cwt(level: str = "绿", /, **changes: Any) -> bytes:
     key = COSEKey.new({1: 1, 2: b"\xab\x01", 3: -8, -1: 6, -2: PUBLIC, -4: KEY.private_bytes_raw()})
     claims = {5: int(time.time() * 1000), -70001: [SECRET.encode()[:16], level]} | changes
     made = COSE.new().encode_and_sign(cbor2.dumps(claims), key, protected={1: -8, 4: b"\xab\x01"})

@@ -20,10 +20,15 @@ def running(deployment: Deployment, serve: Any) -> Server:
 
 async def test_a_report_is_filed_acknowledged_listed_and_withdrawn(running: Server) -> None:
     now = datetime.now(UTC)
-    hours = {"effective_from": now, "effective_until": now + timedelta(hours=1)}
     async with AsyncOperatorClient(running.address) as client:
         filed = [
-            await client.report_exception(host_region=host, home_region="420000", reason="a variant", **hours)
+            await client.report_exception(
+                host_region=host,
+                home_region="420000",
+                reason="a variant",
+                effective_from=now,
+                effective_until=now + timedelta(hours=1),
+            )
             for host in ("440000", "110000", "320000")
         ]
         assert (await client.acknowledge_exception(filed[0].id)).state == pb.EXCEPTION_STATE_EFFECTIVE

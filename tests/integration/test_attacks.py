@@ -38,7 +38,7 @@ def attacked(made: Deployment, tmp_path_factory: pytest.TempPathFactory) -> Iter
 async def test_a_polite_caller_is_answered_beside_an_attack(attacked: tuple[Server, list[bytes]], name: str):
     server, codes = attacked
     before = server.anonymous_bytes()
-    attack = asyncio.create_task(ATTACKS[name](Target(server.address, server.page, codes)))
+    attack = asyncio.ensure_future(ATTACKS[name](Target(server.address, server.page, codes)))
     decisions = await polite(server, codes)
     assert not attack.done(), attack.exception()
     attack.cancel()
@@ -48,10 +48,10 @@ async def test_a_polite_caller_is_answered_beside_an_attack(attacked: tuple[Serv
     assert server.anonymous_bytes() - before < GROWTH_BYTES_MAX
 
 
-async def polite(server: Server, codes: list[bytes]) -> list[pb.Decision]:
+async def polite(server: Server, codes: list[bytes]) -> list[int]:
     """Check codes for as long as an attack lasts, each on a connection of its own, and once more after a while."""
     ends_s = asyncio.get_running_loop().time() + ATTACK_S
-    decisions = []
+    decisions: list[int] = []
     while asyncio.get_running_loop().time() < ends_s or len(decisions) < 3:
         options = (("grpc.use_local_subchannel_pool", 1), ("grpc.enable_http_proxy", 0))
         async with grpc.aio.insecure_channel(server.address, options=options) as channel:

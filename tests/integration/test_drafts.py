@@ -12,8 +12,9 @@ import pytest
 from onecode_server.cli import trust_document
 
 from tests.integration.deployment import Deployment, expect
+from tests.pairwise import each_value
 
-NO_DRAFTS = {
+NO_DRAFTS: dict[str, str | bytes] = {
     "empty": "",
     "no text": b"\xff",
     "without end": "[" * 100_000,
@@ -39,8 +40,7 @@ def draft(deployment: Deployment) -> Path:
     return deployment.path / "trust-list.draft.json"
 
 
-@pytest.mark.parametrize("edit", EDITS)
-@pytest.mark.parametrize("name", NO_DRAFTS)
+@pytest.mark.parametrize(("name", "edit"), each_value(NO_DRAFTS, EDITS))
 def test_a_draft_that_is_none_is_one_line(deployment: Deployment, draft: Path, name: str, edit: str):
     before, content = deployment.list_file.read_bytes(), NO_DRAFTS[name]
     draft.write_bytes(content if isinstance(content, bytes) else content.encode())

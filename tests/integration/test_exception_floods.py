@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import grpc.aio
@@ -55,15 +56,20 @@ async def test_a_pair_that_strangers_have_filled_is_free_again_once_the_operator
     deployment: Deployment, serve: Callable[..., Server]
 ) -> None:
     server, now = serve(deployment), datetime.now(UTC)
-    report = {"host_region": "440000", "home_region": "420000", "reason": "a stranger's"}
-    months = {"effective_from": now + timedelta(days=1), "effective_until": now + timedelta(days=31)}
     async with AsyncOperatorClient(server.address, deadline_s=120) as client:
-        asked = (client.report_exception(**report, **months) for _ in range(2 * PAIR_OPEN_MAX))
+        report = partial(
+            client.report_exception,
+            host_region="440000",
+            home_region="420000",
+            effective_from=now + timedelta(days=1),
+            effective_until=now + timedelta(days=31),
+        )
+        asked = (report(reason="a stranger's") for _ in range(2 * PAIR_OPEN_MAX))
         answers = await asyncio.gather(*asked, return_exceptions=True)
         refused = Counter(getattr(answer, "reason", "") for answer in answers)
         assert refused["TOO_MANY_OPEN_OF_PAIR"] == PAIR_OPEN_MAX
         filed = [one async for one in client.exceptions(state="EXCEPTION_STATE_REPORTED")]
         assert len(filed) == PAIR_OPEN_MAX
         await client.withdraw_exception(filed[0].id)
-        own = await client.report_exception(**report | {"reason": "our own"}, **months)
+        own = await report(reason="our own")
         assert (await client.acknowledge_exception(own.id)).acknowledged_at.seconds

@@ -117,8 +117,8 @@ def test_reports_are_listed_newest_first_filtered_and_by_pages(running: Server) 
 
 def test_the_same_step_under_a_request_id_is_answered_again_and_another_one_refused(running: Server) -> None:
     begins, ends = ((datetime.now(UTC) + timedelta(hours=hours)).isoformat() for hours in (1, 2))
-    asked = ("report", "--host", "440000", "--home", "420000", "--reason", "x", "--request-id", "a" * 16)
-    asked += ("--from", begins, "--until", ends)
+    report = ("--host", "440000", "--home", "420000", "--reason", "x", "--from", begins, "--until", ends)
+    asked = ("report", *report, "--request-id", "a" * 16)
     filed = exception(running, *asked)
     assert exception(running, *asked) == filed
     acknowledged = exception(running, "acknowledge", filed["id"], "--request-id", "b" * 16)
@@ -166,7 +166,9 @@ def test_every_step_is_in_the_audit_record_and_a_changed_one_is_found(running: S
         table = env.open_db(b"audit")
         with env.begin(db=table, write=True) as txn:
             key = (3).to_bytes(8)
-            txn.put(key, txn.get(key).replace(b"a new variant", b"a new pretext"))
+            written = txn.get(key)
+            assert written
+            txn.put(key, written.replace(b"a new variant", b"a new pretext"))
     ended = command("audit", "verify", "--data-dir", deployment.path)
     assert (ended.status, ended.err.strip()) == (1, "onecode: audit entry 3 breaks the hash chain")
 
@@ -193,7 +195,9 @@ def test_the_audit_record_is_verified_and_shown_over_its_archive(deployment: Dep
         table = env.open_db(b"audit_archive")
         with env.begin(db=table, write=True) as txn:
             key, other = (number.to_bytes(8) for number in (BLOCK_ENTRIES, 2 * BLOCK_ENTRIES))
-            txn.put(key, txn.get(other))
+            moved = txn.get(other)
+            assert moved
+            txn.put(key, moved)
     ended = command("audit", "verify", "--data-dir", deployment.path)
     assert (ended.status, ended.err) == (1, "onecode: audit entry 1 breaks the hash chain\n")
 

@@ -133,7 +133,7 @@ def test_what_is_wrong_with_one_caller_is_no_matter_of_the_others(
 
     with OnecodeClient(server.address) as client, ThreadPoolExecutor(len(asked)) as threads:
         futures = [threads.submit(client.verify, *one) for one in asked]
-        blocking = [one.exception() or one.result() for one in futures]
+        blocking: list[Any] = [one.exception() or one.result() for one in futures]
     for answers in (asyncio.run(ask()), blocking):
         bad = answers[2:8]
         assert list(map(timeless, answers[:2] + answers[8:])) == [alone[good, "110000"]] * 5

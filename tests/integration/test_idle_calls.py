@@ -46,7 +46,7 @@ def scanned(server: Server, code: bytes) -> int:
     """Return the decision of one scan on a stream of its own; 0 where the stream is refused for now."""
     request = pb.StreamVerifyRequest(request_id=1, code=code, host_region="110000")
     stream = server.stub().StreamVerify(iter([request]), timeout=60)
-    answers = []
+    answers: list[pb.StreamVerifyResponse] = []
     with suppress(grpc.RpcError):
         answers += stream
     if stream.code() is grpc.StatusCode.RESOURCE_EXHAUSTED:
@@ -100,12 +100,12 @@ def test_a_call_whose_request_does_not_come_is_ended_with_its_reason(running: Se
         asked.wait(90)
         yield from ()
 
-    verify = running.channel().stream_unary(VERIFY)
+    verify: grpc.StreamUnaryMultiCallable[bytes, bytes] = running.channel().stream_unary(VERIFY)
     with pytest.raises(grpc.RpcError) as ended:
         verify(nothing(), timeout=90)
     asked.set()
     assert ended.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
-    assert "did not arrive within" in ended.value.details()
+    assert "did not arrive within" in (ended.value.details() or "")
     counted = ("DEADLINE_EXCEEDED", "Verify", "onecode.v1.RecognitionService", "unary")
     eventually(lambda: running.samples("grpc_server_handled_total").get(counted) == 1, 30)
     assert running.health() == "SERVING"
@@ -114,14 +114,15 @@ def test_a_call_whose_request_does_not_come_is_ended_with_its_reason(running: Se
 @pytest.mark.parametrize(("messages", "code"), [(0, "INVALID_ARGUMENT"), (2, "OK")])
 def test_a_unary_call_has_one_request(running: Server, deployment: Deployment, messages: int, code: str) -> None:
     request = pb.VerifyRequest(code=deployment.issue("420000")[0], host_region="110000").SerializeToString()
-    verify = running.channel().stream_unary(VERIFY)
-    _, ended = call_and_code(verify, [request] * messages)
+    _, ended = call_and_code(running, VERIFY, [request] * messages)
     assert ended == code
 
 
-def call_and_code(method: Any, messages: list[bytes]) -> tuple[Any, str]:
+def call_and_code(server: Server, method: str, messages: list[bytes]) -> tuple[Any, str]:
+    """Return the answer to these messages, or the failure, and the status code of the call."""
+    call: grpc.StreamUnaryMultiCallable[bytes, bytes] = server.channel().stream_unary(method)
     try:
-        answer, finished = method.with_call(iter(messages), timeout=60)
+        answer, finished = call.with_call(iter(messages), timeout=60)
     except grpc.RpcError as failed:
         return failed, failed.code().name
     return answer, finished.code().name
@@ -129,8 +130,7 @@ def call_and_code(method: Any, messages: list[bytes]) -> tuple[Any, str]:
 
 def test_health_is_told_to_who_asks_beside_idle_watches(running: Server) -> None:
     request = health_pb2.HealthCheckRequest(service="").SerializeToString()
-    check = running.channel().stream_unary("/grpc.health.v1.Health/Check")
     with idle(running, WATCH):
-        answer, ended = call_and_code(check, [request])
+        answer, ended = call_and_code(running, "/grpc.health.v1.Health/Check", [request])
     assert ended == "OK"
     assert health_pb2.HealthCheckResponse.FromString(answer).status == health_pb2.HealthCheckResponse.SERVING

@@ -8,6 +8,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from tests.integration.deployment import Deployment, Ended, expect
+from tests.pairwise import each_value
 
 NATIONAL, JWT = "110000", "420000"
 
@@ -32,8 +33,10 @@ def refused(ended: Ended) -> str:
     return ended.err
 
 
-@pytest.mark.parametrize("added", ["ABCDEF", "abcdef", "AbCdEf", "ab cd ef", " abcdef\n"])
-@pytest.mark.parametrize("named", ["ABCDEF", "abcdef", "aBCDEf"])
+@pytest.mark.parametrize(
+    ("added", "named"),
+    each_value(["ABCDEF", "abcdef", "AbCdEf", "ab cd ef", " abcdef\n"], ["abcdef", "aBCDEf", "ABCDEF"]),
+)
 def test_hex_is_shown_in_small_letters_and_named_in_any(deployment: Deployment, added: str, named: str):
     expect(add(deployment, NATIONAL, added))
     assert "abcdef" in expect(deployment.trust("show"))

@@ -116,7 +116,11 @@ def test_a_code_that_is_too_long_is_malformed_in_every_call(server: Server, size
 
 def test_a_record_on_a_code_that_is_too_long_is_rejected_by_its_name(running: Server) -> None:
     record = status_pb2.StatusRecord(
-        publisher="310000", subject={"code": b"SH-" + b"a" * LARGE}, level=1, scope=1, revision=1
+        publisher="310000",
+        subject=status_pb2.SubjectRef(code=b"SH-" + b"a" * LARGE),
+        level=status_pb2.LEVEL_GREEN,
+        scope=status_pb2.SCOPE_NATIONAL,
+        revision=1,
     )
     record.effective_at.GetCurrentTime()
     requests = [status_pb2.PublishStatusesRequest(sequence=n, record=record) for n in (1, 2, 3)]
@@ -133,7 +137,9 @@ def test_a_record_on_a_code_that_is_too_long_is_rejected_by_its_name(running: Se
 @pytest.mark.parametrize("method", ["Verify", "StreamVerify"])
 def test_megabytes_that_are_no_message_are_gone_with_their_answer(running: Server, method: str) -> None:
     before, noise = running.anonymous_bytes(), b"\xff" * LARGE
-    call_with = running.channel().stream_stream(f"/onecode.v1.RecognitionService/{method}")
+    call_with: grpc.StreamStreamMultiCallable[bytes, bytes] = running.channel().stream_stream(
+        f"/onecode.v1.RecognitionService/{method}"
+    )
     for _ in range(60):
         answers = call_with(iter([noise]), timeout=60)
         assert answers.code() is grpc.StatusCode.INVALID_ARGUMENT

@@ -8,7 +8,7 @@ from typing import Any
 import grpc
 import pytest
 from google.rpc import error_details_pb2, status_pb2
-from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1 import health_pb2
 
 from onecode.v1 import recognition_pb2 as pb
 
@@ -30,7 +30,7 @@ STARTED = "grpc_server_started_total"
 
 def watch(server: Server, service: str = "") -> Any:
     request = health_pb2.HealthCheckRequest(service=service)
-    return health_pb2_grpc.HealthStub(server.channel()).Watch(request, timeout=60, wait_for_ready=True)
+    return server.health_stub().Watch(request, timeout=60, wait_for_ready=True)
 
 
 def named(states: Iterator[Any]) -> Iterator[str]:
@@ -69,7 +69,8 @@ def test_without_a_trust_list_nothing_is_served_until_there_is_one(deployment: D
     with pytest.raises(grpc.RpcError) as refused:
         server.verify(code)
     assert refused.value.code() is grpc.StatusCode.UNAVAILABLE
-    details = status_pb2.Status.FromString(dict(refused.value.trailing_metadata())["grpc-status-details-bin"])
+    trailing = {one.key: one.value for one in refused.value.trailing_metadata()}
+    details = status_pb2.Status.FromString(trailing["grpc-status-details-bin"])
     info = error_details_pb2.ErrorInfo()
     assert details.details[0].Unpack(info)
     assert (info.domain, info.reason) == ("onecode", "NOT_SERVING")

@@ -14,7 +14,7 @@ from contextlib import ExitStack
 import grpc
 import grpc.aio
 import pytest
-from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1 import health_pb2
 
 from onecode.v1 import recognition_pb2 as pb
 from onecode.v1 import recognition_pb2_grpc
@@ -44,6 +44,7 @@ def hung_up_after_s(connections: list[socket.socket], dripping: socket.socket, w
             open_ones.register(connection, selectors.EVENT_READ)
         while open_ones.get_map() and time.monotonic() - started_s < within_s:
             for key, _ in open_ones.select(0.5):
+                assert isinstance(key.fileobj, socket.socket)
                 if not received(key.fileobj):
                     hung_up.append(time.monotonic() - started_s)
                     open_ones.unregister(key.fileobj)
@@ -178,7 +179,7 @@ def test_calls_that_never_say_what_they_want_hold_nobody_up(deployment: Deployme
 def test_watches_of_health_have_a_bound_of_their_own_and_leave_room_for_calls(deployment: Deployment, serve):
     code, server = deployment.issue("420000")[0], serve(deployment)
     request = health_pb2.HealthCheckRequest(service="")
-    stubs = [health_pb2_grpc.HealthStub(server.channel()) for _ in range(3)]
+    stubs = [server.health_stub() for _ in range(3)]
     watches = [stubs[number % 3].Watch(request, timeout=60) for number in range(WATCHES_MAX)]
     assert {next(watch).status for watch in watches} == {health_pb2.HealthCheckResponse.SERVING}
     with pytest.raises(grpc.RpcError) as refused:
@@ -190,7 +191,7 @@ def test_watches_of_health_have_a_bound_of_their_own_and_leave_room_for_calls(de
     eventually(lambda: is_watched(stubs[0].Watch(request, timeout=60)), 30)
 
 
-def is_watched(watch: grpc.Future) -> bool:
+def is_watched(watch: Iterator[health_pb2.HealthCheckResponse]) -> bool:
     try:
         return next(watch).status == health_pb2.HealthCheckResponse.SERVING
     except grpc.RpcError:

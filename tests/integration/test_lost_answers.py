@@ -23,7 +23,8 @@ def lossy(deployment: Deployment, serve: Callable[..., Server]) -> Iterator[tupl
         def service(self, details: Any) -> Any:
             def pass_on(request: bytes, context: Any) -> Any:
                 asked.append(request)
-                answer = channel.unary_unary(details.method)(request, timeout=60)
+                call: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(details.method)
+                answer = call(request, timeout=60)
                 if len(asked) % 2:
                     context.abort(grpc.StatusCode.UNAVAILABLE, "the answer is lost")
                 return answer

@@ -3,6 +3,7 @@
 import base64
 import json
 import random
+from collections.abc import Callable
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
@@ -27,7 +28,7 @@ KNOWN: tuple[ServiceDescriptor, ...] = tuple(
 
 
 @pytest.fixture
-def watched(deployment: Deployment, serve) -> Server:
+def watched(deployment: Deployment, serve: Callable[..., Server]) -> Server:
     """A server of which everything is known that it was asked."""
     return serve(deployment, "--log-level", "debug")
 
@@ -63,8 +64,9 @@ def test_no_caller_can_invent_the_value_of_a_label(server: Server, shared: Deplo
         stub.Verify(pb.VerifyRequest(code=code, host_region=host), timeout=30)
         stub.Translate(pb.TranslateRequest(code=b"H" + host.encode(), target_region="420000"), timeout=30)
         for method in (f"/{SERVICE}/Verify{host}", f"/{host}/Verify"):
+            call: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(method)
             with pytest.raises(grpc.RpcError):
-                channel.unary_unary(method)(b"", timeout=30)
+                call(b"", timeout=30)
     methods = {(method.name, service.full_name) for service in KNOWN for method in service.methods}
     assert {labels[:2] for labels in server.samples("grpc_server_started_total")} <= methods
     assert {labels[1:3] for labels in server.samples("grpc_server_handled_total")} <= methods
@@ -109,9 +111,9 @@ def test_after_a_hostile_session_neither_logs_nor_metrics_hold_a_secret(watched:
             watched.stub().BatchTranslate(pb.BatchTranslateRequest(codes=[bad], target_region="420000"), timeout=30)
         for request in (pb.VerifyRequest(code=code, host_region=code.decode()).SerializeToString(), code):
             with pytest.raises(grpc.RpcError):
-                watched.channel().unary_unary(f"/{SERVICE}/Verify")(request, metadata=[("x-bin", code)], timeout=30)
+                watched.raw(f"/{SERVICE}/Verify")(request, metadata=(("x-bin", code),), timeout=30)
         with pytest.raises(grpc.RpcError):
-            watched.channel().unary_unary(f"/{SERVICE}/{code.decode()[-20:]}")(code, timeout=30)
+            watched.raw(f"/{SERVICE}/{code.decode()[-20:]}")(code, timeout=30)
     expect(deployment.publish(record("420000", "RED", ids[0])))
     deployment.list_file.write_bytes(codes[0])
     eventually(lambda: watched.samples("onecode_trust_list_fault")[()] == 1, 7)

@@ -4,6 +4,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -24,7 +25,7 @@ GRPCURL = shutil.which("grpcurl")
 @pytest.mark.skipif(not GO_CLIENT.exists(), reason="the Go client is not built: run 'make go-client' (needs Go)")
 def test_a_go_program_on_generated_stubs_verifies_a_code(server: Server, shared: Deployment) -> None:
     code = shared.issue("440000")[0].decode()
-    asked = [GO_CLIENT, "--server", server.address, "--host", "420000", code, "no code"]
+    asked = [str(GO_CLIENT), "--server", server.address, "--host", "420000", code, "no code"]
     ended = subprocess.run(asked, capture_output=True, text=True, timeout=60, check=False)
     assert (ended.returncode, ended.stderr) == (0, "")
     good, bad = (line.split() for line in ended.stdout.splitlines())
@@ -40,6 +41,7 @@ def test_grpcurl_calls_what_the_protos_say(server: Server) -> None:
     assert "REASON_FORMAT_UNKNOWN" in ended.stdout
 
 
+Question = reflection_pb2.ServerReflectionRequest
 REFLECTION = ("grpc.reflection.v1", "grpc.reflection.v1alpha")
 
 
@@ -50,38 +52,38 @@ def reflecting(shared: Deployment) -> Iterator[Server]:
     running.end()
 
 
-def asked(server: Server, package: str, **question: str) -> reflection_pb2.ServerReflectionResponse:
+def asked(server: Server, package: str, question: Question) -> reflection_pb2.ServerReflectionResponse:
     """Return the answer to one question, by the messages of the earlier protocol: both have the same bytes."""
     ask = server.channel().stream_stream(
         f"/{package}.ServerReflection/ServerReflectionInfo",
-        reflection_pb2.ServerReflectionRequest.SerializeToString,
+        Question.SerializeToString,
         reflection_pb2.ServerReflectionResponse.FromString,
     )
-    (answer,) = ask(iter([reflection_pb2.ServerReflectionRequest(**question)]), timeout=60)
+    (answer,) = ask(iter([question]), timeout=60)
     return answer
 
 
 @pytest.mark.parametrize("package", REFLECTION)
 def test_reflection_tells_what_can_be_called_by_either_version(reflecting: Server, package: str) -> None:
-    listed = [one.name for one in asked(reflecting, package, list_services="").list_services_response.service]
+    found = asked(reflecting, package, Question(list_services="")).list_services_response.service
+    listed = [one.name for one in found]
     services = ("RecognitionService", "StatusService", "ExceptionService", "TrustListService")
     reflections = [f"{version}.ServerReflection" for version in REFLECTION]
     assert sorted(listed) == sorted(
         [*(f"onecode.v1.{name}" for name in services), "grpc.health.v1.Health", *reflections]
     )
     for name in listed:
-        assert asked(reflecting, package, file_containing_symbol=name).WhichOneof("message_response") == (
-            "file_descriptor_response"
-        )
+        answer = asked(reflecting, package, Question(file_containing_symbol=name))
+        assert answer.WhichOneof("message_response") == "file_descriptor_response"
 
 
 @pytest.mark.parametrize("package", REFLECTION)
 def test_what_reflection_describes_is_what_a_stub_made_of_it_calls(reflecting: Server, package: str) -> None:
     """As a client does that knows nothing else: messages from the answer, and a call with them."""
     method = recognition_pb2.DESCRIPTOR.services_by_name["RecognitionService"].full_name
-    found = asked(reflecting, package, file_containing_symbol=method).file_descriptor_response.file_descriptor_proto
-    described = asked(reflecting, package, file_containing_symbol=f"{package}.ServerReflection")
-    messages = _messages([*found, *described.file_descriptor_response.file_descriptor_proto])
+    symbols = (method, f"{package}.ServerReflection")
+    answers = [asked(reflecting, package, Question(file_containing_symbol=symbol)) for symbol in symbols]
+    messages = _messages([file for one in answers for file in one.file_descriptor_response.file_descriptor_proto])
     question = messages[f"{package}.ServerReflectionRequest"](list_services="")
     ask = reflecting.channel().stream_stream(
         f"/{package}.ServerReflection/ServerReflectionInfo",
@@ -100,7 +102,7 @@ def test_what_reflection_describes_is_what_a_stub_made_of_it_calls(reflecting: S
 def test_without_the_setting_neither_version_answers(server: Server) -> None:
     for package in REFLECTION:
         with pytest.raises(grpc.RpcError, match="UNIMPLEMENTED"):
-            asked(server, package, list_services="")
+            asked(server, package, Question(list_services=""))
 
 
 @pytest.mark.skipif(GRPCURL is None, reason="grpcurl is not installed")
@@ -116,8 +118,10 @@ def test_grpcurl_needs_no_protos_where_there_is_reflection(reflecting: Server) -
     assert "REASON_FORMAT_UNKNOWN" in output
 
 
-def _messages(files: list[bytes]) -> dict[str, type]:
-    pool, protos = DescriptorPool(), {}
+def _messages(files: list[bytes]) -> dict[str, Any]:
+    """Return the messages that files describe; they are classes that only this process knows."""
+    pool = DescriptorPool()
+    protos: dict[str, FileDescriptorProto] = {}
     for file in files:
         proto = FileDescriptorProto.FromString(file)
         protos.setdefault(proto.name, proto)

@@ -32,7 +32,7 @@ def draw(deployment: Deployment, region: str, png: Path, *more: object) -> list[
 def scanned(picture: Path | Image.Image) -> zxingcpp.Barcode:
     """Return the one QR symbol of a picture. In their noise a scanner also sees bar codes, two times in a thousand."""
     image = Image.open(picture) if isinstance(picture, Path) else picture
-    (symbol,) = zxingcpp.read_barcodes(image, formats=zxingcpp.BarcodeFormat.QRCode)
+    (symbol,) = zxingcpp.read_barcodes(image, formats=zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.QRCode))
     return symbol
 
 
@@ -58,7 +58,9 @@ def test_a_national_codes_picture_is_as_small_as_the_alphanumeric_mode_makes_it(
     shared: Deployment, tmp_path: Path, region: str
 ):
     (code,) = draw(shared, region, tmp_path / "code.png")
-    version = int(scanned(tmp_path / "code.png").extra["Version"])
+    extra = scanned(tmp_path / "code.png").extra
+    assert isinstance(extra, dict)
+    version = int(extra["Version"])
     assert ALPHANUMERIC_Q[version - 1] < len(code) <= ALPHANUMERIC_Q[version]
     assert len(code) > BYTES_Q[version]
 

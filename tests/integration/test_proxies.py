@@ -53,6 +53,6 @@ def test_the_demonstration_runs(proxy: CountingProxy) -> None:
 
 @pytest.mark.skipif(not GO_CLIENT.exists(), reason="the Go client is not built: run 'make go-client' (needs Go)")
 def test_so_does_the_go_client(proxy: CountingProxy, server: Server, shared: Deployment) -> None:
-    asked = [GO_CLIENT, "--server", server.address, "--host", "440000", shared.issue("420000")[0].decode()]
+    asked = [str(GO_CLIENT), "--server", server.address, "--host", "440000", shared.issue("420000")[0].decode()]
     ended = subprocess.run(asked, env=os.environ | proxy.environment, capture_output=True, timeout=60, check=False)
     assert (ended.returncode, ended.stderr, proxy.asked) == (0, b"", [])

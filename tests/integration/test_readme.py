@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from onecode.v1 import recognition_pb2 as pb
-from onecode_server.model.status import Level
+from onecode.v1 import status_pb2
 
 from tests.integration.deployment import ONECODE, Deployment, Server, command, expect
 
@@ -51,7 +51,11 @@ def test_the_published_red_refuses_the_code_that_was_issued_before_it(
     assert "1 of 1 records published" in printed
     assert re.search(r"REFUSE.*RED", printed), printed
     verdict = server.verify((here / "code").read_bytes()).verdict
-    assert (verdict.decision, verdict.level, verdict.reason) == (pb.DECISION_REFUSE, Level.RED, pb.REASON_RED)
+    assert (verdict.decision, verdict.level, verdict.reason) == (
+        pb.DECISION_REFUSE,
+        status_pb2.LEVEL_RED,
+        pb.REASON_RED,
+    )
     assert verdict.status == pb.STATUS_CURRENT
 
 

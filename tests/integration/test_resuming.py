@@ -37,7 +37,8 @@ def test_the_soak_finds_what_is_missing_and_what_is_other_than_it_was_published(
     deployment: Deployment, restart: Callable[..., Server]
 ) -> None:
     messages = list(soak.red_records(2500))
-    messages[1233].level = status_pb2.LEVEL_RED if messages[1233].level != status_pb2.LEVEL_RED else 1
+    red, green = status_pb2.LEVEL_RED, status_pb2.LEVEL_GREEN
+    messages[1233].level = green if messages[1233].level == red else red
     del messages[2222]
     with OperatorClient(restart().address) as client:
         assert list(client.publish(messages))[-1].durable_through == 2499
@@ -88,7 +89,7 @@ def test_the_command_goes_on_after_a_restart_and_says_so_in_one_line(
     file, server = tmp_path / "records.ndjson", restart()
     lines = (json.dumps(record("420000", "RED", f"id-{number}")) for number in range(30_000))
     file.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-    asked = [ONECODE, "status", "publish", "--server", server.address, "--file", file]
+    asked = [ONECODE, "status", "publish", "--server", server.address, "--file", str(file)]
     with subprocess.Popen(asked, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as publishing:
         eventually(lambda: server.samples(TAKEN).get(("taken",), 0) > 2000, 60)
         server.end(signal.SIGKILL)

@@ -13,14 +13,14 @@ from onecode_server.model.code import CODE_BYTES_MAX
 from onecode_server.model.trust_list import Role
 from onecode_server.settings.data_directory import DataDirectory
 
-from tests.integration.deployment import ONECODE, Deployment, Server, called, expect
+from tests.integration.deployment import ONECODE, Deployment, Server, called, expect, record
 
 MARK = b"\xef\xbb\xbf"
 
 
-def verified(server: Server, file: Path, **how: bytes) -> list[str]:
+def verified(server: Server, file: Path, piped: bytes | None = None) -> list[str]:
     asked = [ONECODE, "verify", "--server", server.address, "--host", "110000", "--file", str(file), "--json"]
-    ended = subprocess.run(asked, capture_output=True, timeout=100, check=True, **how)
+    ended = subprocess.run(asked, capture_output=True, timeout=100, check=True, input=piped)
     return [json.loads(line)["reason"] for line in ended.stdout.splitlines()]
 
 
@@ -35,7 +35,7 @@ def test_a_file_with_a_byte_order_mark_and_blank_lines_has_the_codes_that_are_in
     file.write_bytes(MARK + b"\n" + ends.join([b"]Q1" + codes[0], b" " + codes[1], b"x", codes[2]]) + ends)
     expected = ["REASON_GREEN", "REASON_GREEN", "REASON_FORMAT_UNKNOWN", "REASON_GREEN"]
     assert verified(server, file) == expected
-    assert verified(server, Path("-"), input=file.read_bytes()) == expected
+    assert verified(server, Path("-"), file.read_bytes()) == expected
     file.write_bytes(file.read_bytes().removeprefix(MARK).decode().encode("utf-16"))
     assert verified(server, file) == expected
     shown = expect(called("translate", "--server", server.address, "--to", "000000", "--file", file, "--json"))
@@ -92,13 +92,12 @@ def test_a_prefix_that_would_be_ambiguous_is_refused(deployment, prefix, why):
 
 
 def test_a_file_of_records_may_have_a_byte_order_mark_and_blank_lines(deployment):
-    record = {"publisher": "420000", "subject": {"local": {"region": "420000", "id": "1"}}, "level": "RED"}
-    record |= {"scope": "NATIONAL", "effective_at": "2024-01-01T00:00:00Z", "revision": 1}
+    good = record("420000", "RED", "1")
     file = deployment.path / "records"
     for encoded in (
-        MARK + b"\r\n\r\n" + json.dumps(record).encode() + b"\r\n \r\n",
-        ("\r\n" + json.dumps(record) + "\r\n").encode("utf-16"),
-        b"\r" + json.dumps(record, ensure_ascii=False).encode() + b"\r",
+        MARK + b"\r\n\r\n" + json.dumps(good).encode() + b"\r\n \r\n",
+        ("\r\n" + json.dumps(good) + "\r\n").encode("utf-16"),
+        b"\r" + json.dumps(good, ensure_ascii=False).encode() + b"\r",
     ):
         file.write_bytes(encoded)
         output = expect(called("status", "publish", "--data-dir", deployment.path, "--file", file))
@@ -106,10 +105,9 @@ def test_a_file_of_records_may_have_a_byte_order_mark_and_blank_lines(deployment
 
 
 def test_a_record_that_is_rejected_is_named_by_its_line_where_there_are_blank_ones(deployment, serve):
-    record = {"publisher": "420000", "subject": {"local": {"region": "430000", "id": "1"}}, "level": "RED"}
-    record |= {"scope": "NATIONAL", "effective_at": "2024-01-01T00:00:00Z", "revision": 1}
+    bad = record("420000", "RED", "1", subject={"local": {"region": "430000", "id": "1"}})
     file = deployment.path / "records"
-    file.write_text("\n\n" + json.dumps(record) + "\n\n" + json.dumps(record) + "\n", "utf-8")
+    file.write_text("\n\n" + json.dumps(bad) + "\n\n" + json.dumps(bad) + "\n", "utf-8")
     for where in (("--server", serve(deployment).address), ("--data-dir", deployment.path)):
         ended = called("status", "publish", *where, "--file", file)
         output = ended.out + ended.err

@@ -45,9 +45,14 @@ def test_a_publisher_that_does_not_read_is_held_back(running: Server, deployment
     code = deployment.issue("420000")[0]
     running.verify(code)
     before = running.anonymous_bytes()
-    local = status_pb2.LocalSubject(region="420000", id="x" * 200)
     # Each is rejected, so that the answers are as long as the requests.
-    record = status_pb2.StatusRecord(publisher="999999", subject={"local": local}, level=1, scope=1, revision=1)
+    record = status_pb2.StatusRecord(
+        publisher="999999",
+        subject=status_pb2.SubjectRef(local=status_pb2.LocalSubject(region="420000", id="x" * 200)),
+        level=status_pb2.LEVEL_GREEN,
+        scope=status_pb2.SCOPE_NATIONAL,
+        revision=1,
+    )
     record.effective_at.GetCurrentTime()
     offer = Offer(lambda n: status_pb2.PublishStatusesRequest(sequence=n, record=record))
     answers = status_pb2_grpc.StatusServiceStub(running.channel(*SMALL_WINDOW)).PublishStatuses(iter(offer))

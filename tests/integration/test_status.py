@@ -10,7 +10,7 @@ import pytest
 
 from onecode.v1 import recognition_pb2 as pb
 
-from tests.integration.deployment import Deployment, called, command, eventually, expect, record
+from tests.integration.deployment import Deployment, Server, called, command, eventually, expect, record
 
 SEEN_S = 5 + 10
 """A status is CURRENT for 5 s, and so may an older one be; the rest is for a machine that is busy."""
@@ -39,20 +39,24 @@ def test_servers_on_one_data_directory_see_what_is_published_and_signed(deployme
     output = expect(command("status", "publish", "--data-dir", deployment.path, "--file", file))
     assert output == "3 of 3 records published\n"
     expect(deployment.trust("sign"))
-    for server in servers:
-        eventually(lambda s=server: s.verify(ill).verdict.reason == pb.REASON_RED, SEEN_S)
+
+    def follows(server: Server) -> None:
+        eventually(lambda: server.verify(ill).verdict.reason == pb.REASON_RED, SEEN_S)
         assert server.verify(ill).verdict.status == pb.STATUS_CURRENT
         # Both clocks may be wrong by a minute: so soon after the code, nothing is lifted.
-        eventually(lambda s=server: s.verify(well).verdict.status == pb.STATUS_CURRENT, SEEN_S)
+        eventually(lambda: server.verify(well).verdict.status == pb.STATUS_CURRENT, SEEN_S)
         assert server.verify(well).verdict.reason == pb.REASON_RED
-        eventually(lambda s=server: s.verify(resident, "630000").verdict.reason == pb.REASON_RED_BY_HOST, SEEN_S)
+        eventually(lambda: server.verify(resident, "630000").verdict.reason == pb.REASON_RED_BY_HOST, SEEN_S)
         assert server.verify(resident, "110000").verdict.decision == pb.DECISION_ADMIT
-        eventually(lambda s=server: s.verify(resident, "110000").trust_list_version == 2, SEEN_S)
+        eventually(lambda: server.verify(resident, "110000").trust_list_version == 2, SEEN_S)
+
+    for server in servers:
+        follows(server)
 
 
 def test_a_published_record_is_found_by_identifier_and_by_code(deployment: Deployment):
     expect(deployment.publish(record("420000", "YELLOW", "x", revision=7, effective_at="2026-02-03T04:05:06+08:00")))
-    found = {
+    found: dict[str, Any] = {
         "publisher": "420000",
         "scope": "NATIONAL",
         "level": "YELLOW",

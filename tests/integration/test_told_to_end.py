@@ -39,7 +39,7 @@ def test_a_worker_drains_at_sighup_and_is_replaced(pair: Server):
 
 def test_a_server_whose_terminal_is_closed_drains(deployment: Deployment):
     ours, terminal = pty.openpty()
-    command = [ONECODE, "serve", "--data-dir", deployment.path, *LOOPBACK, "--workers", "1"]
+    command = [ONECODE, "serve", "--data-dir", str(deployment.path), *LOOPBACK, "--workers", "1"]
     # setsid(1) makes the terminal that of the server's own session, as a login does.
     server = subprocess.Popen(["setsid", "--ctty", *command], stdin=terminal, stdout=terminal, stderr=terminal)
     os.close(terminal)

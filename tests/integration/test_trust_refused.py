@@ -3,6 +3,7 @@
 import json
 import signal
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -39,8 +40,9 @@ def put(deployment: Deployment, content: bytes) -> None:
     beside.replace(deployment.list_file)
 
 
-def document(deployment: Deployment) -> dict[str, object]:
-    return json.loads(trust_list.take_apart(deployment.list_file.read_bytes()).payload)
+def document(deployment: Deployment) -> dict[str, Any]:
+    members: dict[str, Any] = json.loads(trust_list.take_apart(deployment.list_file.read_bytes()).payload)
+    return members
 
 
 def older(deployment: Deployment) -> None:
@@ -83,7 +85,7 @@ def a_directory(deployment: Deployment) -> None:
     deployment.list_file.mkdir()
 
 
-BAD = {
+BAD: dict[Callable[[Deployment], None], str] = {
     older: "version 1 is older than 2",
     other_content_under_the_same_version: "version 2 was accepted before with other content",
     signed_by_another_key: "not signed by the root key",

@@ -4,9 +4,11 @@ import json
 import os
 import resource
 import signal
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -35,6 +37,10 @@ class Gate:
     def __init__(self, server: Server, code: bytes) -> None:
         self._stub, self._code = server.stub(), code
 
+    def await_answers(self, expected: set[tuple[str, str]], within_s: float) -> None:
+        """Wait until every method answers so."""
+        eventually(lambda: self.answers() == expected, within_s)
+
     def answers(self) -> set[tuple[str, str]]:
         """Return what every method answers on the code."""
         stub, code, host = self._stub, self._code, "110000"
@@ -57,7 +63,7 @@ HELD_UP = {("DECISION_CHECK", "REASON_TRUST_LIST_OUT_OF_DATE")}
 REVOKED = {("DECISION_REFUSE", "REASON_KEY_REVOKED")}
 
 
-def reports(server: Server) -> list[dict[str, object]]:
+def reports(server: Server) -> list[dict[str, Any]]:
     """Return what the server, or each of its workers, says of its trust list."""
     report = server.healthz()[1]
     return [one["trust_list"] for one in report.get("workers", {"0": report}).values()]
@@ -82,7 +88,7 @@ def test_a_list_that_is_not_read_for_too_long_admits_nobody_until_it_is_back(
     assert all(one["unread_s"] == 0 for one in reports(server))
     spoil(deployment.list_file)
     for gate in gates:
-        eventually(lambda gate=gate: gate.answers() == HELD_UP, 1 + TAKEN_S)
+        gate.await_answers(HELD_UP, 1 + TAKEN_S)
     eventually(lambda: server.samples("onecode_trust_list_unread_seconds")[()] > 1, TAKEN_S)  # workers tell each second
     eventually(lambda: all(one["unread_s"] > 1 and one["fault"] for one in reports(server)), TAKEN_S)
     assert (server.health(), server.health("onecode.trust_list")) == ("SERVING", "NOT_SERVING")
@@ -90,12 +96,12 @@ def test_a_list_that_is_not_read_for_too_long_admits_nobody_until_it_is_back(
     assert any("no code is admitted" in line["message"] for line in server.log())
     deployment.list_file.write_bytes(good)
     for gate in gates:
-        eventually(lambda gate=gate: gate.answers() == ADMITTED, TAKEN_S)
+        gate.await_answers(ADMITTED, TAKEN_S)
     eventually(lambda: server.samples("onecode_trust_list_unread_seconds")[()] == 0, TAKEN_S)
 
 
 @pytest.fixture
-def flooded() -> Iterator[Callable[[str, int], list]]:
+def flooded() -> Iterator[Callable[[str, int], list[socket.socket]]]:
     """Connections that say no more than HTTP/2 wants to hear, and stay."""
     with ExitStack() as closed:
         yield lambda address, count: [closed.enter_context(connect(address, PREFACE + SETTINGS)) for _ in range(count)]
@@ -156,9 +162,9 @@ def test_a_revocation_that_comes_when_nothing_at_all_can_be_opened_counts_as_soo
     with files_left(3, server.process.pid, *before):
         revoke(deployment)
         for gate in gates:
-            eventually(lambda gate=gate: gate.answers() == HELD_UP, 1 + TAKEN_S)
+            gate.await_answers(HELD_UP, 1 + TAKEN_S)
     for gate in gates:
-        eventually(lambda gate=gate: gate.answers() == REVOKED, TAKEN_S)
+        gate.await_answers(REVOKED, TAKEN_S)
     eventually(lambda: not any(one["fault"] for one in reports(server)), TAKEN_S)
     assert not before or [*pids(server).values()] == before  # nobody ended of it
     assert server.end() == 0

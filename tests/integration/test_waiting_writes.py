@@ -42,7 +42,8 @@ async def publish(channel: grpc.aio.Channel, number: int) -> int:
     await call.write(status_pb2.PublishStatusesRequest(sequence=1, record=published))
     answer = await call.read()
     await call.done_writing()
-    return int(answer.durable_through)
+    assert isinstance(answer, status_pb2.PublishStatusesResponse)
+    return answer.durable_through
 
 
 async def verdicts(channel: grpc.aio.Channel, codes: list[bytes]) -> set[int]:
@@ -52,7 +53,7 @@ async def verdicts(channel: grpc.aio.Channel, codes: list[bytes]) -> set[int]:
         request_serializer=recognition_pb2.VerifyRequest.SerializeToString,
         response_deserializer=recognition_pb2.VerifyResponse.FromString,
     )
-    found = set()
+    found: set[int] = set()
     for code in codes:
         answer = await verify(recognition_pb2.VerifyRequest(code=code, host_region="440000"), timeout=100)
         found.add(answer.verdict.decision)

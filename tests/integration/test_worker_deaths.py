@@ -28,7 +28,7 @@ def test_a_killed_worker_is_replaced_and_nothing_that_was_counted_is_lost(pair: 
     code, before = deployment.issue("420000")[0], pids(pair)
     verify_on_each(pair, code)
     eventually(lambda: pair.samples(HANDLED)["OK", *VERIFY] == CONNECTIONS, 30)
-    counted = CONNECTIONS
+    counted: float = CONNECTIONS
     os.kill(before["0"], signal.SIGKILL)
     eventually(lambda: not runs(before["0"]), 10)
     request = pb.VerifyRequest(code=code, host_region="110000")

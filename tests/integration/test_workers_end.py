@@ -53,7 +53,8 @@ def test_a_worker_that_dies_as_it_drains_makes_the_servers_end_a_failure(deploym
     answers = scan(server, offer)  # nobody reads them, so that the stream's worker drains for long
     eventually(offer.is_held_back, 60)
     server.process.send_signal(signal.SIGTERM)
-    (draining,) = eventually(lambda: sum(map(runs, before.values())) == 1 and list(filter(runs, before.values())), 60)
+    eventually(lambda: sum(map(runs, before.values())) == 1, 60)
+    (draining,) = filter(runs, before.values())
     os.kill(draining, signal.SIGSEGV)
     assert server.end() == 1
     offer.read_on()
