@@ -1,7 +1,7 @@
 """What scanners add around a code comes off; nothing else does."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from onecode_server.codes.encodings import base45
@@ -9,7 +9,6 @@ from onecode_server.model.scanned import AROUND_BYTES_MAX, all_bare, bare
 
 from tests.pairwise import each_value
 
-steadily = settings(max_examples=200)
 CODE = b"NC1:6BF0 %*./:-+$"
 MARK = b"\xef\xbb\xbf"
 SPACES = [bytes((c,)) for c in range(0x21)] + [
@@ -65,7 +64,6 @@ def test_what_is_taken_off_is_bounded_on_each_side(space):
 @given(
     st.binary(max_size=30) | st.lists(st.sampled_from([*SPACES, *SYMBOLOGIES, CODE, b"]", b"\xe2\x80"])).map(b"".join)
 )
-@steadily
 def test_a_code_is_a_part_of_what_was_scanned_and_a_batch_is_as_its_codes_are(scanned):
     assert bare(scanned) in scanned
     for codes in ([scanned], [scanned, CODE], [CODE, CODE]):
@@ -78,7 +76,6 @@ def test_a_batch_with_nothing_around_its_codes_is_not_even_copied():
 
 
 @given(st.binary(min_size=1, max_size=40))
-@steadily
 def test_no_base45_text_ends_with_a_space_or_what_else_comes_off(data):
     assert bare(b"NC1:" + base45.encode(data)) == b"NC1:" + base45.encode(data)
 

@@ -4,7 +4,7 @@ from itertools import product
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from onecode_server.model.status import Level, Scope, StatusRecord
@@ -289,7 +289,6 @@ records_of_anyone = st.lists(
 )
 
 
-@settings(max_examples=300)
 @given(
     st.builds(Claim, st.sampled_from(Level), times) | st.builds(Claim, st.just(UNMAPPED), times, st.just(False)),
     st.sampled_from([HOME, HOST, NATION]),

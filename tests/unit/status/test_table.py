@@ -1,7 +1,7 @@
 """The table of statuses: bounded, the oldest reading goes first, and columns say what entries say."""
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from onecode_server.model.status import Level, Scope, StatusRecord
@@ -33,7 +33,6 @@ def test_one_record_of_a_home_is_columns_and_all_else_is_asked_for() -> None:
         assert table.entries(table.rows_of(SUBJECTS[:1]))["publisher"].tolist() == [MANY]
 
 
-@settings(max_examples=300)
 @given(steps=st.lists(st.tuples(st.sampled_from(["put", "forget", "clear"]), st.sampled_from(SUBJECTS)), max_size=40))
 def test_it_holds_what_was_read_last_and_no_more_than_it_may(steps: list[tuple[str, bytes]]) -> None:
     table, model, size = StatusTable(3), dict[bytes, Entry](), 3

@@ -1,7 +1,7 @@
 """How nouns lie in a store: what goes in comes out, to the last bit and at every extreme."""
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from onecode_server.model.recognition_exception import RecognitionException
@@ -39,10 +39,6 @@ def record_bytes(record: StatusRecord) -> int:
     return 11 + revision_bytes + delay_bytes + (0 if record.expires_at is None else 8)
 
 
-modest = settings(max_examples=200)
-
-
-@modest
 @given(st.lists(records, max_size=6).map(tuple))
 @example((LEAST, MOST, BEFORE_1970, MOST._replace(expires_at=None)))
 @example(tuple(LEAST._replace(revision=revision) for revision in EDGES))
@@ -60,7 +56,6 @@ def test_what_comes_out_are_the_models_own_nouns():
     assert (type(record), type(record.scope), type(record.level)) == (StatusRecord, Scope, Level)
 
 
-@modest
 @given(st.builds(Token, st.binary(min_size=16, max_size=16), times, st.none() | times))
 @example(Token(bytes(16), -2, -1))
 def test_tokens_come_out_as_they_went_in(token):
@@ -68,13 +63,11 @@ def test_tokens_come_out_as_they_went_in(token):
     assert len(layout.pack_token(token)) == 32
 
 
-@modest
 @given(st.builds(KnownList, st.integers(0, 2**64 - 1), st.binary(min_size=32, max_size=32), st.binary(max_size=99)))
 def test_the_known_list_comes_out_as_it_went_in(known):
     assert layout.unpack_list(layout.pack_list(known)) == known
 
 
-@modest
 @given(
     st.builds(
         RecognitionException,

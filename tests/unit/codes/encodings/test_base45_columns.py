@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from onecode_server.codes.encodings import base45, base45_columns
@@ -52,13 +52,16 @@ def test_what_is_not_base45_is_marked_and_its_neighbours_are_read(text: bytes) -
     assert decode([good, text, good]) == [alone(good), None, alone(good)]
 
 
-@settings(max_examples=300)
 @given(rows=st.integers(1, 40).flatmap(lambda n: st.lists(st.binary(min_size=n, max_size=n), min_size=1, max_size=9)))
 def test_any_bytes_are_read_as_base45_reads_them(rows: list[bytes]) -> None:
     assert decode(rows) == [alone(row) for row in rows]
 
 
-@settings(max_examples=300)
-@given(rows=st.lists(st.text(base45.ALPHABET.decode(), min_size=9, max_size=9).map(str.encode), min_size=1, max_size=9))
+def spelled(data: bytes) -> bytes:
+    """Return a text of the alphabet, as long as the bytes; Hypothesis makes bytes faster than text."""
+    return bytes(base45.ALPHABET[byte % 45] for byte in data)
+
+
+@given(rows=st.lists(st.binary(min_size=9, max_size=9).map(spelled), min_size=1, max_size=9))
 def test_any_text_of_the_alphabet_is_read_as_base45_reads_it(rows: list[bytes]) -> None:
     assert decode(rows) == [alone(row) for row in rows]

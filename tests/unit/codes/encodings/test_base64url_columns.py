@@ -4,15 +4,14 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from onecode_server.codes.encodings import base64url, base64url_columns
 from onecode_server.errors import Malformed
 
 BUILT = base64url_columns._kernel
-ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
-PROPERTY = settings(max_examples=300)
+ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
 
 @pytest.fixture(params=["c", "numpy"], autouse=True)
@@ -63,16 +62,19 @@ def test_every_character_counts_as_base64url_counts_it(before: bytes) -> None:
         assert decode(rows) == [alone(row) for row in rows]
 
 
-@PROPERTY
 @given(rows=st.integers(1, 40).flatmap(lambda n: st.lists(st.binary(min_size=n, max_size=n), min_size=1, max_size=9)))
 def test_any_bytes_are_read_as_base64url_reads_them(rows: list[bytes]) -> None:
     assert decode(rows) == [alone(row) for row in rows]
 
 
-@PROPERTY
+def spelled(data: bytes) -> bytes:
+    """Return a text of the alphabet, as long as the bytes; Hypothesis makes bytes faster than text."""
+    return bytes(ALPHABET[byte % len(ALPHABET)] for byte in data)
+
+
 @given(
     rows=st.integers(1, 12).flatmap(
-        lambda n: st.lists(st.text(ALPHABET, min_size=n, max_size=n).map(str.encode), min_size=1, max_size=9)
+        lambda n: st.lists(st.binary(min_size=n, max_size=n).map(spelled), min_size=1, max_size=9)
     )
 )
 def test_any_text_of_the_alphabet_is_read_as_base64url_reads_it(rows: list[bytes]) -> None:

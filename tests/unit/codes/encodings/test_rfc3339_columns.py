@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from onecode_server.codes import times
@@ -18,7 +18,6 @@ SAMPLES = [
     b"2026-11-24T12:42:53.042+08:00",
     b"2026-11-24T12:42:53.123456-23:59",
 ]
-PROPERTY = settings(max_examples=300)
 
 
 def read(sample: bytes, *others: bytes) -> list[int | None]:
@@ -64,14 +63,12 @@ def test_other_texts_are_no_samples(text: bytes) -> None:
         TimeText(text, 0)
 
 
-@PROPERTY
 @given(sample=st.sampled_from(SAMPLES), numbers=st.lists(st.integers(0, 99), min_size=7, max_size=7))
 def test_digits_of_any_kind_are_read_alike_or_left_alone(sample: bytes, numbers: list[int]) -> None:
     text = b"%02d%02d-%02d-%02dT%02d:%02d:%02d" % tuple(numbers) + sample[19:]
     assert read(sample, text)[0] in (None, alone(text))
 
 
-@PROPERTY
 @given(sample=st.sampled_from(SAMPLES), seconds=st.integers(40_000_000, 253_300_000_000))
 def test_times_of_all_years_are_read(sample: bytes, seconds: int) -> None:
     clock = str(np.datetime64(seconds, "s")).encode()

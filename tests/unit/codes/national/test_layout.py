@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from onecode_server.codes import claim_values, claims
@@ -19,7 +19,6 @@ from tests import formats
 from tests.unit.codes.samples import CLAIMS
 
 PLAIN = CLAIMS[formats.NATIONAL]
-PROPERTY = settings(max_examples=300)
 
 
 def mint(claims: dict[Any, Any], key_id: bytes = b"key-0001", signature: bytes = bytes(range(64))) -> bytes:
@@ -160,7 +159,6 @@ def test_a_key_id_outside_of_the_protected_header_has_no_layout():
         NationalLayout(code_of(cbor))
 
 
-@PROPERTY
 @given(at=st.integers(0, 400), byte=st.integers(0, 255))
 def test_a_changed_byte_is_read_as_national_reads_it_or_left_alone(at, byte):
     cbor = bytearray(cbor_of(mint(PLAIN)))
@@ -168,7 +166,6 @@ def test_a_changed_byte_is_read_as_national_reads_it_or_left_alone(at, byte):
     agrees(NationalLayout(mint(PLAIN)), code_of(bytes(cbor)))
 
 
-@PROPERTY
 @given(at=st.integers(4, 400), character=st.integers(0, 255))
 def test_a_changed_character_is_read_as_national_reads_it_or_left_alone(at, character):
     code = bytearray(mint(PLAIN))
@@ -181,7 +178,6 @@ def test_a_changed_character_is_read_as_national_reads_it_or_left_alone(at, char
         assert not taken
 
 
-@PROPERTY
 @given(cut=st.binary(max_size=250))
 def test_no_bytes_at_all_make_a_layout_fail_otherwise_than_by_having_none(cut):
     for cbor in (cut, b"\xd2\x84" + cut, cbor_of(mint(PLAIN))[: len(cut)], cbor_of(mint(PLAIN))[:-3] + cut):
@@ -192,7 +188,6 @@ def test_no_bytes_at_all_make_a_layout_fail_otherwise_than_by_having_none(cut):
         assert layout.fits(decode([code_of(cbor)], shape(code_of(cbor)))[0]).all()
 
 
-@PROPERTY
 @given(at=st.integers(0, 400), byte=st.integers(0, 255))
 def test_of_text_that_is_not_ascii_every_bit_is_part_of_the_layout(at, byte):
     code = mint(PLAIN | {-65538: "绿码", 99: "é", "名": "a"})
