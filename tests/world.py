@@ -143,7 +143,7 @@ class World:
         secret, fmt = secrets.token_bytes(32), more.get("format", REGIONS[region].get("format"))
         signer = self.signers[region, kid] = Signer(secret)
         if more.get("role") == Role.GATEWAY:
-            _write_secret(self.data.key_file(region, Role.GATEWAY, Format(fmt), kid.encode()), secret)
+            _write_secret(self.data.key_file(region, Role.GATEWAY, Format(more["format"]), kid.encode()), secret)
         carried = kid.encode().hex() if fmt == "national" else kid
         return {"kid": carried, "public_key": signer.public_key.hex(), **more}
 
