@@ -31,7 +31,7 @@ from onecode_server.verification.authenticate import verified_claims
 from onecode_server.verification.authenticate.authenticator import Authenticator, CodeSlice
 from onecode_server.verification.authenticate.by_template import TemplateAuthenticator
 from onecode_server.verification.authenticate.general import GeneralAuthenticator, in_parts
-from onecode_server.verification.authenticate.template_cache import ROWS_MIN
+from onecode_server.verification.authenticate.template_lookup import ROWS_MIN
 from onecode_server.verification.check import Check, CheckResults
 from onecode_server.verification.decider import Decider, RequestContext
 from onecode_server.verification.turns import Turns

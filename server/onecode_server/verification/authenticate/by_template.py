@@ -17,7 +17,7 @@ from onecode_server.verification.authenticate.issuer_index import IssuerIndex, I
 from onecode_server.verification.authenticate.pseudonyms import Pseudonyms
 from onecode_server.verification.authenticate.signatures import SignatureChecker
 from onecode_server.verification.authenticate.single import SingleReader
-from onecode_server.verification.authenticate.template_cache import ROWS_MIN
+from onecode_server.verification.authenticate.template_lookup import ROWS_MIN, read_rows
 from onecode_server.verification.check import Check
 
 LEARNED_MAX: Final = 64
@@ -86,7 +86,7 @@ class TemplateAuthenticator:
 
     async def _in_columns(self, codes: CodeSlice, index: IssuerIndex, now: int) -> None:
         try:
-            tables, few = index.templates.read(codes.codes)
+            tables, few = read_rows(index.templates, codes.codes)
         except Exception as bug:
             return self._log_bug(bug)
         codes.few = frozenset(few)

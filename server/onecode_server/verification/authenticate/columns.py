@@ -20,7 +20,7 @@ from onecode_server.verification.authenticate.issuer_index import NO_KEY, Issuer
 from onecode_server.verification.authenticate.pseudonyms import Pseudonyms
 from onecode_server.verification.authenticate.signatures import SignatureChecker
 from onecode_server.verification.authenticate.template import NO_ASSERTION, Places, Template
-from onecode_server.verification.authenticate.template_cache import Rows
+from onecode_server.verification.authenticate.template_lookup import Rows
 from onecode_server.verification.authenticate.verified_claims import VerifiedClaims
 
 _Flags = npt.NDArray[np.bool_]

@@ -9,6 +9,7 @@ from onecode_server.verification.authenticate.claim_fields import local_id
 from onecode_server.verification.authenticate.issuer_index import IssuerIndex
 from onecode_server.verification.authenticate.pseudonyms import Pseudonyms
 from onecode_server.verification.authenticate.template import NO_ASSERTION, Template
+from onecode_server.verification.authenticate.template_lookup import find_single
 from onecode_server.verification.check import Check
 
 
@@ -22,7 +23,7 @@ class SingleReader:
     def decode(self, check: Check, index: IssuerIndex) -> bytes | None:
         """Take a code that a template fits through steps 3 and 4, and return its row; None for every other code."""
         try:
-            found = index.templates.find(check.code)
+            found = find_single(index.templates, check.code)
         except Malformed:  # the general authenticator finds it again and names the fault
             found = None
         if found is None:

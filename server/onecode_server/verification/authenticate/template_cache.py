@@ -7,12 +7,10 @@ together are bounded in bytes; the largest share gives up entries first.
 
 from collections import Counter, OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final, NamedTuple
-
-import numpy as np
+from typing import Final
 
 from onecode_server.codes.codec import CODECS
-from onecode_server.codes.layouts import Bytes, Layouts, Shape
+from onecode_server.codes.layouts import Layouts, Shape
 from onecode_server.errors import Malformed
 from onecode_server.model.trust_list import Format, IssuerKey
 from onecode_server.verification.authenticate.template import Template
@@ -26,8 +24,6 @@ SPELLINGS_MAX: Final = 16
 """Encoded key ids of one key: each machine of an issuer may encode the same header in its own way."""
 MISSES_MAX: Final = 64
 """After this many codes of a key in a row from which no template could be learned, only one in this many is tried."""
-ROWS_MIN: Final = 16
-"""Fewer codes of a shape are read faster one by one: an operation on columns costs a microsecond for any number."""
 TOUCH_READS: Final = 16
 """Every so many reads a template is marked as used by its keys; marking it on every read would cost more and gain
 nothing."""
@@ -35,26 +31,7 @@ nothing."""
 LAYOUTS: Final[Mapping[Format, Layouts]] = {
     fmt: layouts for fmt, codec in CODECS.items() if (layouts := codec.layouts()) is not None
 }
-_PREFIXES: Final = sorted(
-    ((codec.PREFIX if codec.STRUCTURE is None else b"", fmt) for fmt, codec in CODECS.items() if fmt in LAYOUTS),
-    key=lambda one: not one[0],
-)
-"""The prefix of each format, in the order in which they are tested: formats with codes of other beginnings are last."""
-_SINGLE: Final = [
-    (CODECS[fmt].PREFIX, fmt, layouts.shape, layouts.decode_one)
-    for fmt, layouts in LAYOUTS.items()
-    if layouts.decode_one is not None
-]
-"""The formats whose single codes are read by templates."""
 _SPELLING_BYTES: Final = 400
-
-
-class Rows(NamedTuple):
-    """Codes that one template fits: their rows, uint8[n, size], and their places in the batch."""
-
-    template: Template
-    data: Bytes
-    places: list[int]
 
 
 class _Share:
@@ -93,6 +70,10 @@ class TemplateCache:
         """Return key ids by their encoding in authentic codes of a format; None if the format does not encode them."""
         return self._spellings.get(fmt)
 
+    def by_shape(self, fmt: Format) -> Mapping[Shape, list[Template]]:
+        """Return the templates of a format by the shape of their codes, those with the most recent hits first."""
+        return self._by_shape[fmt]
+
     def templates(self, fmt: Format, shape: Shape) -> Sequence[Template]:
         """Return the templates of codes of a shape, those with the most recent hits first."""
         return self._by_shape[fmt].get(shape, ())
@@ -115,45 +96,6 @@ class TemplateCache:
             for field in share.spellings:
                 cache._spell(field, place, key)
         return cache
-
-    def read(self, codes: Sequence[bytes]) -> tuple[list[Rows], list[int]]:
-        """Return the codes that a template fits, for each shape with at least ROWS_MIN codes; and the places of the
-        codes of other known shapes, of which there are too few."""
-        found: list[Rows] = []
-        few: list[int] = []
-        left: Iterable[int] = range(len(codes))
-        for prefix, fmt in _PREFIXES:
-            by_shape, layouts = self._by_shape[fmt], LAYOUTS[fmt]
-            shape_of, others = layouts.shape, []
-            places_of: dict[Shape | None, list[int]] = {}
-            for place in left:
-                code = codes[place]
-                if code.startswith(prefix):
-                    places_of.setdefault(shape_of(code), []).append(place)
-                else:
-                    others.append(place)
-            left = others + places_of.pop(None, [])
-            for shape, places in places_of.items():
-                if shape not in by_shape:
-                    continue
-                if len(places) < ROWS_MIN:
-                    few += places
-                else:
-                    found += _rows([codes[place] for place in places], places, layouts, shape, by_shape[shape])
-        return found, few
-
-    def find(self, code: bytes) -> tuple[Template, bytes] | None:
-        """Return the template that one code fits, and the code's row. None if there is none, or if the format's single
-        codes are not read by templates. Raises Malformed."""
-        for prefix, fmt, shape_of, decode in _SINGLE:
-            if not code.startswith(prefix) or (shape := shape_of(code)) is None:
-                continue
-            if templates := self._by_shape[fmt].get(shape):
-                row = decode(code)
-                for template in templates:
-                    if template.layout.fits_one(row):
-                        return template, row
-        return None
 
     def learn(self, code: bytes, place: int, key: IssuerKey, *, is_single: bool = False) -> None:
         """Learn from an authentic code that ``key`` signed. The code may have no shape or no layout.
@@ -251,25 +193,3 @@ class TemplateCache:
     def _grow(self, share: _Share, size_bytes: int) -> None:
         share.bytes += size_bytes
         self.size_bytes += size_bytes
-
-
-def _rows(
-    codes: list[bytes], places: list[int], layouts: Layouts, shape: Shape, templates: list[Template]
-) -> list[Rows]:
-    """Return the codes of a shape by the template that fits them, trying templates with the most recent hits first."""
-    data, is_left = layouts.decode(codes, shape)
-    found = []
-    for template in templates:
-        fits = is_left & template.layout.fits(data)
-        rows = np.flatnonzero(fits)
-        template.hits = template.hits // 2 + rows.size
-        if rows.size == len(codes):
-            return [Rows(template, data, places)]
-        if rows.size:
-            is_left &= ~fits
-            found.append(Rows(template, data[rows], [places[row] for row in rows.tolist()]))
-        if not is_left.any():
-            break
-    if len(templates) > 1:
-        templates.sort(key=lambda template: -template.hits)
-    return found

@@ -11,7 +11,7 @@ from onecode_server.codes.paseto import codec as paseto
 from onecode_server.model.status import Level, Scope
 from onecode_server.model.verdict import Verdict
 from onecode_server.verification.authenticate.single import SingleReader
-from onecode_server.verification.authenticate.template_cache import ROWS_MIN
+from onecode_server.verification.authenticate.template_lookup import ROWS_MIN
 
 from tests import formats
 from tests.world import HOUR, REGIONS, SECOND, WORDS, World

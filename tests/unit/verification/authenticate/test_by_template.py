@@ -22,7 +22,8 @@ from onecode_server.verification import verifier
 from onecode_server.verification.authenticate import by_template as column_authenticator
 from onecode_server.verification.authenticate import template as templates
 from onecode_server.verification.authenticate.general import GeneralAuthenticator
-from onecode_server.verification.authenticate.template_cache import ROWS_MIN, TemplateCache
+from onecode_server.verification.authenticate.template_cache import TemplateCache
+from onecode_server.verification.authenticate.template_lookup import ROWS_MIN
 from onecode_server.verification.check import Check
 
 from tests.unit.verification.authenticate.rows_and_single import (

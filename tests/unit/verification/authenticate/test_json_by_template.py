@@ -12,7 +12,7 @@ from onecode_server.codes.encodings import bounded_json
 from onecode_server.model.status import Level
 from onecode_server.model.verdict import Decision
 from onecode_server.verification.authenticate import template_cache
-from onecode_server.verification.authenticate.template_cache import ROWS_MIN
+from onecode_server.verification.authenticate.template_lookup import ROWS_MIN
 
 from tests.unit.verification.authenticate.rows_and_single import Loop, alone, by_columns, in_columns, sealed
 from tests.world import HOUR, REGIONS, SECOND, World

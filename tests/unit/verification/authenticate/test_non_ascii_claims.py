@@ -11,7 +11,7 @@ from onecode_server.codes.encodings import base45, bounded_cbor, bounded_json
 from onecode_server.codes.national import codec as national
 from onecode_server.model.status import Level
 from onecode_server.model.verdict import Decision, Reason
-from onecode_server.verification.authenticate.template_cache import ROWS_MIN
+from onecode_server.verification.authenticate.template_lookup import ROWS_MIN
 
 from tests import formats
 from tests.unit.verification.authenticate.rows_and_single import Loop, alone, by_columns, in_columns, sealed

@@ -16,12 +16,8 @@ from onecode_server.codes.national import codec as national
 from onecode_server.model.status import Level
 from onecode_server.model.trust_list import Format, IssuerKey
 from onecode_server.model.verdict import Decision, Reason
-from onecode_server.verification.authenticate.template_cache import (
-    ROWS_MIN,
-    SPELLINGS_MAX,
-    TEMPLATES_MAX,
-    TemplateCache,
-)
+from onecode_server.verification.authenticate.template_cache import SPELLINGS_MAX, TEMPLATES_MAX, TemplateCache
+from onecode_server.verification.authenticate.template_lookup import ROWS_MIN, read_rows
 
 from tests import formats
 from tests.unit.verification.authenticate.rows_and_single import alone, by_columns, in_columns
@@ -92,9 +88,9 @@ def test_what_is_used_stays_and_what_is_not_gives_way() -> None:
     cache.learn(used, 0, key)
     for length in range(100, 400):
         cache.learn(code_of(formats.JWT, key, length), 0, key)
-        (rows,) = cache.read([used] * ROWS_MIN)[0]
+        (rows,) = read_rows(cache, [used] * ROWS_MIN)[0]
         cache.use(rows.template, (0,), [key])
-    assert cache.read([used] * ROWS_MIN)[0]
+    assert read_rows(cache, [used] * ROWS_MIN)[0]
 
 
 def test_codes_of_a_format_without_layouts_teach_nothing() -> None:
@@ -112,7 +108,7 @@ def test_keys_that_write_alike_share_a_template(fmt: Format) -> None:
     for place in range(19):  # whoever leaves takes nobody's template along
         for length in range(100, 100 + TEMPLATES_MAX):
             cache.learn(code_of(fmt, key_of(place, fmt), length), place, key_of(place, fmt))
-    assert cache.read([code_of(fmt, key_of(19, fmt), 7)] * ROWS_MIN)[0]
+    assert read_rows(cache, [code_of(fmt, key_of(19, fmt), 7)] * ROWS_MIN)[0]
     check_accounts(cache)
 
 
@@ -133,7 +129,7 @@ def test_the_accounts_add_up_after_any_steps(steps: list[tuple[Format, int, int,
         if step == "l":
             cache.learn(code_of(fmt, key, length), place, key)
         elif step == "r":
-            for rows in cache.read([code_of(fmt, key, length)] * ROWS_MIN)[0]:
+            for rows in read_rows(cache, [code_of(fmt, key, length)] * ROWS_MIN)[0]:
                 rows.template.reads = 0
                 cache.use(rows.template, (place,), every)
         else:

@@ -1,0 +1,96 @@
+"""Finds the templates that codes fit: groups of codes of one shape for columns, or one code."""
+
+from collections.abc import Iterable, Sequence
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from onecode_server.codes.codec import CODECS
+from onecode_server.codes.layouts import Bytes, Layouts, Shape
+from onecode_server.verification.authenticate.template import Template
+from onecode_server.verification.authenticate.template_cache import LAYOUTS, TemplateCache
+
+ROWS_MIN: Final = 16
+"""Fewer codes of a shape are read faster one by one: an operation on columns costs a microsecond for any number."""
+_PREFIXES: Final = sorted(
+    ((codec.PREFIX if codec.STRUCTURE is None else b"", fmt) for fmt, codec in CODECS.items() if fmt in LAYOUTS),
+    key=lambda one: not one[0],
+)
+"""The prefix of each format, in the order in which they are tested: formats with codes of other beginnings are last."""
+_SINGLE: Final = [
+    (CODECS[fmt].PREFIX, fmt, layouts.shape, layouts.decode_one)
+    for fmt, layouts in LAYOUTS.items()
+    if layouts.decode_one is not None
+]
+"""The formats whose single codes are read by templates."""
+
+
+class Rows(NamedTuple):
+    """Codes that one template fits: their rows, uint8[n, size], and their places in the batch."""
+
+    template: Template
+    data: Bytes
+    places: list[int]
+
+
+def read_rows(cache: TemplateCache, codes: Sequence[bytes]) -> tuple[list[Rows], list[int]]:
+    """Return the codes that a template fits, for each shape with at least ROWS_MIN codes; and the places of the
+    codes of other known shapes, of which there are too few."""
+    found: list[Rows] = []
+    few: list[int] = []
+    left: Iterable[int] = range(len(codes))
+    for prefix, fmt in _PREFIXES:
+        by_shape, layouts = cache.by_shape(fmt), LAYOUTS[fmt]
+        shape_of, others = layouts.shape, []
+        places_of: dict[Shape | None, list[int]] = {}
+        for place in left:
+            code = codes[place]
+            if code.startswith(prefix):
+                places_of.setdefault(shape_of(code), []).append(place)
+            else:
+                others.append(place)
+        left = others + places_of.pop(None, [])
+        for shape, places in places_of.items():
+            if shape is None or shape not in by_shape:
+                continue
+            if len(places) < ROWS_MIN:
+                few += places
+            else:
+                found += _rows([codes[place] for place in places], places, layouts, shape, by_shape[shape])
+    return found, few
+
+
+def find_single(cache: TemplateCache, code: bytes) -> tuple[Template, bytes] | None:
+    """Return the template that one code fits, and the code's row. None if there is none, or if the format's single
+    codes are not read by templates. Raises Malformed."""
+    for prefix, fmt, shape_of, decode in _SINGLE:
+        if not code.startswith(prefix) or (shape := shape_of(code)) is None:
+            continue
+        if templates := cache.templates(fmt, shape):
+            row = decode(code)
+            for template in templates:
+                if template.layout.fits_one(row):
+                    return template, row
+    return None
+
+
+def _rows(
+    codes: list[bytes], places: list[int], layouts: Layouts, shape: Shape, templates: list[Template]
+) -> list[Rows]:
+    """Return the codes of a shape by the template that fits them, trying templates with the most recent hits first."""
+    data, is_left = layouts.decode(codes, shape)
+    found = []
+    for template in templates:
+        fits = is_left & template.layout.fits(data)
+        rows = np.flatnonzero(fits)
+        template.hits = template.hits // 2 + rows.size
+        if rows.size == len(codes):
+            return [Rows(template, data, places)]
+        if rows.size:
+            is_left &= ~fits
+            found.append(Rows(template, data[rows], [places[row] for row in rows.tolist()]))
+        if not is_left.any():
+            break
+    if len(templates) > 1:
+        templates.sort(key=lambda template: -template.hits)
+    return found
