@@ -16,6 +16,7 @@ from onecode_server.crypto import SignatureBackend, open_backend
 from onecode_server.crypto.signing import Signer
 from onecode_server.model.code import Scan, Scans
 from onecode_server.model.recognition_exception import RecognitionException
+from onecode_server.model.scanned import all_bare
 from onecode_server.model.status import Level, Scope, StatusRecord
 from onecode_server.model.subject import pseudonym
 from onecode_server.model.trust_list import Format, Role
@@ -217,7 +218,7 @@ class World:
         """Return the results of a batch whose codes are checked one by one, with all checks."""
         await self.change_feed.follow()
         context = RequestContext(self.trust.current, self.now, self.trust.is_read, for_translation)
-        scans = Scans.at(host, codes, for_translation=for_translation)
+        scans = Scans.at(host, all_bare(codes), for_translation=for_translation)
         return await self.verifier._verify_singly(scans, context)
 
     async def verify_all(self, codes: Sequence[bytes], host: str = "420000") -> list[Verdict]:

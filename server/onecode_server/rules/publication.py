@@ -128,7 +128,8 @@ def set_back(records: Records, publisher: str, scope: Scope, to: int) -> Records
 def joined(records: Records, copies: Records, now: int) -> Records:
     """Return the records of two pseudonyms of the same subject as one, within the bounds of ``merge``.
 
-    If two records have the same revision, the more severe one is kept. The revisions of the two were counted apart, so
+    If two records have the same revision, the more severe one is kept; of equally severe ones the one that takes effect
+    later, and of these the one that ends later. The revisions of the two were counted apart, so
     they are assigned anew in the order in which the records take effect: the last to take effect is the newest. If
     ``records`` is empty, all copies are kept.
     """
@@ -138,9 +139,7 @@ def joined(records: Records, copies: Records, now: int) -> Records:
     by_place: dict[tuple[str, Scope, int], StatusRecord] = {}
     for record in (*records, *copies):
         place = record.publisher, record.scope, record.revision
-        known = by_place.get(place)
-        if known is None or record.level > known.level:
-            by_place[place] = record
+        by_place[place] = max(by_place.get(place, record), record, key=_weight)
     stays = set(by_place.values())
     for publisher, scope in dict.fromkeys((publisher, scope) for publisher, scope, _ in by_place):
         either = {
@@ -152,6 +151,11 @@ def joined(records: Records, copies: Records, now: int) -> Records:
         past = [r.revision for r in mine if r.effective_at <= now - LAG_US]
         result += tuple(_bounded([r for r in mine if not past or r.revision >= past[-1]], now))
     return result
+
+
+def _weight(record: StatusRecord) -> tuple[int, int, bool, int]:
+    """Return what decides between two records of the same revision: level, beginning, end."""
+    return record.level, record.effective_at, record.expires_at is None, record.expires_at or 0
 
 
 def _not_overtaken(mine: Sequence[StatusRecord]) -> list[StatusRecord]:

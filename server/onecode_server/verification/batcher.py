@@ -36,9 +36,6 @@ GATHER_S: Final = 0.002
 """The wait of the batcher for more calls: about as long as gRPC takes to hand over GATHERED calls."""
 GATHERED: Final = 32
 """With this many calls waiting the batcher stops waiting for more: the cost per signature hardly falls beyond it."""
-TOGETHER_MIN: Final = GATHERED
-"""Gathered calls that are checked in columns. 32 codes of one layout take half as long in columns as one by one; 32
-codes of four layouts, too few of each for columns, take as long as one by one."""
 RETRY_AFTER_S: Final = 0.5
 WAIT_MAX_S: Final = 2.0
 """A scan that has waited longer is refused: its code has been scanned again by then, and newer scans can still be
@@ -193,7 +190,7 @@ class Batcher:
     async def _check_together(self, taken: list[tuple[Scan, asyncio.Future[CheckResult]]]) -> None:
         started_s = self._monotonic()
         try:
-            results = await self._verifier.verify(_together([scan for scan, _ in taken]), together_min=TOGETHER_MIN)
+            results = await self._verifier.verify(_together([scan for scan, _ in taken]))
         except Exception as fault:  # each caller gets it; the runner lives on for the next batch
             for _, future in taken:
                 if not future.done():

@@ -31,7 +31,6 @@ from onecode_server.verification.authenticate import verified_claims
 from onecode_server.verification.authenticate.authenticator import Authenticator, CodeSlice
 from onecode_server.verification.authenticate.by_template import TemplateAuthenticator
 from onecode_server.verification.authenticate.general import GeneralAuthenticator, in_parts
-from onecode_server.verification.authenticate.template_lookup import ROWS_MIN
 from onecode_server.verification.check import Check, CheckResults
 from onecode_server.verification.decider import Decider, RequestContext
 from onecode_server.verification.turns import Turns
@@ -79,19 +78,17 @@ class Verifier:
         self._clock = clock
         self._turns = Turns()
 
-    async def verify(
-        self, scans: Scans, is_shared: Callable[[], bool] = _always, together_min: int = ROWS_MIN
-    ) -> CheckResults:
+    async def verify(self, scans: Scans, is_shared: Callable[[], bool] = _always) -> CheckResults:
         """Check a batch of codes. Raises NotServing while there is no trust list.
 
         Each code has the verdict that it would have alone: no code affects another. ``is_shared`` tells whether single
-        calls are arriving as well. Fewer codes than ``together_min`` are checked one by one.
+        calls are arriving as well.
         """
         await self._change_feed.follow()
         context = RequestContext(self._trust.current, self._clock(), self._trust.is_read, scans.for_translation)
         self._metrics.batch_codes.observe(len(scans.codes))
-        # A translation needs the whole check, and few codes are checked faster one by one.
-        if scans.for_translation or len(scans.codes) < together_min:
+        scans = scans._replace(codes=all_bare(scans.codes))
+        if scans.for_translation or not self._by_template.prefers_columns(scans.codes):  # a translation needs a Check
             return await self._verify_singly(scans, context)
         return await self._verify_together(scans, context, is_shared)
 
@@ -107,7 +104,7 @@ class Verifier:
         self._by_template.learn(codes, trust)
 
     async def _verify_singly(self, scans: Scans, context: RequestContext) -> CheckResults:
-        checks = [Check(bare(code), host) for code, host in zip(scans.codes, scans.hosts, strict=True)]
+        checks = [Check(code, host) for code, host in zip(scans.codes, scans.hosts, strict=True)]
         for number, part in enumerate(in_parts(checks)):
             if number:
                 await asyncio.sleep(0)
@@ -125,7 +122,7 @@ class Verifier:
     async def _verify_together(
         self, scans: Scans, context: RequestContext, is_shared: Callable[[], bool]
     ) -> CheckResults:
-        codes = all_bare(scans.codes)
+        codes = scans.codes
         hosts, host = _distinct(scans.hosts)
         distinct: list[Verdict] = []
         which = np.empty(len(codes), np.int64)

@@ -243,6 +243,15 @@ def test_of_two_that_were_counted_apart_what_took_effect_last_is_the_last_word()
     assert joined((green,), (together,), now) == (together._replace(revision=50),)
 
 
+def test_of_two_with_one_revision_and_level_the_later_stays_and_of_these_the_longer():
+    now, red = NOW + 20 * LAG_US, at(NOW, 3, level=Level.RED)
+    green, again = at(NOW + 2 * LAG_US, 2), at(NOW + 4 * LAG_US, 3, level=Level.RED)
+    for one, other in (((red,), (green, again)), ((green, again), (red,))):
+        assert newest_level(joined(one, other, now), now) is Level.RED
+    ending = red._replace(expires_at=NOW + LAG_US)
+    assert joined((ending,), (red,), now) == (red,) == joined((red,), (ending,), now)
+
+
 @pytest.mark.parametrize(
     ("known", "to", "reason"),
     [
@@ -336,7 +345,7 @@ def test_joining_loses_no_red_that_is_the_last_word_and_gives_no_revision_twice(
     assert revisions == sorted(set(revisions))
     assert revisions[0] >= 1
     for word in [newest(part, *source, now) for part in parts]:
-        if word is None or word.effective_at != max(r.effective_at for r in together):
+        if word is None or word.effective_at < max(r.effective_at for r in together):
             continue
         if word.level is Level.RED and word.expires_at is None:
             assert newest_level(together, now) is Level.RED

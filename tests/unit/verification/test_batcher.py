@@ -176,7 +176,7 @@ class SlowVerifier:
         self.begun: list[int] = []
         self._goes_on = asyncio.Semaphore(0)
 
-    async def verify(self, scans: Scans, is_shared: Any = None, together_min: int = 0) -> int:
+    async def verify(self, scans: Scans, is_shared: Any = None) -> int:
         self.begun.append(len(scans.codes))
         await self._goes_on.acquire()
         return len(scans.codes)

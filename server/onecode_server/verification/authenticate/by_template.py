@@ -17,7 +17,7 @@ from onecode_server.verification.authenticate.issuer_index import IssuerIndex, I
 from onecode_server.verification.authenticate.pseudonyms import Pseudonyms
 from onecode_server.verification.authenticate.signatures import SignatureChecker
 from onecode_server.verification.authenticate.single import SingleReader
-from onecode_server.verification.authenticate.template_lookup import ROWS_MIN, read_rows
+from onecode_server.verification.authenticate.template_lookup import ROWS_MIN, TOGETHER_MIN, are_alike, read_rows
 from onecode_server.verification.check import Check
 
 LEARNED_MAX: Final = 64
@@ -39,6 +39,10 @@ class TemplateAuthenticator:
         self._metrics = metrics
         self._columns = ColumnReader(signatures, pseudonyms, metrics, skew)
         self._single = SingleReader(pseudonyms, skew)
+
+    def prefers_columns(self, codes: Sequence[bytes]) -> bool:
+        """Return whether these codes are authenticated faster together than one by one."""
+        return len(codes) >= TOGETHER_MIN or (len(codes) >= ROWS_MIN and are_alike(codes))
 
     async def authenticate(self, codes: CodeSlice, trust: TrustList, now: int) -> None:
         """See ``Authenticator``. A bug here leaves its codes to the general authenticator."""

@@ -7,11 +7,14 @@ import numpy as np
 
 from onecode_server.codes.codec import CODECS
 from onecode_server.codes.layouts import Bytes, Layouts, Shape
+from onecode_server.model.trust_list import Format
 from onecode_server.verification.authenticate.template import Template
 from onecode_server.verification.authenticate.template_cache import LAYOUTS, TemplateCache
 
 ROWS_MIN: Final = 16
 """Fewer codes of a shape are read faster one by one: an operation on columns costs a microsecond for any number."""
+TOGETHER_MIN: Final = 64
+"""From so many codes on, columns pay whatever the codes' shapes: statuses and verdicts are found for all at once."""
 _PREFIXES: Final = sorted(
     ((codec.PREFIX if codec.STRUCTURE is None else b"", fmt) for fmt, codec in CODECS.items() if fmt in LAYOUTS),
     key=lambda one: not one[0],
@@ -58,6 +61,19 @@ def read_rows(cache: TemplateCache, codes: Sequence[bytes]) -> tuple[list[Rows],
             else:
                 found += _rows([codes[place] for place in places], places, layouts, shape, by_shape[shape])
     return found, few
+
+
+def are_alike(codes: Sequence[bytes]) -> bool:
+    """Return whether at least ROWS_MIN codes have one shape."""
+    counts: dict[tuple[Format, Shape], int] = {}
+    for code in codes:
+        for prefix, fmt in _PREFIXES:
+            if code.startswith(prefix) and (shape := LAYOUTS[fmt].shape(code)) is not None:
+                counts[fmt, shape] = count = counts.get((fmt, shape), 0) + 1
+                if count == ROWS_MIN:
+                    return True
+                break
+    return False
 
 
 def find_single(cache: TemplateCache, code: bytes) -> tuple[Template, bytes] | None:

@@ -78,6 +78,17 @@ async def test_few_codes_are_read_one_by_one(world: World) -> None:
     assert in_columns(world) == 0
 
 
+async def test_a_small_batch_is_read_in_columns_where_enough_of_its_codes_are_alike(world: World) -> None:
+    await by_columns(world, codes(world))
+    kinds = [("000000", ROWS_MIN), ("420000", ROWS_MIN - 1), ("440000", ROWS_MIN - 1)]
+    alike, *others = [[world.code(region, subject=f"id-{n:03d}") for n in range(count)] for region, count in kinds]
+    before = in_columns(world)
+    await world.verify_all([code for part in others for code in part])
+    assert in_columns(world) == before
+    await world.verify_all([code for part in (alike, *others) for code in part])
+    assert in_columns(world) - before == ROWS_MIN
+
+
 @EACH
 async def test_a_record_of_status_counts_for_a_code_that_was_read_in_columns(world: World, region: str) -> None:
     batch = [world.code(region, Level.GREEN, f"id-{n:03d}") for n in range(20)]
