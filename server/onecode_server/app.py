@@ -131,7 +131,7 @@ async def _serve(
         _keep(watch_lag(metrics.loop_lag.observe)),
         _keep(every(write_probe.PROBE_S, engine.write_probe.probe)),
         _keep(every(admission.SWEEP_S, listener.sweep)),
-        _keep(every(heap.TRIM_S, heap.trim)),
+        _keep(every(heap.TRIM_S, heap.trim_on_thread)),
     )
     try:
         port = await listener.start(*settings.listen)

@@ -9,7 +9,6 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any, Final, Self
 
 import grpc.aio
@@ -243,8 +242,7 @@ class Admission:
     async def sweep(self) -> None:
         """End the calls that waited too long, and silent ones where memory is short; to be called each SWEEP_S."""
         if is_short := self._growth() > GROWTH_BYTES_MAX:
-            with suppress(RuntimeError):  # no thread can be started, which is a sign of short memory too
-                await asyncio.to_thread(self._growth.trim)
+            await self._growth.trim()
             is_short = self._growth() > GROWTH_BYTES_MAX
         self.requests.sweep(memory_is_short=is_short)
         self.streams.sweep(memory_is_short=is_short)

@@ -1,9 +1,10 @@
 """The growth of the process's memory since it began to serve: the only measure of the message bytes that gRPC holds."""
 
-import ctypes
 import os
 from contextlib import suppress
 from typing import Final
+
+from onecode_server.system import heap
 
 _STATM: Final = "/proc/self/statm"
 _PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
@@ -22,11 +23,9 @@ class Growth:
         """Return the growth of the memory that is not backed by files, in bytes."""
         return self._bytes() - self._first
 
-    def trim(self) -> None:
-        """Return free memory to the system, which takes some 40 ms a gigabyte. C's allocator keeps it otherwise, and it
-        counts as used."""
-        with suppress(AttributeError, OSError):  # only glibc has this; elsewhere free memory is kept
-            ctypes.CDLL(None).malloc_trim(0)
+    async def trim(self) -> None:
+        """Give back free memory, which counts as used otherwise."""
+        await heap.trim_on_thread()
 
     def close(self) -> None:
         """Close the file."""

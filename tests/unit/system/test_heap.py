@@ -18,7 +18,7 @@ blocks = [bytes(size) for size in random.Random(1).choices([600, 1500, 5000, 900
 random.Random(2).shuffle(blocks)
 del blocks[1_000:]  # the rest is spread over the whole heap
 before = anonymous_kib()
-asyncio.run(heap.trim())
+asyncio.run(heap.trim_on_thread())
 print(before - anonymous_kib())
 """
 
