@@ -96,5 +96,5 @@ def test_an_edit_does_not_wait_for_ever_for_another(deployment: Deployment):
     finally:
         os.close(handle)
     assert ended.status == 2
-    assert ended.err == f"onecode: another edit of the trust list in {deployment.path} does not end\n"
+    assert ended.err == f"onecode: another edit of the trust list in {deployment.path} has not ended\n"
     assert "version 2 signed" in expect(deployment.trust("sign"))
