@@ -1,28 +1,29 @@
-"""Measures how closely calls arrive: with many callers a short wait gathers a batch, with one caller it only delays."""
+"""Decides whether a call waits for others: with many callers a short wait gathers a batch, with one it only delays."""
 
 from collections.abc import Callable
 from typing import Final
 
-CLOSE_S: Final = 0.001
-"""Two calls that arrive within this time are close. A run of close calls means that there are many callers."""
-CLOSE_CALLS: Final = 8
-"""The excess of close calls over distant ones from which the monitor assumes many callers."""
-ALONE_CALLS: Final = 256
-"""A single caller that calls again on each answer has the arrival times of many callers. When a wait has gathered only
-one call, this many calls go straight through before the batcher waits again."""
+CLOSE_S: Final = 0.005
+"""A call waits for others only if the call before it came within this time. At 200 calls a second there is no load that
+a batch could lower, and nobody waits."""
+SKIPPED_MIN, SKIPPED_MAX = 4, 256
+"""Calls that go straight through after a wait that gathered no other call: 4, then 8 and so on, after 256 always as
+many. A caller that is alone and calls again on each answer is delayed in one call of 257. Where there are many callers,
+a wait is fruitless by chance, just after the answers to a batch have gone out."""
 ACTIVE_S: Final = 0.1
 """Single calls count as active for this long after the last one; large batches are then cut into smaller slices. It is
 20 times the interval between calls at 200 a second."""
 
 
 class ArrivalMonitor:
-    """Decides from the arrival times of calls whether there are many callers. ``monotonic`` returns seconds."""
+    """Decides from the results of earlier waits. ``monotonic`` returns seconds."""
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
         self._last_s = float("-inf")
-        self._close = 0
-        self._alone = 0
+        self._is_close = False
+        self._to_skip = 0
+        self._skipped = SKIPPED_MIN
 
     @property
     def last_s(self) -> float:
@@ -30,29 +31,28 @@ class ArrivalMonitor:
         return self._last_s
 
     @property
-    def has_many_callers(self) -> bool:
-        """Whether most of the recent calls were close to each other, so that there are many callers."""
-        return self._close >= CLOSE_CALLS
-
-    @property
     def is_active(self) -> bool:
         """Whether a call arrived within the last ACTIVE_S seconds."""
         return self._monotonic() - self._last_s <= ACTIVE_S
 
+    @property
+    def expects_others(self) -> bool:
+        """Whether the last call should wait for others."""
+        return self._is_close and not self._to_skip
+
     def record_call(self) -> bool:
-        """Record a call, and return whether there are many callers."""
+        """Record a call, and return whether it should wait for others."""
         now_s = self._monotonic()
-        is_close = now_s - self._last_s <= CLOSE_S
+        self._is_close = now_s - self._last_s <= CLOSE_S
         self._last_s = now_s
-        if self._alone:
-            self._alone -= 1
-        elif is_close:
-            self._close = min(self._close + 1, 2 * CLOSE_CALLS)
-        elif self._close:
-            self._close -= 1
-        return self.has_many_callers
+        if self._to_skip:
+            self._to_skip -= 1
+        return self.expects_others
 
     def record_gathered(self, count: int) -> None:
-        """Record how many calls a wait has gathered."""
+        """Record how many calls were there after a wait."""
         if count < 2:
-            self._close, self._alone = 0, ALONE_CALLS
+            self._to_skip = self._skipped
+            self._skipped = min(2 * self._skipped, SKIPPED_MAX)
+        else:
+            self._skipped = SKIPPED_MIN

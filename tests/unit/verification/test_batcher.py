@@ -10,8 +10,16 @@ from onecode_server.errors import NotServing, Overloaded
 from onecode_server.model.code import Scan, Scans
 from onecode_server.model.status import Level, Scope
 from onecode_server.model.verdict import Decision
-from onecode_server.verification.arrivals import CLOSE_CALLS, ArrivalMonitor
-from onecode_server.verification.batcher import BULK_CODES, GATHERED, SINGLES_RESERVED, WAIT_MAX_S, Batcher
+from onecode_server.verification.arrivals import ArrivalMonitor
+from onecode_server.verification.batcher import (
+    BULK_CODES,
+    GATHER_S,
+    GATHER_TURNS,
+    GATHERED,
+    SINGLES_RESERVED,
+    WAIT_MAX_S,
+    Batcher,
+)
 
 from tests.world import World
 
@@ -124,46 +132,68 @@ class Clock:
         return self.now_s
 
 
-def calls(crowd: ArrivalMonitor, clock: Clock, count: int, apart_s: float) -> list[bool]:
-    met = []
+def calls(arrivals: ArrivalMonitor, clock: Clock, count: int, apart_s: float) -> list[bool]:
+    waits = []
     for _ in range(count):
         clock.now_s += apart_s
-        met.append(crowd.record_call())
-    return met
+        waits.append(arrivals.record_call())
+    return waits
 
 
-def test_calls_close_behind_each_other_are_a_crowd_and_others_are_not() -> None:
-    crowd = ArrivalMonitor(clock := Clock())
-    assert not any(calls(crowd, clock, 1000, 0.005))  # 200 a second
-    assert calls(crowd, clock, 20, 0.0001) == [False] * 7 + [True] * 13
-    assert calls(crowd, clock, 10, 0.005) == [True] * 8 + [False] * 2
+def test_a_call_waits_for_others_only_if_the_call_before_was_close() -> None:
+    arrivals = ArrivalMonitor(clock := Clock())
+    assert not any(calls(arrivals, clock, 1000, 0.006))
+    assert all(calls(arrivals, clock, 10, 0.005))
+    assert not any(calls(arrivals, clock, 10, 0.006))
 
 
-def test_one_caller_who_asks_again_at_once_is_soon_known_to_be_alone() -> None:
-    crowd = ArrivalMonitor(clock := Clock())
-    assert calls(crowd, clock, 9, 0.0005)[-1]
-    crowd.record_gathered(1)
-    assert calls(crowd, clock, 264, 0.0005) == [False] * 263 + [True]
+def test_a_caller_who_is_alone_is_delayed_ever_more_rarely() -> None:
+    arrivals = ArrivalMonitor(clock := Clock())
+    calls(arrivals, clock, 1, 0.001)
+    for skipped in (4, 8, 16, 32, 64, 128, 256, 256):
+        arrivals.record_gathered(1)
+        assert calls(arrivals, clock, skipped, 0.001) == [False] * (skipped - 1) + [True]
 
 
-async def test_a_crowd_is_given_a_moment_and_checked_together(world: World) -> None:
-    clock = Clock()
-    batcher = Batcher(world.verifier, world.metrics, monotonic=clock)
-    for _ in range(CLOSE_CALLS):
-        await batcher.submit(Scan(b"x", "440000"))
+def test_one_wait_that_gathered_others_ends_the_rarity() -> None:
+    arrivals = ArrivalMonitor(clock := Clock())
+    for _ in range(9):
+        arrivals.record_gathered(1)
+    arrivals.record_gathered(2)
+    arrivals.record_gathered(1)
+    assert calls(arrivals, clock, 5, 0.001)[-1]
+
+
+async def test_calls_that_keep_coming_are_checked_together(world: World) -> None:
+    batcher = Batcher(world.verifier, world.metrics, monotonic=Clock())
+    await batcher.submit(Scan(b"x", "440000"))
     before = batch_sizes(world)
-    first = asyncio.create_task(batcher.submit(Scan(b"x", "440000")))
-    for _ in range(5):
-        await asyncio.sleep(0)  # gRPC hands over one call after the other
-    rest = [asyncio.create_task(batcher.submit(Scan(b"x", "440000"))) for _ in range(GATHERED - 1)]
-    await asyncio.gather(first, *rest)
+    tasks = []
+    for _ in range(GATHERED):
+        tasks.append(asyncio.create_task(batcher.submit(Scan(b"x", "440000"))))
+        for _ in range(GATHER_TURNS // 2):
+            await asyncio.sleep(0)  # gRPC hands over one call after the other
+    await asyncio.gather(*tasks)
     after = batch_sizes(world)
     assert (after[0] - before[0], after[1] - before[1]) == (1, GATHERED)
 
 
+async def test_a_wait_is_bounded_in_time_however_long_the_turns_are(world: World) -> None:
+    clock = Clock()
+    batcher = Batcher(world.verifier, world.metrics, monotonic=clock)
+    await batcher.submit(Scan(b"x", "440000"))
+    task = asyncio.create_task(batcher.submit(Scan(b"x", "440000")))
+    turns = 0
+    while not task.done():
+        turns += 1
+        clock.now_s += GATHER_S / 4
+        await asyncio.sleep(0)
+    assert turns < GATHER_TURNS // 2
+
+
 async def test_who_is_alone_is_answered_all_the_same(world: World) -> None:
     batcher = Batcher(world.verifier, world.metrics, monotonic=Clock())
-    for _ in range(3 * CLOSE_CALLS):
+    for _ in range(24):
         answer = await asyncio.wait_for(batcher.submit(Scan(b"x", "440000")), 5)
         assert answer.verdict.decision is Decision.REFUSE
 
@@ -185,7 +215,7 @@ class SlowVerifier:
         """Let the work that was begun first end, so many seconds later."""
         self._clock.now_s += seconds
         self._goes_on.release()
-        for _ in range(10):
+        for _ in range(GATHER_TURNS + 10):  # the next work begins after the wait for others
             await asyncio.sleep(0)
 
 
