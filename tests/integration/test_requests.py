@@ -139,30 +139,30 @@ SLOW = ("--signature-backend", "libsodium")
 
 
 @pytest.fixture(scope="module")
-def crowd(made: Deployment, tmp_path_factory: pytest.TempPathFactory) -> tuple[Deployment, pb.BatchVerifyRequest]:
+def large(made: Deployment, tmp_path_factory: pytest.TempPathFactory) -> tuple[Deployment, pb.BatchVerifyRequest]:
     """A deployment, and a batch that keeps its server busy for a while."""
-    copy = made.copy_to(tmp_path_factory.mktemp("crowd") / "data")
+    copy = made.copy_to(tmp_path_factory.mktemp("large") / "data")
     return copy, batch(copy.issue("420000", count=4096))
 
 
 @pytest.fixture(scope="module")
-def busy(crowd: tuple[Deployment, pb.BatchVerifyRequest]) -> Iterator[Server]:
+def busy(large: tuple[Deployment, pb.BatchVerifyRequest]) -> Iterator[Server]:
     """A server that takes a quarter of a second for a batch: PyNaCl checks its signatures."""
-    running = Server(crowd[0], *SLOW)
+    running = Server(large[0], *SLOW)
     yield running
     running.end(signal.SIGKILL)
 
 
 @pytest.fixture(scope="module")
-def narrow(crowd: tuple[Deployment, pb.BatchVerifyRequest]) -> Iterator[Server]:
+def narrow(large: tuple[Deployment, pb.BatchVerifyRequest]) -> Iterator[Server]:
     """A server with a short queue, which tells strangers what can be called."""
-    running = Server(crowd[0], *SLOW, "--queue-codes-max", 4096, "--reflection", "true")
+    running = Server(large[0], *SLOW, "--queue-codes-max", 4096, "--reflection", "true")
     yield running
     running.end(signal.SIGKILL)
 
 
-def test_when_the_queue_is_full_a_batch_is_turned_away_and_told_when_to_ask_again(crowd, narrow: Server):
-    full = crowd[1]
+def test_when_the_queue_is_full_a_batch_is_turned_away_and_told_when_to_ask_again(large, narrow: Server):
+    full = large[1]
     calls = [narrow.stub().BatchVerify.future(full, timeout=60) for _ in range(8)]
     assert {call.code() for call in calls} == {Code.OK, Code.RESOURCE_EXHAUSTED}
     shed = [call for call in calls if call.code() is Code.RESOURCE_EXHAUSTED]
@@ -181,8 +181,8 @@ def took_s(server: Server, request: pb.BatchVerifyRequest) -> float:
     return time.monotonic() - started_s
 
 
-def test_a_call_whose_deadline_expires_is_counted_as_that_and_leaves_the_queue(crowd, busy: Server):
-    full = crowd[1]
+def test_a_call_whose_deadline_expires_is_counted_as_that_and_leaves_the_queue(large, busy: Server):
+    full = large[1]
     # Nothing is before it, so that it is tried: what has no time to wait for its turn is refused at once.
     too_soon_s = min(took_s(busy, full) for _ in range(3)) / 2
     assert refusal(busy.stub().BatchVerify, full, too_soon_s) == (Code.DEADLINE_EXCEEDED, "")
@@ -191,10 +191,10 @@ def test_a_call_whose_deadline_expires_is_counted_as_that_and_leaves_the_queue(c
     eventually(lambda: busy.samples("onecode_queue_codes")[()] == 0, 30)
 
 
-def test_a_call_that_its_caller_cancels_is_counted_as_that_and_leaves_the_queue(crowd, busy: Server):
+def test_a_call_that_its_caller_cancels_is_counted_as_that_and_leaves_the_queue(large, busy: Server):
     started = ("BatchVerify", SERVICE, "unary")
     before = busy.samples("grpc_server_started_total").get(started, 0)
-    calls = [busy.stub().BatchVerify.future(crowd[1], timeout=60) for _ in range(3)]
+    calls = [busy.stub().BatchVerify.future(large[1], timeout=60) for _ in range(3)]
     eventually(lambda: busy.samples("grpc_server_started_total").get(started) == before + 3, 30)
     assert calls[2].cancel()
     eventually(lambda: busy.samples(HANDLED).get(("CANCELLED", *started)) == 1, 30)

@@ -25,19 +25,19 @@ def fields_of(text: bytes) -> dict[Path, Field]:
 
     ``text`` is an object that ``bounded_json`` reads. Raises ValueError where names have escapes or are too many.
     """
-    walk = _Walk(text)
-    walk.members(walk.space(0), ())
-    return walk.fields
+    scan = _FieldScan(text)
+    scan.members(scan.space(0), ())
+    return scan.fields
 
 
-class _Walk:
+class _FieldScan:
     def __init__(self, text: bytes) -> None:
         self._text = text
         self._characters = text.decode("latin-1")  # one for each byte, so that places are the same
         self.fields: dict[Path, Field] = {}
 
     def members(self, at: int, path: Path) -> int:
-        """Walk an object that begins at ``at``, and return its end."""
+        """Read an object that begins at ``at``, and return its end."""
         at = self.space(at + 1)
         while self._text[at] != ord("}"):
             if self._text[at] == ord(","):

@@ -37,7 +37,7 @@ def read(entry: Any, fmt: Format, code: str) -> ClaimMap:
     expect(expiry is not None or valid_for_s is not None, "claims has neither expiry nor valid_for_s")
     paths = required | ({"expiry": expiry} if expiry else {})
     _expect_places_apart(paths, fmt)
-    _expect_room(paths, fmt)
+    _expect_short_arrays(paths, fmt)
     issuer = _issuer(entry, fmt, code)
     named = issuer is not None and [name for name, path in paths.items() if path[0] == CODECS[fmt].ISSUER]
     expect(not named, f"claim {named and named[0]} stands where the issuer does")
@@ -80,7 +80,7 @@ def _expect_places_apart(paths: Mapping[str, Path], fmt: Format) -> None:
         expect(not clash, f"the same place would be an object for one claim and an array for another: {which}")
 
 
-def _expect_room(paths: Mapping[str, Path], fmt: Format) -> None:
+def _expect_short_arrays(paths: Mapping[str, Path], fmt: Format) -> None:
     """Raise Malformed if the arrays of a translation, padded with null, could exceed the length of a code."""
     last: dict[Path, int] = {}
     for path in () if CODECS[fmt].DATA_MODEL.has_labels else paths.values():

@@ -102,7 +102,7 @@ class Slot:
             self.serves.clear()
             self._give_up_where_none_served(status, in_a_row)
             wait_s = BACKOFFS_S[min(in_a_row, len(BACKOFFS_S) - 1)]
-            why = {"worker": self.number, **_ending(status), "told": self._failures, "next_in_s": wait_s}
+            why = {"worker": self.number, **_ending(status), "reported": self._failures, "next_in_s": wait_s}
             _log.error("a worker has ended, and another takes its place", extra=why)
             self._restarts.inc()
             with suppress(TimeoutError):
@@ -210,7 +210,7 @@ class Slot:
         was_starting = status == -signal.SIGTERM and not self._has_reported
         if status != 0 and not was_starting:
             self.ended_badly = True
-            why = {"worker": self.number, **_ending(status), "told": self._failures}
+            why = {"worker": self.number, **_ending(status), "reported": self._failures}
             _log.error("a worker that was asked to end did not end cleanly", extra=why)
 
     def _give_up_where_none_served(self, status: int | None, in_a_row: int) -> None:

@@ -213,7 +213,7 @@ async def test_a_worker_that_the_system_does_not_end_keeps_its_place_until_the_s
 async def test_what_is_no_report_ends_the_worker(keep: Keep, caplog: pytest.LogCaptureFixture):
     await keep(SERVES + "tell(counted=[['onecode_nothing', [], 1]]); " + HANGS)
     await eventually(lambda: logged(caplog, "another takes its place"))
-    assert logged(caplog, "another takes its place")[0]["told"] == ["the worker's output is not a report"]
+    assert logged(caplog, "another takes its place")[0]["reported"] == ["the worker's output is not a report"]
 
 
 async def test_a_worker_that_ends_well_after_it_served_is_replaced_at_once_however_often(
