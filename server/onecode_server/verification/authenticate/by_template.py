@@ -42,7 +42,11 @@ class TemplateAuthenticator:
 
     def prefers_columns(self, codes: Sequence[bytes]) -> bool:
         """Return whether these codes are authenticated faster together than one by one."""
-        return len(codes) >= TOGETHER_MIN or (len(codes) >= ROWS_MIN and are_alike(codes))
+        try:
+            return len(codes) >= TOGETHER_MIN or (len(codes) >= ROWS_MIN and are_alike(codes))
+        except Exception as bug:
+            self._log_bug(bug)
+            return False
 
     async def authenticate(self, codes: CodeSlice, trust: TrustList, now: int) -> None:
         """See ``Authenticator``. A bug here leaves its codes to the general authenticator."""

@@ -231,6 +231,17 @@ async def test_a_bug_in_reading_together_costs_no_code_its_answer(world: World, 
     assert "ZeroDivisionError" in caplog.text
 
 
+async def test_a_bug_in_a_shape_costs_no_code_its_answer(world: World, monkeypatch: Any, caplog: Any) -> None:
+    def fails(*_: object) -> None:
+        raise ZeroDivisionError
+
+    batch = [world.code("420000", subject=f"id-{n:03d}") for n in range(2 * ROWS_MIN)]
+    expected = await by_columns(world, batch)
+    monkeypatch.setattr(jwt_layout, "shape", fails)
+    assert await world.verify_all(batch) == expected
+    assert "ZeroDivisionError" in caplog.text
+
+
 async def test_what_is_rare_is_learned_from_later_batches(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(column_authenticator, "LEARNED_MAX", 4)
     batch = [world.code("420000", level, f"id-{n:03d}") for level in LEVELS for n in range(ROWS_MIN)]
