@@ -19,6 +19,7 @@ from onecode_server.rules import validity
 from onecode_server.trust import claim_report, near_misses
 from onecode_server.trust.document import rfc3339
 from onecode_server.trust.region_entry import key_id_bytes, key_id_text
+from onecode_server.verification.authenticate.authenticator import KEY_REVOKED
 from onecode_server.verification.authenticate.claims_reader import ClaimsReader, finding_of
 from onecode_server.verification.authenticate.tokens import TokenReader
 from onecode_server.verification.check import Check
@@ -156,8 +157,7 @@ class _SingleInspection:
 
     def _read_claims(self, key: IssuerKey, signed: SignedCode) -> None:
         if key.state is KeyState.REVOKED:
-            finding = Finding(Authenticity.KEY_NOT_VALID, Reason.KEY_REVOKED)
-            raise _Failed(6, finding, "not read: the key is revoked")
+            raise _Failed(6, KEY_REVOKED, "not read: the key is revoked")
         lines = self._claim_lines(key, signed.payload)
         try:
             self.claims = self._reader.interpret(key, signed.payload, self._trust)

@@ -17,7 +17,7 @@ from onecode_server.model.code import SignedCode
 _BODY: Final = len(paseto.PREFIX)
 
 decode_one: Final = None
-"""Single codes are parsed, in a quarter of the time that operations on columns of one code take."""
+"""Single codes are parsed, in a sixth of the time that operations on columns of one code take."""
 
 
 def shape(code: bytes) -> Shape | None:

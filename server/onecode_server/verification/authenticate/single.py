@@ -2,7 +2,7 @@
 
 from onecode_server.errors import Malformed
 from onecode_server.model.code import Claims
-from onecode_server.model.trust_list import IssuerKey
+from onecode_server.model.trust_list import IssuerKey, KeyState
 from onecode_server.rules import validity
 from onecode_server.verification.authenticate.authenticator import KEY_REVOKED, find_candidates
 from onecode_server.verification.authenticate.claim_fields import local_id
@@ -42,7 +42,7 @@ class SingleReader:
         template, key = check.template, check.key
         if template is None or key is None or check.finding is not None:
             return
-        if index.is_revoked[index.place_of[key.public_key]]:  # claims under a revoked key are not read
+        if key.state is KeyState.REVOKED:  # claims under a revoked key are not read
             check.finding = KEY_REVOKED
             return
         check.claims = self._claims(template, row, key, index)
