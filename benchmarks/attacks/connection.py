@@ -51,7 +51,7 @@ class Connection(asyncio.Protocol):
         self._received = bytearray()
         self._next_stream = 1
         self._windows = {0: _DEFAULT_WINDOW}
-        self._stream_window = _DEFAULT_WINDOW
+        self.stream_window = _DEFAULT_WINDOW
         self._window_opened, self._may_write = asyncio.Event(), asyncio.Event()
         self._is_lost = False
         self.resets = 0
@@ -109,8 +109,8 @@ class Connection(asyncio.Protocol):
             for name, value in struct.iter_unpack(">HI", payload):
                 if name == INITIAL_WINDOW_SIZE:
                     for number in self._windows.keys() - {0}:
-                        self._windows[number] += value - self._stream_window
-                    self._stream_window = value
+                        self._windows[number] += value - self.stream_window
+                    self.stream_window = value
             self._transport.write(frame(SETTINGS, ACK, 0))
         elif kind == PING and not flags & ACK:
             self._transport.write(frame(PING, ACK, 0, payload))
@@ -148,7 +148,7 @@ class Connection(asyncio.Protocol):
     async def begin(self, headers: bytes) -> int:
         """Begin a call, and return its stream's number. Raises Lost."""
         number = self.next_stream()
-        self._windows[number] = self._stream_window
+        self._windows[number] = self.stream_window
         await self.write(frame(HEADERS, END_HEADERS, number, headers))
         return number
 

@@ -85,7 +85,7 @@ class Engine:
         general = GeneralAuthenticator(signatures, claims, tokens, metrics, skew)
         decider = Decider(self.exceptions, grace, skew)
         self.verifier = Verifier(
-            self.trust, by_template, general, self.statuses, self.change_feed, decider, metrics, clock
+            self.trust, by_template, general, self.statuses, self.change_feed, decider, metrics, clock, monotonic
         )
         self.batcher = Batcher(self.verifier, metrics, settings.queue_codes_max, monotonic)
         self.translator = Translator(data.signers(NATIONAL, Role.GATEWAY), metrics)

@@ -16,7 +16,7 @@ from onecode_server.errors import StoreUnavailable
 from onecode_server.model.code import Scans
 from onecode_server.model.trust_list import TrustList
 from onecode_server.telemetry.counting import children
-from onecode_server.verification import turns, verifier
+from onecode_server.verification import turns
 from onecode_server.verification.authenticate import by_template as column_authenticator
 from onecode_server.verification.authenticate import general as authenticator
 from onecode_server.verification.authenticate import template as templates
@@ -81,9 +81,8 @@ def small_bounds() -> Iterator[None]:
         (template_cache, {"TEMPLATES_MAX": 3, "SPELLINGS_MAX": 1, "MISSES_MAX": 2, "TOUCH_READS": 1}),
         (column_authenticator, {"LEARNED_MAX": 8}),
         (templates, {"WORDS_MAX": 2}),
-        (verifier, {"SHARED_CODES": 80, "TOGETHER_CODES": 120}),
         (authenticator, {"SLICE_CODES": 24}),
-        (turns, {"TURNS": 2}),
+        (turns, {"TURNS": 2, "SLICE_CODES_MAX": 100}),
     )
     with ExitStack() as stack:
         for module, values in bounds:

@@ -200,11 +200,20 @@ class Streams:
         stream.end(fault)
 
 
-class Running:
-    """Calls of one kind that are worked on."""
+def _always_room() -> None:
+    """Refuse nothing."""
 
-    def __init__(self, count: Callable[[str], None]) -> None:
+
+class Running:
+    """Calls of one kind that are worked on.
+
+    ``expect_room`` is asked before a call's request is read. It raises Overloaded where the call would be refused
+    afterwards whatever the request says: reading and parsing a full batch takes milliseconds.
+    """
+
+    def __init__(self, count: Callable[[str], None], expect_room: Callable[[], None] = _always_room) -> None:
         self._count = count
+        self.expect_room = expect_room
         self._running = 0
 
     def begin(self) -> None:
@@ -221,9 +230,15 @@ class Running:
 
 class Admission:
     """All bounds of a process. Single scans and health checks have bounds of their own that other calls cannot use
-    up."""
+    up. ``expect_room`` raises Overloaded where no batch can be taken."""
 
-    def __init__(self, metrics: Metrics, growth: Growth, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        metrics: Metrics,
+        growth: Growth,
+        monotonic: Callable[[], float] = time.monotonic,
+        expect_room: Callable[[], None] = _always_room,
+    ) -> None:
         def count(reason: str) -> None:
             metrics.refused_calls.labels(reason).inc()
 
@@ -231,7 +246,13 @@ class Admission:
         self.requests = Requests(monotonic, count)
         self.answers = AnswerBudget(count)
         self.streams = Streams(monotonic, count)
-        self._kinds = {"Verify": Running(count), "Health": Running(count)}
+        batches = Running(count, expect_room)
+        self._kinds = {
+            "Verify": Running(count),
+            "Health": Running(count),
+            "BatchVerify": batches,
+            "BatchTranslate": batches,
+        }
         self._others = Running(count)
         metrics.answer_bytes.set_function(lambda: self.answers.held_bytes)
 

@@ -150,6 +150,7 @@ def _single(
     behaviour: Callable[[Any, _Context], Awaitable[Any]], meter: _Meter, admission: Admission, of: Running
 ) -> Any:
     async def read_and_answer(context: _Context) -> bytes:
+        of.expect_room()
         request = meter.read(await _only_request(context, admission.requests))
         of.begin()
         try:

@@ -52,6 +52,10 @@ BEGUN_CALLS_MAX: Final = 4000
 above twice as many all. Its default of 1,000 is filled by ten connections that only reset; 30 of them fill this one: 50
 KB for each call, and a second until a call behind them is taken."""
 
+WINDOW_BYTES: Final = 128 * 1024
+"""The flow-control window of a call whose message is not read yet: a batch of 250 codes fits. Ten connections full of
+calls may fill 128 MiB with it."""
+
 _OPTIONS: Final = (
     ("grpc.max_concurrent_streams", CALLS_MAX),
     # A call that has ended is cleared away a little later. A caller that begins and resets calls without end (Rapid
@@ -60,6 +64,10 @@ _OPTIONS: Final = (
     ("grpc.http2.max_deallocating_streams", ENDED_CALLS_MAX),
     ("grpc.server.max_pending_requests", BEGUN_CALLS_MAX),
     ("grpc.server.max_pending_requests_hard_limit", 2 * BEGUN_CALLS_MAX),
+    # gRPC would widen the window of a busy connection to megabytes for each call, and a flood of batches would wait in
+    # its memory and before everybody's next call. A larger message is let in once it is read.
+    ("grpc.http2.bdp_probe", 0),
+    ("grpc.http2.lookahead_bytes", WINDOW_BYTES),
     # 4 MiB of codes and their framing: at most 4 bytes before each of 4,096.
     ("grpc.max_receive_message_length", BATCH_BYTES_MAX + 64 * 1024),
     ("grpc.max_metadata_size", 8 * 1024),
@@ -105,7 +113,7 @@ class Listener:
         )
         self._server = grpc.aio.server(options=options, maximum_concurrent_rpcs=RPCS_MAX)
         self._growth = Growth()
-        self._admission = Admission(metrics, self._growth)
+        self._admission = Admission(metrics, self._growth, expect_room=services.recognition.expect_room)
         server: Any = InstrumentedServer(self._server, metrics, self._admission)
         recognition_pb2_grpc.add_RecognitionServiceServicer_to_server(services.recognition, server)
         status_pb2_grpc.add_StatusServiceServicer_to_server(services.status, server)

@@ -39,6 +39,7 @@ class RecognitionServicer(pb_grpc.RecognitionServiceServicer):
         self._translator = translator
         self._trust = trust
         self._draining = draining
+        self.expect_room = batcher.expect_room
 
     async def Verify(self, request: pb.VerifyRequest, context: _Context) -> bytes:  # type: ignore[override]
         """Check one code. Raises InvalidRequest, Overloaded, NotServing."""

@@ -36,7 +36,7 @@ GATHER_TURNS: Final = 32
 """The batcher waits for more calls until so many turns of the event loop in a row have brought none. gRPC hands over a
 call in a few turns, on a slow machine as on a fast one. Where nothing else is to be done, 32 turns take 0.1 ms."""
 GATHER_S: Final = 0.008
-"""The bound on that wait, since a turn may contain a slice of a batch."""
+"""The bound on that wait, since a turn may contain the check of a batch."""
 GATHERED: Final = 32
 """With this many calls waiting the batcher stops waiting for more: the cost per signature hardly falls beyond it."""
 RETRY_AFTER_S: Final = 0.5
@@ -120,6 +120,11 @@ class Batcher:
             self._is_busy = True
             self._runner = asyncio.create_task(self._run(), name="batcher")
 
+    def expect_room(self) -> None:
+        """Raise Overloaded where no batch can be taken, of whatever size."""
+        if self._codes >= self._codes_max:
+            raise self._shed("queue_full", 1)
+
     async def submit_batch(self, scans: Scans, remaining: Remaining = no_deadline) -> CheckResults:
         """Check a batch by itself. Raises Overloaded, NotServing."""
         async with self._batch(len(scans.codes), remaining):
@@ -175,8 +180,9 @@ class Batcher:
                 future.set_exception(self._shed("queue_late", 1))
 
     async def _gather(self) -> None:
-        """Wait for more calls as long as they keep coming."""
-        if len(self._waiting) >= GATHERED or not self._arrivals.expects_others:
+        """Wait for more calls as long as they keep coming, unless large batches run: the slice of one is a longer wait
+        than any that pays."""
+        if self._bulk_codes or len(self._waiting) >= GATHERED or not self._arrivals.expects_others:
             return
         ends_s = self._monotonic() + GATHER_S
         count = turns = 0

@@ -12,7 +12,6 @@ The steps run on the event loop, in slices; only store lookups leave it.
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
-from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -33,13 +32,7 @@ from onecode_server.verification.authenticate.by_template import TemplateAuthent
 from onecode_server.verification.authenticate.general import GeneralAuthenticator, in_parts
 from onecode_server.verification.check import Check, CheckResults
 from onecode_server.verification.decider import Decider, RequestContext
-from onecode_server.verification.turns import Turns
-
-TOGETHER_CODES: Final = 512
-"""Codes in a slice of codes that are read in columns."""
-SHARED_CODES: Final = 192
-"""Codes in a slice read in columns while single calls arrive. Single calls wait for some slices, so slices are smaller;
-a code in a smaller slice costs more."""
+from onecode_server.verification.turns import SLICE_CODES_MAX, Turns
 
 
 def _distinct(hosts: Sequence[str]) -> tuple[list[str], npt.NDArray[np.int64]]:
@@ -67,6 +60,7 @@ class Verifier:
         decider: Decider,
         metrics: Metrics,
         clock: Clock,
+        monotonic: Callable[[], float],
     ) -> None:
         self._trust = trust
         self._by_template = by_template
@@ -76,7 +70,7 @@ class Verifier:
         self._decider = decider
         self._metrics = metrics
         self._clock = clock
-        self._turns = Turns()
+        self._turns = Turns(monotonic)
 
     async def verify(self, scans: Scans, is_shared: Callable[[], bool] = _always) -> CheckResults:
         """Check a batch of codes. Raises NotServing while there is no trust list.
@@ -128,10 +122,11 @@ class Verifier:
         which = np.empty(len(codes), np.int64)
         start = 0
         while start < len(codes):
-            if start or len(codes) > TOGETHER_CODES:
+            if start or len(codes) > SLICE_CODES_MAX:
                 await self._turns.leave()
-            end = start + (SHARED_CODES if is_shared() else TOGETHER_CODES)
-            verdicts, places = await self._verify_slice(codes[start:end], hosts, host[start:end], context)
+            end = start + self._turns.slice_codes(is_shared=is_shared())
+            with self._turns.slice(min(end, len(codes)) - start):
+                verdicts, places = await self._verify_slice(codes[start:end], hosts, host[start:end], context)
             which[start:end] = places + len(distinct)
             distinct += verdicts
             start = end

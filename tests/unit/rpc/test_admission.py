@@ -227,11 +227,13 @@ async def test_what_the_process_takes_shows_as_growth() -> None:
 async def test_no_kind_of_call_takes_the_room_of_single_scans_and_of_health() -> None:
     bounds = Setup().bounds
     others = bounds.running("onecode.v1.StatusService", "GetStatus")
-    assert bounds.running("onecode.v1.RecognitionService", "BatchVerify") is others
-    for _ in range(RUNNING_MAX):
-        others.begin()
-    with pytest.raises(Overloaded):
-        others.begin()
+    batches = bounds.running("onecode.v1.RecognitionService", "BatchVerify")
+    assert bounds.running("onecode.v1.RecognitionService", "BatchTranslate") is batches
+    for kind in (others, batches):
+        for _ in range(RUNNING_MAX):
+            kind.begin()
+        with pytest.raises(Overloaded):
+            kind.begin()
     bounds.running("onecode.v1.RecognitionService", "Verify").begin()
     bounds.running("grpc.health.v1.Health", "Check").begin()
     others.done()

@@ -32,6 +32,9 @@ class Waiting:
         assert self.request() is None
         raise NotServing
 
+    def expect_room(self) -> None:
+        pass
+
 
 class Anything:
     """A translator, a trust list and a context that a batch passes by."""

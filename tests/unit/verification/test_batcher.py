@@ -191,6 +191,29 @@ async def test_a_wait_is_bounded_in_time_however_long_the_turns_are(world: World
     assert turns < GATHER_TURNS // 2
 
 
+async def test_nobody_waits_for_others_while_a_large_batch_is_checked(world: World) -> None:
+    verifier, batcher, _ = slow(world)
+    first = await begun(batcher, 1)
+    await verifier.takes(0)
+    large = [await begun(batcher, count) for count in (BULK_CODES + 1, 1)]
+    assert verifier.begun == [1, BULK_CODES + 1, 1]
+    for _ in large:
+        await verifier.takes(0)
+    await asyncio.gather(first, *large)
+
+
+async def test_a_batch_learns_before_it_is_read_that_there_is_no_room(world: World) -> None:
+    batcher = Batcher(world.verifier, world.metrics, codes_max=100)
+    batcher.expect_room()
+    running = asyncio.create_task(batcher.submit_batch(Scans.at("440000", [b"x"] * 100)))
+    await asyncio.sleep(0)
+    with pytest.raises(Overloaded):
+        batcher.expect_room()
+    await running
+    batcher.expect_room()
+    assert refused(world, "queue_full") == 1
+
+
 async def test_who_is_alone_is_answered_all_the_same(world: World) -> None:
     batcher = Batcher(world.verifier, world.metrics, monotonic=Clock())
     for _ in range(24):

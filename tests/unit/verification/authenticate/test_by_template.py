@@ -18,7 +18,7 @@ from onecode_server.crypto.libsodium import LibsodiumBackend
 from onecode_server.model.status import Level, Status
 from onecode_server.model.trust_list import TrustList
 from onecode_server.model.verdict import Authenticity, Decision, Reason
-from onecode_server.verification import verifier
+from onecode_server.verification import turns
 from onecode_server.verification.authenticate import by_template as column_authenticator
 from onecode_server.verification.authenticate import template as templates
 from onecode_server.verification.authenticate.general import GeneralAuthenticator
@@ -45,7 +45,7 @@ EACH = pytest.mark.parametrize("region", ["000000", "420000", "430000", "440000"
 @pytest.fixture(autouse=True)
 def one_slice(monkeypatch: pytest.MonkeyPatch) -> None:
     """Templates of one slice serve the next slice: here a batch is one slice, so that counts are exact."""
-    monkeypatch.setattr(verifier, "SHARED_CODES", 4096)
+    monkeypatch.setattr(turns, "SLICE_CODES_MAX", 4096)
 
 
 async def test_a_batch_is_read_in_columns_once_its_layouts_are_known(world: World) -> None:

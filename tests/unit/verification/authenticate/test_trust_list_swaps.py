@@ -11,7 +11,7 @@ from onecode_server.crypto.libsodium import LibsodiumBackend
 from onecode_server.model.code import Scans
 from onecode_server.model.status import Level
 from onecode_server.model.verdict import Decision, Reason, Verdict
-from onecode_server.verification import verifier
+from onecode_server.verification import turns
 from onecode_server.verification.authenticate import issuer_index
 
 from tests import formats
@@ -39,7 +39,7 @@ def backend_of(name: str) -> SignatureBackend:
 
 @pytest.fixture(params=ALL_BACKENDS)
 async def world(request: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
-    monkeypatch.setattr(verifier, "SHARED_CODES", 4096)
+    monkeypatch.setattr(turns, "SLICE_CODES_MAX", 4096)
     made = World(tmp_path, backend_of(request.param))
     await made.start()
     yield made
