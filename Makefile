@@ -33,7 +33,7 @@ test: $(STAMP) ## run all tests
 	$(BIN)/python -m pytest $(TEST_FLAGS)
 
 test-fast: $(STAMP) ## run the tests that start no servers and are quick (tests/conftest.py names the slow ones)
-	$(BIN)/python -m pytest -m "not slow" $(TEST_FLAGS)
+	$(BIN)/python -m pytest -m "not slow" -n auto $(TEST_FLAGS)
 
 test-random: $(STAMP) ## run the property tests on fresh examples; `make test` has the same ones in every run
 	$(BIN)/python -m pytest -m hypothesis --hypothesis-profile=random $(TEST_FLAGS)

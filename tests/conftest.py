@@ -33,12 +33,16 @@ SECONDS = {
     for module in (
         "conformance/test_edge_cases.py",
         "conformance/test_vectors.py",
+        "unit/client/test_gathering.py",
         "unit/codes/encodings/test_allocation.py",
+        "unit/codes/test_codec.py",
+        "unit/crypto/kernel/test_check.py",
         "unit/fuzz_paths/test_planted.py",
         "unit/publication/test_publisher.py",
         "unit/recognition/test_exception_list.py",
         "unit/recognition/test_exception_service.py",
         "unit/rpc/test_garbage.py",
+        "unit/rpc/test_metrics_server.py",
         "unit/rules/test_numbers_and_arrays.py",
         "unit/rules/test_publication.py",
         "unit/stores/test_lmdb_exceptions.py",
@@ -55,7 +59,7 @@ SECONDS = {
         "unit/verification/test_state_machine.py",
     )
 }
-"""Tests that need seconds of CPU: properties with many examples, stores with many records, every signature backend."""
+"""Tests that need seconds: many examples or records, every signature backend, or the end of a timeout."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -41,7 +41,11 @@ ATTACKS: Final[dict[str, Attack]] = {
 
 _CALLS: Final = (
     "a thousand calls a second that are refused take half of a 2.8 GHz core: a grpc.aio server that does nothing else "
-    "refuses as many unknown methods with 47 % of it"
+    "refuses as many unknown methods with 47 % of it, and polite calls to that server wait 34 ms (p99)"
+)
+_STREAMS: Final = (
+    "400 streams of records have polite calls wait 37 ms (p99) on a grpc.aio server too that answers each record with "
+    "an empty message"
 )
 _RESETS: Final = (
     "a call costs grpcio 100 to 180 us until it is seen to be reset: a grpc.aio server that does nothing else needs "
@@ -55,8 +59,10 @@ NEEDS_NATIVE_FRONT: Final[dict[str, tuple[frozenset[str], str]]] = {
         "gRPC's core takes on calls faster than Python can see that they are reset, and bounds them by connection only",
     ),
     **dict.fromkeys(
-        ("strangers", "idle-calls", "idle-publications", "idle-watches", "half-requests"), (frozenset({"p99"}), _CALLS)
+        ("strangers", "idle-calls", "idle-streams", "idle-publications", "idle-watches", "half-requests"),
+        (frozenset({"p99"}), _CALLS),
     ),
+    "publishers": (frozenset({"p99"}), _STREAMS),
     "unread-calls": (
         frozenset({"p99", "errors", "memory"}),
         "nothing in grpcio ends a call that was answered and whose caller neither reads nor leaves, and its own bound "
