@@ -11,9 +11,10 @@ from typing import Final
 
 import numpy as np
 
-from onecode_server.codes.encodings.rfc3339_columns import TimeText
+from onecode_server.codes.encodings.rfc3339_columns import TimeText, is_time_text
 from onecode_server.codes.json_fields import fields_of
 from onecode_server.codes.layouts import SECOND_US, TIME_DIGITS_MAX, Bytes, Field, Flags, Kind, Times
+from onecode_server.codes.times import read_time
 from onecode_server.model.trust_list import Path
 
 _PLAIN, _DIGIT, _NONZERO = 1, 2, 4
@@ -22,6 +23,8 @@ _CLASSES[0x20:0x7F] = _PLAIN
 _CLASSES[np.frombuffer(b'"\\', np.uint8)] = 0  # these end a string, or escape
 _CLASSES[ord("0") : ord("9") + 1] |= _DIGIT
 _CLASSES[ord("1") : ord("9") + 1] |= _NONZERO
+_MEMBERS: Final = {one: bytes(np.flatnonzero(_CLASSES & one).tolist()) for one in (_PLAIN, _DIGIT, _NONZERO)}
+"""The bytes of each class."""
 
 
 class JsonLayout:
@@ -54,6 +57,10 @@ class JsonLayout:
         fixed[: len(payload)] = np.frombuffer(payload, np.uint8)
         self._must, self._fixed = must.view(np.uint64), (fixed & must).view(np.uint64)
         self._words = slice(start // 8, (start + size) // 8)
+        self._payload_bytes = slice(start, start + len(payload))
+        self._must_be = int.from_bytes(must.tobytes()[: len(payload)])
+        self._fixed_are = int.from_bytes(payload) & self._must_be
+        self._runs = _runs(free)
 
     def fits(self, data: Bytes) -> Flags:
         """Tell which rows, uint8[n, m], have this layout: bool[n]."""
@@ -66,11 +73,16 @@ class JsonLayout:
 
     def fits_one(self, row: bytes) -> bool:
         """Tell whether one row has this layout."""
-        return bool(self.fits(_as_column(row))[0])
+        if int.from_bytes(row[self._payload_bytes]) & self._must_be != self._fixed_are:
+            return False
+        if any(row[start:end].translate(None, members) for start, end, members in self._runs):
+            return False
+        return all(is_time_text(row[field.start : field.end]) for field in self._times)
 
     def time(self, row: bytes, field: Field) -> int:
         """Return the time in a field of one row that fits, in Unix microseconds."""
-        return int(self.times(_as_column(row), field)[0])
+        value = row[field.start : field.end]
+        return read_time(value.decode()) if field.kind is Kind.TIME else int(value) * SECOND_US
 
     def text(self, field: Field, octets: bytes) -> str:
         """Return the value of a field as text; a value that is no string as its JSON text."""
@@ -91,8 +103,15 @@ class JsonLayout:
         return times
 
 
-def _as_column(row: bytes) -> Bytes:
-    return np.frombuffer(row, np.uint8).reshape(1, len(row))
+def _runs(free: Mapping[int, int]) -> list[tuple[int, int, bytes]]:
+    """Return the runs of places with one class, as start, end and the bytes of the class."""
+    runs: list[tuple[int, int, bytes]] = []
+    for place, of_class in free.items():
+        if runs and runs[-1][1:] == (place, _MEMBERS[of_class]):
+            runs[-1] = (runs[-1][0], place + 1, _MEMBERS[of_class])
+        else:
+            runs.append((place, place + 1, _MEMBERS[of_class]))
+    return runs
 
 
 def _time(value: bytes, start: int) -> TimeText | None:

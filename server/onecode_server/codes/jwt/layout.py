@@ -8,16 +8,13 @@ from typing import Final
 
 import numpy as np
 
-from onecode_server.codes.encodings import base64url_columns, bounded_json
+from onecode_server.codes.encodings import base64url, base64url_columns, bounded_json
 from onecode_server.codes.json_layout import JsonLayout
 from onecode_server.codes.jwt import codec as jwt
 from onecode_server.codes.layouts import Bytes, Field, Flags, Kind, Shape, padded
 from onecode_server.model.code import SignedCode
 
 _SIGNATURE_CHARACTERS: Final = 86
-
-decode_one: Final = None
-"""Single codes are parsed, in 0.4 of the time that operations on columns of one code take."""
 
 
 def shape(code: bytes) -> Shape | None:
@@ -40,6 +37,14 @@ def decode(codes: Sequence[bytes], shape: Shape) -> tuple[Bytes, Flags]:
     is_good = base64url_columns.decode(text[:, first + 1 : last], data[:, claims.start : claims.end])
     is_good &= base64url_columns.decode(text[:, last + 1 :], data[:, signature.start : signature.end])
     return data, is_good
+
+
+def decode_one(code: bytes) -> bytes:
+    """Return the row of one JWT that has a shape. Raises Malformed."""
+    first, last = code.find(b"."), code.rfind(b".")
+    text = code + bytes(padded(len(code)) - len(code))
+    payload = base64url.decode(code[first + 1 : last])
+    return b"".join((text, payload, bytes(-len(payload) % 8), base64url.decode(code[last + 1 :])))
 
 
 def learn(code: bytes) -> "JwtLayout":

@@ -8,16 +8,13 @@ from typing import Final
 
 import numpy as np
 
-from onecode_server.codes.encodings import base64url_columns, bounded_json
+from onecode_server.codes.encodings import base64url, base64url_columns, bounded_json
 from onecode_server.codes.json_layout import JsonLayout
 from onecode_server.codes.layouts import Bytes, Field, Flags, Kind, Shape, padded
 from onecode_server.codes.paseto import codec as paseto
 from onecode_server.model.code import SignedCode
 
 _BODY: Final = len(paseto.PREFIX)
-
-decode_one: Final = None
-"""Single codes are parsed, in a sixth of the time that operations on columns of one code take."""
 
 
 def shape(code: bytes) -> Shape | None:
@@ -38,6 +35,14 @@ def decode(codes: Sequence[bytes], shape: Shape) -> tuple[Bytes, Flags]:
     is_good = base64url_columns.decode(text[:, _BODY:dot], data[:, claims.start : signature.end])
     is_good &= base64url_columns.decode(text[:, dot + 1 :], data[:, footer.start : footer.end])
     return data, is_good
+
+
+def decode_one(code: bytes) -> bytes:
+    """Return the row of one PASETO that has a shape. Raises Malformed."""
+    dot = code.find(b".", _BODY)
+    text = code + bytes(padded(len(code)) - len(code))
+    body, footer = base64url.decode(code[_BODY:dot]), base64url.decode(code[dot + 1 :])
+    return b"".join((text, body, bytes(-len(body) % 8), footer, bytes(-len(footer) % 8)))
 
 
 def learn(code: bytes) -> "PasetoLayout":

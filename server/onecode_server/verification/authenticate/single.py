@@ -1,5 +1,6 @@
 """Steps 3, 4, 6 and 7 of the check for one code whose template is known: its fields are cut out, not parsed."""
 
+from onecode_server.codes.layouts import Layout
 from onecode_server.errors import Malformed
 from onecode_server.model.code import Claims
 from onecode_server.model.trust_list import IssuerKey, KeyState
@@ -28,9 +29,12 @@ class SingleReader:
             found = None
         if found is None:
             return None
-        check.template, row = found
-        layout = check.template.layout
-        check.signed = layout.signed(row, layout.read_key_id(row[layout.key_id.start : layout.key_id.end]))
+        template, row = found
+        layout = template.layout
+        key_id = _key_id(layout, row, index)
+        if key_id is None:
+            return None
+        check.template, check.signed = template, layout.signed(row, key_id)
         find_candidates(check, index.trust)
         return row
 
@@ -70,3 +74,10 @@ class SingleReader:
         not_before = None if fields.not_before is None else layout.time(row, fields.not_before)
         level_word = layout.text(level, row[level.start : level.end])
         return Claims(assertion.home, subject, level_word, assertion.claimed, issued_at, expires_at, not_before)
+
+
+def _key_id(layout: Layout, row: bytes, index: IssuerIndex) -> bytes | None:
+    """Return the key id of a row; None where it is encoded in a way in which no authentic code had it."""
+    field = row[layout.key_id.start : layout.key_id.end]
+    spellings = index.templates.spellings(layout.format)
+    return field if spellings is None else spellings.get(field)

@@ -43,6 +43,7 @@ class _Share:
         self.spellings: OrderedDict[bytes, None] = OrderedDict()
         self.bytes = 0
         self.misses = 0
+        self.singles = 0
 
 
 class TemplateCache:
@@ -100,7 +101,9 @@ class TemplateCache:
     def learn(self, code: bytes, place: int, key: IssuerKey, *, is_single: bool = False) -> None:
         """Learn from an authentic code that ``key`` signed. The code may have no shape or no layout.
 
-        A single code (``is_single``) of a format whose single codes are not read by templates teaches nothing.
+        A single code (``is_single``) of a format whose single codes are not read by templates teaches nothing. Where
+        templates have to give way to each other, one single code in MISSES_MAX teaches: learning takes twice as long as
+        the check of a code.
         """
         layouts = LAYOUTS.get(key.format)
         if layouts is None or (is_single and layouts.decode_one is None):
@@ -114,6 +117,10 @@ class TemplateCache:
         if share.misses >= MISSES_MAX and share.misses % MISSES_MAX:
             share.misses += 1
             return
+        if is_single and (len(share.templates) >= TEMPLATES_MAX or 2 * self.size_bytes > self._bytes_max):
+            share.singles += 1
+            if share.singles % MISSES_MAX:
+                return
         data, _ = layouts.decode([code], shape)
         template = next((known for known in self.templates(key.format, shape) if known.layout.fits(data)[0]), None)
         try:

@@ -12,11 +12,18 @@ from hypothesis import strategies as st
 
 from onecode_server.codes.codec import CODECS
 from onecode_server.codes.encodings import base45, base64url, bounded_cbor
+from onecode_server.codes.layouts import Layout
 from onecode_server.codes.national import codec as national
 from onecode_server.model.status import Level
 from onecode_server.model.trust_list import Format, IssuerKey
 from onecode_server.model.verdict import Decision, Reason
-from onecode_server.verification.authenticate.template_cache import SPELLINGS_MAX, TEMPLATES_MAX, TemplateCache
+from onecode_server.verification.authenticate.template_cache import (
+    LAYOUTS,
+    MISSES_MAX,
+    SPELLINGS_MAX,
+    TEMPLATES_MAX,
+    TemplateCache,
+)
 from onecode_server.verification.authenticate.template_lookup import ROWS_MIN, read_rows
 
 from tests import formats
@@ -64,6 +71,24 @@ def test_a_key_teaches_within_its_share_alone(fmt: Format) -> None:
         cache.learn(code_of(fmt, greedy, length), 0, greedy)
     assert len(cache._shares[0].templates) == TEMPLATES_MAX
     assert len(cache._shares[1].templates) == 3
+    check_accounts(cache)
+
+
+@pytest.mark.parametrize("fmt", FORMATS)
+def test_single_codes_of_ever_new_shapes_teach_rarely_once_a_share_is_full(
+    fmt: Format, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache, key, learned = TemplateCache(), key_of(0, fmt), list[bytes]()
+    learn = LAYOUTS[fmt].learn
+
+    def counted(code: bytes) -> Layout:
+        learned.append(code)
+        return learn(code)
+
+    monkeypatch.setattr(LAYOUTS[fmt], "learn", counted)
+    for length in range(TEMPLATES_MAX + 2 * MISSES_MAX):
+        cache.learn(code_of(fmt, key, length), 0, key, is_single=True)
+    assert len(learned) == TEMPLATES_MAX + 2
     check_accounts(cache)
 
 
