@@ -122,7 +122,10 @@ class MetricFamilies:
         self.queued = self._gauge(
             "onecode_queue_codes", "Codes that wait for the verifier or are being checked", "livesum"
         )
-        self.shed = self._counter("onecode_shed_codes_total", "Codes refused: queue full, or wait too long")
+        self.shed = self._counter(
+            "onecode_shed_codes_total",
+            "Codes refused: queue full, or wait too long. A batch that is refused before it is read counts as none",
+        )
 
     def _state(self) -> None:
         self.cache_lookups = self._counter(

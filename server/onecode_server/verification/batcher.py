@@ -123,7 +123,7 @@ class Batcher:
     def expect_room(self) -> None:
         """Raise Overloaded where no batch can be taken, of whatever size."""
         if self._codes >= self._codes_max:
-            raise self._shed("queue_full", 1)
+            raise self._shed("queue_full", 0)  # how many codes it has, nobody knows yet
 
     async def submit_batch(self, scans: Scans, remaining: Remaining = no_deadline) -> CheckResults:
         """Check a batch by itself. Raises Overloaded, NotServing."""
