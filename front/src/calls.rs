@@ -68,7 +68,7 @@ pub fn begin(
         return reading.open().overload("queue_full");
     }
     match reading.poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(read) => reading.finish(read),
+        Poll::Ready(read) => reading.finish(&read),
         Poll::Pending => peer.shared.executor.spawn(reading.wait()),
     }
 }
@@ -80,7 +80,7 @@ impl Reading {
         let overdue = self.entry.began + shared.limits.request_s;
         let ends = self.deadline.map_or(overdue, |deadline| deadline.min(overdue));
         match timers::before(shared.timers.sleep_until(ends), poll_fn(|cx| self.poll(cx))).await {
-            Some(read) => self.finish(read),
+            Some(read) => self.finish(&read),
             None if ends < overdue => {
                 shared.counts.refused("deadline");
                 self.open().refuse(&shared.replies.expired);
@@ -114,7 +114,7 @@ impl Reading {
         Poll::Ready(Read::Whole)
     }
 
-    fn finish(mut self, read: Read) {
+    fn finish(mut self, read: &Read) {
         match read {
             Read::Whole => {
                 let bytes = self.collected.take();
@@ -184,5 +184,7 @@ pub fn answer(singles: Vec<Single>, pieces: &[&[u8]], which: &[usize], tail: &[u
 
 /// End Verify calls with a failure.
 pub fn fail(singles: Vec<Single>, status: &Status) {
-    singles.into_iter().for_each(|single| single.call.refuse(status));
+    for single in singles {
+        single.call.refuse(status);
+    }
 }

@@ -150,7 +150,9 @@ struct Watch {
 
 impl Watch {
     fn new(shared: &Shared, pings: PingPong, began: Instant) -> Self {
-        let sleep = shared.timers.sleep_until(began + shared.limits.handshake_s.min(shared.limits.keepalive_s));
+        let limits = &shared.limits;
+        let first = limits.handshake_s.min(limits.keepalive_s).min(limits.idle_s);
+        let sleep = shared.timers.sleep_until(began + first);
         Self { sleep, pings, began, pinged_at: None, closes_at: None }
     }
 

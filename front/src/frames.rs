@@ -7,10 +7,10 @@
 
 use std::time::Instant;
 
-/// The allowance of a connection, and what it regains in a second. A PING costs 2: 50 a second are tolerated for ever,
-/// which no client needs, and 200 at once.
-const ALLOWANCE_MAX: i64 = 400;
-const REGAINED_PER_S: f64 = 100.0;
+/// The allowance of a connection, and the time in which it regains 1. A PING costs 2: 50 a second are tolerated for ever,
+/// which no client needs, and 500 at once.
+const ALLOWANCE_MAX: i64 = 1000;
+const REGAINED_EACH_MS: i64 = 10;
 const PREFACE_BYTES: usize = 24;
 const HEAD_BYTES: usize = 9;
 
@@ -73,15 +73,15 @@ impl Frames {
             DATA if self.skip > 0 => -1,
             DATA if self.head[4] & END_STREAM != 0 => 0, // the end of a call
             RST_STREAM | CONTINUATION => 0,              // h2 bounds these
-            WINDOW_UPDATE => 1,                          // grpc-core sends one or two with each call
-            SETTINGS => 4,                               // h2 answers it, and may have to change all streams
+            WINDOW_UPDATE => 1, // grpc-core sends one or two with each call, and for each answer of a stream
+            SETTINGS => 4,      // h2 answers it, and may have to change all streams
             _ => 2,
         };
         self.earn(-cost);
         if self.allowance < 0 {
-            let regained = now.duration_since(self.regained_at).as_secs_f64() * REGAINED_PER_S;
+            let since_ms = now.duration_since(self.regained_at).as_millis();
             self.regained_at = now;
-            self.earn(regained as i64);
+            self.earn(i64::try_from(since_ms).unwrap_or(i64::MAX) / REGAINED_EACH_MS);
         }
         (self.allowance >= 0).then_some(())
     }
@@ -116,7 +116,7 @@ mod tests {
             }
             let later = now + Duration::from_secs(1);
             assert!(frames.look(&frame(kind, 0, 8), later).is_some());
-            assert!(frames.look(&frame(kind, 0, 8).repeat(ALLOWANCE_MAX as usize), later).is_none());
+            assert!(frames.look(&frame(kind, 0, 8).repeat(1000), later).is_none());
         }
     }
 

@@ -79,7 +79,9 @@ pub fn put(to: &mut Vec<u8>, parts: &[&[u8]]) {
     to.reserve(PREFIX + size);
     to.push(0);
     to.extend_from_slice(&u32::try_from(size).expect("an answer is far below 4 GiB").to_be_bytes());
-    parts.iter().for_each(|part| to.extend_from_slice(part));
+    for part in parts {
+        to.extend_from_slice(part);
+    }
 }
 
 #[cfg(test)]
@@ -88,7 +90,9 @@ mod tests {
 
     fn framed(messages: &[&[u8]]) -> Vec<u8> {
         let mut made = Vec::new();
-        messages.iter().for_each(|message| put(&mut made, &[message]));
+        for message in messages {
+            put(&mut made, &[message]);
+        }
         made
     }
 

@@ -133,7 +133,9 @@ impl Front {
         match work {
             Work::Singles(singles) => calls::fail(singles, status),
             Work::Scans(scans) => {
-                scans.into_iter().for_each(|scan| streams::fail(&scan.stream, scan.number, status));
+                for scan in scans {
+                    streams::fail(&scan.stream, scan.number, status);
+                }
             }
             Work::Batch(batch) => batch.call.refuse(status),
             Work::Message(odd) => streams::fail(&odd.stream, odd.number, status),

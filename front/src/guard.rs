@@ -17,8 +17,9 @@ use crate::frames::Frames;
 /// Bytes that one connection may have read before the others have their turn: four of the largest frames.
 const TURN_BYTES: usize = 64 * 1024;
 
-/// Bytes written that earn 1. A caller answers large bodies with WINDOW_UPDATE, and grpc-core also with PING.
-const WRITTEN_PER_POINT: usize = 1024;
+/// Bytes written that earn 1. grpc-core answers a DATA frame with up to two WINDOW_UPDATE: a verdict, of some 60 bytes,
+/// pays for these. The answer to a PING, of 17, does not pay for it.
+const WRITTEN_PER_POINT: usize = 32;
 
 /// What a connection's owner may know of its bytes.
 pub struct Traffic {
@@ -53,7 +54,7 @@ impl<I> Guard<I> {
 
     fn wrote(&mut self, count: usize) {
         self.written += count;
-        self.frames.earn((self.written / WRITTEN_PER_POINT) as i64);
+        self.frames.earn(i64::try_from(self.written / WRITTEN_PER_POINT).unwrap_or(i64::MAX));
         self.written %= WRITTEN_PER_POINT;
     }
 }

@@ -59,6 +59,7 @@ type GivenStatus = (u32, String, Vec<u8>);
 struct Front(front::Front);
 
 #[pymethods]
+#[expect(clippy::needless_pass_by_value, reason = "PyO3 hands arguments over by value")]
 impl Front {
     #[new]
     #[pyo3(signature = (
@@ -129,7 +130,7 @@ impl Front {
         tail: &[u8],
     ) -> PyResult<()> {
         let Some(work) = self.redeem(ticket)? else { return Ok(()) };
-        let pieces: Vec<&[u8]> = pieces.iter().map(|piece| piece.as_bytes()).collect();
+        let pieces: Vec<&[u8]> = pieces.iter().map(PyBytesMethods::as_bytes).collect();
         let which: Vec<usize> =
             which.to_vec(py)?.into_iter().map(|place| usize::try_from(place).unwrap_or(usize::MAX)).collect();
         let count = match &work {
@@ -225,7 +226,7 @@ fn told<'py>(py: Python<'py>, work: &Work) -> PyResult<Told<'py>> {
             Ok(("batch", hosts(py, [batch.host].into_iter())?, PyList::new(py, codes)?))
         }
         Work::Message(odd) => {
-            let whole = PyList::new(py, [PyBytes::new(py, &odd.message)])?;
+            let whole = PyList::new(py, [PyBytes::new(py, &odd.bytes)])?;
             Ok(("message", PyList::empty(py), whole))
         }
     }

@@ -90,7 +90,7 @@ pub struct Batch {
 pub struct Message {
     pub stream: Rc<Stream>,
     pub number: u64,
-    pub message: Bytes,
+    pub bytes: Bytes,
     #[expect(dead_code, reason = "it counts until it is dropped")]
     pub place: Place,
 }
@@ -172,7 +172,7 @@ impl Queue {
             let Some(code) = self.waiting.borrow_mut().pop_front() else { break };
             match code {
                 Code::Single(single) => {
-                    singles.extend(single.call.still_waits(now).map(|call| Single { call, ..single }))
+                    singles.extend(single.call.still_waits(now).map(|call| Single { call, ..single }));
                 }
                 Code::Scan(scan) if scan.stream.is_over() => {}
                 Code::Scan(scan) => scans.push(scan),

@@ -112,10 +112,14 @@ pub fn put_request_id(to: &mut Vec<u8>, request_id: u64) {
     to.push(NUMBER_1);
     let mut rest = request_id;
     while rest > 0x7f {
-        to.push(0x80 | (rest & 0x7f) as u8);
+        to.push(0x80 | low_bits(rest));
         rest >>= 7;
     }
-    to.push(rest as u8);
+    to.push(low_bits(rest));
+}
+
+fn low_bits(number: u64) -> u8 {
+    number.to_le_bytes()[0] & 0x7f
 }
 
 fn once<T>(field: &mut Option<T>, value: T) -> Option<()> {
@@ -181,12 +185,12 @@ mod tests {
 
     fn field(tag: u8, value: &[u8]) -> Vec<u8> {
         let mut made = vec![tag];
-        let mut rest = value.len();
+        let mut rest = value.len() as u64;
         while rest > 0x7f {
-            made.push(0x80 | (rest & 0x7f) as u8);
+            made.push(0x80 | low_bits(rest));
             rest >>= 7;
         }
-        made.push(rest as u8);
+        made.push(low_bits(rest));
         made.extend_from_slice(value);
         made
     }

@@ -114,7 +114,7 @@ impl StreamTask {
 
     /// Read as far ahead as is allowed. Err where the caller has gone.
     fn read(&mut self, cx: &mut Context<'_>) -> Result<(), ()> {
-        while self.stream.has_room() {
+        while !self.has_ended && self.stream.has_room() {
             let Some(place) = Queue::places(&self.peer, 1) else {
                 self.peer.shared.queue.wake_at_room(cx.waker());
                 return Ok(());
@@ -125,8 +125,14 @@ impl StreamTask {
                     continue;
                 }
                 Next::Incomplete => {}
-                Next::Compressed => return self.refuse(Status::compressed()),
-                Next::TooLarge(size) => return self.refuse(Status::too_large(size)),
+                Next::Compressed => {
+                    self.refuse(Status::compressed());
+                    continue;
+                }
+                Next::TooLarge(size) => {
+                    self.refuse(Status::too_large(size));
+                    continue;
+                }
             }
             match self.body.poll_data(cx) {
                 Poll::Ready(Some(Ok(bytes))) => {
@@ -135,15 +141,12 @@ impl StreamTask {
                     let size = self.collected.len();
                     if size > SMALL_BYTES && !self.charge.grow_to(size) {
                         self.peer.shared.counts.refused("request_memory");
-                        return self.refuse(self.peer.shared.replies.overloaded.clone());
+                        self.refuse(self.peer.shared.replies.overloaded.clone());
                     }
                 }
                 Poll::Ready(Some(Err(_))) => return Err(()),
-                Poll::Ready(None) if self.collected.len() > 0 => return self.refuse(Status::incomplete()),
-                Poll::Ready(None) => {
-                    self.has_ended = true;
-                    return Ok(());
-                }
+                Poll::Ready(None) if self.collected.len() > 0 => self.refuse(Status::incomplete()),
+                Poll::Ready(None) => self.has_ended = true,
                 Poll::Pending => return Ok(()),
             }
         }
@@ -161,14 +164,14 @@ impl StreamTask {
             Some(requests::Scan { request_id, code, host }) => {
                 shared.queue.push_scan(Scan { stream, number, request_id, message, code, host, place });
             }
-            None => shared.queue.push_message(Message { stream, number, message, place }),
+            None => shared.queue.push_message(Message { stream, number, bytes: message, place }),
         }
     }
 
-    fn refuse(&mut self, status: Status) -> Result<(), ()> {
+    /// End the stream after the answers to what was read.
+    fn refuse(&mut self, status: Status) {
         self.has_ended = true;
         self.stream.fail_next(status);
-        Ok(())
     }
 
     /// End the stream where its deadline has passed, or it was silent for too long. A stream that waits for answers is

@@ -157,7 +157,7 @@ mod tests {
     fn a_wait_ends_at_its_time_and_not_before() {
         let timers = Timers::new().unwrap();
         let mut cx = Context::from_waker(Waker::noop());
-        let mut sleep = timers.sleep_until(Instant::now() + Duration::from_secs(60));
+        let mut sleep = timers.sleep_until(Instant::now() + Duration::from_mins(1));
         assert!(Pin::new(&mut sleep).poll(&mut cx).is_pending());
         assert_eq!(timers.0.waiting.borrow().len(), 1);
         sleep.reset(Instant::now());
