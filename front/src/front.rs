@@ -119,10 +119,9 @@ impl Front {
 
     /// Answer a batch or a message.
     pub fn answer_whole(&self, work: Work, message: &[u8]) {
-        let body = answers::body(&[message]);
         match work {
-            Work::Batch(batch) => batch.call.answer_large(body),
-            Work::Message(odd) => streams::answer_whole(&odd.stream, odd.number, body, &self.shared),
+            Work::Batch(batch) => batch.call.answer_large(answers::body(&[message])),
+            Work::Message(odd) => streams::answer_whole(&odd.stream, odd.number, message, &self.shared),
             Work::Singles(_) | Work::Scans(_) => {}
         }
         self.shared.executor.run();

@@ -12,6 +12,7 @@ mod frames;
 mod framing;
 mod front;
 mod guard;
+mod handover;
 mod headers;
 mod limits;
 mod listener;
@@ -22,12 +23,14 @@ mod queue;
 mod reactor;
 mod requests;
 mod shared;
+mod slots;
 mod stream_task;
 mod streams;
 mod timers;
 mod transfer;
 mod upstream;
 mod watched;
+mod wire_format;
 
 use std::collections::HashMap;
 use std::os::fd::{AsRawFd, RawFd};
@@ -37,14 +40,13 @@ use pyo3::buffer::PyBuffer;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyBytes, PyDict, PyList, PyString};
+use pyo3::types::{PyBytes, PyDict, PyList};
 
 use crate::answers::{Replies, Status};
 use crate::counts::Method;
 use crate::front::Setup;
 use crate::limits::Limits;
 use crate::queue::Work;
-use crate::requests::Host;
 
 /// The version of the boundary to Python.
 const ABI: u32 = 1;
@@ -115,7 +117,7 @@ impl Front {
         let queue = &self.0.shared().queue;
         let list = PyList::empty(py);
         for work in self.0.take(count_max) {
-            let (kind, hosts, codes) = told(py, &work)?;
+            let (kind, hosts, codes) = handover::told(py, &work)?;
             list.append((queue.keep(work), kind, hosts, codes))?;
         }
         Ok(list)
@@ -206,48 +208,6 @@ impl Front {
 
 fn status((code, message, details): GivenStatus) -> Status {
     Status::new(code, &message, &details)
-}
-
-type Told<'py> = (&'static str, Bound<'py, PyList>, Bound<'py, PyList>);
-
-/// Return work as Python sees it: its kind, hosts and codes.
-fn told<'py>(py: Python<'py>, work: &Work) -> PyResult<Told<'py>> {
-    match work {
-        Work::Singles(singles) => {
-            let codes = singles.iter().map(|single| PyBytes::new(py, single.code.of(&single.message)));
-            Ok(("single", hosts(py, singles.iter().map(|single| single.host))?, PyList::new(py, codes)?))
-        }
-        Work::Scans(scans) => {
-            let codes = scans.iter().map(|scan| PyBytes::new(py, scan.code.of(&scan.message)));
-            Ok(("stream", hosts(py, scans.iter().map(|scan| scan.host))?, PyList::new(py, codes)?))
-        }
-        Work::Batch(batch) => {
-            let codes = batch.codes.iter().map(|code| PyBytes::new(py, code.of(&batch.message)));
-            Ok(("batch", hosts(py, [batch.host].into_iter())?, PyList::new(py, codes)?))
-        }
-        Work::Message(odd) => {
-            let whole = PyList::new(py, [PyBytes::new(py, &odd.bytes)])?;
-            Ok(("message", PyList::empty(py), whole))
-        }
-    }
-}
-
-/// Return hosts as texts. Equal ones are one object, which Python compares at once.
-fn hosts<'py>(py: Python<'py>, hosts: impl ExactSizeIterator<Item = Host>) -> PyResult<Bound<'py, PyList>> {
-    let mut known: HashMap<Host, Bound<'py, PyString>> = HashMap::new();
-    let mut last: Option<(Host, Bound<'py, PyString>)> = None;
-    let texts = hosts.map(|host| {
-        if let Some((same, text)) = &last
-            && *same == host
-        {
-            return text.clone();
-        }
-        let make = || PyString::new(py, std::str::from_utf8(&host).expect("six digits are ASCII"));
-        let text = known.entry(host).or_insert_with(make).clone();
-        last = Some((host, text.clone()));
-        text
-    });
-    PyList::new(py, texts)
 }
 
 #[pymodule]

@@ -15,9 +15,10 @@ use bytes::Bytes;
 use slab::Slab;
 
 use crate::open_call::OpenCall;
-use crate::requests::{Host, Part};
+use crate::requests::Host;
 use crate::shared::Peer;
 use crate::streams::Stream;
+use crate::wire_format::Part;
 
 /// Places that single calls have beyond ``queue_codes_max``, so that batches and streams cannot shut out a scanner: as
 /// in ``verification.batcher``.

@@ -3,7 +3,9 @@
 //! A request is plain where each field comes at most once (the codes of a batch apart), all fields are known and all
 //! values are valid. Everything else is odd, and Python judges it: so protobuf's finer points are decided in one place.
 //!
-//! It knows protobuf's encoding and the three messages of ``recognition.proto``. It may not know sockets, HTTP or calls.
+//! It knows the three messages of ``recognition.proto``. It may not know sockets, HTTP or calls.
+
+use crate::wire_format::{BYTES_1, BYTES_2, BYTES_3, Fields, NUMBER_1, Part, put_number};
 
 /// A longer code is odd: Python cuts it (``model.scanned``).
 const CODE_BYTES_MAX: usize = 4096;
@@ -11,31 +13,8 @@ const CODE_BYTES_MAX: usize = 4096;
 const BATCH_CODES_MAX: usize = 4096;
 const BATCH_BYTES_MAX: usize = 4 * 1024 * 1024;
 
-/// Tags of a field: its number and its wire type. All known ones have one byte.
-const BYTES_1: u8 = 1 << 3 | 2;
-const BYTES_2: u8 = 2 << 3 | 2;
-const BYTES_3: u8 = 3 << 3 | 2;
-const NUMBER_1: u8 = 1 << 3;
-
 /// Six ASCII digits.
 pub type Host = [u8; 6];
-
-/// A part of a message. 4 MiB fit into 32 bits, and a batch has thousands of them.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Part {
-    start: u32,
-    end: u32,
-}
-
-impl Part {
-    pub fn of(self, message: &[u8]) -> &[u8] {
-        &message[self.start as usize..self.end as usize]
-    }
-
-    fn len(self) -> usize {
-        (self.end - self.start) as usize
-    }
-}
 
 /// A VerifyRequest, or a StreamVerifyRequest.
 #[derive(Debug, PartialEq)]
@@ -54,7 +33,7 @@ pub struct Batch {
 
 /// Cut a VerifyRequest (code = 1, host_region = 2). None where it is odd.
 pub fn verify(message: &[u8]) -> Option<Scan> {
-    let mut fields = Fields { message, at: 0 };
+    let mut fields = Fields::of(message);
     let (mut code, mut host) = (None, None);
     while let Some(tag) = fields.tag() {
         match tag {
@@ -68,11 +47,11 @@ pub fn verify(message: &[u8]) -> Option<Scan> {
 
 /// Cut a StreamVerifyRequest (request_id = 1, code = 2, host_region = 3). None where it is odd.
 pub fn stream_verify(message: &[u8]) -> Option<Scan> {
-    let mut fields = Fields { message, at: 0 };
+    let mut fields = Fields::of(message);
     let (mut request_id, mut code, mut host) = (None, None, None);
     while let Some(tag) = fields.tag() {
         match tag {
-            NUMBER_1 => once(&mut request_id, fields.varint()?)?,
+            NUMBER_1 => once(&mut request_id, fields.number()?)?,
             BYTES_2 => once(&mut code, fields.part()?)?,
             BYTES_3 => once(&mut host, fields.part()?)?,
             _ => return None,
@@ -83,7 +62,7 @@ pub fn stream_verify(message: &[u8]) -> Option<Scan> {
 
 /// Cut a BatchVerifyRequest (codes = 1, host_region = 2). None where it is odd.
 pub fn batch_verify(message: &[u8]) -> Option<Batch> {
-    let mut fields = Fields { message, at: 0 };
+    let mut fields = Fields::of(message);
     let (mut codes, mut host) = (Vec::new(), None);
     let mut size = 0;
     while let Some(tag) = fields.tag() {
@@ -106,20 +85,10 @@ pub fn batch_verify(message: &[u8]) -> Option<Batch> {
 
 /// Append a StreamVerifyResponse's request_id = 1, which protobuf leaves out where it is 0.
 pub fn put_request_id(to: &mut Vec<u8>, request_id: u64) {
-    if request_id == 0 {
-        return;
+    if request_id != 0 {
+        to.push(NUMBER_1);
+        put_number(to, request_id);
     }
-    to.push(NUMBER_1);
-    let mut rest = request_id;
-    while rest > 0x7f {
-        to.push(0x80 | low_bits(rest));
-        rest >>= 7;
-    }
-    to.push(low_bits(rest));
-}
-
-fn low_bits(number: u64) -> u8 {
-    number.to_le_bytes()[0] & 0x7f
 }
 
 fn once<T>(field: &mut Option<T>, value: T) -> Option<()> {
@@ -134,47 +103,8 @@ fn code_of(part: Option<Part>) -> Option<Part> {
 
 fn host_of(message: &[u8], part: Option<Part>) -> Option<Host> {
     let part = part?;
-    let host: Host = message[part.start as usize..part.end as usize].try_into().ok()?;
+    let host: Host = part.of(message).try_into().ok()?;
     host.iter().all(u8::is_ascii_digit).then_some(host)
-}
-
-struct Fields<'a> {
-    message: &'a [u8],
-    at: usize,
-}
-
-impl Fields<'_> {
-    /// The next tag: None at the end. A tag of several bytes is none that is known, whatever its first byte.
-    fn tag(&mut self) -> Option<u8> {
-        let tag = *self.message.get(self.at)?;
-        self.at += 1;
-        Some(tag)
-    }
-
-    fn part(&mut self) -> Option<Part> {
-        let size = usize::try_from(self.varint()?).ok()?;
-        let (start, end) = (self.at, self.at.checked_add(size)?);
-        if end > self.message.len() {
-            return None;
-        }
-        self.at = end;
-        Some(Part { start: start.try_into().ok()?, end: end.try_into().ok()? })
-    }
-
-    fn varint(&mut self) -> Option<u64> {
-        let mut value = 0;
-        for shift in (0..64).step_by(7) {
-            let byte = self.tag()?;
-            if shift == 63 && byte > 1 {
-                return None; // more than 64 bits
-            }
-            value |= u64::from(byte & 0x7f) << shift;
-            if byte < 0x80 {
-                return Some(value);
-            }
-        }
-        None
-    }
 }
 
 #[cfg(test)]
@@ -185,12 +115,7 @@ mod tests {
 
     fn field(tag: u8, value: &[u8]) -> Vec<u8> {
         let mut made = vec![tag];
-        let mut rest = value.len() as u64;
-        while rest > 0x7f {
-            made.push(0x80 | low_bits(rest));
-            rest >>= 7;
-        }
-        made.push(low_bits(rest));
+        put_number(&mut made, value.len() as u64);
         made.extend_from_slice(value);
         made
     }
