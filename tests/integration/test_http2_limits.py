@@ -22,7 +22,7 @@ def test_a_connection_is_told_that_it_may_have_a_hundred_calls_at_once(server: S
 
 def test_a_client_that_pings_without_end_is_told_to_calm_down(server: Server) -> None:
     with connected(server) as wire:
-        wire.sendall(frame(PING, bytes(8)) * 10)
+        wire.sendall(frame(PING, bytes(8)) * (10 if server.front() == "grpc" else 10_000))
         payload = next(payload for kind, *_, payload in frames(wire) if kind == GOAWAY)
     assert int.from_bytes(payload[4:8]) == ENHANCE_YOUR_CALM
 

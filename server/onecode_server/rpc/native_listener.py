@@ -7,7 +7,9 @@ plain, to the listener of grpc.aio, so that no rule and no error text exists twi
 
 import asyncio
 import socket
+import threading
 import time
+from contextlib import suppress
 from typing import Final
 
 import grpc
@@ -32,6 +34,9 @@ QUEUE_CODES_MAX: Final = 4096
 answers no more calls, and each of them later."""
 DRAIN_LOOKS_S: Final = 0.02
 """The period at which a drain looks whether calls are still open. It delays the end of a server by as much."""
+PAGE_WAITS_S: Final = 0.2
+"""The time for which a page of metrics waits for the counts of the front, which only the event loop's thread may ask
+for. A page without them is no older than the last sweep."""
 
 _EXPIRED: Final = (grpc.StatusCode.DEADLINE_EXCEEDED.value[0], "Deadline Exceeded", b"")
 """The status that gRPC itself gives to a call whose deadline has passed."""
@@ -61,6 +66,7 @@ class NativeListener:
             gate=self._gate,
         )
         self._batcher = batcher
+        self._metrics = metrics
         self._counts = NativeCounts(metrics)
         self._connections_max = connections_max
         self._shares_port = shares_port
@@ -83,6 +89,8 @@ class NativeListener:
         except OSError:
             raise cannot_listen(f"[{host}]:{port}" if ":" in host else f"{host}:{port}") from None
         self._calls = NativeCalls(self._front, self._batcher)
+        loop = asyncio.get_running_loop()
+        self._metrics.before_page = lambda: self._count_on(loop)
         return self._front.port
 
     @property
@@ -131,6 +139,18 @@ class NativeListener:
             self._counts.add(counts)
             self._held_bytes = counts.held_bytes
             self._batcher.queued_before = counts.queued_codes
+
+    def _count_on(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Have the loop's thread count, and wait for it. Called on another thread."""
+        is_done = threading.Event()
+
+        def count() -> None:
+            self._count()
+            is_done.set()
+
+        with suppress(RuntimeError):  # the loop has ended
+            loop.call_soon_threadsafe(count)
+            is_done.wait(PAGE_WAITS_S)
 
     def _open_front(self, host: str, port: int, upstream: str) -> Front:
         overloaded = Overloaded("too many codes are waiting to be checked", RETRY_AFTER_S)

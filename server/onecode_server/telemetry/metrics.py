@@ -6,7 +6,7 @@ label's values come from enums, the protos or the trust list, never from a calle
 fill a monitoring system.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Final, Literal, TypeVar
 
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector, generate_latest
@@ -33,10 +33,16 @@ Counts = list[tuple[str, list[str], Any]]
 """Counts of a worker: the metric's name, its labels' values, and the argument of its ``add`` or ``set``."""
 
 
+def _nothing() -> None:
+    """Bring in nothing."""
+
+
 class MetricFamilies:
     """All metrics, in a registry of their own, and the page that shows them."""
 
     def __init__(self) -> None:
+        self.before_page: Callable[[], None] = _nothing
+        """Called before each page, on its thread: it brings in what was counted elsewhere."""
         self.registry = CollectorRegistry()
         self._others = CollectorRegistry()
         self._all: dict[str, LoopMetric] = {}
@@ -52,6 +58,7 @@ class MetricFamilies:
 
     def page(self, is_openmetrics: bool) -> bytes:
         """Return all metrics in Prometheus's text format (0.0.4), or in OpenMetrics (1.0.0)."""
+        self.before_page()
         shown: list[str] = []
         for metric in self._all.values():
             name = f"{metric._name}_total" if metric._type == "counter" and not is_openmetrics else metric._name
