@@ -144,8 +144,8 @@ impl Reading {
             let call = self.open();
             shared.counts.received(Method::BatchVerify);
             return match Queue::places(&peer, codes.len()) {
-                Some(place) => shared.queue.push_batch(Batch { call, message, codes, host, place }),
                 None => call.overload("queue_full"),
+                place => shared.queue.push_batch(Batch { call, message, codes, host, place }),
             };
         }
         let Some(requests::Scan { code, host, .. }) = requests::verify(&message) else { return self.pass_on(bytes) };
@@ -156,8 +156,8 @@ impl Reading {
             return call.overload("calls_full");
         }
         match Queue::place_of_single(&peer) {
-            Some(place) => shared.queue.push_single(Single { call, message, code, host, place }),
             None => call.overload("queue_full"),
+            place => shared.queue.push_single(Single { call, message, code, host, place }),
         }
     }
 

@@ -1,7 +1,9 @@
-//! The codes that wait for Python, oldest first, and those that it works on.
+//! The codes that wait for Python, oldest first, and the calls of those that it works on.
 //!
 //! The queue is bounded by count here, and by age when a list is taken: a call that has waited too long is refused then,
 //! as one whose caller has gone is dropped. A stream is never refused: it is not read while the queue is full.
+//!
+//! Python counts the codes that it has taken, so they are not counted here.
 //!
 //! It knows calls, streams and their codes. It may not know sockets or Python.
 
@@ -24,7 +26,7 @@ use crate::wire_format::Part;
 /// in ``verification.batcher``.
 const SINGLES_RESERVED: usize = 1024;
 
-/// Codes that are counted as waiting, or as being checked, until this is dropped.
+/// Codes that are counted as waiting until this is dropped.
 pub struct Place {
     peer: Rc<Peer>,
     codes: usize,
@@ -32,10 +34,11 @@ pub struct Place {
 }
 
 impl Place {
-    /// Take places for codes, unless they would be more than ``codes_max`` in all.
+    /// Take places for codes, unless ``codes_max`` wait already. One batch may exceed that, since it would otherwise have
+    /// to find the queue empty.
     fn take(peer: &Rc<Peer>, codes: usize, codes_max: usize, is_single: bool) -> Option<Self> {
         let queue = &peer.shared.queue;
-        if queue.codes.get() + codes > codes_max {
+        if queue.codes.get() >= codes_max {
             return None;
         }
         queue.codes.update(|count| count + codes);
@@ -61,8 +64,7 @@ pub struct Single {
     pub message: Bytes,
     pub code: Part,
     pub host: Host,
-    #[expect(dead_code, reason = "it counts until it is dropped")]
-    pub place: Place,
+    pub place: Option<Place>,
 }
 
 /// One code of a StreamVerify message: the ``number``-th of its stream.
@@ -73,8 +75,7 @@ pub struct Scan {
     pub message: Bytes,
     pub code: Part,
     pub host: Host,
-    #[expect(dead_code, reason = "it counts until it is dropped")]
-    pub place: Place,
+    pub place: Option<Place>,
 }
 
 /// The codes of a BatchVerify call.
@@ -83,8 +84,7 @@ pub struct Batch {
     pub message: Bytes,
     pub codes: Vec<Part>,
     pub host: Host,
-    #[expect(dead_code, reason = "it counts until it is dropped")]
-    pub place: Place,
+    pub place: Option<Place>,
 }
 
 /// A StreamVerify message that is odd.
@@ -92,8 +92,7 @@ pub struct Message {
     pub stream: Rc<Stream>,
     pub number: u64,
     pub bytes: Bytes,
-    #[expect(dead_code, reason = "it counts until it is dropped")]
-    pub place: Place,
+    pub place: Option<Place>,
 }
 
 enum Code {
@@ -154,7 +153,7 @@ impl Queue {
         }
     }
 
-    /// The number of codes that wait or are being checked.
+    /// The number of codes that wait.
     pub fn codes(&self) -> usize {
         self.codes.get()
     }
@@ -196,8 +195,22 @@ impl Queue {
         self.whole.borrow_mut().pop_front()
     }
 
-    /// Keep work until its ticket comes back.
-    pub fn keep(&self, work: Work) -> usize {
+    /// Keep work until its ticket comes back. Python has copies of its codes.
+    pub fn keep(&self, mut work: Work) -> usize {
+        match &mut work {
+            Work::Singles(singles) => {
+                for single in singles {
+                    (single.message, single.place) = (Bytes::new(), None);
+                }
+            }
+            Work::Scans(scans) => {
+                for scan in scans {
+                    (scan.message, scan.place) = (Bytes::new(), None);
+                }
+            }
+            Work::Batch(batch) => (batch.message, batch.codes, batch.place) = (Bytes::new(), Vec::new(), None),
+            Work::Message(odd) => (odd.bytes, odd.place) = (Bytes::new(), None),
+        }
         self.tickets.borrow_mut().insert(work)
     }
 

@@ -159,7 +159,7 @@ impl StreamTask {
         if self.collected.len() <= SMALL_BYTES {
             self.charge = self.peer.account.charge();
         }
-        let (stream, number) = (self.stream.clone(), self.stream.add(message.len()));
+        let (stream, number, place) = (self.stream.clone(), self.stream.add(message.len()), Some(place));
         match requests::stream_verify(&message) {
             Some(requests::Scan { request_id, code, host }) => {
                 shared.queue.push_scan(Scan { stream, number, request_id, message, code, host, place });

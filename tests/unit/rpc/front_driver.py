@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import grpc
 import grpc.aio
+from google.protobuf.message import DecodeError
 from onecode.v1 import recognition_pb2 as pb
 
 SERVICE: Final = "/onecode.v1.RecognitionService/"
@@ -83,7 +84,7 @@ class Driver:
         tail = pb.VerifyResponse(trust_list_version=7).SerializeToString()
         if kind == "single":
             pieces = [
-                pb.VerifyResponse(verdict=pb.Verdict(home_region=host, exception_id=code.decode())).SerializeToString()
+                pb.VerifyResponse(verdict=pb.Verdict(home_region=host, exception_id=code.decode(errors="replace"))).SerializeToString()
                 for host, code in zip(hosts, codes, strict=True)
             ]
             self.front.answer(ticket, pieces, array("q", range(len(pieces))), tail)
@@ -91,17 +92,21 @@ class Driver:
             tail = pb.StreamVerifyResponse(trust_list_version=7).SerializeToString()
             pieces = [
                 pb.StreamVerifyResponse(
-                    verdict=pb.Verdict(home_region=host, exception_id=code.decode())
+                    verdict=pb.Verdict(home_region=host, exception_id=code.decode(errors="replace"))
                 ).SerializeToString()
                 for host, code in zip(hosts, codes, strict=True)
             ]
             self.front.answer(ticket, pieces, array("q", range(len(pieces))), tail)
         elif kind == "batch":
-            verdicts = [pb.Verdict(home_region=hosts[0], exception_id=code.decode()) for code in codes]
+            verdicts = [pb.Verdict(home_region=hosts[0], exception_id=code.decode(errors="replace")) for code in codes]
             self.front.answer_whole(ticket, pb.BatchVerifyResponse(verdicts=verdicts).SerializeToString())
         else:
-            request = pb.StreamVerifyRequest.FromString(codes[0])
-            answered = pb.StreamVerifyResponse(request_id=request.request_id, verdict=pb.Verdict(exception_id="odd"))
+            try:
+                number = pb.StreamVerifyRequest.FromString(codes[0]).request_id
+            except DecodeError:
+                self.front.fail(ticket, (3, "no message", b""))
+                return
+            answered = pb.StreamVerifyResponse(request_id=number, verdict=pb.Verdict(exception_id="odd"))
             self.front.answer_whole(ticket, answered.SerializeToString())
 
     def answer_all(self) -> None:

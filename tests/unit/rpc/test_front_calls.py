@@ -147,22 +147,22 @@ async def test_a_failure_is_told_with_its_details():
 
 async def test_a_full_queue_refuses_at_once_and_single_calls_have_places_of_their_own():
     async with driven(queue_codes_max=10) as driver, channel(driver) as calls:
-        driver.answers = False
+        driver.takes = False
         stub = pb_grpc.RecognitionServiceStub(calls)
-        batch = stub.BatchVerify(pb.BatchVerifyRequest(codes=[b"c"] * 10, host_region="420000"))
-        await until(lambda: driver.works)
+        batch = stub.BatchVerify(pb.BatchVerifyRequest(codes=[b"c"] * 12, host_region="420000"))
+        await until(lambda: driver.front.turn() == 1)
         with pytest.raises(grpc.aio.AioRpcError) as refused:
             await stub.BatchVerify(pb.BatchVerifyRequest(codes=[b"c"], host_region="420000"))
         assert (refused.value.code().value[0], refused.value.details()) == OVERLOADED[:2]
         assert dict(refused.value.trailing_metadata())["grpc-status-details-bin"] == OVERLOADED[2]
         single = stub.Verify(_verify())
-        await until(lambda: len(driver.works) == 2)
-        driver.answer_all()
-        assert len((await batch).verdicts) == 10
-        await single
+        await until(lambda: driver.front.turn() == 2)
         counts = driver.front.counts()
-        assert counts.refused == {"queue_full": 1}
-        assert counts.queued_codes == 0
+        assert (counts.refused, counts.queued_codes) == ({"queue_full": 1}, 13)
+        driver.answer_all()
+        assert len((await batch).verdicts) == 12
+        await single
+        assert driver.front.counts().queued_codes == 0
 
 
 async def test_calls_that_waited_too_long_are_refused():
