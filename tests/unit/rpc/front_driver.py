@@ -13,6 +13,7 @@ from typing import Any, Final
 import grpc
 import grpc.aio
 from google.protobuf.message import DecodeError
+
 from onecode.v1 import recognition_pb2 as pb
 
 SERVICE: Final = "/onecode.v1.RecognitionService/"
@@ -84,7 +85,9 @@ class Driver:
         tail = pb.VerifyResponse(trust_list_version=7).SerializeToString()
         if kind == "single":
             pieces = [
-                pb.VerifyResponse(verdict=pb.Verdict(home_region=host, exception_id=code.decode(errors="replace"))).SerializeToString()
+                pb.VerifyResponse(
+                    verdict=pb.Verdict(home_region=host, exception_id=code.decode(errors="replace"))
+                ).SerializeToString()
                 for host, code in zip(hosts, codes, strict=True)
             ]
             self.front.answer(ticket, pieces, array("q", range(len(pieces))), tail)

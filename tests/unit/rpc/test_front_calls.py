@@ -5,11 +5,22 @@ import asyncio
 import grpc
 import grpc.aio
 import pytest
+
 from onecode.v1 import recognition_pb2 as pb
 from onecode.v1 import recognition_pb2_grpc as pb_grpc
 
-from benchmarks.attacks.connection import DATA, END_HEADERS, END_STREAM, HEADERS, PREFACE, SETTINGS, call_headers, field
-from benchmarks.attacks.connection import frame, message
+from benchmarks.attacks.connection import (
+    DATA,
+    END_HEADERS,
+    END_STREAM,
+    HEADERS,
+    PREFACE,
+    SETTINGS,
+    call_headers,
+    field,
+    frame,
+    message,
+)
 from tests.fronts import NEEDS_FRONT
 from tests.unit.rpc.front_driver import OVERLOADED, SERVICE, TOKEN, Wire, bytes_call, channel, driven, until
 
@@ -169,7 +180,7 @@ async def test_calls_that_waited_too_long_are_refused():
     async with driven(queue_age_s=0.05) as driver, channel(driver) as calls:
         driver.takes = False
         call = pb_grpc.RecognitionServiceStub(calls).Verify(_verify())
-        await until(lambda: driver.front.turn())
+        await until(driver.front.turn)
         await asyncio.sleep(0.1)
         driver.take()
         driver.turn()
@@ -183,7 +194,7 @@ async def test_a_call_whose_caller_has_gone_is_not_handed_over():
     async with driven() as driver, channel(driver) as calls:
         driver.takes = False
         call = pb_grpc.RecognitionServiceStub(calls).Verify(_verify())
-        await until(lambda: driver.front.turn())
+        await until(driver.front.turn)
         call.cancel()
         await asyncio.sleep(0.1)
         assert driver.front.take(512) == []
@@ -202,7 +213,7 @@ async def test_a_call_past_its_deadline_is_not_handed_over():
         wire.send(
             PREFACE, frame(SETTINGS, 0, 0), frame(HEADERS, END_HEADERS, 1, head), frame(DATA, END_STREAM, 1, body)
         )
-        await until(lambda: driver.front.turn())
+        await until(driver.front.turn)
         await asyncio.sleep(0.1)
         assert driver.front.take(512) == []
         driver.turn()

@@ -6,11 +6,22 @@ import random
 from google.protobuf.message import DecodeError
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from onecode.v1 import recognition_pb2 as pb
 from onecode.v1 import recognition_pb2_grpc as pb_grpc
 
-from benchmarks.attacks.connection import DATA, END_HEADERS, END_STREAM, HEADERS, PREFACE, SETTINGS, call_headers, field
-from benchmarks.attacks.connection import frame, message
+from benchmarks.attacks.connection import (
+    DATA,
+    END_HEADERS,
+    END_STREAM,
+    HEADERS,
+    PREFACE,
+    SETTINGS,
+    call_headers,
+    field,
+    frame,
+    message,
+)
 from tests.fronts import NEEDS_FRONT
 from tests.unit.rpc.front_driver import SERVICE, Driver, Wire, bytes_call, channel, driven, until
 
@@ -38,7 +49,9 @@ def _frames(chance: random.Random) -> list[bytes]:
                     frame(HEADERS, END_HEADERS | chance.choice([0, END_STREAM]), stream, head),
                     frame(DATA, chance.choice([0, END_STREAM]), stream, chance.choice([body, body[:cut], body[cut:]])),
                     frame(DATA, END_STREAM, stream, body * 3),
-                    frame(chance.randint(0, 12), chance.randint(0, 255), stream, chance.randbytes(chance.randint(0, 40))),
+                    frame(
+                        chance.randint(0, 12), chance.randint(0, 255), stream, chance.randbytes(chance.randint(0, 40))
+                    ),
                     frame(3, 0, stream, b"\0\0\0\x08"),
                     frame(8, 0, stream, chance.choice([b"\0\0\0\1", b"\x7f\xff\xff\xff", b"\0\0\0\0"])),
                     frame(SETTINGS, 0, 0, chance.choice([b"\0\4\0\0\0\0", b"\0\4\x7f\xff\xff\xff", b"\0\1\0\0\0\0"])),
@@ -110,7 +123,9 @@ def _as_protobuf(kind: type, made: bytes) -> tuple[str, list[bytes]] | None:
 
 
 @settings(max_examples=20)
-@given(st.lists(st.tuples(st.sampled_from(["Verify", "BatchVerify", "StreamVerify"]), _MESSAGES), min_size=50, max_size=50))
+@given(
+    st.lists(st.tuples(st.sampled_from(["Verify", "BatchVerify", "StreamVerify"]), _MESSAGES), min_size=50, max_size=50)
+)
 def test_plain_messages_are_read_as_protobuf_reads_them(made):
     kinds = {"Verify": pb.VerifyRequest, "BatchVerify": pb.BatchVerifyRequest, "StreamVerify": pb.StreamVerifyRequest}
 

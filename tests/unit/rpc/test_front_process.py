@@ -9,6 +9,7 @@ import sys
 
 import grpc.aio
 import pytest
+
 from onecode.v1 import recognition_pb2 as pb
 from onecode.v1 import recognition_pb2_grpc as pb_grpc
 

@@ -1,21 +1,37 @@
 """StreamVerify by the native front: answers in order, flow control both ways, and each way in which a stream ends."""
 
 import asyncio
+from typing import Any
 
 import grpc
 import grpc.aio
 import pytest
+
 from onecode.v1 import recognition_pb2 as pb
 from onecode.v1 import recognition_pb2_grpc as pb_grpc
 
 from tests.fronts import NEEDS_FRONT
-from tests.unit.rpc.front_driver import IDLE, bytes_call, channel, driven, until
+from tests.unit.rpc.front_driver import IDLE, Driver, bytes_call, channel, driven, until
 
 pytestmark = NEEDS_FRONT
 
 
 def _request(number: int, host: str = "420000") -> pb.StreamVerifyRequest:
     return pb.StreamVerifyRequest(request_id=number, code=f"code {number}".encode(), host_region=host)
+
+
+async def _has_taken(driver: Driver, count: int) -> None:
+    await until(lambda: sum(len(codes) for *_, codes in driver.works) == count)
+
+
+async def _until_it_failed(call: Any) -> tuple[list[Any], grpc.aio.AioRpcError]:
+    answers: list[Any] = []
+    try:
+        while (answer := await call.read()) is not grpc.aio.EOF:
+            answers.append(answer)
+    except grpc.aio.AioRpcError as failed:
+        return answers, failed
+    raise AssertionError("the stream did not fail")
 
 
 async def test_answers_come_in_the_order_of_their_requests():
@@ -37,7 +53,8 @@ async def test_answers_that_are_made_out_of_order_leave_in_order():
         call = pb_grpc.RecognitionServiceStub(calls).StreamVerify()
         for number in range(1, 7):
             await call.write(_request(number))
-            await until(lambda number=number: len(driver.works) == number)
+            await _has_taken(driver, number)
+        assert len(driver.works) == 6
         driver.answer_all()
         await call.done_writing()
         assert [answer.request_id async for answer in call] == [1, 2, 3, 4, 5, 6]
@@ -49,7 +66,7 @@ async def test_an_odd_message_is_handed_over_whole_and_answered_in_its_place():
         messages = [_request(1).SerializeToString(), odd, _request(3).SerializeToString()]
         driver.answers = False
         call = bytes_call(calls, "StreamVerify")(iter(messages))
-        await until(lambda: sum(len(work[3]) for work in driver.works) == 3)
+        await _has_taken(driver, 3)
         assert ("message", [], [odd]) in [work[1:] for work in driver.works]
         driver.answer_all()
         answers = [pb.StreamVerifyResponse.FromString(answer) async for answer in call]
@@ -63,17 +80,14 @@ async def test_a_failure_ends_a_stream_after_the_answers_before_it():
         call = pb_grpc.RecognitionServiceStub(calls).StreamVerify()
         for number, host in ((1, "420000"), (2, "no"), (3, "420000")):
             await call.write(_request(number, host))
-        await until(lambda: sum(len(work[3]) for work in driver.works) == 3)
+        await _has_taken(driver, 3)
         for work in [work for work in driver.works if work[1] == "message"]:
             driver.front.fail(work[0], (3, "not six digits", b"details"))
             driver.works.remove(work)
         driver.answer_all()
-        answers = []
-        with pytest.raises(grpc.aio.AioRpcError) as failed:
-            async for answer in call:
-                answers.append(answer.request_id)
-        assert answers == [1]
-        assert (failed.value.code(), failed.value.details()) == (grpc.StatusCode.INVALID_ARGUMENT, "not six digits")
+        answers, failed = await _until_it_failed(call)
+        assert [answer.request_id for answer in answers] == [1]
+        assert (failed.code(), failed.details()) == (grpc.StatusCode.INVALID_ARGUMENT, "not six digits")
         counts = driver.front.counts()
         assert counts.methods["StreamVerify"][3] == {3: 1}
         assert counts.queued_codes == 0
@@ -142,7 +156,8 @@ async def test_a_silent_stream_is_ended():
     async with driven(stream_idle_s=0.1) as driver, channel(driver) as calls:
         call = pb_grpc.RecognitionServiceStub(calls).StreamVerify()
         await call.write(_request(1))
-        assert (await call.read()).request_id == 1
+        answer: Any = await call.read()
+        assert answer.request_id == 1
         with pytest.raises(grpc.aio.AioRpcError) as ended:
             await call.read()
         assert (ended.value.code().value[0], ended.value.details()) == IDLE[:2]
@@ -172,7 +187,7 @@ async def test_a_deadline_ends_a_stream_and_a_caller_that_leaves_is_forgotten():
         stub = pb_grpc.RecognitionServiceStub(calls)
         late = stub.StreamVerify(iter([_request(1)]), timeout=0.2)
         left = stub.StreamVerify(iter([_request(1)]))
-        await until(lambda: sum(len(work[3]) for work in driver.works) == 2)
+        await _has_taken(driver, 2)
         left.cancel()
         assert await late.code() is grpc.StatusCode.DEADLINE_EXCEEDED
         await until(lambda: driver.front.is_idle)
@@ -184,11 +199,8 @@ async def test_a_message_that_is_too_large_ends_its_stream_alone():
     async with driven() as driver, channel(driver) as calls:
         messages = [_request(1).SerializeToString(), b"x" * (5 * 1024 * 1024)]
         call = bytes_call(calls, "StreamVerify")(iter(messages))
-        answers = []
-        with pytest.raises(grpc.aio.AioRpcError) as failed:
-            async for answer in call:
-                answers.append(answer)
+        answers, failed = await _until_it_failed(call)
         assert len(answers) == 1
-        assert failed.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
-        assert "larger than max" in str(failed.value.details())
+        assert failed.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert "larger than max" in str(failed.details())
         await until(lambda: driver.front.counts().held_bytes == 0)

@@ -7,6 +7,7 @@ import struct
 import grpc
 import grpc.aio
 import pytest
+
 from onecode.v1 import recognition_pb2 as pb
 from onecode.v1 import recognition_pb2_grpc as pb_grpc
 
@@ -189,7 +190,7 @@ async def test_floods_that_h2_knows_end_their_connection(flood):
     async with driven() as driver:
         wire = await Wire.open(driver)
         wire.send(HELLO, flood)
-        assert GOAWAY in [kind for kind, *_ in await wire.frames()] or True
+        await wire.frames()
         await until(lambda: driver.front.counts().connections == 0)
         await until(lambda: driver.front.is_idle)
         wire.close()
@@ -246,10 +247,12 @@ async def test_answers_that_are_not_taken_are_bounded():
             wire.send(frame(HEADERS, END_HEADERS, stream, call_headers(SERVICE + "BatchVerify")))
             wire.send(*(frame(DATA, 0, stream, piece) for piece in pieces[:-1]))
             wire.send(frame(DATA, END_STREAM, stream, pieces[-1]))
-            counts = []
-            await until(lambda found=counts: found.append(driver.front.counts()) or found[-1].methods["BatchVerify"][0])
-            assert counts[-1].held_bytes <= 200_000
-            refused += sum(map(sum, (count.refused.values() for count in counts)))
+            counts = driver.front.counts()
+            while not counts.methods["BatchVerify"][0]:
+                await asyncio.sleep(0.005)
+                counts = driver.front.counts()
+            assert counts.held_bytes <= 200_000
+            refused += sum(counts.refused.values())
         assert refused >= 70
         wire.close()
         await until(lambda: driver.front.counts().held_bytes == 0)
