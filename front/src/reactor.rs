@@ -48,6 +48,8 @@ impl Direction {
 pub struct Directions {
     pub read: Direction,
     pub write: Direction,
+    /// Whether the end is behind what is to be read. It comes with an event for both, and no other follows.
+    pub is_at_end: Cell<bool>,
     /// Whether a write has found the socket full, and it is still.
     is_full: Cell<bool>,
 }
@@ -101,6 +103,7 @@ impl Reactor {
             // The descriptor may have been closed by now, and another have its place: it then looks in vain.
             let Some(found) = self.sockets.0.places.borrow().get(event.token().0).cloned() else { continue };
             if event.is_readable() || event.is_read_closed() || event.is_error() {
+                found.is_at_end.set(event.is_read_closed() || event.is_error());
                 found.read.set_ready();
             }
             if event.is_writable() || event.is_write_closed() || event.is_error() {

@@ -98,8 +98,8 @@ impl<S: Stream> AsyncRead for Watched<S> {
         let size = room.len();
         let read = this.poll_read_with(cx, |source| source.read(room));
         read.map_ok(|count| {
-            // Events tell of changes: fewer bytes than there was room for means that there are no more.
-            if 0 < count && count < size {
+            // Events tell of changes: fewer bytes than there was room for means that there are no more, and no end.
+            if 0 < count && count < size && !this.directions.is_at_end.get() {
                 this.directions.read.is_ready.set(false);
             }
             buffer.advance(count);

@@ -98,6 +98,17 @@ async def test_a_handshake_keeps_a_connection_open():
         wire.close()
 
 
+async def test_an_end_that_comes_together_with_bytes_is_noticed():
+    async with driven() as driver:
+        with socket.create_connection(("127.0.0.1", driver.front.port)) as caller:
+            caller.sendall(HELLO)
+            await until(lambda: driver.front.counts().connections == 1)
+            await asyncio.sleep(0.05)
+            caller.sendall(frame(PING, 0, 0, b"12345678"))
+            caller.shutdown(socket.SHUT_WR)
+            await until(lambda: driver.front.counts().connections == 0)
+
+
 async def test_an_idle_connection_is_told_to_go_and_then_closed():
     async with driven(idle_s=0.1, keepalive_timeout_s=0.2) as driver:
         wire = await Wire.open(driver)
