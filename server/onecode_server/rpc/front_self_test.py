@@ -49,6 +49,13 @@ _REFUSED: Final = Verdict(
 _LIST: Final = TrustList(7, 0, 0, b"", {}, (), {}, ())
 _CHECKED_AT: Final = 1_800_000_000_123_456
 
+_OPTIONS: Final = (
+    # A proxy of the environment would look for this process on itself: by its target, or by its address.
+    ("grpc.enable_http_proxy", 0),
+    ("grpc.address_http_proxy_enabled_addresses", ""),
+    ("grpc.use_local_subchannel_pool", 1),
+)
+
 _Answer = tuple[grpc.StatusCode, bytes]
 """The status of a call, and the bytes of its answer, or of the trailing metadata that says why it failed."""
 
@@ -104,8 +111,7 @@ async def _first_wrong_answer() -> str:
 
 
 def _channel(target: str) -> grpc.aio.Channel:
-    # A proxy of the environment would look for this process on itself.
-    return grpc.aio.insecure_channel(target, (("grpc.enable_http_proxy", 0), ("grpc.use_local_subchannel_pool", 1)))
+    return grpc.aio.insecure_channel(target, _OPTIONS)
 
 
 async def _answer(

@@ -24,14 +24,14 @@ from onecode_server.rpc.native_counts import NativeCounts
 from onecode_server.rpc.reserved_metadata import Gate
 from onecode_server.rpc.unnamed_socket import UnnamedSocket, private_path
 from onecode_server.telemetry.metrics import RPC_BUCKETS_S, Metrics
-from onecode_server.verification.batcher import RETRY_AFTER_S, WAIT_MAX_S, Batcher
+from onecode_server.verification.batcher import CODES_MAX, RETRY_AFTER_S, WAIT_MAX_S, Batcher
 
 DESCRIPTORS_EACH: Final = 3
 """The descriptors of a caller's connection: its socket, and where it makes calls that are passed on, both ends of the
 connection to the listener behind."""
-QUEUE_CODES_MAX: Final = 4096
-"""The bound on codes that wait in the front: some 250 ms of work with PyNaCl, and 30 ms with the kernel. A longer queue
-answers no more calls, and each of them later."""
+QUEUE_CODES_MAX: Final = CODES_MAX
+"""The bound on codes that wait in the front, until the loop's next turn takes them. It equals the batcher's, so that
+four of the largest batches that arrive at once are taken, as they are by grpc.aio."""
 DRAIN_LOOKS_S: Final = 0.02
 """The period at which a drain looks whether calls are still open. It delays the end of a server by as much."""
 PAGE_WAITS_S: Final = 0.2
@@ -78,6 +78,13 @@ class NativeListener:
 
     async def start(self, host: str, port: int) -> int:
         """Listen, and return the port. Raises Misconfigured where an address cannot be bound."""
+        try:
+            return await self._start(host, port)
+        except BaseException:
+            await self.drain(0)  # what serves behind the front would outlive the event loop
+            raise
+
+    async def _start(self, host: str, port: int) -> int:
         try:
             with private_path() as path:
                 await self._behind.start_behind_front(str(path))

@@ -48,6 +48,18 @@ async def test_calls_are_counted_under_the_same_names_and_those_passed_on_once(w
     await listener.drain(1)
 
 
+async def test_a_page_of_metrics_has_the_calls_before_it(world: World) -> None:
+    listener = open_listener(world, is_native=True)
+    caller = Caller(f"127.0.0.1:{await listener.start('127.0.0.1', 0)}")
+    for count in (1, 2, 3):
+        assert (await caller.unary(VERIFY, REQUEST)).code == "OK"
+        page = (await asyncio.to_thread(world.metrics.page, False)).decode()
+        handled = f'grpc_code="OK",grpc_method="Verify",grpc_service="{SERVICE}",grpc_type="unary"'
+        assert f"grpc_server_handled_total{{{handled}}} {count}.0\n" in page
+    await caller.channel.close()
+    await listener.drain(1)
+
+
 async def test_a_stranger_who_reaches_the_listener_behind_is_refused(world: World) -> None:
     listener: Any = open_listener(world, is_native=True)
     await listener.start("127.0.0.1", 0)
