@@ -150,11 +150,13 @@ class _Echo(grpc.GenericRpcHandler):
 
 
 @asynccontextmanager
-async def driven(*, has_upstream: bool = True, **limits: Any) -> AsyncIterator[Driver]:
-    """Start a front, with an echo behind it."""
+async def driven(
+    *, has_upstream: bool = True, behind: tuple[tuple[str, int], ...] = (), **limits: Any
+) -> AsyncIterator[Driver]:
+    """Start a front, with an echo behind it, whose server has the options ``behind``."""
     with TemporaryDirectory(prefix="front-") as folder:
         path = Path(folder) / "inner"
-        options = (("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1))
+        options = (("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1), *behind)
         server = grpc.aio.server(options=options)
         server.add_generic_rpc_handlers((_Echo(),))
         if has_upstream:

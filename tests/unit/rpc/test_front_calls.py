@@ -176,6 +176,23 @@ async def test_a_full_queue_refuses_at_once_and_single_calls_have_places_of_thei
         assert driver.front.counts().queued_codes == 0
 
 
+async def test_refused_batches_leave_their_connection_in_use():
+    async with driven(queue_codes_max=1) as driver, channel(driver) as calls:
+        driver.takes = False
+        stub = pb_grpc.RecognitionServiceStub(calls)
+        first = stub.BatchVerify(pb.BatchVerifyRequest(codes=[b"c"], host_region="420000"))
+        await until(driver.front.turn)
+        large = pb.BatchVerifyRequest(codes=[b"c" * 1000] * 400, host_region="420000")
+        refused = await asyncio.gather(*(stub.BatchVerify(large) for _ in range(400)), return_exceptions=True)
+        assert {fault.code() for fault in refused if isinstance(fault, grpc.aio.AioRpcError)} == {
+            grpc.StatusCode.RESOURCE_EXHAUSTED
+        }
+        driver.takes = True
+        driver.take()
+        assert len((await first).verdicts) == 1
+        assert driver.front.counts().refused == {"queue_full": 400}
+
+
 async def test_calls_that_waited_too_long_are_refused():
     async with driven(queue_age_s=0.05) as driver, channel(driver) as calls:
         driver.takes = False

@@ -78,6 +78,15 @@ async def test_a_reset_goes_through_to_the_listener_behind():
         await until(lambda: driver.front.is_idle)
 
 
+async def test_a_listener_behind_that_says_goodbye_loses_no_call():
+    options = (("grpc.max_connection_age_ms", 50), ("grpc.max_connection_age_grace_ms", 10_000))
+    async with driven(behind=options) as driver, channel(driver) as calls:
+        for _ in range(60):
+            call = bytes_call(calls, "/any.Service/Method")([b"one"])
+            assert [answer async for answer in call] == [b"one"]
+            await asyncio.sleep(0.01)
+
+
 async def test_a_connection_without_a_handshake_is_closed():
     async with driven(handshake_s=0.1) as driver:
         for said in (b"", PREFACE[:10], PREFACE):
