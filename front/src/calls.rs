@@ -34,6 +34,8 @@ struct Reading {
     entry: Entry,
     method: Method,
     deadline: Option<Instant>,
+    /// When the request had come.
+    read_at: Instant,
     collected: Collected,
     charge: Charge,
 }
@@ -61,7 +63,8 @@ pub fn begin(
     let entry = Entry::open(peer);
     let deadline = timeout.and_then(|timeout| entry.began.checked_add(timeout));
     let (collected, charge) = (Collected::default(), peer.account.charge());
-    let mut reading = Reading { head, body, respond, entry, method, deadline, collected, charge };
+    let read_at = entry.began;
+    let mut reading = Reading { head, body, respond, entry, method, deadline, read_at, collected, charge };
     // A batch that would find the queue full is not read: reading it would cost milliseconds.
     let is_full = peer.shared.queue.codes() >= peer.shared.limits.queue_codes_max;
     if is_full && method == Method::BatchVerify {
@@ -80,7 +83,10 @@ impl Reading {
         let overdue = self.entry.began + shared.limits.request_s;
         let ends = self.deadline.map_or(overdue, |deadline| deadline.min(overdue));
         match timers::before(shared.timers.sleep_until(ends), poll_fn(|cx| self.poll(cx))).await {
-            Some(read) => self.finish(&read),
+            Some(read) => {
+                self.read_at = Instant::now();
+                self.finish(&read);
+            }
             None if ends < overdue => {
                 shared.counts.refused("deadline");
                 self.open().refuse(&shared.replies.expired);
@@ -163,9 +169,9 @@ impl Reading {
 
     /// Count the call as one that is answered here.
     fn open(self) -> OpenCall {
-        let Self { mut entry, method, deadline, respond, charge: request, .. } = self;
+        let Self { mut entry, method, deadline, respond, charge: request, read_at: queued_at, .. } = self;
         entry.count_as(method);
-        OpenCall { entry, respond, method, deadline, queued_at: Instant::now(), request }
+        OpenCall { entry, respond, method, deadline, queued_at, request }
     }
 
     fn pass_on(self, bytes: Bytes) {

@@ -54,7 +54,9 @@ impl Drop for Entry {
     fn drop(&mut self) {
         self.count(CANCELLED);
         self.peer.open_calls.update(|count| count - 1);
-        self.peer.used_at.set(Instant::now());
+        if self.peer.open_calls.get() == 0 {
+            self.peer.used_at.set(Instant::now());
+        }
         self.peer.shared.counts.open_calls.update(|count| count - 1);
     }
 }

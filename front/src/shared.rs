@@ -50,7 +50,7 @@ pub struct Peer {
     pub open_calls: Cell<usize>,
     /// Verify calls in the queue, cancelled ones among them.
     pub waiting_singles: Cell<usize>,
-    /// When a call last ended.
+    /// When the last of its open calls ended.
     pub used_at: Cell<Instant>,
 }
 

@@ -137,6 +137,7 @@ impl StreamTask {
             match self.body.poll_data(cx) {
                 Poll::Ready(Some(Ok(bytes))) => {
                     let _ = self.body.flow_control().release_capacity(bytes.len()); // fails only where it is over
+                    self.stream.touch();
                     self.collected.push(bytes);
                     let size = self.collected.len();
                     if size > SMALL_BYTES && !self.charge.grow_to(size) {

@@ -69,9 +69,13 @@ impl Stream {
         self.slots.borrow().has_room()
     }
 
+    /// Note that something was read.
+    pub fn touch(&self) {
+        self.used_at.set(Instant::now());
+    }
+
     /// Give a message a slot, and return its number.
     pub fn add(&self, bytes: usize) -> u64 {
-        self.used_at.set(Instant::now());
         self.slots.borrow_mut().add(bytes)
     }
 

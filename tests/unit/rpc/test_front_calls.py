@@ -138,7 +138,7 @@ async def test_a_compressed_call_is_passed_on():
 async def test_without_a_listener_behind_a_call_is_unavailable_and_plain_ones_are_answered():
     async with driven(has_upstream=False) as driver, channel(driver) as calls:
         with pytest.raises(grpc.aio.AioRpcError) as failed:
-            [answer async for answer in bytes_call(calls, "/any.Service/Method")([b"one"])]
+            await calls.unary_unary("/any.Service/Method")(b"one")
         assert failed.value.code() is grpc.StatusCode.UNAVAILABLE
         assert (await pb_grpc.RecognitionServiceStub(calls).Verify(_verify())).verdict.exception_id == "NC1:code"
 
