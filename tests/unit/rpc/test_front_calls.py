@@ -1,6 +1,7 @@
 """Verify and BatchVerify by the native front: what is plain is handed over as codes, and what is odd is passed on."""
 
 import asyncio
+from typing import Any
 
 import grpc
 import grpc.aio
@@ -137,8 +138,9 @@ async def test_a_compressed_call_is_passed_on():
 
 async def test_without_a_listener_behind_a_call_is_unavailable_and_plain_ones_are_answered():
     async with driven(has_upstream=False) as driver, channel(driver) as calls:
+        method: Any = calls.unary_unary("/any.Service/Method")
         with pytest.raises(grpc.aio.AioRpcError) as failed:
-            await calls.unary_unary("/any.Service/Method")(b"one")
+            await method(b"one")
         assert failed.value.code() is grpc.StatusCode.UNAVAILABLE
         assert (await pb_grpc.RecognitionServiceStub(calls).Verify(_verify())).verdict.exception_id == "NC1:code"
 
