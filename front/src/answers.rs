@@ -13,6 +13,7 @@ use crate::framing;
 /// gRPC codes that the front says by itself.
 pub const OK: u32 = 0;
 pub const CANCELLED: u32 = 1;
+pub const DEADLINE_EXCEEDED: u32 = 4;
 const RESOURCE_EXHAUSTED: u32 = 8;
 const UNIMPLEMENTED: u32 = 12;
 const INTERNAL: u32 = 13;

@@ -60,8 +60,9 @@ pub fn begin(
     method: Method,
     timeout: Option<Duration>,
 ) {
-    let entry = Entry::open(peer);
+    let mut entry = Entry::open(peer);
     let deadline = timeout.and_then(|timeout| entry.began.checked_add(timeout));
+    entry.deadline = deadline;
     let (collected, charge) = (Collected::default(), peer.account.charge());
     let read_at = entry.began;
     let mut reading = Reading { head, body, respond, entry, method, deadline, read_at, collected, charge };

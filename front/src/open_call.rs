@@ -4,22 +4,28 @@
 
 use std::rc::Rc;
 use std::task::{Context, Waker};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use h2::SendStream;
 use h2::server::SendResponse;
 
-use crate::answers::{self, CANCELLED, OK, Status};
+use crate::answers::{self, CANCELLED, DEADLINE_EXCEEDED, OK, Status};
 use crate::budget::{Charge, Held, SMALL_BYTES};
 use crate::counts::Method;
 use crate::shared::Peer;
 use crate::transfer;
 
+/// The tolerance between two clocks: a caller's clock ends a call a moment before ours reaches its deadline. As in
+/// ``rpc/instrumented.py``.
+const DEADLINE_SLACK: Duration = Duration::from_millis(50);
+
 /// A call's entry in the counts. Where it is dropped without an end, its caller has gone.
 pub struct Entry {
     pub peer: Rc<Peer>,
     pub began: Instant,
+    /// When its caller no longer waits.
+    pub deadline: Option<Instant>,
     /// None until the call is known to be plain. The listener in Python counts the others.
     method: Option<Method>,
 }
@@ -29,7 +35,7 @@ impl Entry {
     pub fn open(peer: &Rc<Peer>) -> Self {
         peer.open_calls.update(|count| count + 1);
         peer.shared.counts.open_calls.update(|count| count + 1);
-        Self { peer: peer.clone(), method: None, began: Instant::now() }
+        Self { peer: peer.clone(), method: None, began: Instant::now(), deadline: None }
     }
 
     /// Count the call as one of a method, which is answered here.
@@ -52,7 +58,8 @@ impl Entry {
 
 impl Drop for Entry {
     fn drop(&mut self) {
-        self.count(CANCELLED);
+        let is_late = self.deadline.is_some_and(|deadline| deadline <= Instant::now() + DEADLINE_SLACK);
+        self.count(if is_late { DEADLINE_EXCEEDED } else { CANCELLED });
         self.peer.open_calls.update(|count| count - 1);
         if self.peer.open_calls.get() == 0 {
             self.peer.used_at.set(Instant::now());

@@ -44,6 +44,7 @@ pub fn begin(peer: &Rc<Peer>, body: RecvStream, mut respond: SendResponse<Bytes>
     let shared = &peer.shared;
     let mut entry = Entry::open(peer);
     entry.count_as(Method::StreamVerify);
+    entry.deadline = timeout.and_then(|timeout| entry.began.checked_add(timeout));
     let stream = match shared.streams.open(entry) {
         Ok(stream) => stream,
         Err(entry) => {
