@@ -23,6 +23,7 @@ RUN /opt/onecode/bin/pip install --no-cache-dir --require-hashes --no-deps -r re
 COPY pyproject.toml setup.py README.md LICENSE ./
 COPY clients/python clients/python
 COPY server server
+# The native front is not built: this image has no Cargo, and front/ is not copied. grpc.aio answers callers.
 RUN /opt/onecode/bin/pip install --no-cache-dir --no-deps --no-build-isolation .
 
 FROM ${RUN_IMAGE}

@@ -8,7 +8,7 @@ PROTOC := $(VENV)/protoc
 PIN    := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help attack drills demo test test-fast test-random fuzz fuzz-ci fuzz-paths fuzz-paths-ci check packages lowest coverage protos stubs-fresh breaking lint types imports bench bench-gate bench-peers spread soak bench-kernel bench-store bench-floods go-client requirements docs docs-fresh clean
+.PHONY: help attack drills front front-check demo test test-fast test-random fuzz fuzz-ci fuzz-paths fuzz-paths-ci check packages lowest coverage protos stubs-fresh breaking lint types imports bench bench-gate bench-peers spread soak bench-kernel bench-store bench-floods go-client requirements docs docs-fresh clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -17,7 +17,8 @@ $(STAMP): pyproject.toml setup.py requirements/dev.txt $(wildcard $(addsuffix /k
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "onecode needs Python 3.11 or later; set PYTHON="; exit 2; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/dev.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	# Without the native front, whose build takes longer than all else here: make front.
+	ONECODE_BUILD_FRONT=false $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
 # The compiler of the stubs is an older one than what else is installed here could live with.
@@ -25,6 +26,21 @@ $(PROTOC)/.installed: requirements/stubs.txt | $(STAMP)
 	$(PYTHON) -m venv $(PROTOC)
 	$(PROTOC)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/stubs.txt
 	@touch $@
+
+FRONT := server/onecode_server/rpc/_front.abi3.so
+FRONT_TARGET ?= build/front
+CARGO := CARGO_TARGET_DIR=$(FRONT_TARGET) cargo
+front: $(FRONT) ## build the native front where it is imported (needs Cargo); --front native then chooses it
+
+$(FRONT): front/Cargo.toml $(wildcard front/src/*.rs)
+	$(CARGO) build --quiet --release --manifest-path front/Cargo.toml
+	cp $(FRONT_TARGET)/release/lib_front.so $@.new
+	mv $@.new $@
+
+front-check: ## format, lint and test the native front in Rust (needs Cargo with rustfmt and clippy)
+	$(CARGO) fmt --check --manifest-path front/Cargo.toml
+	$(CARGO) clippy --quiet --all-targets --manifest-path front/Cargo.toml -- -D warnings
+	$(CARGO) test --quiet --no-default-features --manifest-path front/Cargo.toml
 
 demo: $(STAMP) ## verify and translate a traveller's code on a real server
 	$(BIN)/python -m demo

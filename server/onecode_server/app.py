@@ -10,9 +10,10 @@ from typing import Any, Final, Protocol
 
 from onecode_server.composition import Engine, open_with
 from onecode_server.errors import OnecodeError
-from onecode_server.rpc import admission
+from onecode_server.rpc import admission, front_selection
+from onecode_server.rpc.front_selection import SelectedFront
 from onecode_server.rpc.health import HealthServicer
-from onecode_server.rpc.listener import API, Listener, Services
+from onecode_server.rpc.listener import API, GrpcListener, Listener, Services
 from onecode_server.rpc.metrics_server import MetricsServer
 from onecode_server.rpc.recognition import RecognitionServicer
 from onecode_server.rpc.recognition_exceptions import ExceptionServicer
@@ -46,6 +47,7 @@ async def serve(settings: Settings, announce: Callable[[str], None]) -> None:
     """
     metrics = Metrics()
     with stop_event(*ENDING) as stop:
+        front = await _select_front(settings, metrics)
         async with open_with(settings, metrics) as engine:
             turned_s = time.monotonic()
 
@@ -55,7 +57,7 @@ async def serve(settings: Settings, announce: Callable[[str], None]) -> None:
 
             def report() -> dict[str, Any]:
                 silent_s = time.monotonic() - turned_s
-                state = engine.report()
+                state = _report(engine, front)
                 return {**state, "serving": state["serving"] and silent_s < SILENT_S, "silent_s": round(silent_s, 1)}
 
             turning = _keep(every(REPORT_S, turn))
@@ -66,7 +68,7 @@ async def serve(settings: Settings, announce: Callable[[str], None]) -> None:
                 def ready(port: int) -> None:
                     announce(f"ready grpc={settings.listen._replace(port=port)} metrics={shown}")
 
-                await _serve(engine, metrics, settings, stop, ready)
+                await _serve(engine, front, metrics, settings, stop, ready)
             finally:
                 turning.cancel()
                 page.stop()
@@ -89,42 +91,53 @@ async def serve_in_slot(settings: Settings, stop: asyncio.Event, line: Line) -> 
 
     Each second the worker sends a ``report`` and the metrics ``counted`` since; it sends ``serves`` once it is ready.
     """
-    async with open_with(settings, metrics := Metrics()) as engine:
+    front = await _select_front(settings, metrics := Metrics())
+    async with open_with(settings, metrics) as engine:
 
         def flush_counts() -> None:
             counts = metrics.flush()
             for start in range(0, len(counts), COUNTS_MAX):
                 line.send({"counted": counts[start : start + COUNTS_MAX]})
 
+        def ready(_: int) -> None:
+            line.send({"serves": True, "report": _report(engine, front)})
+
         async def report() -> None:
             if line.is_free:  # else the next report replaces this one, and the counts accumulate
-                line.send({"report": engine.report()})
+                line.send({"report": _report(engine, front)})
                 flush_counts()
 
         reporter = _keep(every(REPORT_S, report))
         try:
-            await _serve(
-                engine, metrics, settings, stop, lambda _: line.send({"serves": True, "report": engine.report()})
-            )
+            await _serve(engine, front, metrics, settings, stop, ready)
         finally:
             reporter.cancel()
             flush_counts()
     _log.info("ended")
 
 
+async def _select_front(settings: Settings, metrics: Metrics) -> SelectedFront:
+    front = await front_selection.select(settings.front)
+    metrics.front_info.labels(front.name, front.reason).set(1)
+    return front
+
+
+def _report(engine: Engine, front: SelectedFront) -> dict[str, Any]:
+    return {**engine.report(), "front": front._asdict()}
+
+
 async def _serve(
-    engine: Engine, metrics: Metrics, settings: Settings, stop: asyncio.Event, ready: Callable[[int], None]
+    engine: Engine,
+    front: SelectedFront,
+    metrics: Metrics,
+    settings: Settings,
+    stop: asyncio.Event,
+    ready: Callable[[int], None],
 ) -> None:
     """Serve until ``stop``. ``ready`` is called with the port once the engine is open."""
     if stop.is_set():  # the supervisor of this worker has ended, and another server may use the port by now
         return
-    listener = Listener(
-        _services(engine),
-        metrics,
-        connections_max=descriptors.connections_max(settings.listen.host),
-        reflects=settings.reflection,
-        shares_port=settings.workers > 1,
-    )
+    listener = _listener(engine, front, metrics, settings)
     watchers = (
         _keep(every(trust_source.POLL_S, engine.trust.refresh)),
         _keep(every(change_feed.FOLLOW_S, engine.change_feed.catch_up)),
@@ -136,6 +149,7 @@ async def _serve(
     try:
         port = await listener.start(*settings.listen)
         _log.info("signatures are checked by %s (%s)", engine.backend.name, engine.backend.detail)
+        _log.info("calls are answered by the front %s (%s)", front.name, front.detail)
         _quiet_garbage_collection()
         announcer = asyncio.create_task(_announce_once_open(engine, lambda: ready(port)))
         await stop.wait()
@@ -168,6 +182,28 @@ async def _announce_once_open(engine: Engine, announce: Callable[[], None]) -> N
     while not engine.is_open:  # noqa: ASYNC110 - two watchers open it together, no single event does
         await asyncio.sleep(0.05)
     announce()
+
+
+def _listener(engine: Engine, front: SelectedFront, metrics: Metrics, settings: Settings) -> Listener:
+    host, shares_port = settings.listen.host, settings.workers > 1
+    if front.name == "grpc":
+        return GrpcListener(
+            _services(engine),
+            metrics,
+            connections_max=descriptors.connections_max(host),
+            reflects=settings.reflection,
+            shares_port=shares_port,
+        )
+    from onecode_server.rpc import native_listener  # noqa: PLC0415 - it may not have been built
+
+    return native_listener.NativeListener(
+        _services(engine),
+        engine.batcher,
+        metrics,
+        connections_max=descriptors.connections_max(host, native_listener.DESCRIPTORS_EACH),
+        reflects=settings.reflection,
+        shares_port=shares_port,
+    )
 
 
 def _services(engine: Engine) -> Services:

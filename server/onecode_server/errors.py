@@ -62,6 +62,10 @@ class PreconditionFailed(OnecodeError):
         self.reason = reason
 
 
+class NotPermitted(OnecodeError):
+    """A caller may not make this call at all."""
+
+
 class NotFound(OnecodeError):
     """A request names an object that does not exist. ``reason`` is for programs."""
 

@@ -250,6 +250,10 @@ class Server:
             with answer:
                 return answer.code, json.load(answer)
 
+    def front(self) -> str:
+        """Return the name of the front that answers."""
+        return str(self.healthz()[1]["front"]["name"])
+
     def metrics_text(self) -> str:
         """Return the page that Prometheus reads."""
         with urlopen(f"http://{self.page}/metrics", timeout=30) as response:

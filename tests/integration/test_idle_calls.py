@@ -69,9 +69,9 @@ def test_a_thousand_calls_without_a_request_lock_nobody_out(
 ) -> None:
     code = deployment.issue("420000")[0]
     with idle(running, method):
-        displaced = ("request_displaced",)
         begun = CONNECTIONS * CALLS
-        eventually(lambda: refused(running, displaced) >= begun - REQUESTS_MAX, 60)
+        if method == WATCH or running.front() == "grpc":  # the native front keeps silent calls at little cost for 10 s
+            eventually(lambda: refused(running, ("request_displaced",)) >= begun - REQUESTS_MAX, 60)
         for _ in range(20):
             assert running.verify(code).verdict.decision == pb.DECISION_ADMIT
             assert running.health() == "SERVING"

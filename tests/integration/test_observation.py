@@ -126,6 +126,22 @@ def test_after_a_hostile_session_neither_logs_nor_metrics_hold_a_secret(watched:
     assert not {secret for secret in hidden if secret in shown}
 
 
+@pytest.mark.parametrize("front", ["grpc", "auto"])
+def test_the_front_is_shown_and_logged_with_the_reason_for_it(deployment: Deployment, serve, front: str):
+    server: Server = serve(deployment, "--front", front)
+    shown = server.healthz()[1]["front"]
+    assert shown["reason"] in {"grpc": ["chosen"], "auto": ["", "not_built"]}[front]
+    assert server.samples("onecode_front_info") == {(shown["name"], shown["reason"]): 1}
+    (line,) = (line for line in server.log() if "calls are answered by the front" in str(line))
+    assert shown["name"] in str(line)
+    assert shown["detail"] in str(line)
+
+
+def test_the_front_is_shown_for_all_workers_together(pair: Server):
+    eventually(lambda: sum(pair.samples("onecode_front_info").values()) == 2, 30)
+    assert len(pair.samples("onecode_front_info")) == 1
+
+
 @pytest.mark.parametrize("backend", ["auto", "libsodium"])
 def test_the_signature_backend_is_shown_and_its_answers_are_compared_as_often_as_asked(
     deployment: Deployment, serve, backend: str

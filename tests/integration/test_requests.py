@@ -130,9 +130,15 @@ def test_a_batch_tells_for_each_code_why_it_cannot_be_translated(stub, shared: D
     assert refusal(stub.BatchTranslate, opaque) == (Code.FAILED_PRECONDITION, "TARGET_OPAQUE")
 
 
-@pytest.mark.parametrize("method", ["/onecode.v1.StatusService/GetStatuses", "/x/y", "/" + "x" * 4000, "/", "x"])
+@pytest.mark.parametrize("method", ["/onecode.v1.StatusService/GetStatuses", "/x/y", "/" + "x" * 4000, "/"])
 def test_a_method_that_nobody_knows_is_unimplemented(server: Server, method: str):
     assert refusal(server.channel().unary_unary(method), b"") == (Code.UNIMPLEMENTED, "")
+
+
+def test_a_path_without_a_slash_is_a_method_that_nobody_knows_or_no_request_at_all(server: Server):
+    """RFC 9113 (8.3.1) calls such a request malformed, and the native front resets it as that."""
+    code, reason = refusal(server.channel().unary_unary("x"), b"")
+    assert (code in (Code.UNIMPLEMENTED, Code.INTERNAL), reason) == (True, "")
 
 
 SLOW = ("--signature-backend", "libsodium")

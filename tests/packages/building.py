@@ -11,12 +11,23 @@ from typing import Final
 
 ROOT: Final = Path(__file__).parents[2]
 CLIENT: Final = Path("clients/python")
-_READ_BY_A_BUILD: Final = ("LICENSE", "MANIFEST.in", "README.md", "pyproject.toml", "setup.py", "server", str(CLIENT))
-_LEFT_BEHIND: Final = shutil.ignore_patterns("__pycache__", "*.so", "*.egg-info", "build")
+_READ_BY_A_BUILD: Final = (
+    "LICENSE",
+    "MANIFEST.in",
+    "README.md",
+    "pyproject.toml",
+    "setup.py",
+    "front",
+    "server",
+    str(CLIENT),
+)
+_LEFT_BEHIND: Final = shutil.ignore_patterns("__pycache__", "*.so", "*.egg-info", "build", "target", "Cargo.lock")
 _BUILD_SDIST: Final = "import sys; from setuptools import build_meta; build_meta.build_sdist(sys.argv[1])"
 
 KERNELS: Final = ("onecode_server/crypto/_kernel", "onecode_server/codes/encodings/_columns")
 """What a compiler adds to the server's wheel, without the end of the name, which is the platform's."""
+FRONT: Final = "onecode_server/rpc/_front"
+"""What Cargo adds to it, where there is one that can reach its registry."""
 SERVER_FILES: Final = {
     "onecode/py.typed",
     "onecode/v1/recognition_pb2.pyi",
@@ -25,6 +36,7 @@ SERVER_FILES: Final = {
     "onecode_server/cli/main.py",
     "onecode_server/crypto/_kernel.pyi",
     "onecode_server/codes/encodings/_columns.pyi",
+    "onecode_server/rpc/_front.pyi",
     "onecode_server/py.typed",
 }
 CLIENT_FILES: Final = {file for file in SERVER_FILES if not file.startswith("onecode_server/")}
@@ -47,7 +59,7 @@ def sdists(out: Path, scratch: Path) -> tuple[Path, Path]:
 def wheel(sdist: Path, out: Path, *, compiles: bool = True) -> Path:
     """Build the wheel of a source distribution with what is installed here, and return it."""
     asked = ("wheel", "--no-index", "--no-deps", "--no-build-isolation", "--wheel-dir", str(out), str(sdist))
-    compiler = {} if compiles else {"CC": "false"}
+    compiler = {} if compiles else {"CC": "false", "ONECODE_BUILD_FRONT": "false"}
     _run([sys.executable, "-m", "pip", "--disable-pip-version-check", *asked], out.parent, **compiler)
     return _only(out, "*.whl")
 
@@ -57,8 +69,9 @@ def faults_of_sdist(sdist: Path, project: Path) -> list[str]:
     with tarfile.open(sdist) as opened:
         names = {name.partition("/")[2] for name in opened.getnames()}
     listed = subprocess.run(["git", "ls-files"], cwd=project, capture_output=True, text=True, check=True).stdout
-    ends = (".py", ".pyi", ".c", ".h", "py.typed")
-    wanted = ("onecode/", "onecode_client/") if project.name == "python" else ("server/", "clients/python/onecode")
+    ends = (".py", ".pyi", ".c", ".h", ".rs", "Cargo.toml", "py.typed")
+    server = ("front/", "server/", "clients/python/onecode")
+    wanted = ("onecode/", "onecode_client/") if project.name == "python" else server
     sources = {file for file in listed.splitlines() if file.startswith(wanted) and file.endswith(ends)}
     lacking = {"LICENSE", *sources} - names
     return [f"{sdist.name} lacks {file}" for file in sorted(lacking)]
@@ -74,7 +87,8 @@ def faults_of_wheel(built: Path, files: set[str], *, has_kernels: bool) -> list[
         faults.append(f"{built.name} does not have the project's license")
     compiled = {name for name in names if name.endswith(".so")}
     expected = KERNELS if has_kernels else ()
-    if sorted(name.partition(".")[0] for name in compiled) != sorted(expected):
+    found = {name.partition(".")[0] for name in compiled}
+    if sorted(found - {FRONT} if has_kernels else found) != sorted(expected):
         faults.append(f"{built.name} has {sorted(compiled)} of {sorted(expected)}")
     faults += [f"{built.name} has {name}" for name in sorted(names) if "/kernel/" in name or name.startswith("tests")]
     return faults

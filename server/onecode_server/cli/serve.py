@@ -11,7 +11,7 @@ import click
 from onecode_server.cli.options import PathType
 from onecode_server.crypto import BACKENDS
 from onecode_server.settings import logs
-from onecode_server.settings.config import LOG_LEVELS, Settings
+from onecode_server.settings.config import FRONTS, LOG_LEVELS, Settings
 from onecode_server.system import descriptors
 from onecode_server.workers.supervisor import supervise
 
@@ -37,6 +37,7 @@ def _setting(name: str, text: str) -> Callable[[_F], _F]:
 @_setting("metrics", "HOST:PORT for /metrics and /healthz, loopback only. Default: 127.0.0.1:9464.")
 @_setting("workers", "Processes that share the port, 1 to 64. Default: one for each core that it may use.")
 @_setting("signature-backend", f"One of {', '.join(BACKENDS)}. Default: auto.")
+@_setting("front", f"One of {', '.join(FRONTS)}. Default: grpc.")
 @_setting("shadow-one-in", "PyNaCl checks one of so many signatures too. Default: 10000.")
 @_setting("skew-s", "Seconds by which clocks may disagree. Default: 60.")
 @_setting("trust-list-grace-s", "Seconds past its next update for which a list still admits. Default: 86400.")

@@ -16,6 +16,7 @@ import grpc.aio
 from onecode_server.errors import Idle, OnecodeError, Overloaded, RequestOverdue
 from onecode_server.rpc.answers import AnswerBudget
 from onecode_server.rpc.growth import Growth
+from onecode_server.rpc.reserved_metadata import PeerOf, peer_of_connection
 from onecode_server.telemetry.metrics import Metrics
 
 SWEEP_S: Final = 0.25
@@ -115,7 +116,7 @@ class Requests:
         while memory_is_short and len(self._waiting) > SILENT_MAX and self._first.since_s <= now_s - SWEEP_S:
             self._end_first("request_memory", Overloaded(_MEMORY, RETRY_AFTER_S))
         while self._waiting and self._first.since_s <= now_s - REQUEST_S:
-            self._end_first("request_overdue", RequestOverdue(f"the request did not arrive within {REQUEST_S:g} s"))
+            self._end_first("request_overdue", overdue())
         self._displace(now_s, 0)
 
     def _displace(self, now_s: float, places: int) -> None:
@@ -179,7 +180,7 @@ class Streams:
         now_s = self.monotonic()
         for stream in [stream for stream in self._open if stream.used_s <= now_s - STREAM_IDLE_S]:
             self._count("stream_idle")
-            self._dismiss(stream, Idle(f"no message for {STREAM_IDLE_S:g} s; open another stream"))
+            self._dismiss(stream, idle())
         if memory_is_short:
             silent = [stream for stream in self._open if stream.used_s <= now_s - SWEEP_S]
             for stream in sorted(silent, key=lambda stream: stream.used_s)[:-SILENT_MAX]:
@@ -198,6 +199,16 @@ class Streams:
     def _dismiss(self, stream: Stream, fault: OnecodeError) -> None:
         self.close(stream)
         stream.end(fault)
+
+
+def overdue() -> RequestOverdue:
+    """Return the failure of a call whose request did not arrive in time."""
+    return RequestOverdue(f"the request did not arrive within {REQUEST_S:g} s")
+
+
+def idle() -> Idle:
+    """Return the failure of a stream that was silent for too long."""
+    return Idle(f"no message for {STREAM_IDLE_S:g} s; open another stream")
 
 
 def _always_room() -> None:
@@ -230,7 +241,8 @@ class Running:
 
 class Admission:
     """All bounds of a process. Single scans and health checks have bounds of their own that other calls cannot use
-    up. ``expect_room`` raises Overloaded where no batch can be taken."""
+    up. ``expect_room`` raises Overloaded where no batch can be taken. ``peer_of`` returns the connection that a call
+    came by: bounds are shared by connections."""
 
     def __init__(
         self,
@@ -238,13 +250,15 @@ class Admission:
         growth: Growth,
         monotonic: Callable[[], float] = time.monotonic,
         expect_room: Callable[[], None] = _always_room,
+        peer_of: PeerOf = peer_of_connection,
     ) -> None:
         def count(reason: str) -> None:
             metrics.refused_calls.labels(reason).inc()
 
         self._growth = growth
+        self.peer_of = peer_of
         self.requests = Requests(monotonic, count)
-        self.answers = AnswerBudget(count)
+        self.answers = AnswerBudget(count, peer_of)
         self.streams = Streams(monotonic, count)
         batches = Running(count, expect_room)
         self._kinds = {

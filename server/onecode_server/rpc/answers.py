@@ -14,6 +14,7 @@ from typing import Any, Final
 import grpc.aio
 
 from onecode_server.errors import Overloaded
+from onecode_server.rpc.reserved_metadata import PeerOf, peer_of_connection
 
 LARGE_BYTES: Final = 16 * 1024
 """Smaller answers are not counted: those of RPCS_MAX calls take no more memory than the calls themselves."""
@@ -27,10 +28,12 @@ _Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class AnswerBudget:
-    """Counts the bytes of large answers that were not read yet. ``count`` is called with the reason of each refusal."""
+    """Counts the bytes of large answers that were not read yet. ``count`` is called with the reason of each refusal,
+    and ``peer_of`` returns the connection that a call came by."""
 
-    def __init__(self, count: Callable[[str], None]) -> None:
+    def __init__(self, count: Callable[[str], None], peer_of: PeerOf = peer_of_connection) -> None:
         self._count = count
+        self._peer_of = peer_of
         self._held = 0
         self._by_peer: Counter[str] = Counter()
 
@@ -43,7 +46,7 @@ class AnswerBudget:
         """Count an answer until its call is over. Raises Overloaded where it exceeds the budget."""
         if size < LARGE_BYTES:
             return
-        peer = context.peer()
+        peer = self._peer_of(context)
         held = self._by_peer[peer]
         is_fair = held + size <= (SHARED_BYTES - self._held) // 2
         if not is_fair and (held or self._held + size > HELD_BYTES_MAX):

@@ -40,14 +40,20 @@ def verdict(answer: Verdict) -> pb.Verdict:
 
 
 def single(answer: Verdict, trust_list_version: int, checked_at: int) -> bytes:
-    """Return the response to one scan, as its bytes; see ``batch``."""
-    rest = pb.VerifyResponse(trust_list_version=trust_list_version, checked_at=timestamp(checked_at))
-    return _verify_response(answer) + rest.SerializeToString()
+    """Return the response to one scan, as its bytes: its first part and its last part; see ``batch``."""
+    return single_head(answer) + single_tail(trust_list_version, checked_at)
 
 
 @lru_cache(VERDICTS_KEPT)
-def _verify_response(answer: Verdict) -> bytes:
+def single_head(answer: Verdict) -> bytes:
+    """Return the part of a response to one scan that its verdict determines."""
     return pb.VerifyResponse(verdict=verdict(answer)).SerializeToString()
+
+
+def single_tail(trust_list_version: int, checked_at: int) -> bytes:
+    """Return the part that all responses of one check have in common."""
+    rest = pb.VerifyResponse(trust_list_version=trust_list_version, checked_at=timestamp(checked_at))
+    return rest.SerializeToString()
 
 
 @lru_cache(VERDICTS_KEPT)
@@ -70,16 +76,24 @@ def batch(answers: CheckResults) -> bytes:
 
 def streamed(answers: CheckResults, request_ids: Sequence[int]) -> list[bytes]:
     """Return the responses to scans of a stream, as their bytes, built in the same manner."""
-    version, checked_at = answers.trust.version, timestamp(answers.checked_at)
-    messages = (
-        pb.StreamVerifyResponse(verdict=verdict(answer), trust_list_version=version, checked_at=checked_at)
-        for answer in answers.distinct
-    )
-    pieces = [message.SerializeToString() for message in messages]
+    tail = streamed_tail(answers.trust.version, answers.checked_at)
+    pieces = [streamed_head(answer) + tail for answer in answers.distinct]
     numbered = zip(request_ids, answers.which.tolist(), strict=True)
     return [
         pb.StreamVerifyResponse(request_id=number).SerializeToString() + pieces[place] for number, place in numbered
     ]
+
+
+@lru_cache(VERDICTS_KEPT)
+def streamed_head(answer: Verdict) -> bytes:
+    """Return the part of a response on a stream that its verdict determines, without the request's id."""
+    return pb.StreamVerifyResponse(verdict=verdict(answer)).SerializeToString()
+
+
+def streamed_tail(trust_list_version: int, checked_at: int) -> bytes:
+    """Return the part that all responses of one check have in common."""
+    rest = pb.StreamVerifyResponse(trust_list_version=trust_list_version, checked_at=timestamp(checked_at))
+    return rest.SerializeToString()
 
 
 def translation(made: Translation) -> pb.TranslateResponse:

@@ -3,7 +3,6 @@ status. Method names come from the registered services, never from a caller."""
 
 import asyncio
 import inspect
-import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
@@ -11,15 +10,15 @@ from typing import Any, Final
 
 import grpc
 import grpc.aio
-from google.protobuf.message import DecodeError
 
-from onecode_server.errors import InvalidRequest, OnecodeError
+from onecode_server.errors import InvalidRequest
+from onecode_server.rpc import large_requests
 from onecode_server.rpc.admission import Admission, Requests, Running, Stream
-from onecode_server.rpc.failures import Failure, failure_of
-from onecode_server.rpc.large_requests import REQUEST_BYTES_MAX, cut
+from onecode_server.rpc.failures import abort, failure_of, log_unexpected
+from onecode_server.rpc.gated import Gated
+from onecode_server.rpc.reserved_metadata import Gate
 from onecode_server.telemetry.metrics import Metrics
 
-_log = logging.getLogger(__name__)
 _Context = grpc.aio.ServicerContext[Any, Any]
 _Behaviour = Callable[[_Context], Awaitable[Any]]
 _Handler = Any  # grpc.RpcMethodHandler, which is generic to type checkers only
@@ -37,7 +36,11 @@ class InstrumentedServer:
     methods.
     """
 
-    def __init__(self, server: grpc.aio.Server, metrics: Metrics, admission: Admission) -> None:
+    def __init__(
+        self, server: grpc.aio.Server, metrics: Metrics, admission: Admission, gate: Gate | None = None
+    ) -> None:
+        """Prepare to take services. Where there is a ``gate``, only calls that it admits reach them."""
+        self._gate = gate
         self._server = server
         self._metrics = metrics
         self._admission = admission
@@ -48,7 +51,10 @@ class InstrumentedServer:
     def add_registered_method_handlers(self, service: str, handlers: Mapping[str, _Handler]) -> None:
         """Take the methods of a service."""
         wrapped = {name: self._wrap(handler, service, name) for name, handler in handlers.items()}
-        self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, wrapped),))
+        handlers_of: grpc.GenericRpcHandler = grpc.method_handlers_generic_handler(service, wrapped)
+        if self._gate is not None:
+            handlers_of = Gated(handlers_of, self._gate, self._metrics)
+        self._server.add_generic_rpc_handlers((handlers_of,))
 
     def _wrap(self, handler: Any, service: str, name: str) -> Any:
         kind = _KINDS[bool(handler.request_streaming), bool(handler.response_streaming)]
@@ -92,11 +98,7 @@ class _Meter:
     def read(self, message: bytes) -> Any:
         """Count a request and return it as its message. Raises InvalidRequest."""
         self._received.inc()
-        try:
-            request = self._deserialize(message)
-        except DecodeError:
-            raise InvalidRequest("REQUEST_MALFORMED", "the request is not this method's message") from None
-        return request if len(message) <= REQUEST_BYTES_MAX else cut(request)
+        return large_requests.read(message, self._deserialize)
 
     def write(self, response: Any) -> bytes:
         """Return the bytes of a response, which may be bytes already."""
@@ -120,30 +122,15 @@ class _Meter:
             except Exception as fault:
                 failure = failure_of(fault)
                 code = failure.code
-                if not isinstance(fault, OnecodeError):
-                    _log.error("unexpected failure: %s", type(fault).__name__, extra={"rpc": self._method[2]})
+                log_unexpected(fault, self._method[2])
             # The call is ended after the exception is released, and with it its frames and a request of up to 4 MiB in
             # them.
-            await _abort(context, failure)
+            await abort(context, failure)
             return None
         finally:
             self._seconds.observe(time.perf_counter() - started_s)
             handled = self._ok if code is grpc.StatusCode.OK else self._handled.labels(*self._method, code.name)
             handled.inc()
-
-
-async def _abort(context: _Context, failure: Failure) -> None:
-    """End a call with a failure. gRPC raises AbortError itself once its method has returned.
-
-    If AbortError left this function, its traceback would keep the frames, these the call, and the call the error: 21
-    objects for each refused call until garbage is collected, which then takes tens of milliseconds.
-    """
-    try:
-        await context.abort(failure.code, failure.message, failure.trailing_metadata)
-    except grpc.aio.AbortError as ended:
-        ended.__traceback__ = None
-    except grpc.aio.BaseError:  # the caller has gone
-        raise asyncio.CancelledError from None
 
 
 def _single(
@@ -202,7 +189,7 @@ def _streaming(behaviour: Callable[[Any, _Context], Any], meter: _Meter, admissi
             del request
 
     async def read_and_answer(context: _Context) -> None:
-        stream = streams.open(context.peer())
+        stream = streams.open(admission.peer_of(context))
         try:
             # Closed here: a caller that goes away while an answer is written would leave that to the garbage collector.
             with stream:

@@ -1,8 +1,12 @@
-"""The gRPC server: its limits, its services, its address."""
+"""The server of grpc.aio: its limits, its services, its address.
+
+It listens on the public address, or behind the native front on a Unix socket, where it has the calls that the front
+passes on (``native_listener``).
+"""
 
 import asyncio
 import os
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Protocol
 
 import grpc
 import grpc.aio
@@ -26,6 +30,7 @@ from onecode_server.rpc.instrumented import InstrumentedServer
 from onecode_server.rpc.recognition import BATCH_BYTES_MAX, RecognitionServicer
 from onecode_server.rpc.recognition_exceptions import ExceptionServicer
 from onecode_server.rpc.reflection import reflect
+from onecode_server.rpc.reserved_metadata import Gate, peer_of_connection
 from onecode_server.rpc.status import StatusServicer
 from onecode_server.rpc.trust_list import TrustListServicer
 from onecode_server.telemetry.metrics import Metrics
@@ -56,6 +61,14 @@ WINDOW_BYTES: Final = 128 * 1024
 """The flow-control window of a call whose message is not read yet: a batch of 250 codes fits. Ten connections full of
 calls may fill 128 MiB with it."""
 
+KEEPALIVE_S: Final = 60.0
+KEEPALIVE_TIMEOUT_S: Final = 20.0
+"""A scanner that vanished without closing its connection is noticed within 80 s."""
+HANDSHAKE_S: Final = 10.0
+"""A connection without a completed handshake is closed after this time."""
+CONNECTION_IDLE_S: Final = 15 * 60.0
+"""A connection without calls is closed after this time."""
+
 _OPTIONS: Final = (
     ("grpc.max_concurrent_streams", CALLS_MAX),
     # A call that has ended is cleared away a little later. A caller that begins and resets calls without end (Rapid
@@ -74,14 +87,36 @@ _OPTIONS: Final = (
     # A client that pings more often than every 10 s is sent ENHANCE_YOUR_CALM (GOAWAY) and disconnected.
     ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
     ("grpc.http2.max_ping_strikes", 2),
-    # A scanner that vanished without closing its connection is noticed within 80 s.
-    ("grpc.keepalive_time_ms", 60_000),
-    ("grpc.keepalive_timeout_ms", 20_000),
+    ("grpc.keepalive_time_ms", int(KEEPALIVE_S * 1000)),
+    ("grpc.keepalive_timeout_ms", int(KEEPALIVE_TIMEOUT_S * 1000)),
     ("grpc.keepalive_permit_without_calls", 1),
-    # A connection without a completed handshake is closed.
-    ("grpc.server_handshake_timeout_ms", 10_000),
-    ("grpc.max_connection_idle_ms", 15 * 60_000),
+    ("grpc.server_handshake_timeout_ms", int(HANDSHAKE_S * 1000)),
+    ("grpc.max_connection_idle_ms", int(CONNECTION_IDLE_S * 1000)),
 )
+
+
+_NEVER_MS: Final = 2**31 - 1
+"""gRPC's value for a period that never ends."""
+_BEHIND_FRONT: Final = (
+    # The front bounds the calls of each caller's connection, and how long it lasts. A connection here lasts as long.
+    ("grpc.http2.max_ping_strikes", 0),
+    ("grpc.keepalive_time_ms", _NEVER_MS),
+    ("grpc.max_connection_idle_ms", _NEVER_MS),
+)
+"""The options that differ behind the native front. gRPC takes the last value of an option."""
+
+
+class Listener(Protocol):
+    """Serves the API on one address."""
+
+    async def start(self, host: str, port: int) -> int:
+        """Listen, and return the port. Raises Misconfigured where the address cannot be bound."""
+
+    async def sweep(self) -> None:
+        """End what uses up a bound, and tell the metrics; to be called each ``admission.SWEEP_S``."""
+
+    async def drain(self, grace_s: float) -> None:
+        """End streams and watches, take no new calls, and give running ones ``grace_s`` seconds to end."""
 
 
 class Services(NamedTuple):
@@ -95,13 +130,21 @@ class Services(NamedTuple):
     draining: asyncio.Event
 
 
-class Listener:
+class GrpcListener:
     """Serves the API on one address until it is drained."""
 
     def __init__(
-        self, services: Services, metrics: Metrics, *, connections_max: int, reflects: bool, shares_port: bool
+        self,
+        services: Services,
+        metrics: Metrics,
+        *,
+        connections_max: int,
+        reflects: bool,
+        shares_port: bool,
+        gate: Gate | None = None,
     ) -> None:
-        """Prepare to listen. One connection more than ``connections_max`` is closed as soon as it is accepted."""
+        """Prepare to listen. One connection more than ``connections_max`` is closed as soon as it is accepted. Behind
+        the native front, ``gate`` admits its calls alone."""
         self._draining = services.draining
         # A second server on the same port by mistake must fail to start. Workers share a port that is reserved.
         options = (
@@ -110,11 +153,17 @@ class Listener:
             ("grpc.http.overload_protection", int(HEADROOM in os.environ.get("GRPC_EXPERIMENTS", ""))),
             # Silent connections and handshakes count; without this bound, connections use up all descriptors.
             ("grpc.max_allowed_incoming_connections", connections_max),
+            *(_BEHIND_FRONT if gate is not None else ()),
         )
         self._server = grpc.aio.server(options=options, maximum_concurrent_rpcs=RPCS_MAX)
         self._growth = Growth()
-        self._admission = Admission(metrics, self._growth, expect_room=services.recognition.expect_room)
-        server: Any = InstrumentedServer(self._server, metrics, self._admission)
+        self._admission = Admission(
+            metrics,
+            self._growth,
+            expect_room=services.recognition.expect_room,
+            peer_of=peer_of_connection if gate is None else gate.peer_of,
+        )
+        server: Any = InstrumentedServer(self._server, metrics, self._admission, gate)
         recognition_pb2_grpc.add_RecognitionServiceServicer_to_server(services.recognition, server)
         status_pb2_grpc.add_StatusServiceServicer_to_server(services.status, server)
         exceptions_pb2_grpc.add_ExceptionServiceServicer_to_server(services.exceptions, server)
@@ -129,9 +178,26 @@ class Listener:
         try:
             bound = self._server.add_insecure_port(address)
         except RuntimeError:
-            raise Misconfigured(f"cannot listen on {address}: it is taken, or not of this machine") from None
+            raise cannot_listen(address) from None
         await self._server.start()
         return int(bound)
+
+    async def start_behind_front(self, path: str) -> None:
+        """Listen on a Unix socket. Raises Misconfigured where it cannot be made."""
+        try:
+            self._server.add_insecure_port(f"unix:{path}")
+        except RuntimeError:
+            raise cannot_listen(path) from None
+        await self._server.start()
+
+    @property
+    def held_answer_bytes(self) -> int:
+        """The bytes of large answers that wait for their callers."""
+        return self._admission.answers.held_bytes
+
+    def begin_drain(self) -> None:
+        """End streams and watches by themselves, and report that nothing is served any more."""
+        self._draining.set()
 
     async def sweep(self) -> None:
         """End silent calls and streams that use up a bound or memory; to be called each ``admission.SWEEP_S``."""
@@ -139,6 +205,11 @@ class Listener:
 
     async def drain(self, grace_s: float) -> None:
         """End streams and watches, take no new calls, and give running ones ``grace_s`` seconds to end."""
-        self._draining.set()
+        self.begin_drain()
         await self._server.stop(grace_s)
         self._growth.close()
+
+
+def cannot_listen(address: str) -> Misconfigured:
+    """Return the failure of a listener whose address cannot be bound."""
+    return Misconfigured(f"cannot listen on {address}: it is taken, or not of this machine")

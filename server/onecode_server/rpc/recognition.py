@@ -50,7 +50,7 @@ class RecognitionServicer(pb_grpc.RecognitionServiceServicer):
     async def BatchVerify(self, request: pb.BatchVerifyRequest, context: _Context) -> bytes:  # type: ignore[override]
         """Check many codes. Raises InvalidRequest, Overloaded, NotServing."""
         _expect_region(request.host_region, "host_region")
-        codes, host = _read_batch(request.codes), request.host_region
+        codes, host = read_batch(request.codes), request.host_region
         del request  # only the codes wait, each within its bound
         return convert.batch(await self._batcher.submit_batch(Scans.at(host, codes), _remaining(context)))
 
@@ -76,7 +76,7 @@ class RecognitionServicer(pb_grpc.RecognitionServiceServicer):
     async def BatchTranslate(self, request: pb.BatchTranslateRequest, context: _Context) -> pb.BatchTranslateResponse:
         """Translate many codes. Raises InvalidRequest, PreconditionFailed, Overloaded, NotServing."""
         _expect_region(request.target_region, "target_region")
-        codes = _read_batch(request.codes)
+        codes = read_batch(request.codes)
         self._translator.check_target(request.target_region, self._trust.current)
         scans = Scans.at(request.target_region, codes, for_translation=True)
         del request, codes
@@ -103,7 +103,7 @@ def _expect_region(text: str, field: str) -> None:
         raise InvalidRequest(f"{field.upper()}_INVALID", f"{field} is not six digits")
 
 
-def _read_batch(codes: Sequence[bytes]) -> list[bytes]:
+def read_batch(codes: Sequence[bytes]) -> list[bytes]:
     """Return the codes of a batch, each cut to the length that a check needs. Raises InvalidRequest."""
     read = list(codes)
     if not 1 <= len(read) <= BATCH_CODES_MAX:

@@ -11,7 +11,7 @@ from onecode.v1 import recognition_pb2 as pb
 from onecode_server.errors import InvalidRequest, Overloaded
 from onecode_server.model.code import Scans
 from onecode_server.model.region import is_region_code
-from onecode_server.rpc import convert
+from onecode_server.rpc import convert, large_requests
 from onecode_server.rpc.read_ahead import ReadAhead
 from onecode_server.verification.batcher import Batcher
 from onecode_server.verification.check import CheckResults
@@ -48,11 +48,24 @@ async def answers(
                 for response in convert.streamed(checked, [request.request_id for request in requests]):
                     yield response
             if fit < len(batch):
-                raise InvalidRequest("HOST_REGION_INVALID", f"request {batch[fit].request_id}: not six digits")
+                raise _without_host(batch[fit])
             if ahead.waiting:  # scans came in before their caller had these answers: it does not wait for them
                 await ahead.gather(BATCH_SCANS, GATHER_S)
     finally:
         ahead.close()
+
+
+async def answer(message: bytes, batcher: Batcher) -> bytes:
+    """Return the answer to one message of a stream, both as their bytes. Raises InvalidRequest, NotServing."""
+    request = large_requests.read(message, pb.StreamVerifyRequest.FromString)
+    if not is_region_code(request.host_region):
+        raise _without_host(request)
+    checked = await _verify(batcher, [request.code], request.host_region)
+    return convert.streamed(checked, [request.request_id])[0]
+
+
+def _without_host(request: pb.StreamVerifyRequest) -> InvalidRequest:
+    return InvalidRequest("HOST_REGION_INVALID", f"request {request.request_id}: not six digits")
 
 
 async def _verify(batcher: Batcher, codes: list[bytes], host: str) -> CheckResults:

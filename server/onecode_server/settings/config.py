@@ -16,6 +16,8 @@ from onecode_server.errors import Misconfigured
 from onecode_server.settings import cores
 from onecode_server.settings.sources import Sources
 
+FRONTS: Final = ("auto", "native", "grpc")
+"""What answers callers: the native front, or grpc.aio. ``auto`` is the native front where it was built and works."""
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
 WORKERS_MAX: Final = 64
 """Two of the store's 512 reader slots each; the rest is for commands and for another server on the same data
@@ -48,6 +50,8 @@ class Settings:
     metrics: Address = Address("127.0.0.1", 9464)
     # A worker uses one core, since Python runs one thread at a time.
     workers: int = field(default_factory=_one_for_each_core)
+    # Not auto yet: the native front is new, and has to be chosen.
+    front: str = "grpc"
     signature_backend: str = "auto"
     # One signature in so many is also checked by PyNaCl: at 100,000 a second one wrong processor in a country shows
     # within seconds, and it costs a thousandth of checking all with PyNaCl.
@@ -171,6 +175,7 @@ _READERS: Final[Mapping[str, Callable[[str], Any]]] = {
     "listen": read_address,
     "metrics": read_address,
     "workers": _workers,
+    "front": _one_of(*FRONTS),
     "signature_backend": _one_of(*BACKENDS),
     "shadow_one_in": _whole(1, 1_000_000_000),
     "skew_s": _number(0, 3600),

@@ -62,13 +62,22 @@ class Lane:
         Work that has not begun when its caller leaves is dropped; work that has begun is completed. Raises StoreBusy
         where the queue is full, StoreUnavailable where it was closed, and TimeoutError.
         """
-        async with asyncio.timeout(timeout_s):
+        timers: list[asyncio.TimerHandle] = []
+        try:
             # No variable holds the future: a failure in it keeps its frames, and a variable there would keep the
             # future.
-            return cast("_T", await self._begin(work, owner, weight))
+            return cast("_T", await self._begin(work, owner, weight, timeout_s, timers))
+        finally:
+            while timers:
+                timers.pop().cancel()
 
-    def _begin(self, work: Work, owner: str, weight: int) -> asyncio.Future[Any]:
-        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+    def _begin(
+        self, work: Work, owner: str, weight: int, timeout_s: float, timers: list[asyncio.TimerHandle]
+    ) -> asyncio.Future[Any]:
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Any] = loop.create_future()
+        # Not by asyncio.timeout, which cancels a task: a check that began without one may come here.
+        timers.append(loop.call_later(timeout_s, _settle, [(_Call(work, future), Outcome(fault=TimeoutError()))]))
         with self._lock:
             if self._is_closed:
                 raise StoreUnavailable("the store was closed")

@@ -42,9 +42,9 @@ def raise_limit() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def connections_max(host: str) -> int:
+def connections_max(host: str, descriptors_each: int = 1) -> int:
     """Return the number of connections that this process may take on each address of ``host``, by its limit on
-    descriptors.
+    descriptors. ``descriptors_each`` is the number that a connection takes.
 
     gRPC counts them by address, and ``localhost`` is two. Raises Misconfigured where the limit leaves too few.
     """
@@ -55,7 +55,7 @@ def connections_max(host: str) -> int:
         raise Misconfigured(
             f"{limit} open files are too few for a server, which needs {OWN + CONNECTIONS_MIN}: ulimit -n"
         )
-    return min(limit - OWN, CONNECTIONS_MAX) // _addresses(host)
+    return min((limit - OWN) // descriptors_each, CONNECTIONS_MAX) // _addresses(host)
 
 
 def _addresses(host: str) -> int:

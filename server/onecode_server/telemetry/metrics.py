@@ -1,11 +1,12 @@
 """All metrics: names, labels, buckets.
 
-Naming rule: ``onecode_`` + what is counted + unit (``_seconds``, ``_total``), except the gRPC server's own, which have
-the names of the gRPC ecosystem's Prometheus middleware, so that its dashboards fit. A label's values come from enums,
-the protos or the trust list, never from a caller: a caller that can invent values can fill a monitoring system.
+Naming rule: ``onecode_`` + what is counted + unit (``_seconds``, ``_total``), or ``_info`` for labels alone, except the
+gRPC server's own, which have the names of the gRPC ecosystem's Prometheus middleware, so that its dashboards fit. A
+label's values come from enums, the protos or the trust list, never from a caller: a caller that can invent values can
+fill a monitoring system.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Final, Literal, TypeVar
 
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector, generate_latest
@@ -17,7 +18,7 @@ from onecode_server.telemetry.counting import LoopCounter, LoopGauge, LoopHistog
 UNKNOWN_REGION: Final = "unknown"
 """The label for a host outside the trust list, and for the home of a code that is not authentic."""
 
-_RPC_BUCKETS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
+RPC_BUCKETS_S: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 _CHECK_BUCKETS_S = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1)
 _BATCH_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096)
 _LAG_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
@@ -32,10 +33,16 @@ Counts = list[tuple[str, list[str], Any]]
 """Counts of a worker: the metric's name, its labels' values, and the argument of its ``add`` or ``set``."""
 
 
+def _nothing() -> None:
+    """Bring in nothing."""
+
+
 class MetricFamilies:
     """All metrics, in a registry of their own, and the page that shows them."""
 
     def __init__(self) -> None:
+        self.before_page: Callable[[], None] = _nothing
+        """Called before each page, on its thread: it brings in what was counted elsewhere."""
         self.registry = CollectorRegistry()
         self._others = CollectorRegistry()
         self._all: dict[str, LoopMetric] = {}
@@ -51,6 +58,7 @@ class MetricFamilies:
 
     def page(self, is_openmetrics: bool) -> bytes:
         """Return all metrics in Prometheus's text format (0.0.4), or in OpenMetrics (1.0.0)."""
+        self.before_page()
         shown: list[str] = []
         for metric in self._all.values():
             name = f"{metric._name}_total" if metric._type == "counter" and not is_openmetrics else metric._name
@@ -70,13 +78,22 @@ class MetricFamilies:
         )
         self.rpc_sent = self._counter("grpc_server_msg_sent_total", "Messages sent to clients by the server", method)
         self.rpc_seconds = self._histogram(
-            "grpc_server_handling_seconds", "Time until an RPC was completed by the server", _RPC_BUCKETS_S, method
+            "grpc_server_handling_seconds", "Time until an RPC was completed by the server", RPC_BUCKETS_S, method
         )
 
         self.refused_calls = self._counter(
             "onecode_refused_calls_total",
             "Calls that were refused, or ended before they were done, to bound what callers hold, by reason",
             ("reason",),
+        )
+        self.front_info = self._gauge(
+            "onecode_front_info",
+            "1 for the front that answers, native or grpc; a reason says why it is not the native one",
+            "livesum",
+            ("front", "reason"),
+        )
+        self.passed_on = self._counter(
+            "onecode_passed_on_calls_total", "Calls that the native front passed on to the listener behind it"
         )
         self.answer_bytes = self._gauge(
             "onecode_held_answer_bytes", "Bytes of large answers that their callers have not taken yet", "livesum"
@@ -191,8 +208,8 @@ class MetricFamilies:
     def _counter(self, name: str, text: str, labels: Iterable[str] = ()) -> LoopCounter:
         return self._made(LoopCounter(name, text, tuple(labels), registry=self.registry))
 
-    def _gauge(self, name: str, text: str, mode: _Mode) -> LoopGauge:
-        return self._made(LoopGauge(name, text, registry=self.registry, multiprocess_mode=mode))
+    def _gauge(self, name: str, text: str, mode: _Mode, labels: Iterable[str] = ()) -> LoopGauge:
+        return self._made(LoopGauge(name, text, tuple(labels), registry=self.registry, multiprocess_mode=mode))
 
     def _histogram(self, name: str, text: str, buckets: tuple[float, ...], labels: Iterable[str] = ()) -> LoopHistogram:
         return self._made(LoopHistogram(name, text, tuple(labels), buckets=buckets, registry=self.registry))

@@ -20,7 +20,7 @@ class SupervisorMetrics(MetricFamilies):
             "onecode_worker_restarts_total", "Workers started in place of one that had ended, by slot", ("worker",)
         )
         self.serving = self._gauge("onecode_serving_workers", "Workers that serve now", "livesum")
-        self._gauges: dict[str, dict[int, float]] = {}  # by name and slot
+        self._gauges: dict[tuple[str, ...], dict[int, float]] = {}  # by name and labels, and by slot
 
     def merge(self, slot: int, counts: Counts) -> None:
         """Add up the counts of a worker. Raises ValueError where they are not a worker's."""
@@ -44,9 +44,10 @@ class SupervisorMetrics(MetricFamilies):
         if gauge._multiprocess_mode == "mostrecent":
             gauge.set(value)
             return
-        by_slot = self._gauges.get(gauge._name)
+        series = (gauge._name, *gauge._labelvalues)
+        by_slot = self._gauges.get(series)
         if by_slot is None:
-            by_slot = self._gauges[gauge._name] = {}
+            by_slot = self._gauges[series] = {}
             gauge.set_function(_merged(by_slot, sum if gauge._multiprocess_mode == "livesum" else max))
         by_slot[slot] = value
 

@@ -59,6 +59,10 @@ def no_deadline() -> None:
     """Return None: the caller has no deadline."""
 
 
+def _never() -> bool:
+    return False
+
+
 class Batcher:
     """Checks single scans and batches, and refuses calls that would have to wait too long."""
 
@@ -81,7 +85,9 @@ class Batcher:
         self._bulk_codes = 0
         self._runs, self._bulk = Pace(), Pace()
         self._turns = asyncio.Semaphore(BULK_TURNS)
-        metrics.queued.set_function(lambda: self._codes)
+        self.queued_before = 0
+        """Codes that wait in a queue before this one: of the native front, as it reported last."""
+        metrics.queued.set_function(lambda: self._codes + self.queued_before)
 
     async def submit(self, scan: Scan, remaining: Remaining = no_deadline) -> CheckResult:
         """Check one scan, together with others that are waiting. Raises Overloaded, NotServing."""
@@ -124,6 +130,18 @@ class Batcher:
         """Raise Overloaded where no batch can be taken, of whatever size."""
         if self._codes >= self._codes_max:
             raise self._shed("queue_full", 0)  # how many codes it has, nobody knows yet
+
+    async def check_gathered(self, scans: Scans) -> CheckResults:
+        """Check single scans that another queue has gathered, which has bounds of its own. Raises NotServing.
+
+        Large batches take them into account as they do single scans that were submitted here.
+        """
+        self._arrivals.record_call()
+        self._codes += len(scans.codes)
+        try:
+            return await self._verifier.verify(scans, _never)
+        finally:
+            self._release(len(scans.codes))
 
     async def submit_batch(self, scans: Scans, remaining: Remaining = no_deadline) -> CheckResults:
         """Check a batch by itself. Raises Overloaded, NotServing."""

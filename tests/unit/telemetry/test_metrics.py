@@ -14,6 +14,7 @@ from onecode_server.telemetry.supervisor_metrics import SupervisorMetrics
 
 GRPC = ("grpc_type", "grpc_service", "grpc_method")
 LABELS = {
+    "front",
     "reason",
     "decision",
     "authenticity",
@@ -30,7 +31,7 @@ LABELS = {
     "grpc_code",
 }
 """Their values come from enums, the protos or the trust list. A new label belongs here only if its values do too."""
-UNITS = ("_seconds", "_codes", "_entries", "_version", "_fault", "_workers", "_bytes")
+UNITS = ("_seconds", "_codes", "_entries", "_version", "_fault", "_workers", "_bytes", "_info")
 
 
 @pytest.fixture
@@ -137,7 +138,12 @@ def test_the_page_is_what_prometheus_client_would_make_of_the_registry(metrics):
 
 def test_every_gauge_says_of_workers_that_are_there_what_they_are_as_one(metrics):
     modes = {name: metric._multiprocess_mode for name, metric in ours(metrics).items() if isinstance(metric, Gauge)}
-    assert {name for name, mode in modes.items() if mode == "livesum"} == {"queued", "answer_bytes", "cache_entries"}
+    assert {name for name, mode in modes.items() if mode == "livesum"} == {
+        "queued",
+        "front_info",
+        "answer_bytes",
+        "cache_entries",
+    }
     taken_last = {"list_version", "list_issued", "list_next_update"}
     assert {name for name, mode in modes.items() if mode == "mostrecent"} == taken_last
     assert set(modes.values()) == {"livesum", "mostrecent", "livemax"}

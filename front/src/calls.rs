@@ -1,0 +1,197 @@
+//! Verify and BatchVerify: a call's request is read, cut, and queued.
+//!
+//! It knows the two methods. It may not know sockets, or how codes are checked.
+
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use h2::RecvStream;
+use h2::server::SendResponse;
+use http::request::Parts;
+
+use crate::answers::Status;
+use crate::budget::{Charge, SMALL_BYTES};
+use crate::counts::Method;
+use crate::framing::{Collected, MESSAGE_BYTES_MAX, Next, PREFIX};
+use crate::open_call::{Entry, OpenCall};
+use crate::queue::{Batch, Queue, Single};
+use crate::requests;
+use crate::shared::Peer;
+use crate::timers;
+use crate::upstream;
+
+/// The message of a plain Verify call: a code of 4,096 bytes, a host and their tags.
+const VERIFY_BYTES_MAX: usize = 4096 + 16;
+
+/// A call whose request is read.
+struct Reading {
+    head: Parts,
+    body: RecvStream,
+    respond: SendResponse<Bytes>,
+    entry: Entry,
+    method: Method,
+    deadline: Option<Instant>,
+    /// When the request had come.
+    read_at: Instant,
+    collected: Collected,
+    charge: Charge,
+}
+
+/// Why a request is read no further.
+enum Read {
+    /// It has come, and there is no more.
+    Whole,
+    /// It is longer than a plain one.
+    TooLong,
+    /// There is no room for it.
+    NoRoom,
+    /// The caller has gone.
+    Gone,
+}
+
+/// Begin a call. Most requests come with their call: they are queued at once, and need no task.
+pub fn begin(
+    peer: &Rc<Peer>,
+    (head, body): (Parts, RecvStream),
+    respond: SendResponse<Bytes>,
+    method: Method,
+    timeout: Option<Duration>,
+) {
+    let mut entry = Entry::open(peer);
+    let deadline = timeout.and_then(|timeout| entry.began.checked_add(timeout));
+    entry.deadline = deadline;
+    let (collected, charge) = (Collected::default(), peer.account.charge());
+    let read_at = entry.began;
+    let mut reading = Reading { head, body, respond, entry, method, deadline, read_at, collected, charge };
+    // A batch that would find the queue full is not read: reading it would cost milliseconds.
+    let is_full = peer.shared.queue.codes() >= peer.shared.limits.queue_codes_max;
+    if is_full && method == Method::BatchVerify {
+        return reading.open().overload("queue_full");
+    }
+    match reading.poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(read) => reading.finish(&read),
+        Poll::Pending => peer.shared.executor.spawn(reading.wait()),
+    }
+}
+
+impl Reading {
+    /// Read on as the request comes, within its time.
+    async fn wait(mut self) {
+        let shared = self.entry.peer.shared.clone();
+        let overdue = self.entry.began + shared.limits.request_s;
+        let ends = self.deadline.map_or(overdue, |deadline| deadline.min(overdue));
+        match timers::before(shared.timers.sleep_until(ends), poll_fn(|cx| self.poll(cx))).await {
+            Some(read) => {
+                self.read_at = Instant::now();
+                self.finish(&read);
+            }
+            None if ends < overdue => {
+                shared.counts.refused("deadline");
+                self.open().refuse(&shared.replies.expired);
+            }
+            None => {
+                shared.counts.refused("request_overdue");
+                self.open().refuse(&shared.replies.overdue);
+            }
+        }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Read> {
+        let size_max = PREFIX + if self.method == Method::Verify { VERIFY_BYTES_MAX } else { MESSAGE_BYTES_MAX };
+        while !self.body.is_end_stream() {
+            let data = match self.body.poll_data(cx) {
+                Poll::Ready(Some(Ok(data))) => data,
+                Poll::Ready(Some(Err(_))) => return Poll::Ready(Read::Gone),
+                Poll::Ready(None) => break,
+                Poll::Pending => return Poll::Pending,
+            };
+            let _ = self.body.flow_control().release_capacity(data.len()); // fails only where the call is over
+            self.collected.push(data);
+            let size = self.collected.len();
+            if size > size_max {
+                return Poll::Ready(Read::TooLong);
+            }
+            if size > SMALL_BYTES && !self.charge.grow_to(size) {
+                return Poll::Ready(Read::NoRoom);
+            }
+        }
+        Poll::Ready(Read::Whole)
+    }
+
+    fn finish(mut self, read: &Read) {
+        match read {
+            Read::Whole => {
+                let bytes = self.collected.take();
+                self.collected.push(bytes.clone());
+                match self.collected.next() {
+                    Next::Message(message) if self.collected.len() == 0 => self.queue(bytes, message),
+                    _ => self.pass_on(bytes),
+                }
+            }
+            Read::TooLong => {
+                let bytes = self.collected.take();
+                self.pass_on(bytes);
+            }
+            Read::NoRoom => self.open().overload("request_memory"),
+            Read::Gone => drop(self.open()),
+        }
+    }
+
+    /// Queue a request, or pass it on as the ``bytes`` that it came in where it is odd.
+    fn queue(self, bytes: Bytes, message: Bytes) {
+        let peer = self.entry.peer.clone();
+        let shared = &peer.shared;
+        if self.method == Method::BatchVerify {
+            let Some(requests::Batch { codes, host }) = requests::batch_verify(&message) else {
+                return self.pass_on(bytes);
+            };
+            let call = self.open();
+            shared.counts.received(Method::BatchVerify);
+            return match Queue::places(&peer, codes.len()) {
+                None => call.overload("queue_full"),
+                place => shared.queue.push_batch(Batch { call, message, codes, host, place }),
+            };
+        }
+        let Some(requests::Scan { code, host, .. }) = requests::verify(&message) else { return self.pass_on(bytes) };
+        let call = self.open();
+        shared.counts.received(Method::Verify);
+        // More waiting calls than a connection may have are cancelled ones, which a caller could go on adding.
+        if peer.waiting_singles.get() >= 2 * shared.limits.calls_max as usize {
+            return call.overload("calls_full");
+        }
+        match Queue::place_of_single(&peer) {
+            None => call.overload("queue_full"),
+            place => shared.queue.push_single(Single { call, message, code, host, place }),
+        }
+    }
+
+    /// Count the call as one that is answered here.
+    fn open(self) -> OpenCall {
+        let Self { mut entry, method, deadline, respond, charge: request, read_at: queued_at, .. } = self;
+        entry.count_as(method);
+        OpenCall { entry, respond, method, deadline, queued_at, request }
+    }
+
+    fn pass_on(self, bytes: Bytes) {
+        upstream::pass_on(self.entry, self.head, bytes, self.body, self.respond);
+    }
+}
+
+/// Answer the codes of Verify calls: code n with ``pieces[which[n]] + tail``. Equal answers share their bytes.
+pub fn answer(singles: Vec<Single>, pieces: &[&[u8]], which: &[usize], tail: &[u8]) {
+    let mut bodies: Vec<Option<Bytes>> = vec![None; pieces.len()];
+    for (single, piece) in singles.into_iter().zip(which) {
+        let make = || Bytes::from(crate::answers::body(&[pieces[*piece], tail]));
+        single.call.answer(bodies[*piece].get_or_insert_with(make).clone());
+    }
+}
+
+/// End Verify calls with a failure.
+pub fn fail(singles: Vec<Single>, status: &Status) {
+    for single in singles {
+        single.call.refuse(status);
+    }
+}

@@ -1,0 +1,114 @@
+//! Counts what happens between two looks of Python.
+//!
+//! It knows methods, gRPC codes and reasons. It may not know calls or sockets.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// A method that is answered here.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Method {
+    Verify,
+    StreamVerify,
+    BatchVerify,
+}
+
+impl Method {
+    pub const ALL: [Self; 3] = [Self::Verify, Self::StreamVerify, Self::BatchVerify];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Verify => "Verify",
+            Self::StreamVerify => "StreamVerify",
+            Self::BatchVerify => "BatchVerify",
+        }
+    }
+}
+
+/// The counts of one method.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Calls {
+    pub started: u64,
+    pub received: u64,
+    pub sent: u64,
+    pub handled: BTreeMap<u32, u64>,
+    /// By bucket; the last is for what is above all bounds.
+    pub latencies: Vec<u64>,
+    pub seconds: f64,
+}
+
+/// All counts. Those of connections and open calls are how many there are now.
+pub struct Counts {
+    methods: RefCell<[Calls; 3]>,
+    refused: RefCell<BTreeMap<&'static str, u64>>,
+    bounds_s: Vec<f64>,
+    pub passed_on: Cell<u64>,
+    pub connections: Cell<usize>,
+    pub open_calls: Cell<usize>,
+}
+
+impl Counts {
+    /// ``bounds_s`` are the upper bounds of the buckets of latencies, rising.
+    pub fn new(bounds_s: Vec<f64>) -> Self {
+        let counts = Self {
+            methods: RefCell::default(),
+            refused: RefCell::default(),
+            bounds_s,
+            passed_on: Cell::new(0),
+            connections: Cell::new(0),
+            open_calls: Cell::new(0),
+        };
+        counts.take();
+        counts
+    }
+
+    pub fn started(&self, method: Method) {
+        self.methods.borrow_mut()[method as usize].started += 1;
+    }
+
+    pub fn received(&self, method: Method) {
+        self.methods.borrow_mut()[method as usize].received += 1;
+    }
+
+    pub fn sent(&self, method: Method) {
+        self.methods.borrow_mut()[method as usize].sent += 1;
+    }
+
+    pub fn handled(&self, method: Method, code: u32, took: Duration) {
+        let seconds = took.as_secs_f64();
+        let calls = &mut self.methods.borrow_mut()[method as usize];
+        *calls.handled.entry(code).or_default() += 1;
+        calls.latencies[self.bounds_s.partition_point(|bound| *bound < seconds)] += 1;
+        calls.seconds += seconds;
+    }
+
+    pub fn refused(&self, reason: &'static str) {
+        *self.refused.borrow_mut().entry(reason).or_default() += 1;
+    }
+
+    /// Return the counts of methods, refusals and calls that were passed on since the last look.
+    pub fn take(&self) -> ([Calls; 3], BTreeMap<&'static str, u64>, u64) {
+        let none = || Calls { latencies: vec![0; self.bounds_s.len() + 1], ..Calls::default() };
+        (self.methods.replace([none(), none(), none()]), self.refused.take(), self.passed_on.take())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_latency_counts_in_the_first_bucket_that_it_fits_and_a_look_begins_anew() {
+        let counts = Counts::new(vec![0.001, 0.01]);
+        for ms in [1, 2, 10, 11] {
+            counts.handled(Method::StreamVerify, 0, Duration::from_millis(ms));
+        }
+        counts.refused("queue_full");
+        let (methods, refused, _) = counts.take();
+        assert_eq!(methods[Method::StreamVerify as usize].latencies, [1, 2, 1]);
+        assert_eq!(methods[Method::StreamVerify as usize].handled[&0], 4);
+        assert_eq!(refused["queue_full"], 1);
+        assert_eq!(counts.take().0[1].latencies, [0, 0, 0]);
+    }
+}

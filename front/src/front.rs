@@ -1,0 +1,179 @@
+//! The front as a whole, turned by the thread that made it.
+//!
+//! It knows the parts and how they are put together. It may not know Python.
+
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::net::IpAddr;
+use std::os::fd::{AsRawFd, RawFd};
+use std::rc::Rc;
+use std::time::Instant;
+
+use http::HeaderValue;
+use mio::unix::SourceFd;
+
+use crate::answers::{self, Replies, Status};
+use crate::budget::Budget;
+use crate::calls;
+use crate::counts::Counts;
+use crate::executor::Executor;
+use crate::limits::Limits;
+use crate::listener;
+use crate::open_streams::OpenStreams;
+use crate::queue::{Queue, Work};
+use crate::reactor::Reactor;
+use crate::shared::Shared;
+use crate::streams;
+use crate::timers::Timers;
+
+pub struct Front {
+    reactor: RefCell<Reactor>,
+    shared: Rc<Shared>,
+    port: u16,
+    is_closed: Cell<bool>,
+}
+
+/// What a front is made of besides its limits.
+pub struct Setup {
+    pub host: IpAddr,
+    pub port: u16,
+    pub upstream: String,
+    pub token: HeaderValue,
+    pub replies: Replies,
+    pub latency_buckets_s: Vec<f64>,
+    pub limits: Limits,
+}
+
+impl Front {
+    /// Listen.
+    pub fn new(setup: Setup) -> io::Result<Self> {
+        let Setup { host, port, upstream, token, replies, latency_buckets_s, limits } = setup;
+        let listener = listener::listen(host, port, limits.shares_port)?;
+        let port = listener.local_addr()?.port();
+        let (reactor, timers) = (Reactor::new()?, Timers::new()?);
+        let sockets = reactor.sockets();
+        let timer = timers.as_raw_fd();
+        reactor.watch_alone(&mut SourceFd(&timer))?;
+        let listener = sockets.watch(listener, true)?;
+        let shared = Rc::new(Shared {
+            executor: Executor::default(),
+            timers,
+            sockets,
+            replies,
+            counts: Counts::new(latency_buckets_s),
+            budget: Budget::new(limits.held_bytes_max),
+            queue: Queue::default(),
+            streams: OpenStreams::default(),
+            upstream,
+            token,
+            is_draining: Cell::new(false),
+            limits,
+        });
+        shared.executor.spawn(listener::accept_all(listener, shared.clone()));
+        Ok(Self { reactor: RefCell::new(reactor), shared, port, is_closed: Cell::new(false) })
+    }
+
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    pub fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    pub fn is_closed(&self) -> bool {
+        self.is_closed.get()
+    }
+
+    /// Do what can be done now, and return the number of codes that can be taken.
+    pub fn turn(&self, reads: bool) -> io::Result<usize> {
+        self.shared.sockets.set_reads(reads);
+        self.reactor.borrow_mut().look()?;
+        self.shared.timers.wake_due(Instant::now());
+        self.shared.executor.run();
+        // Answers are written between turns, and nothing is read then.
+        self.shared.sockets.set_reads(false);
+        Ok(self.shared.queue.len())
+    }
+
+    pub fn has_work(&self) -> bool {
+        self.shared.executor.has_ready() || self.shared.sockets.has_held_back()
+    }
+
+    /// Take the work that is next: at most ``count_max`` single codes, and all batches and messages.
+    pub fn take(&self, count_max: usize) -> Vec<Work> {
+        let taken = self.shared.queue.take(count_max);
+        self.shared.executor.run(); // calls may have been refused
+        taken
+    }
+
+    /// Answer the codes of singles or scans, of which there is one place in ``which`` each.
+    pub fn answer(&self, work: Work, pieces: &[&[u8]], which: &[usize], tail: &[u8]) {
+        match work {
+            Work::Singles(singles) => calls::answer(singles, pieces, which, tail),
+            Work::Scans(scans) => streams::answer(scans, pieces, which, tail, &self.shared),
+            Work::Batch(_) | Work::Message(_) => {}
+        }
+        self.shared.executor.run();
+    }
+
+    /// Answer a batch or a message.
+    pub fn answer_whole(&self, work: Work, message: &[u8]) {
+        match work {
+            Work::Batch(batch) => batch.call.answer_large(answers::body(&[message])),
+            Work::Message(odd) => streams::answer_whole(&odd.stream, odd.number, message, &self.shared),
+            Work::Singles(_) | Work::Scans(_) => {}
+        }
+        self.shared.executor.run();
+    }
+
+    /// End calls with a failure.
+    pub fn fail(&self, work: Work, status: &Status) {
+        match work {
+            Work::Singles(singles) => calls::fail(singles, status),
+            Work::Scans(scans) => {
+                for scan in scans {
+                    streams::fail(&scan.stream, scan.number, status);
+                }
+            }
+            Work::Batch(batch) => batch.call.refuse(status),
+            Work::Message(odd) => streams::fail(&odd.stream, odd.number, status),
+        }
+        self.shared.executor.run();
+    }
+
+    /// Take no more connections and calls, and end streams.
+    pub fn drain(&self) -> io::Result<()> {
+        self.shared.is_draining.set(true);
+        self.shared.executor.wake_all();
+        self.turn(true).map(drop)
+    }
+
+    /// Whether no call is open, and no socket has an answer to take.
+    pub fn is_idle(&self) -> bool {
+        let shared = &self.shared;
+        shared.counts.open_calls.get() == 0 && shared.sockets.full() == 0 && !shared.executor.has_ready()
+    }
+
+    /// Close everything. Nothing is done afterwards.
+    pub fn close(&self) {
+        self.is_closed.set(true);
+        // Tasks refer to what is shared, and it to them: both are let go here.
+        self.shared.executor.clear();
+        self.shared.queue.clear();
+        self.shared.streams.clear();
+        self.shared.executor.clear();
+    }
+}
+
+impl AsRawFd for Front {
+    fn as_raw_fd(&self) -> RawFd {
+        self.reactor.borrow().as_raw_fd()
+    }
+}
+
+impl Drop for Front {
+    fn drop(&mut self) {
+        self.close();
+    }
+}

@@ -1,0 +1,54 @@
+//! Shows work to Python as lists of hosts and codes.
+//!
+//! It knows Python's types and the kinds of work. It may not know how work is answered.
+
+use std::collections::HashMap;
+
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyList, PyString};
+
+use crate::queue::Work;
+use crate::requests::Host;
+
+/// Work as Python sees it: kind, hosts, codes.
+type Told<'py> = (&'static str, Bound<'py, PyList>, Bound<'py, PyList>);
+
+/// Return work as Python sees it: its kind, hosts and codes.
+pub fn told<'py>(py: Python<'py>, work: &Work) -> PyResult<Told<'py>> {
+    match work {
+        Work::Singles(singles) => {
+            let codes = singles.iter().map(|single| PyBytes::new(py, single.code.of(&single.message)));
+            Ok(("single", hosts(py, singles.iter().map(|single| single.host))?, PyList::new(py, codes)?))
+        }
+        Work::Scans(scans) => {
+            let codes = scans.iter().map(|scan| PyBytes::new(py, scan.code.of(&scan.message)));
+            Ok(("stream", hosts(py, scans.iter().map(|scan| scan.host))?, PyList::new(py, codes)?))
+        }
+        Work::Batch(batch) => {
+            let codes = batch.codes.iter().map(|code| PyBytes::new(py, code.of(&batch.message)));
+            Ok(("batch", hosts(py, [batch.host].into_iter())?, PyList::new(py, codes)?))
+        }
+        Work::Message(odd) => {
+            let whole = PyList::new(py, [PyBytes::new(py, &odd.bytes)])?;
+            Ok(("message", PyList::empty(py), whole))
+        }
+    }
+}
+
+/// Return hosts as texts. Equal ones are one object, which Python compares at once.
+fn hosts<'py>(py: Python<'py>, hosts: impl ExactSizeIterator<Item = Host>) -> PyResult<Bound<'py, PyList>> {
+    let mut known: HashMap<Host, Bound<'py, PyString>> = HashMap::new();
+    let mut last: Option<(Host, Bound<'py, PyString>)> = None;
+    let texts = hosts.map(|host| {
+        if let Some((same, text)) = &last
+            && *same == host
+        {
+            return text.clone();
+        }
+        let make = || PyString::new(py, std::str::from_utf8(&host).expect("six digits are ASCII"));
+        let text = known.entry(host).or_insert_with(make).clone();
+        last = Some((host, text.clone()));
+        text
+    });
+    PyList::new(py, texts)
+}

@@ -1,0 +1,224 @@
+//! The native front as a module of Python: ``onecode_server.rpc._front``, whose stub describes it.
+//!
+//! It knows Python's types and the front's methods. It may not know how anything is done.
+
+mod answers;
+mod budget;
+mod calls;
+mod connection;
+mod counts;
+mod executor;
+mod frames;
+mod framing;
+mod front;
+mod guard;
+mod handover;
+mod headers;
+mod limits;
+mod listener;
+mod open_call;
+mod open_streams;
+mod panics;
+mod queue;
+mod reactor;
+mod requests;
+mod shared;
+mod slots;
+mod stream_task;
+mod streams;
+mod timers;
+mod transfer;
+mod upstream;
+mod watched;
+mod wire_format;
+
+use std::collections::HashMap;
+use std::os::fd::{AsRawFd, RawFd};
+
+use http::HeaderValue;
+use pyo3::buffer::PyBuffer;
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyBytes, PyDict, PyList};
+
+use crate::answers::{Replies, Status};
+use crate::counts::Method;
+use crate::front::Setup;
+use crate::limits::Limits;
+use crate::queue::Work;
+
+/// The version of the boundary to Python.
+const ABI: u32 = 1;
+
+/// The type of ``Front.counts``.
+static COUNTS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+
+/// A status as Python gives it: code, message, details.
+type GivenStatus = (u32, String, Vec<u8>);
+
+#[pyclass(unsendable, module = "onecode_server.rpc._front")]
+struct Front(front::Front);
+
+#[pymethods]
+#[expect(clippy::needless_pass_by_value, reason = "PyO3 hands arguments over by value")]
+impl Front {
+    #[new]
+    #[pyo3(signature = (
+        host, port, upstream, upstream_token, overloaded, expired, overdue, idle, *, latency_buckets_s, **limits
+    ))]
+    #[expect(clippy::too_many_arguments, reason = "they are Python's, which names them")]
+    fn new(
+        host: &str,
+        port: u16,
+        upstream: String,
+        upstream_token: &str,
+        overloaded: GivenStatus,
+        expired: GivenStatus,
+        overdue: GivenStatus,
+        idle: GivenStatus,
+        latency_buckets_s: Vec<f64>,
+        limits: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Self> {
+        let limits = limits.filter(|limits| limits.len() == limits::COUNT);
+        let limits = limits.ok_or_else(|| PyValueError::new_err("a limit is missing or unknown"))?;
+        let limits: Limits = limits.extract().map_err(|fault: PyErr| PyValueError::new_err(fault.to_string()))?;
+        let host = host.parse().map_err(|_| PyValueError::new_err("host is not an IP address"))?;
+        let token =
+            HeaderValue::from_str(upstream_token).map_err(|_| PyValueError::new_err("the token is not ASCII"))?;
+        let replies = Replies::new(status(overloaded), status(expired), status(overdue), status(idle));
+        let setup = Setup { host, port, upstream, token, replies, latency_buckets_s, limits };
+        Ok(Self(front::Front::new(setup)?))
+    }
+
+    #[getter]
+    fn port(&self) -> u16 {
+        self.0.port()
+    }
+
+    fn fileno(&self) -> RawFd {
+        self.0.as_raw_fd()
+    }
+
+    #[pyo3(signature = (reads = true))]
+    fn turn(&self, reads: bool) -> PyResult<usize> {
+        if self.0.is_closed() {
+            return Ok(0);
+        }
+        Ok(self.0.turn(reads)?)
+    }
+
+    #[getter]
+    fn has_work(&self) -> bool {
+        self.0.has_work()
+    }
+
+    fn take<'py>(&self, py: Python<'py>, count_max: usize) -> PyResult<Bound<'py, PyList>> {
+        let queue = &self.0.shared().queue;
+        let list = PyList::empty(py);
+        for work in self.0.take(count_max) {
+            let (kind, hosts, codes) = handover::told(py, &work)?;
+            list.append((queue.keep(work), kind, hosts, codes))?;
+        }
+        Ok(list)
+    }
+
+    fn answer(
+        &self,
+        py: Python<'_>,
+        ticket: usize,
+        pieces: Vec<Bound<'_, PyBytes>>,
+        which: PyBuffer<i64>,
+        tail: &[u8],
+    ) -> PyResult<()> {
+        let Some(work) = self.redeem(ticket)? else { return Ok(()) };
+        let pieces: Vec<&[u8]> = pieces.iter().map(PyBytesMethods::as_bytes).collect();
+        let which: Vec<usize> =
+            which.to_vec(py)?.into_iter().map(|place| usize::try_from(place).unwrap_or(usize::MAX)).collect();
+        let count = match &work {
+            Work::Singles(singles) => singles.len(),
+            Work::Scans(scans) => scans.len(),
+            Work::Batch(_) | Work::Message(_) => return Err(PyValueError::new_err("this work has one answer")),
+        };
+        if which.len() != count || which.iter().any(|place| *place >= pieces.len()) {
+            return Err(PyValueError::new_err("the answers do not fit the codes"));
+        }
+        self.0.answer(work, &pieces, &which, tail);
+        Ok(())
+    }
+
+    fn answer_whole(&self, ticket: usize, message: &[u8]) -> PyResult<()> {
+        match self.redeem(ticket)? {
+            None => Ok(()),
+            Some(Work::Singles(_) | Work::Scans(_)) => {
+                Err(PyValueError::new_err("this work has an answer for each code"))
+            }
+            Some(work) => {
+                self.0.answer_whole(work, message);
+                Ok(())
+            }
+        }
+    }
+
+    fn fail(&self, ticket: usize, status: GivenStatus) -> PyResult<()> {
+        if let Some(work) = self.redeem(ticket)? {
+            self.0.fail(work, &self::status(status));
+        }
+        Ok(())
+    }
+
+    fn counts<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let shared = self.0.shared();
+        let (calls, refused, passed_on) = shared.counts.take();
+        let methods = PyDict::new(py);
+        for (method, calls) in Method::ALL.into_iter().zip(calls) {
+            let handled = calls.handled.into_iter().collect::<HashMap<_, _>>();
+            let counts = (calls.started, calls.received, calls.sent, handled, calls.latencies, calls.seconds);
+            methods.set_item(method.name(), counts)?;
+        }
+        let refused = refused.into_iter().collect::<HashMap<_, _>>();
+        let (connections, held) = (shared.counts.connections.get(), shared.budget.held());
+        let made = (methods, refused, passed_on, connections, shared.queue.codes(), held);
+        COUNTS.get(py).expect("the module was made").bind(py).call1(made)
+    }
+
+    fn drain(&self) -> PyResult<()> {
+        Ok(self.0.drain()?)
+    }
+
+    #[getter]
+    fn is_idle(&self) -> bool {
+        self.0.is_idle()
+    }
+
+    fn close(&self) {
+        self.0.close();
+    }
+}
+
+impl Front {
+    /// Return the work of a ticket: None where the front is closed, and nobody waits for it.
+    fn redeem(&self, ticket: usize) -> PyResult<Option<Work>> {
+        match self.0.shared().queue.redeem(ticket) {
+            None if !self.0.is_closed() => Err(PyValueError::new_err("no such ticket")),
+            work => Ok(work),
+        }
+    }
+}
+
+fn status((code, message, details): GivenStatus) -> Status {
+    Status::new(code, &message, &details)
+}
+
+#[pymodule]
+fn _front(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    panics::end_the_process();
+    let py = module.py();
+    let fields = ["methods", "refused", "passed_on", "connections", "queued_codes", "held_bytes"];
+    let counts = py.import("collections")?.getattr("namedtuple")?.call1(("Counts", fields))?;
+    counts.setattr("__module__", "onecode_server.rpc._front")?;
+    module.add("Counts", &counts)?;
+    let _ = COUNTS.set(py, counts.unbind()); // another interpreter of this process has set it
+    module.add("ABI", ABI)?;
+    module.add_class::<Front>()
+}

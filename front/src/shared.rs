@@ -1,0 +1,71 @@
+//! What all tasks of a front share, and what the calls of a connection share.
+//!
+//! It knows the parts. It may not know what is done with them.
+
+use std::cell::Cell;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Instant;
+
+use http::HeaderValue;
+
+use crate::answers::Replies;
+use crate::budget::{Account, Budget};
+use crate::counts::Counts;
+use crate::executor::Executor;
+use crate::guard::Traffic;
+use crate::headers;
+use crate::limits::Limits;
+use crate::open_streams::OpenStreams;
+use crate::queue::Queue;
+use crate::reactor::Sockets;
+use crate::timers::Timers;
+use crate::upstream::Inner;
+
+pub struct Shared {
+    pub executor: Executor,
+    pub timers: Timers,
+    pub sockets: Sockets,
+    pub limits: Limits,
+    pub replies: Replies,
+    pub counts: Counts,
+    pub budget: Budget,
+    pub queue: Queue,
+    pub streams: OpenStreams,
+    pub upstream: String,
+    pub token: HeaderValue,
+    /// Whether the front takes no more calls.
+    pub is_draining: Cell<bool>,
+}
+
+/// A caller's connection, as its calls see it. It outlives the connection where a call is still being checked.
+pub struct Peer {
+    pub shared: Rc<Shared>,
+    /// The address, as gRPC writes it.
+    pub name: HeaderValue,
+    pub account: Account,
+    pub traffic: Rc<Traffic>,
+    /// The way to the listener in Python, for this connection's calls alone.
+    pub inner: Inner,
+    pub open_calls: Cell<usize>,
+    /// Verify calls in the queue, cancelled ones among them.
+    pub waiting_singles: Cell<usize>,
+    /// When the last of its open calls ended.
+    pub used_at: Cell<Instant>,
+}
+
+impl Peer {
+    pub fn new(shared: Rc<Shared>, address: SocketAddr) -> Rc<Self> {
+        let now = Instant::now();
+        Rc::new(Self {
+            name: headers::peer(address),
+            account: shared.budget.account(),
+            traffic: Traffic::new(now),
+            inner: Inner::default(),
+            open_calls: Cell::new(0),
+            waiting_singles: Cell::new(0),
+            used_at: Cell::new(now),
+            shared,
+        })
+    }
+}

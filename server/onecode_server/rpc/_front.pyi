@@ -1,0 +1,119 @@
+"""The native front, as Python sees it: gRPC on one address, turned by the event loop of the thread that made it.
+
+Every method is to be called on that thread. None of them waits.
+"""
+
+from array import array
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+ABI: int
+"""The version of this boundary. Python refuses an extension that was built for another one."""
+
+Status = tuple[int, str, bytes]
+"""How a call fails: the gRPC code, the message, and the bytes of the trailer ``grpc-status-details-bin`` (none if
+empty)."""
+
+class Front:
+    def __new__(
+        cls,
+        host: str,
+        port: int,
+        upstream: str,
+        upstream_token: str,
+        overloaded: Status,
+        expired: Status,
+        overdue: Status,
+        idle: Status,
+        *,
+        latency_buckets_s: Sequence[float],
+        shares_port: bool,
+        connections_max: int,
+        queue_codes_max: int,
+        queue_age_s: float,
+        idle_s: float,
+        handshake_s: float,
+        keepalive_s: float,
+        keepalive_timeout_s: float,
+        window_bytes: int,
+        calls_max: int,
+        streams_max: int,
+        stream_idle_s: float,
+        request_s: float,
+        held_bytes_max: int,
+    ) -> Front:
+        """Listen on ``host``, an IP address. Raises OSError, and ValueError for a limit that is missing or unknown.
+
+        ``upstream`` is the path of the Unix socket of the inner listener. ``overloaded`` is said where a bound is
+        reached, ``expired`` where a deadline has passed, ``overdue`` where a request did not arrive within
+        ``request_s``, and ``idle`` where a stream was silent for ``stream_idle_s``. ``latency_buckets_s`` are the upper
+        bounds of the buckets of ``Counts``, which has one more for what is above all of them.
+
+        Calls that are passed on carry two entries of metadata that no caller can set, since those that begin with
+        ``x-onecode-`` are removed: ``x-onecode-token``, which is ``upstream_token`` (ASCII), and ``x-onecode-peer``,
+        the caller's address as gRPC writes it (``ipv4:127.0.0.1:54321`` or ``ipv6:%5B::1%5D:54321``).
+        """
+
+    @property
+    def port(self) -> int: ...
+    def fileno(self) -> int:
+        """Return the descriptor that is readable when ``turn`` has something to do, the front's timers included."""
+
+    def turn(self, reads: bool = True) -> int:
+        """Read, write, accept, and end what is overdue. Return the number of codes that ``take`` could return now (a
+        batch or a message counts as 1). Without ``reads`` nothing is read or accepted, but answers are written."""
+
+    @property
+    def has_work(self) -> bool:
+        """Whether ``turn`` should be called again although ``fileno`` does not say so."""
+
+    def take(self, count_max: int) -> list[tuple[int, Kind, list[str], list[bytes]]]:
+        """Return waiting work, oldest first, as (ticket, kind, host regions, codes), at most ``count_max`` codes of
+        kind ``single`` and ``stream`` together. Equal hosts are one object where that is easy: it makes comparing fast.
+
+        ``single``: codes of Verify calls, whatever their hosts: one ticket for all of them, and a host for each code.
+        ``stream``: codes of StreamVerify messages, in the same manner. ``batch``: the codes of one BatchVerify call,
+        and its host alone. ``message``: one StreamVerify message that is not plain, whole, in place of the codes;
+        without a host.
+        """
+
+    def answer(
+        self, ticket: int, pieces: Sequence[bytes], which: npt.NDArray[np.int64] | array[int], tail: bytes
+    ) -> None:
+        """Answer codes of a ticket of kind ``single`` or ``stream``: code n with the message
+        ``pieces[which[n]] + tail`` (``which``: int64[n]). On a stream the front puts the request id before it."""
+
+    def answer_whole(self, ticket: int, message: bytes) -> None:
+        """Answer a ticket of kind ``batch`` or ``message`` with a serialized message."""
+
+    def fail(self, ticket: int, status: Status) -> None:
+        """End the calls of a ticket with a failure. A stream ends after the answers to its earlier messages."""
+
+    def counts(self) -> Counts:
+        """Return what happened since the last call of this method."""
+
+    def drain(self) -> None:
+        """Accept no more connections and no more calls (GOAWAY), and end streams once their messages are answered."""
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no call is open, so that a drain is over."""
+
+    def close(self) -> None:
+        """Close all connections and the listening socket."""
+
+Kind = Literal["single", "stream", "batch", "message"]
+
+class Counts(NamedTuple):
+    """Counters since the last look. ``methods`` has, for Verify, StreamVerify and BatchVerify, (started, received,
+    sent, handled by gRPC code, latencies by bucket of ``telemetry.metrics``, sum of latencies in seconds)."""
+
+    methods: dict[str, tuple[int, int, int, dict[int, int], list[int], float]]
+    refused: dict[str, int]
+    passed_on: int
+    connections: int
+    queued_codes: int
+    held_bytes: int

@@ -1,0 +1,226 @@
+"""The native front alone: turned by the test's loop, answered by the test, with an echo where the listener would be."""
+
+import asyncio
+import struct
+import time
+from array import array
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Final
+
+import grpc
+import grpc.aio
+from google.protobuf.message import DecodeError
+
+from onecode.v1 import recognition_pb2 as pb
+
+SERVICE: Final = "/onecode.v1.RecognitionService/"
+TOKEN: Final = "token-of-the-test"
+OVERLOADED: Final = (8, "too much at once: 100 %", b"\x08\x08retry")
+EXPIRED: Final = (4, "Deadline Exceeded", b"")
+OVERDUE: Final = (4, "the request did not arrive", b"\x08\x04")
+IDLE: Final = (14, "no message for too long", b"")
+LIMITS: Final[dict[str, Any]] = {
+    "shares_port": False,
+    "connections_max": 16,
+    "queue_codes_max": 4096,
+    "queue_age_s": 60.0,
+    "idle_s": 900.0,
+    "handshake_s": 10.0,
+    "keepalive_s": 60.0,
+    "keepalive_timeout_s": 20.0,
+    "window_bytes": 128 * 1024,
+    "calls_max": 100,
+    "streams_max": 512,
+    "stream_idle_s": 600.0,
+    "request_s": 10.0,
+    "held_bytes_max": 64 * 1024 * 1024,
+}
+_WITHIN_S: Final = 20
+
+
+class Driver:
+    """Turns a front, and keeps the work that it takes until the test answers it."""
+
+    def __init__(self, upstream: str, **limits: Any) -> None:
+        from onecode_server.rpc._front import Front
+
+        self.front = Front(
+            "127.0.0.1",
+            0,
+            upstream,
+            TOKEN,
+            OVERLOADED,
+            EXPIRED,
+            OVERDUE,
+            IDLE,
+            latency_buckets_s=[0.001, 0.1, 10.0],
+            **LIMITS | limits,
+        )
+        self.target = f"127.0.0.1:{self.front.port}"
+        self.works: list[tuple[int, str, list[str], list[bytes]]] = []
+        self.takes = self.answers = True
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(self.front.fileno(), self.turn)
+
+    def turn(self) -> None:
+        """Do what is to be done now, and answer what is to be answered."""
+        waiting = self.front.turn()
+        if waiting and self.takes:
+            self.take()
+        if self.front.has_work:
+            self._loop.call_soon(self.turn)
+
+    def take(self) -> None:
+        self.works.extend(self.front.take(512))
+        while self.answers and self.works:
+            self.answer(*self.works.pop(0))
+        if self.front.has_work:
+            self._loop.call_soon(self.turn)
+
+    def answer(self, ticket: int, kind: str, hosts: Sequence[str], codes: Sequence[bytes]) -> None:
+        """Answer each code with a verdict that repeats it, and its host, as far as they are known."""
+        tail = pb.VerifyResponse(trust_list_version=7).SerializeToString()
+        if kind == "single":
+            pieces = [
+                pb.VerifyResponse(
+                    verdict=pb.Verdict(home_region=host, exception_id=code.decode(errors="replace"))
+                ).SerializeToString()
+                for host, code in zip(hosts, codes, strict=True)
+            ]
+            self.front.answer(ticket, pieces, array("q", range(len(pieces))), tail)
+        elif kind == "stream":
+            tail = pb.StreamVerifyResponse(trust_list_version=7).SerializeToString()
+            pieces = [
+                pb.StreamVerifyResponse(
+                    verdict=pb.Verdict(home_region=host, exception_id=code.decode(errors="replace"))
+                ).SerializeToString()
+                for host, code in zip(hosts, codes, strict=True)
+            ]
+            self.front.answer(ticket, pieces, array("q", range(len(pieces))), tail)
+        elif kind == "batch":
+            verdicts = [pb.Verdict(home_region=hosts[0], exception_id=code.decode(errors="replace")) for code in codes]
+            self.front.answer_whole(ticket, pb.BatchVerifyResponse(verdicts=verdicts).SerializeToString())
+        else:
+            try:
+                number = pb.StreamVerifyRequest.FromString(codes[0]).request_id
+            except DecodeError:
+                self.front.fail(ticket, (3, "no message", b""))
+                return
+            answered = pb.StreamVerifyResponse(request_id=number, verdict=pb.Verdict(exception_id="odd"))
+            self.front.answer_whole(ticket, answered.SerializeToString())
+
+    def answer_all(self) -> None:
+        """Answer what was kept, the last first."""
+        self.take()
+        while self.works:
+            self.answer(*self.works.pop())
+        self.turn()
+
+    def close(self) -> None:
+        self._loop.remove_reader(self.front.fileno())
+        self.front.close()
+
+
+async def until(is_so: Callable[[], Any]) -> None:
+    """Return once something is so."""
+    ends_s = time.monotonic() + _WITHIN_S
+    while not is_so():
+        assert time.monotonic() < ends_s, "it did not become so"
+        await asyncio.sleep(0.005)
+
+
+async def _echo(_: Any, context: Any) -> None:
+    """Send back what comes: messages, then metadata and peer as trailers. ``x-fail`` asks for a failure."""
+    metadata = dict(context.invocation_metadata() or ())
+    await context.send_initial_metadata((("x-first", "yes"),))
+    while (message := await context.read()) is not grpc.aio.EOF:
+        await context.write(message)
+    kept = [(key, value) for key, value in metadata.items() if key.startswith("x-")]
+    context.set_trailing_metadata((*kept, ("x-echo-bin", b"\x00\xff")))
+    if "x-fail" in metadata:
+        await context.abort(grpc.StatusCode.DATA_LOSS, "as asked: 号", (("x-more", "1"),))
+
+
+class _Echo(grpc.GenericRpcHandler):
+    def service(self, details: Any) -> Any:
+        return grpc.stream_stream_rpc_method_handler(_echo)
+
+
+@asynccontextmanager
+async def driven(
+    *, has_upstream: bool = True, behind: tuple[tuple[str, int], ...] = (), **limits: Any
+) -> AsyncIterator[Driver]:
+    """Start a front, with an echo behind it, whose server has the options ``behind``."""
+    with TemporaryDirectory(prefix="front-") as folder:
+        path = Path(folder) / "inner"
+        options = (("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1), *behind)
+        server = grpc.aio.server(options=options)
+        server.add_generic_rpc_handlers((_Echo(),))
+        if has_upstream:
+            server.add_insecure_port(f"unix:{path}")
+        await server.start()
+        driver = Driver(str(path), **limits)
+        try:
+            yield driver
+        finally:
+            driver.close()
+            await server.stop(0)
+
+
+def channel(driver: Driver, **options: Any) -> grpc.aio.Channel:
+    """Return a channel of its own."""
+    given = {
+        "grpc.use_local_subchannel_pool": 1,
+        "grpc.max_receive_message_length": -1,
+        "grpc.enable_retries": 0,
+    } | {key.replace("__", "."): value for key, value in options.items()}
+    return grpc.aio.insecure_channel(driver.target, tuple(given.items()))
+
+
+def bytes_call(of: grpc.aio.Channel, method: str) -> Any:
+    """Return a method that takes and returns bytes as they are."""
+    return of.stream_stream(SERVICE + method if "/" not in method else method)
+
+
+class Wire:
+    """A connection of frames, for callers that no library would be."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader, self.writer = reader, writer
+
+    @classmethod
+    async def open(cls, driver: Driver) -> "Wire":
+        return cls(*await asyncio.open_connection("127.0.0.1", driver.front.port))
+
+    def send(self, *frames: bytes) -> None:
+        self.writer.write(b"".join(frames))
+
+    async def frames(self) -> list[tuple[int, int, int, bytes]]:
+        """Return type, flags, stream and payload of all frames until the front hangs up."""
+        found = []
+        try:
+            while True:
+                head = await asyncio.wait_for(self._reader.readexactly(9), _WITHIN_S)
+                payload = await self._reader.readexactly(int.from_bytes(head[:3]))
+                found.append((head[3], head[4], int.from_bytes(head[5:]), payload))
+        except (asyncio.IncompleteReadError, ConnectionError):
+            return found
+
+    async def frame(self, kind: int) -> tuple[int, int, bytes]:
+        """Return flags, stream and payload of the next frame of a kind."""
+        while True:
+            head = await asyncio.wait_for(self._reader.readexactly(9), _WITHIN_S)
+            payload = await self._reader.readexactly(int.from_bytes(head[:3]))
+            if head[3] == kind:
+                return head[4], int.from_bytes(head[5:]), payload
+
+    def close(self) -> None:
+        self.writer.close()
+
+
+def window_update(stream: int, size: int) -> bytes:
+    """Return a WINDOW_UPDATE."""
+    return struct.pack(">HBBBII", 0, 4, 8, 0, stream, size)
