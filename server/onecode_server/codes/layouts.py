@@ -87,7 +87,7 @@ class Layout(Protocol):
         ...
 
     def time(self, row: bytes, field: Field) -> int:
-        """Return the time in a field of one row that fits, in Unix microseconds."""
+        """Return the time in a field of one row that fits, in Unix microseconds. Raises Malformed where it is none."""
         ...
 
     def signatures(self, data: Bytes) -> Bytes:

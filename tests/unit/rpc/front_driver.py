@@ -82,19 +82,11 @@ class Driver:
 
     def answer(self, ticket: int, kind: str, hosts: Sequence[str], codes: Sequence[bytes]) -> None:
         """Answer each code with a verdict that repeats it, and its host, as far as they are known."""
-        tail = pb.VerifyResponse(trust_list_version=7).SerializeToString()
-        if kind == "single":
+        if kind in ("single", "stream"):
+            response = pb.VerifyResponse if kind == "single" else pb.StreamVerifyResponse
+            tail = response(trust_list_version=7).SerializeToString()
             pieces = [
-                pb.VerifyResponse(
-                    verdict=pb.Verdict(home_region=host, exception_id=code.decode(errors="replace"))
-                ).SerializeToString()
-                for host, code in zip(hosts, codes, strict=True)
-            ]
-            self.front.answer(ticket, pieces, array("q", range(len(pieces))), tail)
-        elif kind == "stream":
-            tail = pb.StreamVerifyResponse(trust_list_version=7).SerializeToString()
-            pieces = [
-                pb.StreamVerifyResponse(
+                response(
                     verdict=pb.Verdict(home_region=host, exception_id=code.decode(errors="replace"))
                 ).SerializeToString()
                 for host, code in zip(hosts, codes, strict=True)

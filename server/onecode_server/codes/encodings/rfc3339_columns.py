@@ -27,15 +27,6 @@ _YEARS: Final = (1971, 9998)
 """No offset leads from these out of the years 1970 to 9999, outside of which a time is refused."""
 
 
-def is_time_text(text: bytes) -> bool:
-    """Tell whether one text is a valid time of these years. It must have the form of a time, with other digits."""
-    try:
-        read_time(text.decode())
-    except Malformed:
-        return False
-    return _YEARS[0] <= int(text[:4]) <= _YEARS[1]
-
-
 class TimeText:
     """The form of the times at one place of a row."""
 

@@ -1,6 +1,7 @@
 """JWT and PASETO codes that an issuer signed, whatever they say: a batch of them answers as they would alone."""
 
 import random
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -9,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from onecode_server.codes.encodings import bounded_json
+from onecode_server.codes.paseto import codec as paseto
 from onecode_server.model.status import Level
 from onecode_server.model.verdict import Decision
 from onecode_server.verification.authenticate import template_cache
@@ -154,3 +156,14 @@ async def test_a_subject_that_is_a_number_is_its_digits(world: World) -> None:
     await world.say("440000", Level.RED, "1003")
     assert [n for n, verdict in enumerate(await world.verify_all(batch)) if verdict.level is Level.RED] == [3]
     assert in_columns(world) == 2 * ROWS_MIN
+
+
+@pytest.mark.parametrize("digits", [b"2026-13-01", b"2027-02-29", b"0000-00-00", b"1969-12-31", b"9999-12-31"])
+@pytest.mark.parametrize("place", [0, -1])
+async def test_digits_of_a_time_are_read_alike_in_a_single_code(world: World, digits: bytes, place: int) -> None:
+    claims = paseto.decode(world.code("440000")).payload
+    day = re.findall(rb"\d{4}-\d\d-\d\d(?=T)", claims)[place]
+    other = digits.join(claims.split(day, 1) if place == 0 else claims.rsplit(day, 1))
+    await by_columns(world, [sealed(world, "440000", claims)])  # a single code teaches its layout
+    (verdict,) = await alone(world, [sealed(world, "440000", other)])
+    assert (verdict.decision is Decision.ADMIT) == (digits == b"9999-12-31" and place == -1)
