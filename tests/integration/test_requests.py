@@ -167,8 +167,14 @@ def narrow(large: tuple[Deployment, pb.BatchVerifyRequest]) -> Iterator[Server]:
     running.end(signal.SIGKILL)
 
 
+def refused(server: Server) -> float:
+    """Return how many calls found the queue full."""
+    return server.samples("onecode_refused_calls_total").get(("queue_full",), 0)
+
+
 def test_when_the_queue_is_full_a_batch_is_turned_away_and_told_when_to_ask_again(large, narrow: Server):
     full = large[1]
+    refused_before = refused(narrow)
     calls = [narrow.stub().BatchVerify.future(full, timeout=60) for _ in range(8)]
     assert {call.code() for call in calls} == {Code.OK, Code.RESOURCE_EXHAUSTED}
     shed = [call for call in calls if call.code() is Code.RESOURCE_EXHAUSTED]
@@ -176,6 +182,7 @@ def test_when_the_queue_is_full_a_batch_is_turned_away_and_told_when_to_ask_agai
         (retry,), (info,) = details(call, error_details_pb2.RetryInfo), details(call, error_details_pb2.ErrorInfo)
         assert info.reason == "OVERLOADED"
         assert retry.retry_delay.ToTimedelta().total_seconds() > 0
+    assert refused(narrow) - refused_before == len(shed)
     # A batch that is refused before it is read has codes that nobody counted.
     assert narrow.samples("onecode_shed_codes_total")[()] in range(0, 4096 * len(shed) + 1, 4096)
     eventually(lambda: narrow.samples("onecode_queue_codes")[()] == 0, 5)
