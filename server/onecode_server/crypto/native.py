@@ -75,9 +75,9 @@ class NativeBackend:
     ) -> Answers:
         """Return bool[n]: whether each signature is valid for a message; see ``SignatureBackend``."""
         generation = self.tables.current
-        known = np.array([generation.addresses.get(key, 0) for key in public_keys], np.uint64)
-        addresses = known[which]
-        if self.tables.is_over_capacity or not addresses.all():  # keys without a table: they are learned one by one
+        addresses = np.array([generation.addresses.get(key, 0) for key in public_keys], np.uint64)[which]
+        # Keys without a table are learned one by one.
+        if self.tables.is_over_capacity or np.count_nonzero(addresses) != addresses.size:
             keys = [public_keys[place] for place in which.tolist()]
             return np.array(self.verify_batch(keys, _rows(signatures), _rows(messages)), bool)
         count, size = messages.shape

@@ -43,4 +43,5 @@ class ExceptionCache:
 
     def suspension(self, host: str, home: str, now: int) -> RecognitionException | None:
         """Return the report under which ``host`` does not recognise ``home`` at ``now``, or None."""
-        return suspension(self._by_pair.get((host, home), ()), host, home, now)
+        reports = self._by_pair.get((host, home))
+        return suspension(reports, host, home, now) if reports else None

@@ -16,6 +16,10 @@ from onecode_server.model.status import Level, Scope, StatusRecord
 NEVER: Final = 2**63 - 1
 """The expiry of a record without one: later than the year 9999, where a Timestamp ends."""
 
+# As plain numbers, with which arrays are compared fast: NumPy converts a member of an enum for each comparison.
+_RED: Final = int(Level.RED)
+_UNMAPPED: Final = int(Level.UNSPECIFIED)
+
 _Number = TypeVar("_Number", int, npt.NDArray[np.int64])
 
 
@@ -73,7 +77,7 @@ def replaces_claim(
     begins, ends = asserted_at - skew, asserted_at + skew
     may_worsen = (effective_at >= begins) | (published_at >= begins)
     may_lift = (effective_at > ends) & (published_at > ends)
-    is_as_severe = (recorded == Level.RED) | ((claimed != Level.UNSPECIFIED) & (recorded >= claimed))
+    is_as_severe = (recorded == _RED) | ((claimed != _UNMAPPED) & (recorded >= claimed))
     return makes_no_claim | may_lift | (may_worsen & is_as_severe)
 
 
@@ -82,11 +86,11 @@ def newest(records: Iterable[StatusRecord], publisher: str, scope: Scope, now: i
 
     The newest is the highest revision that has taken effect. If it has expired, no older record takes its place.
     """
-    mine = [r for r in records if r.publisher == publisher and r.scope is scope and r.effective_at <= now]
-    record = max(mine, key=lambda r: r.revision, default=None)
-    if record is None or not in_effect(record.effective_at, _end(record), now):
-        return None
-    return record
+    found: StatusRecord | None = None
+    for record in records:
+        if record.publisher == publisher and record.scope is scope and record.effective_at <= now:
+            found = record if found is None or record.revision > found.revision else found
+    return None if found is None or not in_effect(found.effective_at, _end(found), now) else found
 
 
 def effective_level(
@@ -117,7 +121,7 @@ def effective_level(
         level,
         national is not None and national.level is Level.RED,
         local is not None and local.level is Level.RED,
-        len({ours, national, local} - {None}),
+        sum(record is not None for record in (ours, local, None if home == NATIONAL else national)),
     )
 
 

@@ -141,6 +141,22 @@ def has_ended(expires_at: _Time, now: int, skew: int = SKEW_US) -> Any:
     return now >= expires_at + skew
 
 
+def is_valid(
+    window: "Sequence[Any] | _Times",
+    issued_at: _Time,
+    expires_at: _Time | None,
+    not_before: _Time | None,
+    now: int,
+    skew: int = SKEW_US,
+) -> Any:
+    """Return whether a key may vouch for a code, and the code is in its own window: bool, or bool[n] for arrays.
+
+    ``window`` is as in ``may_vouch``. ``code_fault`` says why a code is not valid.
+    """
+    valid = may_vouch(window, issued_at, now) & has_begun(beginning(issued_at, not_before), now, skew)
+    return valid if expires_at is None else valid & (has_ended(expires_at, now, skew) ^ True)
+
+
 def window_fault(times: CodeWindow | Claims, now: int, skew: int = SKEW_US) -> Finding | None:
     """Return why ``now`` is outside a code's validity window, or None (RFC 7519, sections 4.1.4 and 4.1.5)."""
     if not has_begun(beginning(times.issued_at, times.not_before), now, skew):

@@ -100,25 +100,28 @@ class StatusCache:
         """
         now_s = self._monotonic()
         # Held here, because other calls may replace entries while this one waits for the store.
-        known = {subject: self._table.entry(subject) for subject in subjects}
-        due = [s for s, entry in known.items() if entry is None or now_s - self._confirmed_at_s(entry) > CURRENT_S]
+        entries = [self._table.entry(subject) for subject in subjects]
+        ages_s = [self._age_s(entry, now_s) for entry in entries]
+        due = {subject: None for subject, age_s in zip(subjects, ages_s, strict=True) if age_s > CURRENT_S}
         self._count(len(subjects), len(due))
         if due and now_s >= self._retry_at_s:
-            known |= await self._fetch(due)
-        now_s = self._monotonic()
-        views = {subject: self._view(entry, now_s) for subject, entry in known.items()}
-        self._metrics.status_age.observe(max((view.age_s for view in views.values()), default=0))
-        return [views[subject] for subject in subjects]
+            found = await self._fetch(list(due))
+            entries = [found.get(subject, entry) for subject, entry in zip(subjects, entries, strict=True)]
+            now_s = self._monotonic()
+            ages_s = [self._age_s(entry, now_s) for entry in entries]
+        views = [_view(entry, age_s) for entry, age_s in zip(entries, ages_s, strict=True)]
+        self._metrics.status_age.observe(max([view.age_s for view in views], default=0))
+        return views
 
     async def columns(self, subjects: Sequence[bytes]) -> StatusColumns:
         """Return the status of each subject, in order: the result of ``lookup`` in columns."""
         now_s = self._monotonic()
         rows = self._table.rows_of(subjects)
         entries = self._table.entries(rows)  # a copy, for the same reason
-        many = np.flatnonzero((entries["publisher"] == MANY) | entries["has_older"]).tolist()
+        many = ((entries["publisher"] == MANY) | entries["has_older"]).nonzero()[0].tolist()
         records = {place: self._table.records(int(rows[place])) for place in many}
         age_s = now_s - self._confirmed_s(entries)
-        due = np.flatnonzero(age_s > CURRENT_S).tolist()
+        due = (age_s > CURRENT_S).nonzero()[0].tolist()
         wanted = list(dict.fromkeys([subjects[place] for place in due]))
         self._count(len(subjects), len(wanted))
         if wanted and now_s >= self._retry_at_s:
@@ -128,23 +131,26 @@ class StatusCache:
                     entries[place], records[place] = as_row(entry), entry.records
             age_s = self._monotonic() - self._confirmed_s(entries)
         else:
-            self._read_ahead(subjects, entries, now_s)
+            self._read_ahead(subjects, entries, age_s, now_s)
         status = freshness.statuses_at(age_s)
-        is_known = status != Status.UNAVAILABLE
-        whole_s = np.where(is_known, age_s, 0).astype(np.int64)
-        entries["publisher"][~is_known], entries["has_older"][~is_known] = UNKNOWN, False
-        self._metrics.status_age.observe(int(whole_s.max(initial=0)))
+        is_unknown = status == _UNAVAILABLE_NUMBER
+        if np.count_nonzero(is_unknown):
+            age_s = np.where(is_unknown, 0, age_s)
+            entries["publisher"][is_unknown], entries["has_older"][is_unknown] = UNKNOWN, False
+        whole_s = age_s.astype(np.int64)
+        self._metrics.status_age.observe(max(whole_s.tolist(), default=0))
         return StatusColumns(entries, status, whole_s, records)
 
-    def _read_ahead(self, subjects: Sequence[bytes], entries: Entries, now_s: float) -> None:
+    def _read_ahead(
+        self, subjects: Sequence[bytes], entries: Entries, age_s: npt.NDArray[np.float64], now_s: float
+    ) -> None:
         """Start reading the looked-up subjects that will soon be due; this call does not wait for the result."""
-        read_age_s = now_s - entries["read_at_s"]
-        is_absent = entries["publisher"] == NO_RECORD
-        confirmed_age_s = now_s - self._confirmed_s(entries)
-        due_soon = (is_absent & (read_age_s > AHEAD * ABSENT_S)) | (confirmed_age_s > AHEAD * CURRENT_S)
-        wanted = {subjects[place] for place in np.flatnonzero(due_soon).tolist()} - self._fetching.keys()
-        if wanted and now_s >= self._retry_at_s:
-            self._start_reading(list(wanted))
+        lapses_soon = (entries["publisher"] == NO_RECORD) & (entries["read_at_s"] < now_s - AHEAD * ABSENT_S)
+        due_soon = (lapses_soon | (age_s > AHEAD * CURRENT_S)).nonzero()[0].tolist()
+        if due_soon and now_s >= self._retry_at_s:
+            wanted = {subjects[place] for place in due_soon} - self._fetching.keys()
+            if wanted:
+                self._start_reading(list(wanted))
 
     async def _fetch(self, subjects: list[bytes]) -> dict[bytes, Entry]:
         """Return the entries of subjects from the store: one lookup for those that no other call is reading."""
@@ -198,16 +204,21 @@ class StatusCache:
         read_at_s: npt.NDArray[np.float64] = entries["read_at_s"]
         return freshness.confirmed_at(read_at_s, entries["is_followed"], is_absent, self._followed_at_s)
 
-    def _confirmed_at_s(self, entry: Entry) -> float:
-        """Return the same for one entry."""
-        return freshness.confirmed_at(entry.read_at_s, entry.is_followed, not entry.records, self._followed_at_s)
-
-    def _view(self, entry: Entry | None, now_s: float) -> StatusView:
+    def _age_s(self, entry: Entry | None, now_s: float) -> float:
+        """Return for how long one entry has not been confirmed: for ever, where there is none."""
         if entry is None:
-            return _UNAVAILABLE
-        age_s = now_s - self._confirmed_at_s(entry)
-        status = freshness.status_at(age_s)
-        return _UNAVAILABLE if status is Status.UNAVAILABLE else StatusView(entry.records, status, int(age_s))
+            return float("inf")
+        records, read_at_s, _, is_followed = entry
+        return now_s - freshness.confirmed_at(read_at_s, is_followed, not records, self._followed_at_s)
 
 
+_UNAVAILABLE_NUMBER: Final = int(Status.UNAVAILABLE)
+"""With which arrays are compared fast: NumPy converts a member of an enum for each comparison."""
 _UNAVAILABLE: Final = StatusView((), Status.UNAVAILABLE, 0)
+
+
+def _view(entry: Entry | None, age_s: float) -> StatusView:
+    status = freshness.status_at(age_s)
+    if entry is None or status is Status.UNAVAILABLE:
+        return _UNAVAILABLE
+    return StatusView(entry.records, status, int(age_s))

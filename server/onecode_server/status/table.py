@@ -66,6 +66,8 @@ class StatusTable:
         # The last row stands for all subjects that were never read.
         self._entries[MISSING] = (_LONG_AGO_S, 0, 0, 0, 0, UNKNOWN, 0, False, False)
         # A subject without a record is no object here that a garbage collection would visit: most have none.
+        self._read_at_s, self._positions = self._entries["read_at_s"], self._entries["position"]
+        self._is_followed = self._entries["is_followed"]
         self._subjects: list[bytes | None] = [None] * rows_max
         self._records: list[Records] = [()] * rows_max
         self._rows: dict[bytes, int] = {}
@@ -80,7 +82,7 @@ class StatusTable:
 
     def entries(self, rows: Places) -> Entries:
         """Return a copy of some rows."""
-        return self._entries[rows]
+        return self._entries.take(rows)  # a third of the time of an index for some rows
 
     def records(self, row: int) -> Records:
         """Return the records of the subject in a row."""
@@ -91,8 +93,8 @@ class StatusTable:
         row = self._rows.get(subject)
         if row is None:
             return None
-        read_at_s, position, *_, is_followed, _ = self._entries[row].item()
-        return Entry(self._records[row], read_at_s, position, is_followed)
+        number = self._read_at_s.item(row), self._positions.item(row), self._is_followed.item(row)
+        return Entry(self._records[row], *number)
 
     def put(self, subject: bytes, entry: Entry) -> None:
         """Write the entry of a subject over the one that was read longest ago."""

@@ -4,7 +4,7 @@
 are decided by a few operations on columns; codes of a batch with equal facts are decided once.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -18,14 +18,19 @@ from onecode_server.rules import admission, levels, validity
 from onecode_server.rules.freshness import STALE_S
 from onecode_server.status.cache import StatusColumns
 from onecode_server.status.table import needs_records
-from onecode_server.verification.authenticate.claim_fields import Assertion, assertion_of
-from onecode_server.verification.authenticate.verified_claims import VerifiedClaims
+from onecode_server.verification.authenticate.verified_claims import Assertions, VerifiedClaims
 from onecode_server.verification.check import Check
+
+_Numbers = npt.NDArray[np.int64]
 
 _AGE_BITS: Final = int(STALE_S).bit_length()
 """An age in whole seconds is at most STALE_S."""
+_AGE_MASK: Final = (1 << _AGE_BITS) - 1
 _LEVELS: Final = tuple(Level)
 _STATUSES: Final = tuple(Status)
+# As plain numbers, with which arrays are compared fast: NumPy converts a member of an enum for each comparison.
+_CURRENT: Final = int(Status.CURRENT)
+_NONE: Final = int(Status.NONE)
 
 
 class RequestContext(NamedTuple):
@@ -55,7 +60,8 @@ class Decider:
         facts = admission.Facts(check.finding)
         if check.finding is None and check.claims is not None and check.view is not None:
             claims = check.claims
-            facts = self._facts(context, check.host, assertion_of(claims), claims.asserted_at, check.view)
+            claim = levels.Claim(claims.level, claims.asserted_at, is_made=claims.level_word is not None)
+            facts = self._facts(context, check.host, claims.home, claim, check.view)
         check.level = facts.level
         check.verdict = admission.decide(facts)
 
@@ -71,72 +77,80 @@ class Decider:
 
         ``known`` are the statuses of their subjects. ``host``, int64[n], is the place of each code's host in ``hosts``.
         """
-        entries, status = known.entries, known.status
-        assertions = claims.assertions
-        homes = np.array([int(one.home) for one in assertions], np.int64)[claims.assertion]
-        counts = (entries["publisher"] == homes) & levels.in_effect(
-            entries["effective_at"], entries["expires_at"], context.now
-        )
-        claimed = np.array([assertion.claimed for assertion in claims.assertions], np.int64)[claims.assertion]
-        makes_no_claim = np.array([not assertion.makes_claim for assertion in claims.assertions], bool)[
-            claims.assertion
-        ]
-        replaces_claim = levels.replaces_claim(
-            entries["level"],
-            entries["effective_at"],
-            entries["published_at"],
-            claimed,
-            makes_no_claim,
-            claims.asserted_at,
-            self._skew,
-        )
-        level = np.where(counts & replaces_claim, entries["level"], claimed)
-        status = np.where((status == Status.CURRENT) & ~counts, Status.NONE, status)
-        age_s = np.where(status == Status.NONE, 0, known.age_s)
+        level, status, age_s = self._levels_and_statuses(claims, known, context)
         # One number holds all that a verdict depends on: codes with equal numbers have equal facts.
-        pair = host * len(assertions) + claims.assertion
-        facts = ((pair * len(Level) + level) * len(Status) + status) << _AGE_BITS | age_s
-        _, first, which = np.unique(facts, return_index=True, return_inverse=True)
-        verdicts, recognitions = [], dict[tuple[str, str], tuple[Recognition, str]]()
-        list_in_date = self._is_in_date(context)
-        for one_pair, one_level, one_status, one_age_s in _rows(first, pair, level, status, age_s):
-            host_place, assertion_place = divmod(one_pair, len(assertions))
-            at, home = hosts[host_place], assertions[assertion_place].home
-            if (at, home) not in recognitions:
-                recognitions[at, home] = self._recognise(context, at, home)
-            recognition, exception_id = recognitions[at, home]
-            verdicts.append(
-                admission.decide(
-                    admission.Facts(
-                        recognition=recognition,
-                        level=_LEVELS[one_level],
-                        status=_STATUSES[one_status],
-                        list_in_date=list_in_date,
-                        home=home,
-                        exception_id=exception_id,
-                        status_age_s=one_age_s,
-                    )
-                )
-            )
-        for place in np.flatnonzero(needs_records(entries, context.now)).tolist():
-            assertion = assertions[int(claims.assertion[place])]
+        pair = host * len(claims.assertions) + claims.assertion
+        facts = ((pair * len(_LEVELS) + level) * len(_STATUSES) + status) << _AGE_BITS | age_s
+        places: dict[int, int] = {}
+        which = np.array([places.setdefault(number, len(places)) for number in facts.tolist()], np.int64)
+        verdicts = self._verdicts(places, claims.assertions, hosts, context)
+        for place in needs_records(known.entries, context.now).nonzero()[0].tolist():
+            assertion = claims.assertions[int(claims.assertion[place])]
+            claim = levels.Claim(assertion.claimed, int(claims.asserted_at[place]), assertion.makes_claim)
             view = StatusView(known.records[place], Status(int(known.status[place])), int(known.age_s[place]))
             which[place] = len(verdicts)
-            facts_of_one = self._facts(
-                context, hosts[int(host[place])], assertion, int(claims.asserted_at[place]), view
-            )
+            facts_of_one = self._facts(context, hosts[int(host[place])], assertion.home, claim, view)
             verdicts.append(admission.decide(facts_of_one))
         return verdicts, which
 
+    def _levels_and_statuses(
+        self, claims: VerifiedClaims, known: StatusColumns, context: RequestContext
+    ) -> tuple[_Numbers, _Numbers, _Numbers]:
+        """Return the effective level, the status and its age in seconds of each code with a simple status: int64[n]."""
+        entries, by = known.entries, claims.assertion
+        homes, claimed, makes_no_claim = claims.assertions.columns
+        claimed = claimed[by]
+        recorded, effective_at = entries["level"], entries["effective_at"]
+        counts = (entries["publisher"] == homes[by]) & levels.in_effect(
+            effective_at, entries["expires_at"], context.now
+        )
+        replaces_claim = levels.replaces_claim(
+            recorded,
+            effective_at,
+            entries["published_at"],
+            claimed,
+            makes_no_claim[by],
+            claims.asserted_at,
+            self._skew,
+        )
+        level = np.where(counts & replaces_claim, recorded, claimed)
+        status = np.where((known.status == _CURRENT) & ~counts, _NONE, known.status)
+        return level, status, np.where(status == _NONE, 0, known.age_s)
+
+    def _verdicts(
+        self, numbers: Iterable[int], assertions: Assertions, hosts: Sequence[str], context: RequestContext
+    ) -> list[Verdict]:
+        """Return the verdict on each of the facts that ``decide_all`` has made numbers of."""
+        verdicts, recognitions = [], dict[int, tuple[Recognition, str]]()
+        list_in_date = self._is_in_date(context)
+        for number in numbers:
+            pair, status = divmod(number >> _AGE_BITS, len(_STATUSES))
+            pair, level = divmod(pair, len(_LEVELS))
+            host_place, assertion_place = divmod(pair, len(assertions))
+            home = assertions[assertion_place].home
+            recognition = recognitions.get(pair)
+            if recognition is None:
+                recognition = recognitions[pair] = self._recognise(context, hosts[host_place], home)
+            facts = admission.Facts(
+                recognition=recognition[0],
+                level=_LEVELS[level],
+                status=_STATUSES[status],
+                list_in_date=list_in_date,
+                home=home,
+                exception_id=recognition[1],
+                status_age_s=number & _AGE_MASK,
+            )
+            verdicts.append(admission.decide(facts))
+        return verdicts
+
     def _facts(
-        self, context: RequestContext, host: str, assertion: Assertion, asserted_at: int, view: StatusView
+        self, context: RequestContext, host: str, home: str, claim: levels.Claim, view: StatusView
     ) -> admission.Facts:
         region = context.trust.region(host)
         local = host if region is not None and region.adopts_national and not context.for_translation else None
-        claim = levels.Claim(assertion.claimed, asserted_at, assertion.makes_claim)
-        effective = levels.effective_level(claim, assertion.home, local, view.records, context.now, self._skew)
+        effective = levels.effective_level(claim, home, local, view.records, context.now, self._skew)
         status = Status.NONE if view.status is Status.CURRENT and not effective.counted else view.status
-        recognition, exception_id = self._recognise(context, host, assertion.home)
+        recognition, exception_id = self._recognise(context, host, home)
         return admission.Facts(
             red_by_national=effective.red_by_national,
             red_by_host=effective.red_by_host,
@@ -144,7 +158,7 @@ class Decider:
             level=effective.level,
             status=status,
             list_in_date=self._is_in_date(context),
-            home=assertion.home,
+            home=home,
             exception_id=exception_id,
             status_age_s=0 if status is Status.NONE else view.age_s,
         )
@@ -158,8 +172,3 @@ class Decider:
             return Recognition.UNKNOWN_HOST, ""
         suspension = self._exceptions.suspension(host, home, context.now)
         return (Recognition.RECOGNISED, "") if suspension is None else (Recognition.SUSPENDED, suspension.id)
-
-
-def _rows(places: npt.NDArray[np.int64], *columns: npt.NDArray[np.integer]) -> Iterator[tuple[int, ...]]:
-    """Return the rows of some columns at ``places``, as Python integers."""
-    return zip(*(column[places].tolist() for column in columns), strict=True)

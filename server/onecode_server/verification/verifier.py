@@ -131,7 +131,7 @@ class Verifier:
             distinct += verdicts
             start = end
         counts = np.bincount(which * len(hosts) + host).tolist()
-        pairs = ((divmod(number, len(hosts)), count) for number, count in enumerate(counts) if count)
+        pairs = [(divmod(number, len(hosts)), count) for number, count in enumerate(counts) if count]
         self._count(((distinct[place], hosts[at], count) for (place, at), count in pairs), context.trust)
         return CheckResults(distinct, which, context.trust, context.now, [])
 

@@ -105,7 +105,8 @@ class NationalLayout:
         rows = data.view(np.uint64)
         if rows.shape[1] != self._must.size:
             return np.zeros(len(data), bool)
-        return np.asarray(((rows & self._must) == self._heads).all(axis=1))
+        differs = (rows & self._must) != self._heads
+        return ~differs.any(axis=1) if np.count_nonzero(differs) else np.ones(len(data), bool)
 
     def fits_one(self, row: bytes) -> bool:
         """Tell whether one code's CBOR has this layout."""

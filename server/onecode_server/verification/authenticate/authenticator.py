@@ -61,10 +61,12 @@ class CodeSlice:
             return [check for check in self.checks.values() if check.claims is None and check.finding is None]
         places: Sequence[int] = range(len(self.codes))
         if self.verified:
+            if sum([len(part.subjects) for part in self.verified]) == len(self.codes):
+                return []
             is_left = np.ones(len(self.codes), bool)
             for part in self.verified:
                 is_left[part.places] = False
-            places = np.flatnonzero(is_left).tolist()
+            places = is_left.nonzero()[0].tolist()
         checks = [self.check(place) for place in places]
         return [check for check in checks if check.claims is None and check.finding is None]
 

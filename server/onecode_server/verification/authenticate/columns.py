@@ -40,23 +40,23 @@ class ColumnReader:
         template, layout = table.template, table.template.layout
         candidates = index.candidates_of(layout.format, octets(table.data, layout.key_id))  # 4
         rows = _Rows(table.data, np.array(table.places, np.int64), candidates)
-        if index.templates.spellings(layout.format) is None:  # else a key id of another spelling may be known
-            _refuse(codes, rows.kept(candidates == NO_KEY), KEY_UNKNOWN)
-        rows = rows.kept(candidates != NO_KEY)
+        # A key id of another spelling may be known to the general authenticator.
+        unknown = KEY_UNKNOWN if index.templates.spellings(layout.format) is None else None
+        rows = _without(codes, rows, candidates == NO_KEY, unknown)
         keys = await self._find_keys(layout, rows, index)  # 5
-        _refuse(codes, rows.kept(keys == NO_KEY), SIGNATURE_INVALID)
-        rows = _Rows(rows.data, rows.places, keys).kept(keys != NO_KEY)
-        is_revoked = index.is_revoked[rows.by]  # claims under a revoked key are not read, and nothing is learned
-        _refuse(codes, rows.kept(is_revoked), KEY_REVOKED)
-        rows = rows.kept(~is_revoked)
+        rows = _without(codes, _Rows(rows.data, rows.places, keys), keys == NO_KEY, SIGNATURE_INVALID)
+        # Claims under a revoked key are not read, and nothing is learned.
+        rows = _without(codes, rows, index.is_revoked[rows.by], KEY_REVOKED)
         if not rows.by.size:
             return
         used, which = distinct(rows.by)
         index.templates.use(template, used, index.keys)
         fields_of = [template.fields_of(place, index.keys[place], index.trust) for place in used]
-        for fields in {id(fields): fields for fields in fields_of}.values():
-            has_these = np.array([other is fields for other in fields_of])
-            some = rows.kept(has_these[which])
+        different = {id(fields): fields for fields in fields_of}
+        for fields in different.values():
+            some = rows
+            if len(different) > 1:
+                some = rows.kept(np.array([other is fields for other in fields_of])[which])
             if fields is None:
                 _leave(codes, template, some, index)
             else:
@@ -77,19 +77,19 @@ class ColumnReader:
         expires_at = validity.expiry(issued_at, ends, fields.lifetimes)
         not_before = None if fields.not_before is None else layout.times(signed.data, fields.not_before)
         is_read = (assertion != NO_ASSERTION) & (issued_at < expires_at)
-        is_valid = validity.may_vouch(index.windows[signed.by].T, issued_at, now)  # 7
-        is_valid &= validity.has_begun(validity.beginning(issued_at, not_before), now, self._skew)
-        is_valid &= ~validity.has_ended(expires_at, now, self._skew)
+        windows = index.windows[:, signed.by]
+        is_valid = validity.is_valid(windows, issued_at, expires_at, not_before, now, self._skew)  # 7
         is_good = is_read & is_valid
-        if not is_good.all():
+        if not _all(is_good):
             _leave(codes, template, signed.kept(~is_read), index)
             self._refuse_invalid(codes, signed, is_read & ~is_valid, index, now, (issued_at, expires_at, not_before))
         rows = _Rows(signed.data, signed.places, assertion).kept(is_good)
         if rows.by.size:
             subjects = self._subjects(template, fields, rows)
             self._metrics.column_codes.inc(len(subjects))
-            assertions = list(template.assertions)
-            codes.verified.append(VerifiedClaims(rows.places, assertions, rows.by, subjects, issued_at[is_good]))
+            codes.verified.append(
+                VerifiedClaims(rows.places, template.assertions, rows.by, subjects, issued_at[is_good])
+            )
 
     def _refuse_invalid(
         self,
@@ -102,7 +102,7 @@ class ColumnReader:
     ) -> None:
         """Name the fault of each code that is out of its time, or whose key is."""
         issued_at, expires_at, not_before = times
-        for at in np.flatnonzero(which).tolist():
+        for at in which.nonzero()[0].tolist():
             begins = None if not_before is None else int(not_before[at])
             window = validity.CodeWindow(int(issued_at[at]), int(expires_at[at]), begins)
             fault = validity.key_fault(index.keys[int(rows.by[at])], window.issued_at, now, self._skew)
@@ -114,8 +114,7 @@ class ColumnReader:
             return subjects
         if fields.subject.kind is not Kind.TEXT:
             subjects = [local_id(fields, subject, template.layout) for subject in subjects]
-        homes = [assertion.home for assertion in template.assertions]
-        return self._pseudonyms.of_all((homes[place] for place in rows.by.tolist()), subjects)
+        return self._pseudonyms.of_all((template.assertions[place].home for place in rows.by.tolist()), subjects)
 
 
 class _Rows(NamedTuple):
@@ -128,12 +127,22 @@ class _Rows(NamedTuple):
 
     def kept(self, which: _Flags) -> "_Rows":
         """Return the rows where ``which`` is true; without a copy if all are."""
-        return self if which.all() else _Rows(self.data[which], self.places[which], self.by[which])
+        return self if _all(which) else _Rows(self.data[which], self.places[which], self.by[which])
 
 
-def _refuse(codes: CodeSlice, rows: _Rows, finding: Finding) -> None:
-    for place in rows.places.tolist():
-        codes.check(place).finding = finding
+def _all(flags: _Flags) -> bool:
+    """Return whether all are true. ``flags.all()`` takes four times as long for few."""
+    return bool(np.count_nonzero(flags) == flags.size)
+
+
+def _without(codes: CodeSlice, rows: _Rows, which: _Flags, finding: Finding | None) -> _Rows:
+    """Return the rows where ``which`` is false. The other codes are refused, or left where there is no finding."""
+    if not np.count_nonzero(which):  # as nearly always
+        return rows
+    if finding is not None:
+        for place in rows.places[which].tolist():
+            codes.check(place).finding = finding
+    return rows.kept(~which)
 
 
 def _leave(codes: CodeSlice, template: Template, signed: _Rows, index: IssuerIndex) -> None:

@@ -23,12 +23,13 @@ NO_KEY: Final = -1
 
 
 class IssuerIndex:
-    """The keys of one trust list. Places are into ``keys``, ``public_keys`` and the rows of ``windows``.
+    """The keys of one trust list. Places are into ``keys``, ``public_keys``, ``key_windows`` and the columns of
+    ``windows``.
 
     ``candidates``, int64[m, CANDIDATES_MAX], has a row for each format and key id: the places of its keys in the order
-    in which they are tried, filled up with NO_KEY. ``windows``, int64[k, 4], has the fields of each key's
-    ``rules.validity.KeyWindow``. ``is_revoked``, bool[k], marks revoked keys. ``templates`` are the templates that were
-    learned from codes of these keys under this list.
+    in which they are tried, filled up with NO_KEY. ``key_windows`` are the keys' windows, and ``windows``,
+    int64[4, k], has their fields. ``is_revoked``, bool[k], marks revoked keys. ``templates`` are the templates that
+    were learned from codes of these keys under this list.
     """
 
     def __init__(self, trust: TrustList, skew: int) -> None:
@@ -40,7 +41,8 @@ class IssuerIndex:
         self.public_keys = [key.public_key for key in self.keys]
         self.place_of = {public_key: place for place, public_key in enumerate(self.public_keys)}
         self.is_revoked = np.array([key.state is KeyState.REVOKED for key in self.keys], bool)
-        self.windows = np.array([key_window(key, skew) for key in self.keys], np.int64).reshape(-1, 4)
+        self.key_windows = [key_window(key, skew) for key in self.keys]
+        self.windows = np.array(self.key_windows, np.int64).reshape(-1, 4).T
         self.candidates = np.full((len(trust.candidates), CANDIDATES_MAX), NO_KEY, np.int64)
         self._rows: Mapping[Format, dict[bytes, int]] = {fmt: {} for fmt in CODECS}
         for row, ((fmt, key_id), keys) in enumerate(trust.candidates.items()):
@@ -96,7 +98,7 @@ class IssuerIndexes:
 
 def distinct(places: Places) -> tuple[list[int], Places]:
     """Return the distinct places in order, and for each item the index of its place among them: int64[n]."""
-    used = np.flatnonzero(np.bincount(places))
+    used = np.bincount(places).nonzero()[0]
     which = np.empty(int(used[-1]) + 1, np.int64)
     which[used] = np.arange(len(used))
     return used.tolist(), which[places]

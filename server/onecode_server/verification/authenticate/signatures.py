@@ -63,7 +63,7 @@ class SignatureChecker:
         found = np.full(len(candidates), NO_KEY, np.int64)
         for column in index.candidates.T:
             keys = column[candidates]
-            tried = np.flatnonzero((found == NO_KEY) & (keys != NO_KEY))
+            tried = ((found == NO_KEY) & (keys != NO_KEY)).nonzero()[0]
             if not tried.size:  # mostly after the first column of candidates
                 break
             for start in range(0, len(tried), self._backend.slice_items):

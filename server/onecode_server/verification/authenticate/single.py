@@ -49,19 +49,23 @@ class SingleReader:
         if key.state is KeyState.REVOKED:  # claims under a revoked key are not read
             check.finding = KEY_REVOKED
             return
+        place = index.place_of[key.public_key]
         try:
-            check.claims = self._claims(template, row, key, index)
+            check.claims = claims = self._claims(template, row, place, key, index)
         except Malformed:  # digits of no time; the general authenticator finds it again and names the fault
             return
-        if check.claims is not None:
-            check.finding = validity.code_fault(check.claims, key, index.trust, now, self._skew)
+        if claims is None:
+            return
+        window, (*_, issued_at, expires_at, not_before, _) = index.key_windows[place], claims
+        if not validity.is_valid(window, issued_at, expires_at, not_before, now, self._skew):
+            check.finding = validity.code_fault(claims, key, index.trust, now, self._skew)
 
-    def _claims(self, template: Template, row: bytes, key: IssuerKey, index: IssuerIndex) -> Claims | None:
-        place, layout = index.place_of[key.public_key], template.layout
+    def _claims(self, template: Template, row: bytes, place: int, key: IssuerKey, index: IssuerIndex) -> Claims | None:
+        layout = template.layout
         fields = template.fields_of(place, key, index.trust)
         if fields is None:
             return None
-        words = b"".join([row[field.start : field.end] for field in fields.words])
+        words = b"".join([row[start:end] for _, start, end in fields.words])
         found = template.assertion_of(place, key, words, index.trust)
         if found == NO_ASSERTION:
             return None
@@ -71,7 +75,8 @@ class SingleReader:
             return None
         index.templates.use(template, (place,), index.keys)
         assertion, level = template.assertions[found], fields.level
-        subject = row[fields.subject.start : fields.subject.end]
+        _, start, end = fields.subject
+        subject = row[start:end]
         if not fields.is_pseudonym:
             subject = self._pseudonyms.of(assertion.home, local_id(fields, subject, layout))
         not_before = None if fields.not_before is None else layout.time(row, fields.not_before)

@@ -9,7 +9,8 @@ import numpy.typing as npt
 
 from onecode_server.codes.layouts import Bytes, Field, Kind, Layout, Shape, octets
 from onecode_server.model.trust_list import IssuerKey, TrustList
-from onecode_server.verification.authenticate.claim_fields import Assertion, ClaimFields, claim_fields, read_words
+from onecode_server.verification.authenticate.claim_fields import ClaimFields, claim_fields, read_words
+from onecode_server.verification.authenticate.verified_claims import Assertions
 
 Places = npt.NDArray[np.int64]
 
@@ -36,12 +37,11 @@ class Template:
     def __init__(self, layout: Layout, shape: Shape) -> None:
         self.layout = layout
         self.shape = shape
-        self.assertions: list[Assertion] = []
+        self.assertions = Assertions()
         self.hits = 0
         self.reads = 0
         self.holders: set[int] = set()
         self._bytes = _LAYOUT_BYTES + _LAYOUT_FACTOR * shape[0]
-        self._assertion_places: dict[Assertion, int] = {}
         self._fields: dict[int, ClaimFields | None] = {}
         self._known_fields: dict[ClaimFields, ClaimFields] = {}
         self._places: dict[bytes, int] = {}
@@ -76,10 +76,11 @@ class Template:
         joined = np.concatenate((signed_by, *words), axis=1)
         rows = octets(joined, Field(Kind.OTHER, 0, joined.shape[1]))
         found = np.fromiter(map(self._places.get, rows, repeat(_UNKNOWN)), np.int64, len(rows))
-        if (found == _UNKNOWN).any():
-            new = {rows[at]: int(places[at]) for at in np.flatnonzero(found == _UNKNOWN).tolist()}
+        if np.count_nonzero(found == _UNKNOWN):
+            unknown = (found == _UNKNOWN).nonzero()[0].tolist()
+            new = {rows[at]: int(places[at]) for at in unknown}
             read = {row: self._read(place, keys[place], row, trust) for row, place in new.items()}
-            for at in np.flatnonzero(found == _UNKNOWN).tolist():
+            for at in unknown:
                 found[at] = read[rows[at]]
         return found
 
@@ -98,9 +99,7 @@ class Template:
         read = None if fields is None else read_words(key, fields, row[_PLACE_BYTES:], self.layout, trust)
         found = NO_ASSERTION
         if read is not None:
-            found = self._assertion_places.setdefault(read.assertion, len(self.assertions))
-            if found == len(self.assertions):
-                self.assertions.append(read.assertion)
+            found = self.assertions.place_of(read.assertion)
         if len(self._words.get(place, ())) >= WORDS_MAX:
             self.forget(place)
         self._words.setdefault(place, []).append(row)

@@ -98,14 +98,14 @@ def _rows(
     found = []
     for template in templates:
         fits = is_left & template.layout.fits(data)
-        rows = np.flatnonzero(fits)
+        rows = fits.nonzero()[0]
         template.hits = template.hits // 2 + rows.size
         if rows.size == len(codes):
             return [Rows(template, data, places)]
         if rows.size:
             is_left &= ~fits
             found.append(Rows(template, data[rows], [places[row] for row in rows.tolist()]))
-        if not is_left.any():
+        if not np.count_nonzero(is_left):
             break
     if len(templates) > 1:
         templates.sort(key=lambda template: -template.hits)
