@@ -33,7 +33,7 @@ def confirmed_at(read_at_s: _Seconds, is_followed: Any, is_absent: Any, followed
     by_feed = is_followed & (has_lapsed ^ True)
     if isinstance(read_at_s, np.ndarray):
         return np.where(by_feed, np.maximum(read_at_s, followed_at_s), read_at_s)
-    return max(read_at_s, followed_at_s) if by_feed else read_at_s
+    return followed_at_s if by_feed and followed_at_s > read_at_s else read_at_s
 
 
 def status_at(age_s: float) -> Status:

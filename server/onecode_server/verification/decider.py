@@ -57,9 +57,10 @@ class Decider:
 
     def decide(self, check: Check, context: RequestContext) -> None:
         """Fill in the level and the verdict of one check, authentic or not."""
-        facts = admission.Facts(check.finding)
-        if check.finding is None and check.claims is not None and check.view is not None:
-            claims = check.claims
+        claims = check.claims
+        if check.finding is not None or claims is None or check.view is None:
+            facts = admission.Facts(check.finding)
+        else:
             claim = levels.Claim(claims.level, claims.asserted_at, is_made=claims.level_word is not None)
             facts = self._facts(context, check.host, claims.home, claim, check.view)
         check.level = facts.level

@@ -12,6 +12,7 @@ The steps run on the event loop, in slices; only store lookups leave it.
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -71,6 +72,10 @@ class Verifier:
         self._metrics = metrics
         self._clock = clock
         self._turns = Turns(monotonic)
+        # Reading the names of enums takes longer than counting.
+        self._counter_of = lru_cache(admission.VERDICTS_KEPT)(
+            lambda verdict: metrics.verdicts.labels(verdict.decision.name, verdict.authenticity.name)
+        )
 
     async def verify(self, scans: Scans, is_shared: Callable[[], bool] = _always) -> CheckResults:
         """Check a batch of codes. Raises NotServing while there is no trust list.
@@ -167,6 +172,6 @@ class Verifier:
     def _count(self, answers: Iterable[tuple[Verdict, str, int]], trust: TrustList) -> None:
         """Count verdicts by decision and authenticity, and scans by home and host."""
         for verdict, host, count in answers:
-            self._metrics.verdicts.labels(verdict.decision.name, verdict.authenticity.name).inc(count)
+            self._counter_of(verdict).inc(count)
             known = host if host in trust.regions else UNKNOWN_REGION
             self._metrics.scans.labels(verdict.home or UNKNOWN_REGION, known).inc(count)

@@ -25,12 +25,12 @@ def _decode_in_c(text: bytes, kernel: Any) -> bytes:
     if characters % 3 == 1:
         raise Malformed("not base45")
     size = 2 * (characters // 3) + (characters % 3 == 2)
-    data = bytearray(size + 1)  # one byte more, for whether it is base45
-    to = kernel.ffi.from_buffer(data)
+    to = kernel.ffi.new("uint8_t[]", size + 1)  # one byte more, for whether it is base45
     kernel.lib.onecode_base45_rows(1, characters, text, characters, to, size, to + size)
-    if not data[size]:
+    if not to[size]:
         raise Malformed("not base45")
-    return bytes(data[:size])
+    data: bytes = kernel.ffi.unpack(kernel.ffi.cast("char *", to), size)
+    return data
 
 
 def _decode(text: bytes) -> bytes:
