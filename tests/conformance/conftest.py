@@ -1,5 +1,6 @@
 """Every signature backend that this build has stands the same tests."""
 
+import threading
 from collections.abc import Callable, Sequence
 from functools import partial
 from importlib.util import find_spec
@@ -21,6 +22,7 @@ class Tabled:
         from onecode_server.crypto.native import NativeBackend
 
         self._backend = NativeBackend(implementation, KEYS_MAX)
+        self._preparing = threading.Lock()  # what is asserted holds until another thread prepares
 
     def verify_batch(
         self, public_keys: Sequence[bytes], signatures: Sequence[bytes], messages: Sequence[bytes]
@@ -33,8 +35,9 @@ class Tabled:
         return self._backend.verify_columns(public_keys, which, signatures, messages)
 
     def prepare(self, public_keys: Sequence[bytes]) -> None:
-        self._backend.prepare(set(public_keys))
-        assert set(public_keys) <= set(self._backend.tables.current.addresses)
+        with self._preparing:
+            self._backend.prepare(set(public_keys))
+            assert set(public_keys) <= set(self._backend.tables.current.addresses)
 
 
 class InColumns:

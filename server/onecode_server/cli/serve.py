@@ -37,7 +37,7 @@ def _setting(name: str, text: str) -> Callable[[_F], _F]:
 @_setting("metrics", "HOST:PORT for /metrics and /healthz, loopback only. Default: 127.0.0.1:9464.")
 @_setting("workers", "Processes that share the port, 1 to 64. Default: one for each core that it may use.")
 @_setting("signature-backend", f"One of {', '.join(BACKENDS)}. Default: auto.")
-@_setting("front", f"One of {', '.join(FRONTS)}. Default: grpc.")
+@_setting("front", f"One of {', '.join(FRONTS)}. Default: auto.")
 @_setting("shadow-one-in", "PyNaCl checks one of so many signatures too. Default: 10000.")
 @_setting("skew-s", "Seconds by which clocks may disagree. Default: 60.")
 @_setting("trust-list-grace-s", "Seconds past its next update for which a list still admits. Default: 86400.")

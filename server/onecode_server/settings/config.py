@@ -50,8 +50,7 @@ class Settings:
     metrics: Address = Address("127.0.0.1", 9464)
     # A worker uses one core, since Python runs one thread at a time.
     workers: int = field(default_factory=_one_for_each_core)
-    # Not auto yet: the native front is new, and has to be chosen.
-    front: str = "grpc"
+    front: str = "auto"
     signature_backend: str = "auto"
     # One signature in so many is also checked by PyNaCl: at 100,000 a second one wrong processor in a country shows
     # within seconds, and it costs a thousandth of checking all with PyNaCl.

@@ -5,6 +5,7 @@ are decided by a few operations on columns; codes of a batch with equal facts ar
 """
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -44,6 +45,30 @@ class RequestContext(NamedTuple):
     now: int
     list_is_read: bool
     for_translation: bool = False
+
+
+@lru_cache(admission.VERDICTS_KEPT)
+def _verdict(
+    level: int,
+    status: int,
+    status_age_s: int,
+    home: str,
+    recognition: Recognition,
+    exception_id: str,
+    list_in_date: bool,
+) -> Verdict:
+    """Return the verdict on an authentic code with a simple status: see ``Decider.decide_all``."""
+    return admission.decide(
+        admission.Facts(
+            recognition=recognition,
+            level=_LEVELS[level],
+            status=_STATUSES[status],
+            list_in_date=list_in_date,
+            home=home,
+            exception_id=exception_id,
+            status_age_s=status_age_s,
+        )
+    )
 
 
 class Decider:
@@ -132,16 +157,7 @@ class Decider:
             recognition = recognitions.get(pair)
             if recognition is None:
                 recognition = recognitions[pair] = self._recognise(context, hosts[host_place], home)
-            facts = admission.Facts(
-                recognition=recognition[0],
-                level=_LEVELS[level],
-                status=_STATUSES[status],
-                list_in_date=list_in_date,
-                home=home,
-                exception_id=recognition[1],
-                status_age_s=number & _AGE_MASK,
-            )
-            verdicts.append(admission.decide(facts))
+            verdicts.append(_verdict(level, status, number & _AGE_MASK, home, *recognition, list_in_date))
         return verdicts
 
     def _facts(

@@ -86,7 +86,7 @@ class Verifier:
         await self._change_feed.follow()
         context = RequestContext(self._trust.current, self._clock(), self._trust.is_read, scans.for_translation)
         self._metrics.batch_codes.observe(len(scans.codes))
-        scans = scans._replace(codes=all_bare(scans.codes))
+        scans = Scans(all_bare(scans.codes), scans.hosts, scans.for_translation)
         if scans.for_translation or not self._by_template.prefers_columns(scans.codes):  # a translation needs a Check
             return await self._verify_singly(scans, context)
         return await self._verify_together(scans, context, is_shared)

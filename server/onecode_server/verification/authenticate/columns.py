@@ -51,7 +51,7 @@ class ColumnReader:
             return
         used, which = distinct(rows.by)
         index.templates.use(template, used, index.keys)
-        fields_of = [template.fields_of(place, index.keys[place], index.trust) for place in used]
+        fields_of = template.fields_of_all(used, index.keys, index.trust)
         different = {id(fields): fields for fields in fields_of}
         for fields in different.values():
             some = rows

@@ -1,6 +1,7 @@
 """A template: one layout of codes, with the claim fields and the assertions of each key, found once and then cached."""
 
 import sys
+from collections.abc import Sequence
 from itertools import repeat
 from typing import Final
 
@@ -56,6 +57,15 @@ class Template:
             fields = claim_fields(key, self.layout, trust)
             self._fields[place] = None if fields is None else self._known_fields.setdefault(fields, fields)
         return self._fields[place]
+
+    def fields_of_all(
+        self, places: Sequence[int], keys: Sequence[IssuerKey], trust: TrustList
+    ) -> list[ClaimFields | None]:
+        """Return the fields of each key's claims, in order."""
+        try:
+            return [self._fields[place] for place in places]  # all of them are cached, as nearly always
+        except KeyError:
+            return [self.fields_of(place, keys[place], trust) for place in places]
 
     def assertion_of(self, place: int, key: IssuerKey, words: bytes, trust: TrustList) -> int:
         """Return the place in ``assertions`` of the assertion of a code that ``key`` signed, or NO_ASSERTION.
