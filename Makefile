@@ -129,7 +129,8 @@ breaking: $(STAMP) ## compare the protos with AGAINST (default: the last release
 
 BENCH_TOOLS = $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/bench.txt
 
-bench: $(STAMP) ## the server against its peers and its bars, with plots, in under five minutes
+bench: $(STAMP) bench-peers ## the server against its peers and its bars, with plots, in under five minutes
+	@if command -v cargo >/dev/null; then $(MAKE) --no-print-directory front; else echo "no Cargo: without the native front"; fi
 	$(BENCH_TOOLS)
 	$(BIN)/python -m benchmarks $(BENCH_FLAGS)
 
@@ -142,13 +143,13 @@ bench-peers: $(PROTOC)/.installed ## build the peers in Go and Rust, each where 
 bench-floods: $(STAMP) ## what copies, odd codes and strangers' key ids do to the batches of others
 	$(BIN)/python -m benchmarks.floods
 
-attack: $(STAMP) ## hostile callers against fresh servers, and what a polite one notices (ATTACK_FLAGS="idle-calls --seconds 5")
+attack: $(STAMP) ## hostile callers against fresh servers, and what a polite one notices (ATTACK_FLAGS="idle-calls --front grpc")
 	$(BIN)/python -m benchmarks.attacks $(ATTACK_FLAGS)
 
 drills: $(STAMP) ## workers killed, 100 rolling restarts, cancelled calls, 100 kills of all in a publication: half an hour
-	$(BIN)/python -m benchmarks.drills killed
-	$(BIN)/python -m benchmarks.drills rolling
-	$(BIN)/python -m benchmarks.drills cancelled
+	$(BIN)/python -m benchmarks.drills killed $(DRILL_FLAGS)
+	$(BIN)/python -m benchmarks.drills rolling $(DRILL_FLAGS)
+	$(BIN)/python -m benchmarks.drills cancelled $(DRILL_FLAGS)
 	$(BIN)/python -m benchmarks.soak --records 300000 --kills 100
 
 spread: $(STAMP) ## how soon a record that one server took shows at another, both busy, a thousand times
