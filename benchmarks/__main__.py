@@ -40,7 +40,7 @@ RESULTS: Final = Path(__file__).parent / "results"
 def main(rounds: int, seconds: float, out: Path) -> None:
     """Measure onecode against its peers and its bars, in answers a second of server CPU."""
     results = report.circumstances() | {"front": servers.FRONT, "seconds": seconds}
-    results["skipped"] = dict.fromkeys(servers.BUILT.keys() - servers.built_peers().keys(), servers.NOT_BUILT)
+    results["skipped"] = {peer: servers.NOT_BUILT for peer in servers.BUILT if peer not in servers.built_peers()}
     if servers.FRONT == "grpc":
         results["skipped"][servers.GRPC_AIO] = "onecode answers by it, since the native front is not built"
     progress = Console(stderr=True)
