@@ -138,7 +138,7 @@ bench-gate: $(STAMP) ## fail where this tree is slower than the last release (GA
 	$(BIN)/python -m benchmarks.gate $(GATE_FLAGS)
 
 bench-peers: $(PROTOC)/.installed ## build the peers in Go and Rust, each where its toolchain is
-	for peer in go rust; do PYTHON="$$PWD/$(PROTOC)/bin/python" benchmarks/peers/build.sh $$peer || [ $$? = 3 ] || exit 1; done
+	for peer in go rust; do PYTHON="$(abspath $(PROTOC))/bin/python" benchmarks/peers/build.sh $$peer || [ $$? = 3 ] || exit 1; done
 
 bench-floods: $(STAMP) ## what copies, odd codes and strangers' key ids do to the batches of others
 	$(BIN)/python -m benchmarks.floods
@@ -166,7 +166,7 @@ bench-store: $(STAMP) ## a store of 10 million subjects against one of 100 thous
 	$(BIN)/python -m benchmarks.store
 
 go-client: $(PROTOC)/.installed ## build the Go client on stubs generated from protos/ (needs Go)
-	PYTHON="$$PWD/$(PROTOC)/bin/python" ./clients/go/build.sh
+	PYTHON="$(abspath $(PROTOC))/bin/python" ./clients/go/build.sh
 
 requirements: ## pin the newest dependencies that pyproject.toml allows, with hashes (needs uv)
 	$(PIN) pyproject.toml --group dev --upgrade -o requirements/dev.txt
