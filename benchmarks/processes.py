@@ -1,11 +1,19 @@
-"""What a server's processes use, by /proc (Linux): CPU time, memory."""
+"""What a server's processes use, by /proc (Linux): CPU time, memory; and which cores they run on."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
+CORES: Final = tuple(sorted(os.sched_getaffinity(0)))
+"""The cores that this process was given: a server that is measured has the first, what drives it the last."""
 _TICKS_PER_S: Final = os.sysconf("SC_CLK_TCK")
+
+
+def pinned(command: list[str], cores: Sequence[int]) -> list[str]:
+    """Return a command that runs on these cores, or on all if there are none (taskset of util-linux, which every Linux
+    has)."""
+    return ["taskset", "-c", ",".join(map(str, cores)), *command] if cores else command
 
 
 def cpu_s(pid: int) -> float:
