@@ -17,7 +17,7 @@ import click
 from rich.console import Console
 from rich.progress import track
 
-from benchmarks import agreement, cases, goodput, h2load, latency, load, plots, report, servers, workload
+from benchmarks import agreement, cases, goodput, h2load, latency, load, plots, report, servers, warm_cache, workload
 from benchmarks.measures import measures
 from benchmarks.processes import CORES
 from benchmarks.servers import Server
@@ -108,6 +108,7 @@ def _measure(
             break
         for case, asked in here.items():
             for server in asked:
+                warm_cache.warm(server, pools[case.pool].codes, turn)
                 found[case][server.name].append(load.run(case, bodies[case, server.name], server, seconds))
     return found
 
