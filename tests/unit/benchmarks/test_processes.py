@@ -2,19 +2,31 @@
 
 import os
 import subprocess
-import time
+import sys
 
 import pytest
 
 from benchmarks.processes import CORES, cpu_s, pinned
 
 IDLE = ["sleep", "60"]
+SAYS = """
+import sys, time
+print(time.process_time(), flush=True)
+sys.stdin.read()
+print(time.process_time())
+"""
 
 
 def test_the_cpu_time_of_a_process_is_what_it_sees_itself() -> None:
-    before_s = time.process_time()
-    seen_s = cpu_s(os.getpid())
-    assert before_s <= seen_s <= time.process_time()
+    command = [sys.executable, "-c", SAYS]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdin is not None
+        assert other.stdout is not None
+        before_s = float(other.stdout.readline())
+        seen_s = cpu_s(other.pid)
+        other.stdin.close()
+        after_s = float(other.stdout.readline())
+    assert before_s <= seen_s <= after_s
 
 
 def test_another_process_is_read_in_less_than_hundredths_of_a_second() -> None:
