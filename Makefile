@@ -129,7 +129,8 @@ breaking: $(STAMP) ## compare the protos with AGAINST (default: the last release
 
 BENCH_TOOLS = $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/bench.txt
 
-bench: $(STAMP) ## the server against its peers and its bars, with plots, in under five minutes
+bench: $(STAMP) bench-peers ## the server against its peers and its bars, with plots, in under five minutes
+	@if command -v cargo >/dev/null; then $(MAKE) --no-print-directory front; else echo "no Cargo: without the native front"; fi
 	$(BENCH_TOOLS)
 	$(BIN)/python -m benchmarks $(BENCH_FLAGS)
 
@@ -137,18 +138,18 @@ bench-gate: $(STAMP) ## fail where this tree is slower than the last release (GA
 	$(BIN)/python -m benchmarks.gate $(GATE_FLAGS)
 
 bench-peers: $(PROTOC)/.installed ## build the peers in Go and Rust, each where its toolchain is
-	for peer in go rust; do PYTHON="$$PWD/$(PROTOC)/bin/python" benchmarks/peers/build.sh $$peer || [ $$? = 3 ] || exit 1; done
+	for peer in go rust; do PYTHON="$(abspath $(PROTOC))/bin/python" benchmarks/peers/build.sh $$peer || [ $$? = 3 ] || exit 1; done
 
 bench-floods: $(STAMP) ## what copies, odd codes and strangers' key ids do to the batches of others
 	$(BIN)/python -m benchmarks.floods
 
-attack: $(STAMP) ## hostile callers against fresh servers, and what a polite one notices (ATTACK_FLAGS="idle-calls --seconds 5")
+attack: $(STAMP) ## hostile callers against fresh servers, and what a polite one notices (ATTACK_FLAGS="idle-calls --front grpc")
 	$(BIN)/python -m benchmarks.attacks $(ATTACK_FLAGS)
 
 drills: $(STAMP) ## workers killed, 100 rolling restarts, cancelled calls, 100 kills of all in a publication: half an hour
-	$(BIN)/python -m benchmarks.drills killed
-	$(BIN)/python -m benchmarks.drills rolling
-	$(BIN)/python -m benchmarks.drills cancelled
+	$(BIN)/python -m benchmarks.drills killed $(DRILL_FLAGS)
+	$(BIN)/python -m benchmarks.drills rolling $(DRILL_FLAGS)
+	$(BIN)/python -m benchmarks.drills cancelled $(DRILL_FLAGS)
 	$(BIN)/python -m benchmarks.soak --records 300000 --kills 100
 
 spread: $(STAMP) ## how soon a record that one server took shows at another, both busy, a thousand times
@@ -165,7 +166,7 @@ bench-store: $(STAMP) ## a store of 10 million subjects against one of 100 thous
 	$(BIN)/python -m benchmarks.store
 
 go-client: $(PROTOC)/.installed ## build the Go client on stubs generated from protos/ (needs Go)
-	PYTHON="$$PWD/$(PROTOC)/bin/python" ./clients/go/build.sh
+	PYTHON="$(abspath $(PROTOC))/bin/python" ./clients/go/build.sh
 
 requirements: ## pin the newest dependencies that pyproject.toml allows, with hashes (needs uv)
 	$(PIN) pyproject.toml --group dev --upgrade -o requirements/dev.txt

@@ -4,18 +4,22 @@ from typing import Final
 
 from benchmarks.load import Case
 
-_ALL: Final = ("onecode", "first try", "go", "rust", "echo")
+_ALL: Final = ("onecode", "grpc.aio", "first try", "go", "rust", "echo")
 _PYTHON: Final = ("onecode", "first try")
 """The peers in other languages read national codes only."""
+_BUILT: Final = ("onecode", "go", "rust")
+"""Servers of which one worker can answer some ten thousand single calls a second."""
 
 BATCH: Final = Case("BatchVerify, national", "national", "BatchVerify", 1000, 2, 2, _ALL)
 JWT: Final = Case("BatchVerify, JWT", "jwt", "BatchVerify", 1000, 2, 2, _PYTHON)
 PASETO: Final = Case("BatchVerify, PASETO", "paseto", "BatchVerify", 1000, 2, 2, _PYTHON)
 MIX: Final = Case("BatchVerify, mix", "mix", "BatchVerify", 1000, 2, 2, _PYTHON)
-UNARY: Final = Case("Verify, national", "national", "Verify", 1, 32, 4, _ALL)
-STREAM: Final = Case("StreamVerify, national", "national", "StreamVerify", 1, 512, 2, ("onecode", "echo"))
+UNARY: Final = Case("Verify, 32 in flight", "national", "Verify", 1, 32, 4, _ALL)
+MANY: Final = Case("Verify, 256 in flight", "national", "Verify", 1, 256, 32, _BUILT)
+LONE: Final = Case("Verify, 1 in flight", "national", "Verify", 1, 1, 1, _BUILT)
+STREAM: Final = Case("StreamVerify", "national", "StreamVerify", 1, 512, 2, ("onecode", "grpc.aio", "echo"))
 """As far ahead on each of two streams as the server checks at once."""
-WORKERS: Final = Case("Verify, 32 connections", "national", "Verify", 1, 64, 32, ("onecode", "two workers"))
+WORKERS: Final = Case("Verify, 64 in flight", "national", "Verify", 1, 64, 32, ("onecode", "two workers"))
 """Two calls in flight on each connection: enough of them for the system to deal out evenly among the workers."""
 
-CASES: Final = (BATCH, JWT, PASETO, MIX, UNARY, STREAM, WORKERS)
+CASES: Final = (BATCH, JWT, PASETO, MIX, UNARY, MANY, LONE, STREAM, WORKERS)

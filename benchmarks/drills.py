@@ -186,12 +186,12 @@ async def _all_serve(server: Server, without: int = 0) -> None:
 
 
 @contextmanager
-def _served() -> Iterator[tuple[Server, list[bytes]]]:
+def _served(front: str) -> Iterator[tuple[Server, list[bytes]]]:
     with tempfile.TemporaryDirectory(prefix="onecode-drills-") as directory:
         data_dir = Path(directory) / "data"
         workload.init(data_dir)
         codes = workload.issue(data_dir, "420000", 100)
-        with servers.running("drilled", servers.onecode(data_dir, workers=2), data_dir) as server:
+        with servers.running("drilled", servers.onecode(data_dir, workers=2, front=front), data_dir) as server:
             yield server, codes
 
 
@@ -201,10 +201,14 @@ _DRILLS: Final = {"killed": (killed, 10), "rolling": (rolling, 100), "cancelled"
 @click.command()
 @click.argument("drill", type=click.Choice(list(_DRILLS)))
 @click.option("--times", type=click.IntRange(1), help="Default: 10 kills, 100 restarts, cancelling for 2 minutes.")
-def main(drill: str, times: int | None) -> None:
+@click.option(
+    "--front", default=servers.FRONT, type=click.Choice(["native", "grpc"]), show_default=True, help="Of the server."
+)
+def main(drill: str, times: int | None, front: str) -> None:
     """Put a server through a drill."""
     run, usual = _DRILLS[drill]
-    with _served() as (server, codes):
+    print(f"front: {front}")
+    with _served(front) as (server, codes):
         passed = uvloop.run(run(server, codes, times or usual))
     sys.exit(not passed)
 

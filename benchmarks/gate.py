@@ -22,15 +22,21 @@ from onecode_server.crypto import open_backend
 
 from benchmarks import load, report, servers, workload
 from benchmarks.load import Case, Round
+from benchmarks.servers import GRPC_AIO
 
 RELEASE: Final = Path(__file__).parent / "release.json"
 CASES: Final = {
-    "batch_over_first_try": Case("", "national", "BatchVerify", 250, 2, 2, ("onecode", "first try")),
-    "mix_over_first_try": Case("", "mix", "BatchVerify", 250, 2, 2, ("onecode", "first try")),
-    "unary_over_echo": Case("", "national", "Verify", 1, 32, 4, ("onecode", "echo")),
-    "stream_over_echo": Case("", "national", "StreamVerify", 1, 512, 2, ("onecode", "echo")),
+    "batch_over_first_try": Case("", "national", "BatchVerify", 250, 2, 2, (GRPC_AIO, "first try")),
+    "mix_over_first_try": Case("", "mix", "BatchVerify", 250, 2, 2, (GRPC_AIO, "first try")),
+    "unary_over_echo": Case("", "national", "Verify", 1, 32, 4, (GRPC_AIO, "echo")),
+    "stream_over_echo": Case("", "national", "StreamVerify", 1, 512, 2, (GRPC_AIO, "echo")),
 }
 """Batches of 250 keep the first try's rounds short; each way into the server is here."""
+FRONT_CASES: Final = {
+    "front_unary_over_echo": Case("", "national", "Verify", 1, 32, 4, ("native", "echo")),
+    "front_stream_over_echo": Case("", "national", "StreamVerify", 1, 512, 2, ("native", "echo")),
+}
+"""The native front's, measured where it is built."""
 POOL_CODES: Final = 2_000
 ROUNDS: Final = 7
 ROUND_S: Final = 0.3
@@ -49,12 +55,13 @@ def slower(measured: Mapping[str, float], released: Mapping[str, float]) -> list
 
     A name that only one side has is no regression: a measure comes or goes with the release that changes it.
     """
-    return [name for name in CASES if name in released and measured[name] < released[name] * (1 - TOLERANCE)]
+    common = [name for name in CASES | FRONT_CASES if name in measured and name in released]
+    return [name for name in common if measured[name] < released[name] * (1 - TOLERANCE)]
 
 
 def is_slower(measured: Callable[[], Mapping[str, float]], released: Mapping[str, float], console: Console) -> bool:
     """Return whether one of the ratios is lower by more than the tolerance each time that they are measured."""
-    suspects = set(CASES)
+    suspects = set(CASES | FRONT_CASES)
     for turn in range(1, TRIES + 1):
         found = measured()
         suspects &= set(slower(found, released))
@@ -67,21 +74,27 @@ def is_slower(measured: Callable[[], Mapping[str, float]], released: Mapping[str
 
 def measure(progress: Console) -> Ratios:
     """Return the ratios of this tree."""
+    cases = CASES | (FRONT_CASES if servers.FRONT == "native" else {})
     with tempfile.TemporaryDirectory(prefix="onecode-gate-") as directory, ExitStack() as running:
         data_dir = Path(directory) / "data"
         pools = workload.make(data_dir, POOL_CODES, names=())
-        commands = servers.commands(data_dir, data_dir / workload.STATUSES, {})
+        commands = {GRPC_AIO: servers.onecode(data_dir, front="grpc")} | servers.commands(data_dir)
+        if servers.FRONT == "native":
+            commands["native"] = commands["onecode"]
+        asked = {name for case in cases.values() for name in case.servers}
         here = {
-            name: running.enter_context(servers.running(name, command, data_dir)) for name, command in commands.items()
+            name: running.enter_context(servers.running(name, command, data_dir))
+            for name, command in commands.items()
+            if name in asked
         }
-        requests = {key: load.bodies_of(case, pools[case.pool].codes) for key, case in CASES.items()}
-        bodies = {(key, name): cycle(requests[key]) for key, case in CASES.items() for name in case.servers}
+        requests = {key: load.bodies_of(case, pools[case.pool].codes) for key, case in cases.items()}
+        bodies = {(key, name): cycle(requests[key]) for key, case in cases.items() for name in case.servers}
         rounds: dict[tuple[str, str], list[Round]] = {one: [] for one in bodies}
         for _ in range(ROUNDS):  # of all, in turn: what a neighbour does for ten seconds hits a round of each
             for (key, name), sent in bodies.items():
-                rounds[key, name].append(load.run(CASES[key], sent, here[name], ROUND_S))
+                rounds[key, name].append(load.run(cases[key], sent, here[name], ROUND_S))
     found: Ratios = {}
-    for key, case in CASES.items():
+    for key, case in cases.items():
         one = report.ratio(*(rounds[key, name] for name in case.servers))
         found[key] = one["median"]
         progress.print(f"{key}: {one['median']:.2f} ({one['lowest']:.2f} to {one['highest']:.2f})", highlight=False)

@@ -2,7 +2,8 @@
 
 grpc.aio needs about as much CPU for a call as the servers that are measured here, and a load that is the bottleneck
 measures itself. This one needs a twentieth of that. It knows what a benchmark on loopback needs: one method to a
-connection, messages as bytes, both sides' flow control. Headers are not decoded: a call that is answered has a message.
+connection, messages as bytes, both sides' flow control. Headers are not decoded: a call that is answered has a message,
+and one that is refused has nothing but trailers.
 """
 
 import asyncio
@@ -10,6 +11,8 @@ import struct
 from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any, Final
+
+from benchmarks.call import Awaited, Call, Stream, Unanswered
 
 _PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 _HEAD: Final = struct.Struct(">HBBBI")  # length (its upper 16 bits, its lower 8), type, flags, stream
@@ -23,10 +26,10 @@ _DEFAULT_WINDOW: Final = 65_535
 _STATIC: Final = b"\x83\x86"  # :method POST, :scheme http
 _KNOWN: Final = bytes(0x80 | index for index in (66, 65, 64, 63, 62))
 """The five headers below, once they are in the server's table (RFC 7541): the last one in has number 62."""
-
-
-class Unanswered(SystemExit):
-    """A call ended without the message that it must have, or the connection did."""
+_BLOCK: Final = _STATIC + _KNOWN
+_REQUEST: Final = struct.Struct(f">HBBBI{len(_BLOCK)}sHBBBI")
+"""The heads of both frames of a call, and the headers between them."""
+_REQUEST_HEADERS: Final = (0, len(_BLOCK), _HEADERS, _END_HEADERS)
 
 
 def framed(message: bytes) -> bytes:
@@ -42,22 +45,11 @@ def _literal(first: int, *texts: bytes) -> bytes:
     return bytes([first]) + b"".join(bytes([len(text)]) + text for text in texts)
 
 
-class _Stream:
-    """One call: what its server may still be sent, and what came."""
-
-    __slots__ = ("body", "ended", "on_messages", "window")
-
-    def __init__(self, window: int, ended: asyncio.Future[bytes], on_messages: Callable[[int], None] | None) -> None:
-        self.window = window
-        self.body = bytearray()
-        self.ended = ended
-        self.on_messages = on_messages
-
-
 class Connection(asyncio.Protocol):
     """Calls of one method on one connection of its own."""
 
-    def __init__(self, method: str, address: str) -> None:
+    def __init__(self, method: str, address: str, timeout_s: int = 20) -> None:
+        """Prepare for calls that have ``timeout_s`` seconds, as their servers are told."""
         host, _, port = address.rpartition(":")
         self._endpoint = (host, int(port))
         self._first = _STATIC + b"".join(
@@ -66,12 +58,12 @@ class Connection(asyncio.Protocol):
                 _literal(0x41, address.encode()),
                 _literal(0x5F, b"application/grpc"),
                 _literal(0x40, b"te", b"trailers"),
-                _literal(0x40, b"grpc-timeout", b"20S"),
+                _literal(0x40, b"grpc-timeout", b"%dS" % timeout_s),
             )
         )
         self._next_stream = 1
-        self._streams: dict[int, _Stream] = {}
-        self._received = bytearray()
+        self._streams: dict[int, Stream] = {}
+        self._received, self._outgoing, self._is_reading = b"", list[bytes](), False
         self._window, self._stream_window, self._frame_max = _DEFAULT_WINDOW, _DEFAULT_WINDOW, 16_384
         self._unsent: deque[tuple[int, memoryview, bool]] = deque()
         self._taken = 0
@@ -95,13 +87,26 @@ class Connection(asyncio.Protocol):
 
     async def call(self, body: bytes) -> bytes:
         """Send a framed message and return the framed answer. Raises Unanswered."""
-        number, stream = self._begin(None)
-        self._send(number, body, ends=True)
-        return await stream.ended
+        call = Awaited()
+        self.start(body, call)
+        answer: bytes = await call.ended
+        return answer
+
+    def start(self, body: bytes, call: Call) -> None:
+        """Send a framed message; ``call`` hears what becomes of it."""
+        number, size = self._next_stream, len(body)
+        if number == 1 or self._unsent or size > min(self._window, self._stream_window, self._frame_max):
+            self._send(self._begin(Stream(self._stream_window, call)), body, ends=True)
+            return
+        self._next_stream = number + 2
+        self._window -= size
+        self._streams[number] = Stream(self._stream_window - size, call)
+        high, low = size >> 8, size & 255
+        self._write(_REQUEST.pack(*_REQUEST_HEADERS, number, _BLOCK, high, low, _DATA, _END_STREAM, number) + body)
 
     def begin(self, on_messages: Callable[[int], None]) -> int:
         """Begin a stream of messages: ``on_messages`` hears how many answers came. Returns the stream's number."""
-        return self._begin(on_messages)[0]
+        return self._begin(Stream(self._stream_window, Awaited(), on_messages))
 
     def send(self, stream: int, body: bytes) -> None:
         """Send framed messages on a stream."""
@@ -109,27 +114,34 @@ class Connection(asyncio.Protocol):
 
     async def end(self, stream: int) -> None:
         """Say that no more messages come, and wait for the server to end the stream too."""
-        ended = self._streams[stream].ended
+        call = self._streams[stream].call
         self._send(stream, b"", ends=True)
-        await ended
+        if isinstance(call, Awaited):
+            await call.ended
 
-    def _begin(self, on_messages: Callable[[int], None] | None) -> tuple[int, _Stream]:
+    def _begin(self, stream: Stream) -> int:
         number, self._next_stream = self._next_stream, self._next_stream + 2
-        stream = _Stream(self._stream_window, asyncio.get_running_loop().create_future(), on_messages)
         self._streams[number] = stream
-        block = self._first if number == 1 else _STATIC + _KNOWN
-        self._transport.write(_head(len(block), _HEADERS, _END_HEADERS, number) + block)
-        return number, stream
+        block = self._first if number == 1 else _BLOCK
+        self._write(_head(len(block), _HEADERS, _END_HEADERS, number) + block)
+        return number
 
     def _send(self, number: int, body: bytes, *, ends: bool) -> None:
         size, stream = len(body), self._streams[number]
         if not self._unsent and size <= min(self._window, stream.window, self._frame_max):  # as nearly always
             self._window -= size
             stream.window -= size
-            self._transport.write(_head(size, _DATA, _END_STREAM if ends else 0, number) + body)
+            self._write(_head(size, _DATA, _END_STREAM if ends else 0, number) + body)
             return
         self._unsent.append((number, memoryview(body), ends))
         self._send_more()
+
+    def _write(self, frames: bytes) -> None:
+        """Send frames: those that answers bring about together, once all that was received is read."""
+        if self._is_reading:
+            self._outgoing.append(frames)
+        else:
+            self._transport.write(frames)
 
     def _send_more(self) -> None:
         """Send what the windows allow, in order."""
@@ -142,7 +154,7 @@ class Connection(asyncio.Protocol):
                 self._window -= length
                 stream.window -= length
                 last = ends and length == len(rest)
-                self._transport.write(_head(length, _DATA, _END_STREAM if last else 0, number) + bytes(rest[:length]))
+                self._write(_head(length, _DATA, _END_STREAM if last else 0, number) + bytes(rest[:length]))
                 if length < len(rest):
                     self._unsent[0] = number, rest[length:], ends
                     continue
@@ -150,40 +162,43 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Take the frames that are complete."""
-        self._received += data
-        received, at = self._received, 0
-        while len(received) - at >= 9:
-            high, low, kind, flags, number = _HEAD.unpack_from(received, at)
-            ends_at = at + 9 + (high << 8 | low)
-            if len(received) < ends_at:
+        self._is_reading = True
+        if self._received:
+            data = self._received + data
+        at, size, unpack, streams = 0, len(data), _HEAD.unpack_from, self._streams
+        while size - at >= 9:
+            high, low, kind, flags, number = unpack(data, at)
+            begins_at = at + 9
+            ends_at = begins_at + (high << 8 | low)
+            if size < ends_at:
                 break
-            if kind in (_DATA, _HEADERS):
-                self._answered(number & _WINDOW_MAX, kind, flags, received[at + 9 : ends_at])
-            else:
-                self._controlled(kind, flags, number & _WINDOW_MAX, bytes(received[at + 9 : ends_at]))
             at = ends_at
-        del received[:at]
+            if kind == _DATA:
+                self._take(streams[number & _WINDOW_MAX], flags, data[begins_at:ends_at])
+            elif kind == _HEADERS and not flags & _END_STREAM:
+                streams[number & _WINDOW_MAX].has_begun = True
+            elif kind != _HEADERS:
+                self._controlled(kind, flags, number & _WINDOW_MAX, data[begins_at:ends_at])
+            if flags & _END_STREAM and kind in (_DATA, _HEADERS):
+                streams.pop(number & _WINDOW_MAX).end()
+        self._received = data[at:]
+        self._is_reading = False
+        if self._outgoing:
+            self._transport.write(b"".join(self._outgoing))
+            self._outgoing.clear()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End the calls that wait."""
         self._fail(f"the connection was lost: {exc}")
 
-    def _answered(self, number: int, kind: int, flags: int, payload: bytearray) -> None:
-        stream = self._streams[number]
-        if kind == _DATA:
-            self._taken += len(payload)
-            if self._taken > _WINDOW_REFILL:
-                self._transport.write(_head(4, _WINDOW_UPDATE, 0, 0) + struct.pack(">I", self._taken))
-                self._taken = 0
-            stream.body += payload[1 : len(payload) - payload[0]] if flags & _PADDED else payload
-            if stream.on_messages is not None and (count := _take_messages(stream.body)):
-                stream.on_messages(count)
-        if flags & _END_STREAM:
-            del self._streams[number]
-            if stream.on_messages is None and len(stream.body) < 5:
-                stream.ended.set_exception(Unanswered("a call ended with an error instead of an answer"))
-            elif not stream.ended.done():
-                stream.ended.set_result(bytes(stream.body))
+    def _take(self, stream: Stream, flags: int, payload: bytes) -> None:
+        self._taken += len(payload)
+        if self._taken > _WINDOW_REFILL:
+            self._write(_head(4, _WINDOW_UPDATE, 0, 0) + struct.pack(">I", self._taken))
+            self._taken = 0
+        if flags & _PADDED:
+            payload = payload[1 : len(payload) - payload[0]]
+        stream.take(payload)
 
     def _controlled(self, kind: int, flags: int, number: int, payload: bytes) -> None:
         if kind == _WINDOW_UPDATE:
@@ -197,7 +212,7 @@ class Connection(asyncio.Protocol):
             self._agree_to(struct.iter_unpack(">HI", payload))
             self._send_more()
         elif kind == _PING and not flags & _ACK:
-            self._transport.write(_head(8, _PING, _ACK, 0) + payload)
+            self._write(_head(8, _PING, _ACK, 0) + payload)
         elif kind in (_RST_STREAM, _GOAWAY):
             self._fail(f"the server ended a call or the connection: {payload!r}")
 
@@ -209,18 +224,8 @@ class Connection(asyncio.Protocol):
                 for stream in self._streams.values():
                     stream.window += value - self._stream_window
                 self._stream_window = value
-        self._transport.write(_head(0, _SETTINGS, _ACK, 0))
+        self._write(_head(0, _SETTINGS, _ACK, 0))
 
     def _fail(self, why: str) -> None:
         for stream in self._streams.values():
-            if not stream.ended.done():
-                stream.ended.set_exception(Unanswered(why))
-
-
-def _take_messages(body: bytearray) -> int:
-    """Remove the complete messages from a body and return how many they were."""
-    count = at = 0
-    while len(body) - at >= 5 and len(body) >= (end := at + 5 + int.from_bytes(body[at + 1 : at + 5], "big")):
-        count, at = count + 1, end
-    del body[:at]
-    return count
+            stream.call.failed(Unanswered(why))

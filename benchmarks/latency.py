@@ -4,7 +4,7 @@ import asyncio
 import random
 import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import cycle
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -123,7 +123,9 @@ async def _back_to_back(connection: Connection, bodies: Iterator[bytes], stop: a
     return sent
 
 
-def starts_s(data_dir: Path, code: bytes, starts: int = STARTS) -> list[float]:
+def starts_s(
+    data_dir: Path, code: bytes, command: list[str], cores: Sequence[int], starts: int = STARTS
+) -> list[float]:
     """Return how long each of some starts took: from the command to the first answer, on a filled store."""
     body = framed(pb.VerifyRequest(code=code, host_region=HOST_REGION).SerializeToString())
 
@@ -135,7 +137,7 @@ def starts_s(data_dir: Path, code: bytes, starts: int = STARTS) -> list[float]:
     took_s = []
     for _ in range(starts):
         began_s = time.perf_counter()
-        with servers.running("started", servers.onecode(data_dir), data_dir) as server:
+        with servers.running("started", command, data_dir, cores) as server:
             asyncio.run(first_answer(server))
             took_s.append(time.perf_counter() - began_s)
     return took_s

@@ -12,6 +12,7 @@ import uvloop
 
 from onecode.v1 import recognition_pb2 as pb
 
+from benchmarks.closed_loop import fly
 from benchmarks.http2 import Connection, framed
 from benchmarks.processes import machine_cpu_s, memory_mib
 from benchmarks.servers import Server
@@ -82,16 +83,7 @@ async def _run(case: Case, bodies: Iterator[bytes], server: Server, seconds: flo
 
 async def _call(case: Case, connections: list[Connection], bodies: Iterator[bytes], seconds: float) -> list[float]:
     """Keep ``case.in_flight`` calls going; return how long each took."""
-    ends_s = time.perf_counter() + seconds
-    latencies_s: list[float] = []
-
-    async def one_after_the_other(connection: Connection) -> None:
-        while (now_s := time.perf_counter()) < ends_s:
-            await connection.call(next(bodies))
-            latencies_s.append(time.perf_counter() - now_s)
-
-    await asyncio.gather(*(one_after_the_other(connections[i % len(connections)]) for i in range(case.in_flight)))
-    return latencies_s
+    return (await fly(connections, case.in_flight, bodies, seconds)).latencies_s
 
 
 async def _stream(case: Case, connections: list[Connection], bodies: Iterator[bytes], seconds: float) -> list[float]:

@@ -22,6 +22,7 @@ from matplotlib.lines import Line2D
 _COLOURS: Final = {"aim met": "#009E73", "bar met": "#56B4E9", "short": "#D55E00"}
 _SERVERS: Final = {
     "onecode": ("#0072B2", "onecode"),
+    "grpc.aio": ("#009E73", "onecode without the native front"),
     "first try": ("#E69F00", "first try: grpc.aio, PyNaCl"),
     "go": ("#56B4E9", "grpc-go, crypto/ed25519"),
     "rust": ("#D55E00", "tonic, ed25519-dalek"),
@@ -36,7 +37,8 @@ def draw(results: Mapping[str, Any], measures: Iterable[Measure], waits: Waits, 
     """Draw ``measures.png``, ``peers.png`` and ``waits.png``."""
     style: dict[Any, Any] = {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "axes.titlesize": 11}
     where = f"{results['processor']}, {results['date'][:10]}"
-    source = f"{where}, medians of {results['rounds']} rounds"
+    front = {"native": "native front", "grpc": "grpc.aio"}[results["front"]]
+    source = f"{where}, {front}, medians of {results['rounds']} rounds"
     with mpl.rc_context(style):
         _draw_measures([one for one in measures if one.value], source, directory / "measures.png")
         _draw_peers(results["cases"], source, directory / "peers.png")
@@ -111,7 +113,12 @@ def _draw_peers(found: Mapping[str, Any], source: str, file: Path) -> None:
     axis.invert_yaxis()
     axis.grid(axis="x", alpha=0.25)
     axis.set_axisbelow(True)
-    marks = [Line2D([], [], color=colour, linewidth=7, label=label) for colour, label in _SERVERS.values()]
+    names = {name for servers in shown.values() for name in servers}
+    marks = [
+        Line2D([], [], color=colour, linewidth=7, label=label)
+        for name, (colour, label) in _SERVERS.items()
+        if name in names
+    ]
     figure.legend(handles=marks, loc="outside lower center", ncols=3, frameon=False)
     figure.suptitle(f"The same codes, the same machine, in turns\n{source}", fontsize=10)
     figure.savefig(file, dpi=150)

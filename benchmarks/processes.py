@@ -1,19 +1,31 @@
-"""What a server's processes use, by /proc (Linux): CPU time, memory."""
+"""What a server's processes use, by /proc and their clocks (Linux): CPU time, memory; and which cores they run on."""
 
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
+CORES: Final = tuple(sorted(os.sched_getaffinity(0)))
+"""The cores that this process was given: a server that is measured has the first, what drives it the last."""
 _TICKS_PER_S: Final = os.sysconf("SC_CLK_TCK")
+_CPUCLOCK_SCHED: Final = 2
+
+
+def pinned(command: list[str], cores: Sequence[int]) -> list[str]:
+    """Return a command that runs on these cores, or on all if there are none (taskset of util-linux, which every Linux
+    has)."""
+    return ["taskset", "-c", ",".join(map(str, cores)), *command] if cores else command
 
 
 def cpu_s(pid: int) -> float:
-    """Return the CPU seconds of a process and its children that run, all threads, user and system (proc(5)).
+    """Return the CPU seconds of a process and its children that run, all threads, user and system.
 
-    A supervisor that has no children that ended uses what its workers use and its own.
+    A supervisor that has no children that ended uses what its workers use and its own. The figure is that of
+    /proc/PID/stat, which has hundredths of a second; the clock of a process has nanoseconds (clock_getcpuclockid(3)).
+    Raises OSError for a process that has ended.
     """
-    return sum(_cpu_ticks(one) for one in with_children(pid)) / _TICKS_PER_S
+    return sum(time.clock_gettime(~one << 3 | _CPUCLOCK_SCHED) for one in with_children(pid))
 
 
 def machine_cpu_s() -> float:
@@ -35,12 +47,6 @@ def with_children(pid: int) -> Iterator[int]:
     yield pid
     for task in Path(f"/proc/{pid}/task").iterdir():
         yield from map(int, (task / "children").read_text().split())
-
-
-def _cpu_ticks(pid: int) -> int:
-    after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    user, system = after_name[11:13]
-    return int(user) + int(system)
 
 
 def _memory_mib(pid: int) -> tuple[float, float]:

@@ -4,7 +4,7 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
@@ -24,6 +24,8 @@ Found = Mapping[Case, Mapping[str, list[Round]]]
 TABLE_COLUMNS: Final = 110
 QUIET_CORES: Final = 0.2
 """More than this, used by other processes, and the numbers are worth less: caches and clock speeds are shared."""
+BUSY_LOAD_CORES: Final = 0.9
+"""A load that uses more of its core than this is waited for by the calls that it measures."""
 
 
 def circumstances(program: str = "python -m benchmarks") -> dict[str, Any]:
@@ -97,16 +99,28 @@ def show(results: Mapping[str, Any], measures: Iterable[Measure], console: Conso
     if by_h2load := results["h2load"]:
         rates = ", ".join(f"{name} {rate:,}" for name, rate in by_h2load.items())
         console.print(f"unary by h2load, one code again and again, answers/CPU s: {rates}", highlight=False)
+    if crowd := results["goodput"]:
+        console.print(
+            f"{crowd['in_flight']:,} calls in flight, retrying at once: {crowd['goodput_per_s']:,} answers in time and "
+            f"{crowd['refused_per_s']:,} refusals a second; with a tenth of them {crowd['capacity_per_s']:,} answers",
+            highlight=False,
+        )
     waits = results["waits"]
     console.print(
         f"{waits['calls_per_s']} calls a second: p99 {waits['p99_ms_alone']} ms alone, "
         f"{waits['p99_ms_beside_batches']} ms beside {waits['batches']} batches of {waits['codes_per_batch']:,}",
         highlight=False,
     )
-    console.print("\n".join(("", *markdown(measures), "")), markup=False, highlight=False, soft_wrap=True)
+    console.print(
+        "\n".join(("", *markdown(measures, results["front"]), "")), markup=False, highlight=False, soft_wrap=True
+    )
     headline = results["headline"]
     console.print(f"batch codes a second of server CPU:   [bold]{headline['batch_codes_per_server_cpu_s']:,}[/]")
     console.print(f"unary answers a second of server CPU: [bold]{headline['unary_answers_per_server_cpu_s']:,}[/]")
+    for case, name, cores in busy_loads(results["cases"]):
+        console.print(
+            f"{case}, {name}: the load used {cores:.2f} of its core, and p50 and p99 are its own", soft_wrap=True
+        )
     everyone = [one for case in results["cases"].values() for one in case["servers"].values()]
     if (others := max(one["others_cores"] for one in everyone)) > QUIET_CORES:
         console.print(
@@ -115,14 +129,23 @@ def show(results: Mapping[str, Any], measures: Iterable[Measure], console: Conso
         )
 
 
+def busy_loads(cases: Mapping[str, Any]) -> Iterator[tuple[str, str, float]]:
+    """Yield the case, the server and the load's cores where the load was nearly as busy as it can be."""
+    for case, found in cases.items():
+        for name, one in found["servers"].items():
+            if one["load_cores"] > BUSY_LOAD_CORES:
+                yield case, name, one["load_cores"]
+
+
 def wide_console() -> Console:
     """Return a console for the table, as wide as it must be where no terminal says how wide it is."""
     return Console() if sys.stdout.isatty() else Console(width=TABLE_COLUMNS)
 
 
-def markdown(measures: Iterable[Measure]) -> list[str]:
+def markdown(measures: Iterable[Measure], front: str) -> list[str]:
     """Return the measures as a table in Markdown, ready to be pasted."""
-    lines = ["| one server worker, 34 keys, warm cache | measured | bar | aim | |", "|---|---|---|---|---|"]
+    by = {"native": "the native front", "grpc": "grpc.aio"}[front]
+    lines = [f"| one worker, {by}, 34 keys, warm cache | measured | bar | aim | |", "|---|---|---|---|---|"]
     for one in measures:
         limit, unit = "at most " if one.is_ceiling else "", {"x": " x", "s": " s", "MB": " MB"}.get(one.unit, "")
         value, bar = (f"{one.shown(number)}{unit if number is not None else ''}" for number in (one.value, one.bar))

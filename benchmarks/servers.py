@@ -1,31 +1,33 @@
-"""The servers under test: built where they are not Python, started, and ended by their process id."""
+"""The servers under test: their commands, started, and ended by their process id."""
 
-import os
 import select
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from benchmarks.processes import cpu_s, memory_mib
-from benchmarks.workload import ONECODE, SKEW_S
+from benchmarks.processes import cpu_s, memory_mib, pinned
+from benchmarks.workload import ONECODE, SKEW_S, STATUSES
 
 ROOT: Final = Path(__file__).parent.parent
 LOOPBACK: Final = ("--listen", "127.0.0.1:0", "--metrics", "127.0.0.1:0")
 PEERS: Final = ROOT / "benchmarks" / "peers"
 BUILT: Final = {"go": PEERS / "build" / "go-peer", "rust": PEERS / "build" / "rust" / "release" / "onecode-peer"}
 """Peers in other languages, by the argument of ``peers/build.sh``, and where that puts their programs."""
-BUILD_TIMEOUT_S: Final = 1800
-"""A first build of the Rust peer compiles tonic and all below it: four minutes on two busy cores."""
+NOT_BUILT: Final = "not built: make bench-peers"
+FRONT: Final = "native" if find_spec("onecode_server.rpc._front") else "grpc"
+"""The front that is measured: the native one where it was built."""
+GRPC_AIO: Final = "grpc.aio"
+"""The name of onecode without the native front, beside onecode with it."""
 START_TIMEOUT_S: Final = 20.0
 STOP_TIMEOUT_S: Final = 15.0
-_NO_TOOLCHAIN: Final = 3
 
 
 @dataclass(frozen=True)
@@ -42,32 +44,33 @@ class Server:
         return cpu_s(self.pid)
 
 
-def build(peer: str) -> tuple[Path | None, str]:
-    """Build a peer in another language; return its program, or None and why there is none."""
-    command = [str(PEERS / "build.sh"), peer]
-    environment = os.environ | {"PYTHON": sys.executable}
-    done = subprocess.run(command, env=environment, capture_output=True, timeout=BUILD_TIMEOUT_S, check=False)
-    output = done.stderr.decode().strip()
-    if done.returncode == _NO_TOOLCHAIN:
-        return None, output
-    if done.returncode:
-        raise SystemExit(f"the {peer} peer does not build:\n{output}")
-    return BUILT[peer], ""
+def built_peers() -> dict[str, Path]:
+    """Return the programs of the peers in other languages that are built."""
+    return {peer: program for peer, program in BUILT.items() if program.exists()}
 
 
-def onecode(data_dir: Path, workers: int = 1) -> list[str]:
-    """Return the command of onecode, for one process unless more are what is measured."""
-    return [str(ONECODE), "serve", *_shared(data_dir), *LOOPBACK, "--workers", str(workers)]
+def onecode(data_dir: Path, workers: int = 1, front: str | None = None) -> list[str]:
+    """Return the command of onecode, for one process unless more are what is measured.
+
+    ``front`` is ``native`` or ``grpc``; without it the server's own default answers.
+    """
+    chosen = () if front is None else ("--front", front)
+    return [str(ONECODE), "serve", *_shared(data_dir), *LOOPBACK, "--workers", str(workers), *chosen]
 
 
-def commands(data_dir: Path, statuses: Path, programs: dict[str, Path]) -> dict[str, list[str]]:
-    """Return the command of each server on one data directory, onecode first: it makes the store's tables."""
+def commands(data_dir: Path) -> dict[str, list[str]]:
+    """Return the command of each server on one data directory, onecode first: it makes the store's tables.
+
+    ``onecode`` has the front FRONT. Where that is the native one, ``grpc.aio`` is onecode without it.
+    """
     peer = [sys.executable, "-m", "benchmarks.peers."]
+    statuses = str(data_dir / STATUSES)
     built = {
-        name: [str(program), *_shared(data_dir), "--statuses", str(statuses)] for name, program in programs.items()
+        name: [str(program), *_shared(data_dir), "--statuses", statuses] for name, program in built_peers().items()
     }
     return {
-        "onecode": onecode(data_dir),
+        "onecode": onecode(data_dir, front=FRONT),
+        **({} if FRONT == "grpc" else {GRPC_AIO: onecode(data_dir, front="grpc")}),
         "first try": [*peer[:2], f"{peer[2]}first_try", *_shared(data_dir)],
         "echo": [*peer[:2], f"{peer[2]}echo"],
         **built,
@@ -125,11 +128,11 @@ class RestartingServer:
 
 
 @contextmanager
-def running(name: str, command: list[str], data_dir: Path) -> Iterator[Server]:
-    """Run a server until the block ends; it is ready when the block begins."""
+def running(name: str, command: list[str], data_dir: Path, cores: Sequence[int] = ()) -> Iterator[Server]:
+    """Run a server until the block ends, on some cores or all; it is ready when the block begins."""
     log = data_dir / f"{name}.log"
     with log.open("wb") as errors:
-        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=errors)
+        process = subprocess.Popen(pinned(command, cores), cwd=ROOT, stdout=subprocess.PIPE, stderr=errors)
     try:
         yield Server(name, process.pid, *addresses_of(process, log))
     finally:

@@ -27,7 +27,7 @@ from benchmarks import servers
 from benchmarks.http2 import Connection, framed
 from benchmarks.latency import LARGE_BATCH
 from benchmarks.load import METHOD
-from benchmarks.processes import cpu_s, memory_mib
+from benchmarks.processes import CORES, cpu_s, memory_mib, pinned
 from benchmarks.servers import ROOT, Server
 from benchmarks.workload import HOST_REGION
 
@@ -74,22 +74,23 @@ P99_TIMES_MAX: Final = 3.0
 MEMORY_TIMES_MAX: Final = 1.5
 
 
-def measure(name: str, data_dir: Path, codes: list[bytes], seconds: float, rate: float) -> Row:
+def measure(name: str, front: str, data_dir: Path, codes: list[bytes], seconds: float, rate: float) -> Row:
     """Run one attack on a fresh server, which has checked all of the codes in large batches before; the polite client
-    has some of them."""
-    cores = sorted(os.sched_getaffinity(0))
-    with _server(data_dir, cores[0]) as (server, page), _dummy(cores[-1]) as dummy:
+    has some of them. ``front`` is the server's."""
+    command, core = servers.onecode(data_dir, front=front), CORES[-1]
+    with servers.running("attacked", command, data_dir, CORES[:1]) as server, _dummy(core) as dummy:
+        page = server.page
         asyncio.run(_warm(server.address, codes))
-        _polite(server.address, page, codes[:POLITE_CODES], 2, cores[-1])
+        _polite(server.address, page, codes[:POLITE_CODES], 2, core)
         before, used_s, elapsed_s = memory_mib(server.pid)[1], 0.0, 0.0
         calm, found, lags = [], [], Counter[float]()
         with _watched(server.pid) as most:
             for _ in range(ROUNDS):
-                calm.append(_beside(name, dummy, dummy, server, page, codes[:POLITE_CODES], seconds, rate, cores[-1]))
+                calm.append(_beside(name, dummy, dummy, server, page, codes[:POLITE_CODES], seconds, rate, core))
                 lags.subtract(_lags(page))
                 used_s, elapsed_s = used_s - cpu_s(server.pid), elapsed_s - time.monotonic()
                 attacked = server.address, page, server, page
-                found.append(_beside(name, *attacked, codes[:POLITE_CODES], seconds, rate, cores[-1]))
+                found.append(_beside(name, *attacked, codes[:POLITE_CODES], seconds, rate, core))
                 used_s, elapsed_s = used_s + cpu_s(server.pid), elapsed_s + time.monotonic()
                 lags.update(_lags(page))
     p99_dummy, p99 = (statistics.median(_p99(one["latencies_ms"]) for one in rounds) for rounds in (calm, found))
@@ -139,25 +140,13 @@ def _polite(address: str, page: str, codes: list[bytes], seconds: float, core: i
 
 def _start(module: str, *arguments: object, core: int, nice: int = 0) -> subprocess.Popen[bytes]:
     command = ["nice", "-n", str(nice), sys.executable, "-m", f"benchmarks.attacks.{module}", *map(str, arguments)]
-    return subprocess.Popen(_pinned(command, core), cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    return subprocess.Popen(pinned(command, [core]), cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
 
 def _give(process: subprocess.Popen[bytes], codes: list[bytes]) -> None:
     if process.stdin is not None:
         process.stdin.write(b"\n".join(codes))
         process.stdin.close()
-
-
-def _pinned(command: list[str], core: int) -> list[str]:
-    """Return a command that runs on one core (taskset of util-linux, which every Linux has)."""
-    return ["taskset", "-c", str(core), *command]
-
-
-@contextmanager
-def _server(data_dir: Path, core: int) -> Iterator[tuple[Server, str]]:
-    command = _pinned(servers.onecode(data_dir), core)
-    with servers.running("attacked", command, data_dir) as server:
-        yield server, server.page
 
 
 @contextmanager

@@ -7,7 +7,7 @@ set -eu
 
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 root=$(CDPATH='' cd -- "$here/../.." && pwd)
-python=${PYTHON:-$root/.venv/bin/python}
+python=${PYTHON:-$root/.venv/protoc/bin/python}
 out=$here/build
 # Where the toolchains' own installers put them, for a shell that has not been told.
 PATH=$PATH:/usr/local/go/bin:${CARGO_HOME:-$HOME/.cargo}/bin
@@ -17,6 +17,10 @@ missing() {
 	exit 3
 }
 
+"$python" -c 'import grpc_tools.protoc' >/dev/null 2>&1 || {
+	echo "$python has no grpcio-tools: run make bench-peers, or set PYTHON" >&2
+	exit 1
+}
 mkdir -p "$out"
 case ${1:-} in
 go)

@@ -6,7 +6,7 @@ set -eu
 
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 root=$(CDPATH='' cd -- "$here/../.." && pwd)
-python=${PYTHON:-$root/.venv/bin/python}
+python=${PYTHON:-$root/.venv/protoc/bin/python}
 package='onecode/clients/go/onecode/v1;onecodev1'
 
 missing() {
@@ -15,7 +15,7 @@ missing() {
 }
 
 command -v go >/dev/null 2>&1 || missing 'the Go client needs Go, and there is no go on the PATH'
-"$python" -c 'import grpc_tools.protoc' >/dev/null 2>&1 || missing "$python has no grpcio-tools: run make test first, or set PYTHON"
+"$python" -c 'import grpc_tools.protoc' >/dev/null 2>&1 || missing "$python has no grpcio-tools: run make go-client, or set PYTHON"
 
 # The generators run here, whatever system the client is built for; go.mod pins their versions.
 GOOS='' GOARCH='' GOBIN="$here/bin" go -C "$here" install tool

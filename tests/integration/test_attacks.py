@@ -13,12 +13,10 @@ import pytest
 from onecode.v1 import recognition_pb2 as pb
 from onecode.v1 import recognition_pb2_grpc
 
-from benchmarks.attacks.catalogue import ATTACKS, NEEDS_NATIVE_FRONT
+from benchmarks.attacks.catalogue import ATTACKS, excused
 from benchmarks.attacks.target import Target
 from tests.integration.deployment import Deployment, Server
 
-UNBEARABLE = {name for name, (bars, _) in NEEDS_NATIVE_FRONT.items() if "errors" in bars}
-BEARABLE = [name for name in ATTACKS if name not in UNBEARABLE]
 ATTACK_S, POLITE_EVERY_S = 1.5, 0.1
 PATIENCE_S = 60
 """Only a machine that is busy with other things takes as long."""
@@ -34,9 +32,11 @@ def attacked(made: Deployment, tmp_path_factory: pytest.TempPathFactory) -> Iter
     assert running.end() == 0
 
 
-@pytest.mark.parametrize("name", BEARABLE)
+@pytest.mark.parametrize("name", ATTACKS)
 async def test_a_polite_caller_is_answered_beside_an_attack(attacked: tuple[Server, list[bytes]], name: str):
     server, codes = attacked
+    if "errors" in excused(name, server.front()):
+        pytest.skip("grpcio gives no means to bound this attack")
     before = server.anonymous_bytes()
     attack = asyncio.ensure_future(ATTACKS[name](Target(server.address, server.page, codes)))
     decisions = await polite(server, codes)

@@ -9,7 +9,9 @@ import pytest
 from onecode.v1 import recognition_pb2 as pb
 
 from benchmarks import load
-from benchmarks.http2 import Connection, Unanswered, framed
+from benchmarks.call import Unanswered
+from benchmarks.closed_loop import Flight, fly
+from benchmarks.http2 import Connection, framed
 from benchmarks.load import METHOD, Case
 from benchmarks.servers import Server as Measured
 from tests.integration.deployment import Deployment, Server
@@ -57,6 +59,29 @@ def test_a_call_that_fails_is_no_answer(server: Server, method: str) -> None:
 
     with pytest.raises(Unanswered, match="an error instead of an answer"):
         asyncio.run(ask())
+
+
+@pytest.mark.parametrize("takes_refusals", [True, False])
+def test_a_refused_call_is_counted_where_that_is_asked_and_an_error_elsewhere(
+    server: Server, shared: Deployment, takes_refusals: bool
+) -> None:
+    code = shared.issue("110000", count=1)[0]
+    good, bad = (framed(pb.VerifyRequest(code=code, host_region=host).SerializeToString()) for host in ("420000", ""))
+
+    async def ask() -> Flight:
+        connection = await Connection(f"{METHOD}Verify", server.address).open()
+        try:
+            return await fly([connection], 8, cycle([good, bad]), 0.2, takes_refusals=takes_refusals)
+        finally:
+            connection.close()
+
+    if takes_refusals:
+        flight = asyncio.run(ask())
+        assert flight.refused >= 4
+        assert len(flight.latencies_s) - flight.refused in {0, 1}
+    else:
+        with pytest.raises(Unanswered, match="an error instead of an answer"):
+            asyncio.run(ask())
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.method)

@@ -13,13 +13,12 @@ POOL_CODES = 500
 
 @pytest.mark.timeout(300)
 def test_peers_decide_as_the_server_does_about_good_and_bad_codes(tmp_path: Path) -> None:
-    """Peers in other languages take part where `make bench-peers` has built them."""
+    """Peers in other languages take part where `make bench-peers` has built them, and the native front where it is."""
     data_dir = tmp_path / "data"
     pools = workload.make(data_dir, POOL_CODES, names=())  # the mix has the other formats
     assert pools["mix"].bad == POOL_CODES // BAD_EVERY
     assert pools[SPOILT].bad == SPOILT_CODES
-    programs = {name: program for name, program in servers.BUILT.items() if program.exists()}
-    commands = servers.commands(data_dir, data_dir / workload.STATUSES, programs)
+    commands = servers.commands(data_dir)
     del commands["echo"]
     with ExitStack() as running:
         everyone = {
