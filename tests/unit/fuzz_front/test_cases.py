@@ -97,3 +97,8 @@ def test_bodies_that_differ_are_noticed() -> None:
         compare_bodies({1: "Verify"}, {1: admitted}, {1: other})
     with pytest.raises(Differs, match="not as protobuf writes it"):
         compare_bodies({1: "Verify"}, {1: framed(b"\x10\x00")}, {1: framed(b"\x10\x00")})
+
+
+def test_a_store_that_did_not_answer_one_server_in_time_is_no_difference() -> None:
+    native, by_grpc = framed(b"\x0a\x04\x08\x01\x20\x01"), framed(b"\x0a\x04\x08\x02\x20\x02")  # CURRENT, STALE
+    assert compare_bodies({1: "Verify"}, {1: native}, {1: by_grpc}) == 1
