@@ -1,6 +1,7 @@
 """Whole calls with odd messages, by the native front and by grpc.aio: all but what time alone changes must be equal."""
 
 import random
+from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from typing import Any, Final
 
@@ -73,15 +74,24 @@ class Call:
 def compare_bodies(methods: Mapping[int, str], native: Mapping[int, bytes], by_grpc: Mapping[int, bytes]) -> int:
     """Compare the answers on the streams of checks where both fronts gave one, and return how many these were.
 
-    Where a call's headers are not valid, only one of the fronts may have answered. Raises Differs.
+    Where a call's headers are not valid, only one of the fronts may have answered. A stream whose body ends within a
+    message fails, by grpc.aio at once: answers that it has not sent by then are missing. Raises Differs.
     """
     both = [stream for stream, method in methods.items() if method and native.get(stream) and by_grpc.get(stream)]
     for stream in both:
         method = methods[stream]
         found, expected = (_in_order(method, _messages(bodies[stream])) for bodies in (native, by_grpc))
+        if method == "StreamVerify" and _is_part(found, expected):
+            continue
         if found != expected and not any(_are_late(method, (*found, *expected))):
             raise Differs(f"{method} on stream {stream}: native: {found}; grpc.aio: {expected}")
     return len(both)
+
+
+def _is_part(some: Iterable[bytes], others: Iterable[bytes]) -> bool:
+    """Tell whether all answers of one front are among those of the other one, whichever has more."""
+    one, other = Counter(some), Counter(others)
+    return one <= other or other <= one
 
 
 def _are_late(method: str, messages: Iterable[bytes]) -> Iterator[bool]:

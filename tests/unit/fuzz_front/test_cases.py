@@ -102,3 +102,10 @@ def test_bodies_that_differ_are_noticed() -> None:
 def test_a_store_that_did_not_answer_one_server_in_time_is_no_difference() -> None:
     native, by_grpc = framed(b"\x0a\x04\x08\x01\x20\x01"), framed(b"\x0a\x04\x08\x02\x20\x02")  # CURRENT, STALE
     assert compare_bodies({1: "Verify"}, {1: native}, {1: by_grpc}) == 1
+
+
+def test_a_stream_may_end_before_all_of_its_answers() -> None:
+    one, other = framed(b"\x12\x02\x08\x01"), framed(b"\x12\x02\x08\x03")
+    assert compare_bodies({1: "StreamVerify"}, {1: one + other}, {1: other}) == 1
+    with pytest.raises(Differs):
+        compare_bodies({1: "StreamVerify"}, {1: one + one}, {1: other + one})
