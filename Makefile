@@ -8,7 +8,7 @@ PROTOC := $(VENV)/protoc
 PIN    := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help attack drills front front-check demo test test-fast test-random fuzz fuzz-ci fuzz-paths fuzz-paths-ci check packages lowest coverage protos stubs-fresh breaking lint types imports bench bench-gate bench-peers spread soak bench-kernel bench-store bench-floods go-client requirements docs docs-fresh clean
+.PHONY: help attack drills front front-check demo test test-fast test-random fuzz fuzz-ci fuzz-paths fuzz-paths-ci fuzz-front fuzz-front-ci check packages lowest coverage protos stubs-fresh breaking lint types imports bench bench-gate bench-peers spread soak bench-kernel bench-store bench-floods go-client requirements docs docs-fresh clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -67,6 +67,13 @@ fuzz-paths: $(STAMP) ## compare single, row and column checks with the general p
 
 fuzz-paths-ci: $(STAMP) ## the same for under a minute, always the same mutants
 	$(BIN)/python -m tests.fuzz_paths --seed 1 --runs 30000
+
+FUZZ_FRONT_S ?= 600
+fuzz-front: $(STAMP) front ## hostile frames and odd calls against the native front, beside a polite caller, FUZZ_FRONT_S seconds
+	$(BIN)/python -m tests.fuzz_front --seconds $(FUZZ_FRONT_S)
+
+fuzz-front-ci: $(STAMP) front ## the same for under a minute, always the same cases (make test runs as many)
+	$(BIN)/python -m tests.fuzz_front --seed 1 --cases 1000
 
 DIST := build/dist
 packages: $(STAMP) ## build both packages, install them where nothing else is, with and without a compiler, and use them
