@@ -62,6 +62,11 @@ impl Account {
 }
 
 impl Charge {
+    /// Whether nothing is held.
+    pub fn is_empty(&self) -> bool {
+        self.size == 0
+    }
+
     /// Hold so many bytes in all from now on. Return whether there is room for them.
     #[must_use]
     pub fn grow_to(&mut self, size: usize) -> bool {
@@ -84,15 +89,15 @@ impl Drop for Charge {
 }
 
 /// A body that counts against the budget for as long as any part of it is held, h2's buffers included.
-pub struct Held {
-    pub body: Vec<u8>,
+pub struct Held<B> {
+    pub body: B,
     #[expect(dead_code, reason = "it counts until it is dropped")]
     pub charge: Charge,
 }
 
-impl AsRef<[u8]> for Held {
+impl<B: AsRef<[u8]>> AsRef<[u8]> for Held<B> {
     fn as_ref(&self) -> &[u8] {
-        &self.body
+        self.body.as_ref()
     }
 }
 

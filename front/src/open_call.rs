@@ -73,7 +73,6 @@ pub struct OpenCall {
     pub entry: Entry,
     pub respond: SendResponse<Bytes>,
     pub method: Method,
-    pub deadline: Option<Instant>,
     pub queued_at: Instant,
     /// What the request takes in memory.
     #[expect(dead_code, reason = "it counts until it is dropped")]
@@ -93,19 +92,30 @@ impl OpenCall {
         self.refuse(&shared.replies.overloaded);
     }
 
-    /// Return the call if its caller still waits for an answer, and it has not waited too long.
-    pub fn still_waits(mut self, now: Instant) -> Option<Self> {
+    /// Refuse the call, whose codes were read, because they would have to wait for too long, or have.
+    pub fn shed(self, reason: &'static str, codes: usize) {
+        self.entry.peer.shared.counts.shed(codes);
+        self.overload(reason);
+    }
+
+    /// End the call because its deadline has passed.
+    pub fn expire(self) {
+        let shared = self.entry.peer.shared.clone();
+        shared.counts.refused("deadline");
+        self.refuse(&shared.replies.expired);
+    }
+
+    /// Return the call if its caller still waits for the answer to so many codes, and it has not waited too long.
+    pub fn still_waits(mut self, codes: usize, now: Instant) -> Option<Self> {
         if self.respond.poll_reset(&mut Context::from_waker(Waker::noop())).is_ready() {
             return None;
         }
-        let shared = self.entry.peer.shared.clone();
-        if self.deadline.is_some_and(|deadline| deadline <= now) {
-            shared.counts.refused("deadline");
-            self.refuse(&shared.replies.expired);
+        if self.entry.deadline.is_some_and(|deadline| deadline <= now) {
+            self.expire();
             return None;
         }
-        if now.saturating_duration_since(self.queued_at) > shared.limits.queue_age_s {
-            self.overload("queue_late");
+        if now.saturating_duration_since(self.queued_at) > self.entry.peer.shared.limits.queue_age_s {
+            self.shed("queue_late", codes);
             return None;
         }
         Some(self)

@@ -17,12 +17,13 @@ use crate::budget::{Charge, SMALL_BYTES};
 use crate::counts::Method;
 use crate::framing::{Collected, Next};
 use crate::open_call::Entry;
-use crate::queue::{Message, Place, Queue, Scan};
+use crate::queue::{Place, Queue};
 use crate::requests;
 use crate::shared::Peer;
 use crate::streams::Stream;
 use crate::timers::Sleep;
 use crate::transfer;
+use crate::work::{Message, Scan};
 
 struct StreamTask {
     stream: Rc<Stream>,

@@ -61,6 +61,7 @@ class Driver:
         )
         self.target = f"127.0.0.1:{self.front.port}"
         self.works: list[tuple[int, str, list[str], list[bytes]]] = []
+        self.ended: list[int] = []
         self.takes = self.answers = True
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(self.front.fileno(), self.turn)
@@ -70,11 +71,18 @@ class Driver:
         waiting = self.front.turn()
         if waiting and self.takes:
             self.take()
+        for ticket in self.front.take_ended():
+            self.ended.append(ticket)
+            if any(work[0] == ticket for work in self.works):
+                self.works = [work for work in self.works if work[0] != ticket]
+                self.front.forget(ticket)
         if self.front.has_work:
             self._loop.call_soon(self.turn)
 
     def take(self) -> None:
         self.works.extend(self.front.take(512))
+        while batch := self.front.take_batch():
+            self.works.append((batch[0], "batch", [batch[1]], self.front.read_batch(batch[0]) or []))
         while self.answers and self.works:
             self.answer(*self.works.pop(0))
         if self.front.has_work:
