@@ -135,6 +135,11 @@ impl StreamTask {
                     self.refuse(Status::too_large(size));
                     continue;
                 }
+                // The listener in Python takes it for the end, as it does a message that is cut off.
+                Next::Unknown => {
+                    self.has_ended = true;
+                    continue;
+                }
             }
             match self.body.poll_data(cx) {
                 Poll::Ready(Some(Ok(bytes))) => {
@@ -148,7 +153,6 @@ impl StreamTask {
                     }
                 }
                 Poll::Ready(Some(Err(_))) => return Err(()),
-                Poll::Ready(None) if self.collected.len() > 0 => self.refuse(Status::incomplete()),
                 Poll::Ready(None) => self.has_ended = true,
                 Poll::Pending => return Ok(()),
             }
