@@ -6,11 +6,11 @@ use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use h2::server::{self, SendResponse};
-use h2::{Ping, PingPong, RecvStream};
+use h2::{Ping, PingPong, Reason, RecvStream};
 use http::Request;
 use mio::net::TcpStream;
 
@@ -29,6 +29,8 @@ use crate::watched::Watched;
 const SEND_BYTES_MAX: usize = 128 * 1024;
 /// The connection's window, in windows of a call: so many calls whose bodies are not taken stall their own connection.
 const WINDOWS: u32 = 16;
+/// The time in which a hostile caller must take what it is told. It may read nothing.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 /// The bound on a call's headers.
 const HEADER_BYTES_MAX: u32 = 8 * 1024;
 
@@ -58,7 +60,7 @@ pub async fn serve(socket: Watched<TcpStream>, peer: Rc<Peer>) {
     };
     let Some(pings) = http2.ping_pong() else { return };
     let watch = Watch::new(&shared, pings, began);
-    Connection { http2, watch, peer, is_told: false }.await;
+    Connection { http2, watch, peer, is_told: false, cut: None }.await;
 }
 
 /// Counts a connection while it is open.
@@ -83,6 +85,8 @@ struct Connection {
     peer: Rc<Peer>,
     /// Whether the caller knows that it may begin no more calls.
     is_told: bool,
+    /// Until when a hostile caller may take what it is told.
+    cut: Option<Sleep>,
 }
 
 impl Future for Connection {
@@ -90,6 +94,9 @@ impl Future for Connection {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.get_mut();
+        if this.cut.is_some() {
+            return this.poll_cut(cx);
+        }
         match this.watch.poll(&this.peer, cx) {
             Some(Act::Close) => return Poll::Ready(()),
             Some(Act::SayGoodbye) => this.say_goodbye(),
@@ -102,13 +109,16 @@ impl Future for Connection {
             match this.http2.poll_accept(cx) {
                 Poll::Ready(Some(Ok((request, respond)))) => begin(&this.peer, request, respond),
                 Poll::Ready(Some(Err(fault))) => {
-                    let is_hostile = fault.is_go_away() && !fault.is_remote() || this.peer.traffic.is_hostile.get();
-                    if is_hostile {
+                    if fault.is_go_away() && !fault.is_remote() {
                         this.peer.shared.counts.refused("connection_hostile");
                     }
                     return Poll::Ready(());
                 }
                 Poll::Ready(None) => return Poll::Ready(()),
+                Poll::Pending if this.peer.traffic.is_hostile.get() => {
+                    this.cut();
+                    return this.poll_cut(cx);
+                }
                 Poll::Pending => return Poll::Pending,
             }
         }
@@ -121,6 +131,19 @@ impl Connection {
             self.is_told = true;
             self.http2.graceful_shutdown();
         }
+    }
+
+    /// End a hostile connection and its calls, and say why (RFC 9113, section 7).
+    fn cut(&mut self) {
+        let shared = &self.peer.shared;
+        shared.counts.refused("connection_hostile");
+        self.http2.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
+        self.cut = Some(shared.timers.sleep_until(Instant::now() + LAST_WORDS));
+    }
+
+    fn poll_cut(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(cut) = &mut self.cut else { return Poll::Ready(()) };
+        if self.http2.poll_closed(cx).is_ready() { Poll::Ready(()) } else { Pin::new(cut).poll(cx) }
     }
 }
 

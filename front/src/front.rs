@@ -38,7 +38,7 @@ pub struct Front {
 
 /// What a front is made of besides its limits.
 pub struct Setup {
-    pub host: IpAddr,
+    pub hosts: Vec<IpAddr>,
     pub port: u16,
     pub upstream: String,
     pub token: HeaderValue,
@@ -50,14 +50,13 @@ pub struct Setup {
 impl Front {
     /// Listen.
     pub fn new(setup: Setup) -> io::Result<Self> {
-        let Setup { host, port, upstream, token, replies, latency_buckets_s, limits } = setup;
-        let listener = listener::listen(host, port, limits.shares_port)?;
-        let port = listener.local_addr()?.port();
+        let Setup { hosts, port, upstream, token, replies, latency_buckets_s, limits } = setup;
+        let (listeners, port) = listener::listen(&hosts, port, limits.shares_port)?;
         let (reactor, timers) = (Reactor::new()?, Timers::new()?);
         let sockets = reactor.sockets();
         let timer = timers.as_raw_fd();
         reactor.watch_alone(&mut SourceFd(&timer))?;
-        let listener = sockets.watch(listener, true)?;
+        let listeners = listeners.into_iter().map(|one| sockets.watch(one, true)).collect::<io::Result<Vec<_>>>()?;
         let shared = Rc::new(Shared {
             executor: Executor::default(),
             timers,
@@ -73,7 +72,9 @@ impl Front {
             is_draining: Cell::new(false),
             limits,
         });
-        shared.executor.spawn(listener::accept_all(listener, shared.clone()));
+        for listener in listeners {
+            shared.executor.spawn(listener::accept_all(listener, shared.clone()));
+        }
         Ok(Self { reactor: RefCell::new(reactor), shared, port, is_closed: Cell::new(false) })
     }
 

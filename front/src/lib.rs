@@ -53,7 +53,7 @@ use crate::limits::Limits;
 use crate::work::Work;
 
 /// The version of the boundary to Python.
-const ABI: u32 = 2;
+const ABI: u32 = 3;
 
 /// The type of ``Front.counts``.
 static COUNTS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
@@ -71,11 +71,11 @@ struct Front(front::Front);
 impl Front {
     #[new]
     #[pyo3(signature = (
-        host, port, upstream, upstream_token, overloaded, expired, overdue, idle, *, latency_buckets_s, **limits
+        hosts, port, upstream, upstream_token, overloaded, expired, overdue, idle, *, latency_buckets_s, **limits
     ))]
     #[expect(clippy::too_many_arguments, reason = "they are Python's, which names them")]
     fn new(
-        host: &str,
+        hosts: Vec<String>,
         port: u16,
         upstream: String,
         upstream_token: &str,
@@ -89,11 +89,12 @@ impl Front {
         let limits = limits.filter(|limits| limits.len() == limits::COUNT);
         let limits = limits.ok_or_else(|| PyValueError::new_err("a limit is missing or unknown"))?;
         let limits: Limits = limits.extract().map_err(|fault: PyErr| PyValueError::new_err(fault.to_string()))?;
-        let host = host.parse().map_err(|_| PyValueError::new_err("host is not an IP address"))?;
+        let hosts = hosts.iter().map(|host| host.parse()).collect::<Result<_, _>>();
+        let hosts = hosts.map_err(|_| PyValueError::new_err("a host is not an IP address"))?;
         let token =
             HeaderValue::from_str(upstream_token).map_err(|_| PyValueError::new_err("the token is not ASCII"))?;
         let replies = Replies::new(status(overloaded), status(expired), status(overdue), status(idle));
-        let setup = Setup { host, port, upstream, token, replies, latency_buckets_s, limits };
+        let setup = Setup { hosts, port, upstream, token, replies, latency_buckets_s, limits };
         Ok(Self(front::Front::new(setup)?))
     }
 

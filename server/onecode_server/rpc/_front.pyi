@@ -20,7 +20,7 @@ empty)."""
 class Front:
     def __new__(
         cls,
-        host: str,
+        hosts: Sequence[str],
         port: int,
         upstream: str,
         upstream_token: str,
@@ -45,7 +45,8 @@ class Front:
         request_s: float,
         held_bytes_max: int,
     ) -> Front:
-        """Listen on ``host``, an IP address. Raises OSError, and ValueError for a limit that is missing or unknown.
+        """Listen on ``hosts``, IP addresses, on one port. Those that this machine does not have are left out, if it has
+        any. Raises OSError, and ValueError for a limit that is missing or unknown.
 
         ``upstream`` is the path of the Unix socket of the inner listener. ``overloaded`` is said where a bound is
         reached, ``expired`` where a deadline has passed, ``overdue`` where a request did not arrive within

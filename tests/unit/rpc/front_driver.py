@@ -1,6 +1,7 @@
 """The native front alone: turned by the test's loop, answered by the test, with an echo where the listener would be."""
 
 import asyncio
+import socket
 import struct
 import time
 from array import array
@@ -44,11 +45,11 @@ _WITHIN_S: Final = 20
 class Driver:
     """Turns a front, and keeps the work that it takes until the test answers it."""
 
-    def __init__(self, upstream: str, **limits: Any) -> None:
+    def __init__(self, upstream: str, hosts: Sequence[str], **limits: Any) -> None:
         from onecode_server.rpc._front import Front
 
         self.front = Front(
-            "127.0.0.1",
+            hosts,
             0,
             upstream,
             TOKEN,
@@ -151,7 +152,11 @@ class _Echo(grpc.GenericRpcHandler):
 
 @asynccontextmanager
 async def driven(
-    *, has_upstream: bool = True, behind: tuple[tuple[str, int], ...] = (), **limits: Any
+    *,
+    has_upstream: bool = True,
+    behind: tuple[tuple[str, int], ...] = (),
+    hosts: Sequence[str] = ("127.0.0.1",),
+    **limits: Any,
 ) -> AsyncIterator[Driver]:
     """Start a front, with an echo behind it, whose server has the options ``behind``."""
     with TemporaryDirectory(prefix="front-") as folder:
@@ -162,7 +167,7 @@ async def driven(
         if has_upstream:
             server.add_insecure_port(f"unix:{path}")
         await server.start()
-        driver = Driver(str(path), **limits)
+        driver = Driver(str(path), hosts, **limits)
         try:
             yield driver
         finally:
@@ -170,14 +175,24 @@ async def driven(
             await server.stop(0)
 
 
-def channel(driver: Driver, **options: Any) -> grpc.aio.Channel:
-    """Return a channel of its own."""
+def has_ipv6() -> bool:
+    """Return whether this machine has the loopback address of IPv6."""
+    try:
+        with socket.socket(socket.AF_INET6) as one:
+            one.bind(("::1", 0))
+    except OSError:
+        return False
+    return True
+
+
+def channel(driver: Driver, target: str = "", **options: Any) -> grpc.aio.Channel:
+    """Return a channel of its own. ``target`` is one of the front's addresses, if there are several."""
     given = {
         "grpc.use_local_subchannel_pool": 1,
         "grpc.max_receive_message_length": -1,
         "grpc.enable_retries": 0,
     } | {key.replace("__", "."): value for key, value in options.items()}
-    return grpc.aio.insecure_channel(driver.target, tuple(given.items()))
+    return grpc.aio.insecure_channel(target or driver.target, tuple(given.items()))
 
 
 def bytes_call(of: grpc.aio.Channel, method: str) -> Any:
