@@ -10,8 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::framing::{MESSAGE_BYTES_MAX, PREFIX};
 
-/// Bytes up to which an answer is not counted: those of all calls that a connection may have take no more memory than
-/// the calls themselves.
+/// Bytes up to which a request is not counted: a connection's window bounds those of all of its calls.
 pub const SMALL_BYTES: usize = 16 * 1024;
 
 /// All held bytes. The numbers are atomic since bodies are given back by ``Bytes``, which may be sent to any thread.

@@ -11,7 +11,7 @@ use h2::SendStream;
 use h2::server::SendResponse;
 
 use crate::answers::{self, CANCELLED, DEADLINE_EXCEEDED, OK, Status};
-use crate::budget::{Charge, Held, SMALL_BYTES};
+use crate::budget::{Charge, Held};
 use crate::counts::Method;
 use crate::shared::Peer;
 use crate::transfer;
@@ -19,6 +19,10 @@ use crate::transfer;
 /// The tolerance between two clocks: a caller's clock ends a call a moment before ours reaches its deadline. As in
 /// ``rpc/instrumented.py``.
 const DEADLINE_SLACK: Duration = Duration::from_millis(50);
+
+/// Bytes up to which an answer is not held to the budget: those of all calls of a connection take no more memory than the
+/// connection and its calls. There may be thousands of connections whose callers take no answer.
+const SMALL_ANSWER_BYTES: usize = 1024;
 
 /// A call's entry in the counts. Where it is dropped without an end, its caller has gone.
 pub struct Entry {
@@ -135,7 +139,7 @@ impl OpenCall {
     /// Answer with a body of the call's own, which is held to the budget.
     pub fn answer_large(mut self, body: Vec<u8>) {
         let shared = self.entry.peer.shared.clone();
-        if body.len() <= SMALL_BYTES {
+        if body.len() <= SMALL_ANSWER_BYTES {
             return self.answer(body.into());
         }
         let mut charge = self.entry.peer.account.charge();

@@ -148,8 +148,7 @@ impl StreamTask {
                     self.collected.push(bytes);
                     let size = self.collected.len();
                     if size > SMALL_BYTES && !self.charge.grow_to(size) {
-                        self.peer.shared.counts.refused("request_memory");
-                        self.refuse(self.peer.shared.replies.overloaded.clone());
+                        self.refuse_for_memory();
                     }
                 }
                 Poll::Ready(Some(Err(_))) => return Err(()),
@@ -166,13 +165,24 @@ impl StreamTask {
         if self.collected.len() <= SMALL_BYTES {
             self.charge = self.peer.account.charge();
         }
+        let scan = requests::stream_verify(&message);
+        let mut charge = self.peer.account.charge();
+        // A plain message is small, and there are as many as the queue has places.
+        if scan.is_none() && message.len() > SMALL_BYTES && !charge.grow_to(message.len()) {
+            return self.refuse_for_memory();
+        }
         let (stream, number, place) = (self.stream.clone(), self.stream.add(message.len()), Some(place));
-        match requests::stream_verify(&message) {
+        match scan {
             Some(requests::Scan { request_id, code, host }) => {
                 shared.queue.push_scan(Scan { stream, number, request_id, message, code, host, place });
             }
-            None => shared.queue.push_message(Message { stream, number, bytes: message, place }),
+            None => shared.queue.push_message(Message { stream, number, bytes: message, place, charge }),
         }
+    }
+
+    fn refuse_for_memory(&mut self) {
+        self.peer.shared.counts.refused("request_memory");
+        self.refuse(self.peer.shared.replies.overloaded.clone());
     }
 
     /// End the stream after the answers to what was read.

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use bytes::Bytes;
 
 use crate::batch_calls::BatchCall;
+use crate::budget::Charge;
 use crate::open_call::OpenCall;
 use crate::pace::Waiting;
 use crate::queue::Place;
@@ -86,6 +87,9 @@ pub struct Message {
     pub number: u64,
     pub bytes: Bytes,
     pub place: Option<Place>,
+    /// What it takes in memory: Python has it whole until it is answered.
+    #[expect(dead_code, reason = "it counts until it is dropped")]
+    pub charge: Charge,
 }
 
 /// What Python works on, under one ticket.

@@ -218,6 +218,21 @@ async def test_a_hostile_connection_that_was_told_to_go_and_reads_nothing_is_clo
         wire.close()
 
 
+async def test_small_answers_of_batches_that_are_not_taken_count():
+    async with driven() as driver:
+        wire = await Wire.open(driver)
+        body = message(pb.BatchVerifyRequest(codes=[b"c" * 50] * 100, host_region="420000").SerializeToString())
+        settings = struct.pack(">HI", 4, 0)
+        wire.send(PREFACE, frame(SETTINGS, 0, 0, settings), frame(SETTINGS, ACK, 0))
+        for stream in (1, 3, 5):
+            wire.send(frame(HEADERS, END_HEADERS, stream, call_headers(SERVICE + "BatchVerify")))
+            wire.send(frame(DATA, END_STREAM, stream, body))
+        await until(lambda: driver.front.counts().held_bytes > 3 * 5000)
+        assert not driver.front.is_idle
+        wire.close()
+        await until(lambda: driver.front.counts().held_bytes == 0)
+
+
 @pytest.mark.parametrize(
     "flood",
     [
