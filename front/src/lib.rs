@@ -7,6 +7,7 @@ mod batch_calls;
 mod budget;
 mod calls;
 mod connection;
+mod connection_times;
 mod counts;
 mod executor;
 mod frames;
@@ -34,6 +35,7 @@ mod upstream;
 mod watched;
 mod wire_format;
 mod work;
+mod write_buffer;
 
 use std::collections::HashMap;
 use std::os::fd::{AsRawFd, RawFd};
