@@ -15,7 +15,6 @@ pub const OK: u32 = 0;
 pub const CANCELLED: u32 = 1;
 pub const DEADLINE_EXCEEDED: u32 = 4;
 const RESOURCE_EXHAUSTED: u32 = 8;
-const UNIMPLEMENTED: u32 = 12;
 const INTERNAL: u32 = 13;
 const UNAVAILABLE: u32 = 14;
 
@@ -45,12 +44,9 @@ impl Status {
         Self::new(RESOURCE_EXHAUSTED, &format!("SERVER: Received message larger than max ({size} vs. {bound})"), &[])
     }
 
+    /// As gRPC says it.
     pub fn compressed() -> Self {
-        Self::new(UNIMPLEMENTED, "a message is compressed, in a call without grpc-encoding", &[])
-    }
-
-    pub fn incomplete() -> Self {
-        Self::new(INTERNAL, "the stream ended within a message", &[])
+        Self::new(INTERNAL, "Compression bit set but no encoding configured", &[])
     }
 
     pub fn unreachable() -> Self {

@@ -10,8 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::framing::{MESSAGE_BYTES_MAX, PREFIX};
 
-/// Bytes up to which an answer is not counted: those of all calls that a connection may have take no more memory than
-/// the calls themselves.
+/// Bytes up to which a request is not counted: a connection's window bounds those of all of its calls.
 pub const SMALL_BYTES: usize = 16 * 1024;
 
 /// All held bytes. The numbers are atomic since bodies are given back by ``Bytes``, which may be sent to any thread.
@@ -62,6 +61,11 @@ impl Account {
 }
 
 impl Charge {
+    /// Whether nothing is held.
+    pub fn is_empty(&self) -> bool {
+        self.size == 0
+    }
+
     /// Hold so many bytes in all from now on. Return whether there is room for them.
     #[must_use]
     pub fn grow_to(&mut self, size: usize) -> bool {
@@ -84,15 +88,15 @@ impl Drop for Charge {
 }
 
 /// A body that counts against the budget for as long as any part of it is held, h2's buffers included.
-pub struct Held {
-    pub body: Vec<u8>,
+pub struct Held<B> {
+    pub body: B,
     #[expect(dead_code, reason = "it counts until it is dropped")]
     pub charge: Charge,
 }
 
-impl AsRef<[u8]> for Held {
+impl<B: AsRef<[u8]>> AsRef<[u8]> for Held<B> {
     fn as_ref(&self) -> &[u8] {
-        &self.body
+        self.body.as_ref()
     }
 }
 

@@ -13,15 +13,17 @@ use h2::server::SendResponse;
 use http::request::Parts;
 
 use crate::answers::Status;
-use crate::budget::{Charge, SMALL_BYTES};
+use crate::budget::{Charge, Held, SMALL_BYTES};
 use crate::counts::Method;
 use crate::framing::{Collected, MESSAGE_BYTES_MAX, Next, PREFIX};
 use crate::open_call::{Entry, OpenCall};
-use crate::queue::{Batch, Queue, Single};
+use crate::pace::{Paced, UNPACED_BYTES, Waiting};
+use crate::queue::Queue;
 use crate::requests;
 use crate::shared::Peer;
 use crate::timers;
 use crate::upstream;
+use crate::work::{Batch, Single};
 
 /// The message of a plain Verify call: a code of 4,096 bytes, a host and their tags.
 const VERIFY_BYTES_MAX: usize = 4096 + 16;
@@ -33,11 +35,12 @@ struct Reading {
     respond: SendResponse<Bytes>,
     entry: Entry,
     method: Method,
-    deadline: Option<Instant>,
     /// When the request had come.
     read_at: Instant,
     collected: Collected,
     charge: Charge,
+    /// Where the request is a large one.
+    paced: Option<Box<Paced>>,
 }
 
 /// Why a request is read no further.
@@ -61,11 +64,10 @@ pub fn begin(
     timeout: Option<Duration>,
 ) {
     let mut entry = Entry::open(peer);
-    let deadline = timeout.and_then(|timeout| entry.began.checked_add(timeout));
-    entry.deadline = deadline;
-    let (collected, charge) = (Collected::default(), peer.account.charge());
+    entry.deadline = timeout.and_then(|timeout| entry.began.checked_add(timeout));
+    let (collected, charge, paced) = (Collected::default(), peer.account.charge(), None);
     let read_at = entry.began;
-    let mut reading = Reading { head, body, respond, entry, method, deadline, read_at, collected, charge };
+    let mut reading = Reading { head, body, respond, entry, method, read_at, collected, charge, paced };
     // A batch that would find the queue full is not read: reading it would cost milliseconds.
     let is_full = peer.shared.queue.codes() >= peer.shared.limits.queue_codes_max;
     if is_full && method == Method::BatchVerify {
@@ -82,16 +84,13 @@ impl Reading {
     async fn wait(mut self) {
         let shared = self.entry.peer.shared.clone();
         let overdue = self.entry.began + shared.limits.request_s;
-        let ends = self.deadline.map_or(overdue, |deadline| deadline.min(overdue));
+        let ends = self.entry.deadline.map_or(overdue, |deadline| deadline.min(overdue));
         match timers::before(shared.timers.sleep_until(ends), poll_fn(|cx| self.poll(cx))).await {
             Some(read) => {
                 self.read_at = Instant::now();
                 self.finish(&read);
             }
-            None if ends < overdue => {
-                shared.counts.refused("deadline");
-                self.open().refuse(&shared.replies.expired);
-            }
+            None if ends < overdue => self.open().expire(),
             None => {
                 shared.counts.refused("request_overdue");
                 self.open().refuse(&shared.replies.overdue);
@@ -101,6 +100,14 @@ impl Reading {
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Read> {
         let size_max = PREFIX + if self.method == Method::Verify { VERIFY_BYTES_MAX } else { MESSAGE_BYTES_MAX };
+        let read = self.collected.len();
+        if read > UNPACED_BYTES {
+            let shared = &self.entry.peer.shared;
+            let paced = self.paced.get_or_insert_with(|| Box::new(Paced::begin(&shared.pace, &shared.timers)));
+            if !paced.may_read(read, cx) {
+                return Poll::Pending;
+            }
+        }
         while !self.body.is_end_stream() {
             let data = match self.body.poll_data(cx) {
                 Poll::Ready(Some(Ok(data))) => data,
@@ -151,8 +158,11 @@ impl Reading {
             let call = self.open();
             shared.counts.received(Method::BatchVerify);
             return match Queue::places(&peer, codes.len()) {
-                None => call.overload("queue_full"),
-                place => shared.queue.push_batch(Batch { call, message, codes, host, place }),
+                None => call.shed("queue_full", codes.len()),
+                place => {
+                    let waiting = Waiting::begin(&shared.pace, message.len());
+                    shared.queue.push_batch(Batch { call, message, codes, host, place, waiting });
+                }
             };
         }
         let Some(requests::Scan { code, host, .. }) = requests::verify(&message) else { return self.pass_on(bytes) };
@@ -163,19 +173,22 @@ impl Reading {
             return call.overload("calls_full");
         }
         match Queue::place_of_single(&peer) {
-            None => call.overload("queue_full"),
+            None => call.shed("queue_full", 1),
             place => shared.queue.push_single(Single { call, message, code, host, place }),
         }
     }
 
     /// Count the call as one that is answered here.
     fn open(self) -> OpenCall {
-        let Self { mut entry, method, deadline, respond, charge: request, read_at: queued_at, .. } = self;
+        let Self { mut entry, method, respond, charge: request, read_at: queued_at, .. } = self;
         entry.count_as(method);
-        OpenCall { entry, respond, method, deadline, queued_at, request }
+        OpenCall { entry, respond, method, queued_at, request }
     }
 
+    /// Pass the call on. A large request counts until the listener in Python has taken it.
     fn pass_on(self, bytes: Bytes) {
+        let bytes =
+            if self.charge.is_empty() { bytes } else { Bytes::from_owner(Held { body: bytes, charge: self.charge }) };
         upstream::pass_on(self.entry, self.head, bytes, self.body, self.respond);
     }
 }

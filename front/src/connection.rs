@@ -2,19 +2,21 @@
 //!
 //! It knows HTTP/2 and which part takes a call. It may not know bodies or codes.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use h2::server::{self, SendResponse};
-use h2::{Ping, PingPong, RecvStream};
+use h2::{Reason, RecvStream};
 use http::Request;
 use mio::net::TcpStream;
 
+use crate::budget::Charge;
 use crate::calls;
+use crate::connection_times::{Act, Watch};
 use crate::counts::Method;
 use crate::guard::Guard;
 use crate::headers;
@@ -24,15 +26,19 @@ use crate::stream_task;
 use crate::timers::{self, Sleep};
 use crate::upstream;
 use crate::watched::Watched;
+use crate::write_buffer::{self, Buffered, WriteBuffer};
 
 /// Bytes of a call's answer that h2 holds before it asks for more: a batch's answer is some 40 KiB for 1,000 codes.
 const SEND_BYTES_MAX: usize = 128 * 1024;
 /// The connection's window, in windows of a call: so many calls whose bodies are not taken stall their own connection.
 const WINDOWS: u32 = 16;
+/// The time in which a hostile caller must take what it is told. It may read nothing.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 /// The bound on a call's headers.
 const HEADER_BYTES_MAX: u32 = 8 * 1024;
 
-type Http2 = server::Connection<Guard<Watched<TcpStream>>, Bytes>;
+type Socket = Guard<Watched<TcpStream>>;
+type Http2 = server::Connection<Buffered<Socket>, Bytes>;
 
 /// Serve a connection until it ends.
 pub async fn serve(socket: Watched<TcpStream>, peer: Rc<Peer>) {
@@ -40,7 +46,8 @@ pub async fn serve(socket: Watched<TcpStream>, peer: Rc<Peer>) {
     let _open = Open::new(&shared);
     let limits = &shared.limits;
     let calls_max = limits.calls_max as usize;
-    let handshake = server::Builder::new()
+    let (buffered, written) = write_buffer::gather(Guard::new(socket, peer.traffic.clone()));
+    let mut handshake = server::Builder::new()
         .initial_window_size(limits.window_bytes)
         .initial_connection_window_size(limits.window_bytes.saturating_mul(WINDOWS))
         .max_concurrent_streams(limits.calls_max)
@@ -50,7 +57,12 @@ pub async fn serve(socket: Watched<TcpStream>, peer: Rc<Peer>) {
         // give up all of its calls at once.
         .max_pending_accept_reset_streams(calls_max)
         .max_concurrent_reset_streams(calls_max)
-        .handshake::<_, Bytes>(Guard::new(socket, peer.traffic.clone()));
+        .handshake::<_, Bytes>(buffered);
+    let handshake = poll_fn(|cx| {
+        let state = Pin::new(&mut handshake).poll(cx);
+        let _ = written.poll_write_out(cx); // an error comes again with the next read
+        state
+    });
     let began = Instant::now();
     let Some(Ok(mut http2)) = timers::before(shared.timers.sleep_until(began + limits.handshake_s), handshake).await
     else {
@@ -58,7 +70,7 @@ pub async fn serve(socket: Watched<TcpStream>, peer: Rc<Peer>) {
     };
     let Some(pings) = http2.ping_pong() else { return };
     let watch = Watch::new(&shared, pings, began);
-    Connection { http2, watch, peer, is_told: false }.await;
+    Connection { http2, written, stuck: None, watch, peer, is_told: false, cut: None }.await;
 }
 
 /// Counts a connection while it is open.
@@ -79,10 +91,15 @@ impl Drop for Open {
 
 struct Connection {
     http2: Http2,
+    written: WriteBuffer<Socket>,
+    /// What its caller does not take of that.
+    stuck: Option<Charge>,
     watch: Watch,
     peer: Rc<Peer>,
     /// Whether the caller knows that it may begin no more calls.
     is_told: bool,
+    /// Until when a hostile caller may take what it is told.
+    cut: Option<Sleep>,
 }
 
 impl Future for Connection {
@@ -90,37 +107,75 @@ impl Future for Connection {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.get_mut();
-        match this.watch.poll(&this.peer, cx) {
-            Some(Act::Close) => return Poll::Ready(()),
-            Some(Act::SayGoodbye) => this.say_goodbye(),
-            None => {}
-        }
-        if this.peer.shared.is_draining.get() {
-            this.say_goodbye();
-        }
-        loop {
-            match this.http2.poll_accept(cx) {
-                Poll::Ready(Some(Ok((request, respond)))) => begin(&this.peer, request, respond),
-                Poll::Ready(Some(Err(fault))) => {
-                    let is_hostile = fault.is_go_away() && !fault.is_remote() || this.peer.traffic.is_hostile.get();
-                    if is_hostile {
-                        this.peer.shared.counts.refused("connection_hostile");
-                    }
-                    return Poll::Ready(());
-                }
-                Poll::Ready(None) => return Poll::Ready(()),
-                Poll::Pending => return Poll::Pending,
+        let state = this.poll_calls(cx);
+        let has_ended = match this.written.poll_write_out(cx) {
+            Poll::Ready(result) => {
+                this.stuck = None;
+                result.is_err()
             }
-        }
+            Poll::Pending => !this.holds_stuck(),
+        };
+        if has_ended { Poll::Ready(()) } else { state }
     }
 }
 
 impl Connection {
+    fn poll_calls(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.cut.is_some() {
+            return self.poll_cut(cx);
+        }
+        match self.watch.poll(&self.peer, cx) {
+            Some(Act::Close) => return Poll::Ready(()),
+            Some(Act::SayGoodbye) => self.say_goodbye(),
+            None => {}
+        }
+        if self.peer.shared.is_draining.get() {
+            self.say_goodbye();
+        }
+        loop {
+            match self.http2.poll_accept(cx) {
+                Poll::Ready(Some(Ok((request, respond)))) => begin(&self.peer, request, respond),
+                Poll::Ready(Some(Err(fault))) => {
+                    if fault.is_go_away() && !fault.is_remote() {
+                        self.peer.shared.counts.refused("connection_hostile");
+                    }
+                    return Poll::Ready(());
+                }
+                Poll::Ready(None) => return Poll::Ready(()),
+                Poll::Pending if self.peer.traffic.is_hostile.get() => {
+                    self.cut();
+                    return self.poll_cut(cx);
+                }
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    }
+
+    /// Count what the caller does not take. Return whether there is room for it: otherwise the connection ends, since
+    /// what it would be refused with could not be sent either.
+    fn holds_stuck(&mut self) -> bool {
+        let charge = self.stuck.get_or_insert_with(|| self.peer.account.charge());
+        !charge.is_empty() || charge.grow_to(self.written.size())
+    }
+
     fn say_goodbye(&mut self) {
         if !self.is_told {
             self.is_told = true;
             self.http2.graceful_shutdown();
         }
+    }
+
+    /// End a hostile connection and its calls, and say why (RFC 9113, section 7).
+    fn cut(&mut self) {
+        let shared = &self.peer.shared;
+        shared.counts.refused("connection_hostile");
+        self.http2.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
+        self.cut = Some(shared.timers.sleep_until(Instant::now() + LAST_WORDS));
+    }
+
+    fn poll_cut(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(cut) = &mut self.cut else { return Poll::Ready(()) };
+        if self.http2.poll_closed(cx).is_ready() { Poll::Ready(()) } else { Pin::new(cut).poll(cx) }
     }
 }
 
@@ -131,78 +186,5 @@ fn begin(peer: &Rc<Peer>, request: Request<RecvStream>, respond: SendResponse<By
         Some((Method::StreamVerify, timeout)) => stream_task::begin(peer, body, respond, timeout),
         Some((method, timeout)) => calls::begin(peer, (head, body), respond, method, timeout),
         None => upstream::pass_on(Entry::open(peer), head, Bytes::new(), body, respond),
-    }
-}
-
-enum Act {
-    Close,
-    SayGoodbye,
-}
-
-/// The times of a connection: its handshake, silence that a ping ends, and idleness that ends the connection.
-struct Watch {
-    sleep: Sleep,
-    pings: PingPong,
-    began: Instant,
-    pinged_at: Option<Instant>,
-    closes_at: Option<Instant>,
-}
-
-impl Watch {
-    fn new(shared: &Shared, pings: PingPong, began: Instant) -> Self {
-        let limits = &shared.limits;
-        let first = limits.handshake_s.min(limits.keepalive_s).min(limits.idle_s);
-        let sleep = shared.timers.sleep_until(began + first);
-        Self { sleep, pings, began, pinged_at: None, closes_at: None }
-    }
-
-    fn poll(&mut self, peer: &Peer, cx: &mut Context<'_>) -> Option<Act> {
-        while Pin::new(&mut self.sleep).poll(cx).is_ready() {
-            let (act, next) = self.look(peer, Instant::now());
-            self.sleep.reset(next);
-            if act.is_some() {
-                cx.waker().wake_by_ref(); // the wait for the next time begins then
-                return act;
-            }
-        }
-        if self.pinged_at.is_some() {
-            let _ = self.pings.poll_pong(cx); // makes the next ping possible; anything read counts as an answer
-        }
-        None
-    }
-
-    /// Return what is to be done now, and when to look again.
-    fn look(&mut self, peer: &Peer, now: Instant) -> (Option<Act>, Instant) {
-        let limits = &peer.shared.limits;
-        let (read_at, used_at) = (peer.traffic.read_at.get(), peer.used_at.get());
-        let is_idle = peer.open_calls.get() == 0;
-        if self.closes_at.is_some_and(|at| at <= now) {
-            if is_idle {
-                return (Some(Act::Close), now);
-            }
-            self.closes_at = Some(now + limits.keepalive_timeout_s); // a call has come before the goodbye was read
-        }
-        let handshake_ends = self.began + limits.handshake_s;
-        if !peer.traffic.has_settings.get() && handshake_ends <= now {
-            return (Some(Act::Close), now);
-        }
-        self.pinged_at = self.pinged_at.filter(|at| read_at <= *at);
-        if self.pinged_at.is_some_and(|at| at + limits.keepalive_timeout_s <= now) {
-            return (Some(Act::Close), now);
-        }
-        if self.pinged_at.is_none() && read_at + limits.keepalive_s <= now {
-            // It fails where a ping is not answered yet, or the connection is over.
-            let _ = self.pings.send_ping(Ping::opaque());
-            self.pinged_at = Some(now);
-        }
-        if is_idle && used_at + limits.idle_s <= now && self.closes_at.is_none() {
-            self.closes_at = Some(now + limits.keepalive_timeout_s);
-            return (Some(Act::SayGoodbye), now + limits.keepalive_timeout_s);
-        }
-        let silence = self.pinged_at.map_or(read_at + limits.keepalive_s, |at| at + limits.keepalive_timeout_s);
-        let idleness = if is_idle { used_at } else { now } + limits.idle_s;
-        let handshake = (!peer.traffic.has_settings.get()).then_some(handshake_ends);
-        let next = [Some(silence), self.closes_at.or(Some(idleness)), handshake].into_iter().flatten().min();
-        (None, next.unwrap_or(silence))
     }
 }

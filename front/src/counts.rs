@@ -38,12 +38,21 @@ pub struct Calls {
     pub seconds: f64,
 }
 
+/// What has happened between two looks.
+pub struct Taken {
+    pub methods: [Calls; 3],
+    pub refused: BTreeMap<&'static str, u64>,
+    pub passed_on: u64,
+    pub shed_codes: u64,
+}
+
 /// All counts. Those of connections and open calls are how many there are now.
 pub struct Counts {
     methods: RefCell<[Calls; 3]>,
     refused: RefCell<BTreeMap<&'static str, u64>>,
     bounds_s: Vec<f64>,
     pub passed_on: Cell<u64>,
+    shed_codes: Cell<u64>,
     pub connections: Cell<usize>,
     pub open_calls: Cell<usize>,
 }
@@ -56,6 +65,7 @@ impl Counts {
             refused: RefCell::default(),
             bounds_s,
             passed_on: Cell::new(0),
+            shed_codes: Cell::new(0),
             connections: Cell::new(0),
             open_calls: Cell::new(0),
         };
@@ -87,10 +97,20 @@ impl Counts {
         *self.refused.borrow_mut().entry(reason).or_default() += 1;
     }
 
-    /// Return the counts of methods, refusals and calls that were passed on since the last look.
-    pub fn take(&self) -> ([Calls; 3], BTreeMap<&'static str, u64>, u64) {
+    /// Count codes of a call that was refused.
+    pub fn shed(&self, codes: usize) {
+        self.shed_codes.update(|count| count + codes as u64);
+    }
+
+    /// Return what has happened since the last look.
+    pub fn take(&self) -> Taken {
         let none = || Calls { latencies: vec![0; self.bounds_s.len() + 1], ..Calls::default() };
-        (self.methods.replace([none(), none(), none()]), self.refused.take(), self.passed_on.take())
+        Taken {
+            methods: self.methods.replace([none(), none(), none()]),
+            refused: self.refused.take(),
+            passed_on: self.passed_on.take(),
+            shed_codes: self.shed_codes.take(),
+        }
     }
 }
 
@@ -105,10 +125,12 @@ mod tests {
             counts.handled(Method::StreamVerify, 0, Duration::from_millis(ms));
         }
         counts.refused("queue_full");
-        let (methods, refused, _) = counts.take();
+        counts.shed(3);
+        let Taken { methods, refused, shed_codes, .. } = counts.take();
+        assert_eq!(shed_codes, 3);
         assert_eq!(methods[Method::StreamVerify as usize].latencies, [1, 2, 1]);
         assert_eq!(methods[Method::StreamVerify as usize].handled[&0], 4);
         assert_eq!(refused["queue_full"], 1);
-        assert_eq!(counts.take().0[1].latencies, [0, 0, 0]);
+        assert_eq!(counts.take().methods[1].latencies, [0, 0, 0]);
     }
 }

@@ -23,6 +23,8 @@ pub enum Next {
     Incomplete,
     Compressed,
     TooLarge(usize),
+    /// The first byte is none that gRPC knows.
+    Unknown,
 }
 
 impl Collected {
@@ -62,10 +64,12 @@ impl Collected {
 
 /// Return the length of the message that some bytes begin with, or why there is none.
 fn whole(bytes: &[u8]) -> Result<usize, Next> {
-    let [is_compressed, a, b, c, d, ..] = bytes else { return Err(Next::Incomplete) };
+    let [kind, a, b, c, d, ..] = bytes else { return Err(Next::Incomplete) };
     let size = u32::from_be_bytes([*a, *b, *c, *d]) as usize;
-    if *is_compressed != 0 {
-        return Err(Next::Compressed);
+    match kind {
+        0 => {}
+        1 => return Err(Next::Compressed),
+        _ => return Err(Next::Unknown),
     }
     if size > MESSAGE_BYTES_MAX {
         return Err(Next::TooLarge(size));
@@ -123,10 +127,13 @@ mod tests {
     }
 
     #[test]
-    fn compressed_and_large_messages_are_told_by_their_frame() {
+    fn compressed_unknown_and_large_messages_are_told_by_their_frame() {
         let mut collected = Collected::default();
         collected.push(Bytes::from_static(&[1, 0, 0, 0, 9]));
         assert_eq!(collected.next(), Next::Compressed);
+        let mut collected = Collected::default();
+        collected.push(Bytes::from_static(&[2, 0, 0, 0, 9]));
+        assert_eq!(collected.next(), Next::Unknown);
         let mut collected = Collected::default();
         collected.push(Bytes::from_static(&[0, 1, 0, 0, 0]));
         assert_eq!(collected.next(), Next::TooLarge(1 << 24));

@@ -13,6 +13,7 @@ use http::HeaderValue;
 use mio::unix::SourceFd;
 
 use crate::answers::{self, Replies, Status};
+use crate::batch_calls;
 use crate::budget::Budget;
 use crate::calls;
 use crate::counts::Counts;
@@ -20,11 +21,13 @@ use crate::executor::Executor;
 use crate::limits::Limits;
 use crate::listener;
 use crate::open_streams::OpenStreams;
-use crate::queue::{Queue, Work};
+use crate::queue::Queue;
 use crate::reactor::Reactor;
+use crate::requests::Host;
 use crate::shared::Shared;
 use crate::streams;
 use crate::timers::Timers;
+use crate::work::Work;
 
 pub struct Front {
     reactor: RefCell<Reactor>,
@@ -35,7 +38,7 @@ pub struct Front {
 
 /// What a front is made of besides its limits.
 pub struct Setup {
-    pub host: IpAddr,
+    pub hosts: Vec<IpAddr>,
     pub port: u16,
     pub upstream: String,
     pub token: HeaderValue,
@@ -47,14 +50,13 @@ pub struct Setup {
 impl Front {
     /// Listen.
     pub fn new(setup: Setup) -> io::Result<Self> {
-        let Setup { host, port, upstream, token, replies, latency_buckets_s, limits } = setup;
-        let listener = listener::listen(host, port, limits.shares_port)?;
-        let port = listener.local_addr()?.port();
+        let Setup { hosts, port, upstream, token, replies, latency_buckets_s, limits } = setup;
+        let (listeners, port) = listener::listen(&hosts, port, limits.shares_port)?;
         let (reactor, timers) = (Reactor::new()?, Timers::new()?);
         let sockets = reactor.sockets();
         let timer = timers.as_raw_fd();
         reactor.watch_alone(&mut SourceFd(&timer))?;
-        let listener = sockets.watch(listener, true)?;
+        let listeners = listeners.into_iter().map(|one| sockets.watch(one, true)).collect::<io::Result<Vec<_>>>()?;
         let shared = Rc::new(Shared {
             executor: Executor::default(),
             timers,
@@ -62,6 +64,7 @@ impl Front {
             replies,
             counts: Counts::new(latency_buckets_s),
             budget: Budget::new(limits.held_bytes_max),
+            pace: Rc::default(),
             queue: Queue::default(),
             streams: OpenStreams::default(),
             upstream,
@@ -69,7 +72,9 @@ impl Front {
             is_draining: Cell::new(false),
             limits,
         });
-        shared.executor.spawn(listener::accept_all(listener, shared.clone()));
+        for listener in listeners {
+            shared.executor.spawn(listener::accept_all(listener, shared.clone()));
+        }
         Ok(Self { reactor: RefCell::new(reactor), shared, port, is_closed: Cell::new(false) })
     }
 
@@ -97,14 +102,24 @@ impl Front {
     }
 
     pub fn has_work(&self) -> bool {
-        self.shared.executor.has_ready() || self.shared.sockets.has_held_back()
+        let shared = &self.shared;
+        shared.executor.has_ready() || shared.sockets.has_held_back() || shared.queue.has_ended()
     }
 
-    /// Take the work that is next: at most ``count_max`` single codes, and all batches and messages.
+    /// Take the work that is next: at most ``count_max`` single codes, and all messages.
     pub fn take(&self, count_max: usize) -> Vec<Work> {
         let taken = self.shared.queue.take(count_max);
         self.shared.executor.run(); // calls may have been refused
         taken
+    }
+
+    /// Take the batch that is next: its ticket, its host, the number of its codes, and when its caller waits no longer.
+    pub fn take_batch(&self) -> Option<(usize, Host, usize, Option<Instant>)> {
+        let (ticket, host, count, call) = self.shared.queue.take_batch()?;
+        let deadline = call.deadline();
+        self.shared.executor.spawn(batch_calls::watch(call, ticket, self.shared.clone()));
+        self.shared.executor.run(); // calls may have been refused
+        Some((ticket, host, count, deadline))
     }
 
     /// Answer the codes of singles or scans, of which there is one place in ``which`` each.
@@ -120,7 +135,11 @@ impl Front {
     /// Answer a batch or a message.
     pub fn answer_whole(&self, work: Work, message: &[u8]) {
         match work {
-            Work::Batch(batch) => batch.call.answer_large(answers::body(&[message])),
+            Work::Batch(batch) => {
+                if let Some(call) = batch.call.take() {
+                    call.answer_large(answers::body(&[message]));
+                }
+            }
             Work::Message(odd) => streams::answer_whole(&odd.stream, odd.number, message, &self.shared),
             Work::Singles(_) | Work::Scans(_) => {}
         }
@@ -136,7 +155,11 @@ impl Front {
                     streams::fail(&scan.stream, scan.number, status);
                 }
             }
-            Work::Batch(batch) => batch.call.refuse(status),
+            Work::Batch(batch) => {
+                if let Some(call) = batch.call.take() {
+                    call.refuse(status);
+                }
+            }
             Work::Message(odd) => streams::fail(&odd.stream, odd.number, status),
         }
         self.shared.executor.run();

@@ -1,4 +1,4 @@
-//! Stands between a connection's bytes and h2: ends a connection that sends too many frames that carry no call, and
+//! Stands between a connection's bytes and h2: reads no more of one that sends too many frames that carry no call, and
 //! makes one that always has more to read give the others their turn.
 //!
 //! It knows bytes. It may not know calls, headers or bodies.
@@ -27,7 +27,7 @@ pub struct Traffic {
     pub read_at: Cell<Instant>,
     /// Whether the caller has sent its SETTINGS, which end the handshake.
     pub has_settings: Cell<bool>,
-    /// Whether the connection was ended for the frames that it sent.
+    /// Whether the connection is to be ended for the frames that it sent. Nothing is read of it any more.
     pub is_hostile: Cell<bool>,
 }
 
@@ -62,6 +62,9 @@ impl<I> Guard<I> {
 impl<I: AsyncRead + Unpin> AsyncRead for Guard<I> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        if this.traffic.is_hostile.get() {
+            return Poll::Pending;
+        }
         if this.turn_bytes >= TURN_BYTES {
             this.turn_bytes = 0;
             cx.waker().wake_by_ref();
@@ -77,8 +80,10 @@ impl<I: AsyncRead + Unpin> AsyncRead for Guard<I> {
         this.turn_bytes += bytes.len();
         this.traffic.read_at.set(now);
         let Some(has_settings) = this.frames.look(bytes, now) else {
+            // What was read is not h2's any more. The connection's owner, who asked for it, sees why.
+            buffer.set_filled(before);
             this.traffic.is_hostile.set(true);
-            return Poll::Ready(Err(io::Error::other("too many frames that carry no call")));
+            return Poll::Pending;
         };
         if has_settings {
             this.traffic.has_settings.set(true);

@@ -7,8 +7,8 @@ use std::collections::HashMap;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyString};
 
-use crate::queue::Work;
 use crate::requests::Host;
+use crate::work::{Unread, Work};
 
 /// Work as Python sees it: kind, hosts, codes.
 type Told<'py> = (&'static str, Bound<'py, PyList>, Bound<'py, PyList>);
@@ -24,15 +24,22 @@ pub fn told<'py>(py: Python<'py>, work: &Work) -> PyResult<Told<'py>> {
             let codes = scans.iter().map(|scan| PyBytes::new(py, scan.code.of(&scan.message)));
             Ok(("stream", hosts(py, scans.iter().map(|scan| scan.host))?, PyList::new(py, codes)?))
         }
-        Work::Batch(batch) => {
-            let codes = batch.codes.iter().map(|code| PyBytes::new(py, code.of(&batch.message)));
-            Ok(("batch", hosts(py, [batch.host].into_iter())?, PyList::new(py, codes)?))
-        }
         Work::Message(odd) => {
             let whole = PyList::new(py, [PyBytes::new(py, &odd.bytes)])?;
             Ok(("message", PyList::empty(py), whole))
         }
+        Work::Batch(_) => unreachable!("batches are taken by themselves"),
     }
+}
+
+/// Return the codes of a batch.
+pub fn codes<'py>(py: Python<'py>, unread: &Unread) -> PyResult<Bound<'py, PyList>> {
+    PyList::new(py, unread.codes.iter().map(|code| PyBytes::new(py, code.of(&unread.message))))
+}
+
+/// Return a host as a text.
+pub fn text(py: Python<'_>, host: Host) -> Bound<'_, PyString> {
+    PyString::new(py, std::str::from_utf8(&host).expect("six digits are ASCII"))
 }
 
 /// Return hosts as texts. Equal ones are one object, which Python compares at once.
@@ -45,8 +52,7 @@ fn hosts<'py>(py: Python<'py>, hosts: impl ExactSizeIterator<Item = Host>) -> Py
         {
             return text.clone();
         }
-        let make = || PyString::new(py, std::str::from_utf8(&host).expect("six digits are ASCII"));
-        let text = known.entry(host).or_insert_with(make).clone();
+        let text = known.entry(host).or_insert_with(|| text(py, host)).clone();
         last = Some((host, text.clone()));
         text
     });

@@ -3,9 +3,11 @@
 //! It knows Python's types and the front's methods. It may not know how anything is done.
 
 mod answers;
+mod batch_calls;
 mod budget;
 mod calls;
 mod connection;
+mod connection_times;
 mod counts;
 mod executor;
 mod frames;
@@ -18,6 +20,7 @@ mod limits;
 mod listener;
 mod open_call;
 mod open_streams;
+mod pace;
 mod panics;
 mod queue;
 mod reactor;
@@ -31,31 +34,36 @@ mod transfer;
 mod upstream;
 mod watched;
 mod wire_format;
+mod work;
+mod write_buffer;
 
 use std::collections::HashMap;
 use std::os::fd::{AsRawFd, RawFd};
+use std::time::Instant;
 
 use http::HeaderValue;
 use pyo3::buffer::PyBuffer;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyBytes, PyDict, PyList};
+use pyo3::types::{PyBytes, PyDict, PyList, PyString};
 
 use crate::answers::{Replies, Status};
-use crate::counts::Method;
+use crate::counts::{Method, Taken};
 use crate::front::Setup;
 use crate::limits::Limits;
-use crate::queue::Work;
+use crate::work::Work;
 
 /// The version of the boundary to Python.
-const ABI: u32 = 1;
+const ABI: u32 = 3;
 
 /// The type of ``Front.counts``.
 static COUNTS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 
 /// A status as Python gives it: code, message, details.
 type GivenStatus = (u32, String, Vec<u8>);
+/// A batch as Python sees it: ticket, host, number of codes, and the seconds that its caller still waits.
+type TakenBatch<'py> = (usize, Bound<'py, PyString>, usize, Option<f64>);
 
 #[pyclass(unsendable, module = "onecode_server.rpc._front")]
 struct Front(front::Front);
@@ -65,11 +73,11 @@ struct Front(front::Front);
 impl Front {
     #[new]
     #[pyo3(signature = (
-        host, port, upstream, upstream_token, overloaded, expired, overdue, idle, *, latency_buckets_s, **limits
+        hosts, port, upstream, upstream_token, overloaded, expired, overdue, idle, *, latency_buckets_s, **limits
     ))]
     #[expect(clippy::too_many_arguments, reason = "they are Python's, which names them")]
     fn new(
-        host: &str,
+        hosts: Vec<String>,
         port: u16,
         upstream: String,
         upstream_token: &str,
@@ -83,11 +91,12 @@ impl Front {
         let limits = limits.filter(|limits| limits.len() == limits::COUNT);
         let limits = limits.ok_or_else(|| PyValueError::new_err("a limit is missing or unknown"))?;
         let limits: Limits = limits.extract().map_err(|fault: PyErr| PyValueError::new_err(fault.to_string()))?;
-        let host = host.parse().map_err(|_| PyValueError::new_err("host is not an IP address"))?;
+        let hosts = hosts.iter().map(|host| host.parse()).collect::<Result<_, _>>();
+        let hosts = hosts.map_err(|_| PyValueError::new_err("a host is not an IP address"))?;
         let token =
             HeaderValue::from_str(upstream_token).map_err(|_| PyValueError::new_err("the token is not ASCII"))?;
         let replies = Replies::new(status(overloaded), status(expired), status(overdue), status(idle));
-        let setup = Setup { host, port, upstream, token, replies, latency_buckets_s, limits };
+        let setup = Setup { hosts, port, upstream, token, replies, latency_buckets_s, limits };
         Ok(Self(front::Front::new(setup)?))
     }
 
@@ -121,6 +130,24 @@ impl Front {
             list.append((queue.keep(work), kind, hosts, codes))?;
         }
         Ok(list)
+    }
+
+    fn take_batch<'py>(&self, py: Python<'py>) -> Option<TakenBatch<'py>> {
+        let (ticket, host, count, deadline) = self.0.take_batch()?;
+        let left_s = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()).as_secs_f64());
+        Some((ticket, handover::text(py, host), count, left_s))
+    }
+
+    fn read_batch<'py>(&self, py: Python<'py>, ticket: usize) -> PyResult<Option<Bound<'py, PyList>>> {
+        self.0.shared().queue.read_batch(ticket).map(|unread| handover::codes(py, &unread)).transpose()
+    }
+
+    fn take_ended(&self) -> Vec<usize> {
+        self.0.shared().queue.take_ended()
+    }
+
+    fn forget(&self, ticket: usize) -> PyResult<()> {
+        self.redeem(ticket).map(drop)
     }
 
     fn answer(
@@ -169,7 +196,7 @@ impl Front {
 
     fn counts<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let shared = self.0.shared();
-        let (calls, refused, passed_on) = shared.counts.take();
+        let Taken { methods: calls, refused, passed_on, shed_codes } = shared.counts.take();
         let methods = PyDict::new(py);
         for (method, calls) in Method::ALL.into_iter().zip(calls) {
             let handled = calls.handled.into_iter().collect::<HashMap<_, _>>();
@@ -178,7 +205,7 @@ impl Front {
         }
         let refused = refused.into_iter().collect::<HashMap<_, _>>();
         let (connections, held) = (shared.counts.connections.get(), shared.budget.held());
-        let made = (methods, refused, passed_on, connections, shared.queue.codes(), held);
+        let made = (methods, refused, passed_on, connections, shared.queue.codes(), held, shed_codes);
         COUNTS.get(py).expect("the module was made").bind(py).call1(made)
     }
 
@@ -214,7 +241,7 @@ fn status((code, message, details): GivenStatus) -> Status {
 fn _front(module: &Bound<'_, PyModule>) -> PyResult<()> {
     panics::end_the_process();
     let py = module.py();
-    let fields = ["methods", "refused", "passed_on", "connections", "queued_codes", "held_bytes"];
+    let fields = ["methods", "refused", "passed_on", "connections", "queued_codes", "held_bytes", "shed_codes"];
     let counts = py.import("collections")?.getattr("namedtuple")?.call1(("Counts", fields))?;
     counts.setattr("__module__", "onecode_server.rpc._front")?;
     module.add("Counts", &counts)?;

@@ -11,7 +11,7 @@ use h2::SendStream;
 use h2::server::SendResponse;
 
 use crate::answers::{self, CANCELLED, DEADLINE_EXCEEDED, OK, Status};
-use crate::budget::{Charge, Held, SMALL_BYTES};
+use crate::budget::{Charge, Held};
 use crate::counts::Method;
 use crate::shared::Peer;
 use crate::transfer;
@@ -19,6 +19,10 @@ use crate::transfer;
 /// The tolerance between two clocks: a caller's clock ends a call a moment before ours reaches its deadline. As in
 /// ``rpc/instrumented.py``.
 const DEADLINE_SLACK: Duration = Duration::from_millis(50);
+
+/// Bytes up to which an answer is not held to the budget: those of all calls of a connection take no more memory than the
+/// connection and its calls. There may be thousands of connections whose callers take no answer.
+const SMALL_ANSWER_BYTES: usize = 1024;
 
 /// A call's entry in the counts. Where it is dropped without an end, its caller has gone.
 pub struct Entry {
@@ -73,7 +77,6 @@ pub struct OpenCall {
     pub entry: Entry,
     pub respond: SendResponse<Bytes>,
     pub method: Method,
-    pub deadline: Option<Instant>,
     pub queued_at: Instant,
     /// What the request takes in memory.
     #[expect(dead_code, reason = "it counts until it is dropped")]
@@ -93,19 +96,30 @@ impl OpenCall {
         self.refuse(&shared.replies.overloaded);
     }
 
-    /// Return the call if its caller still waits for an answer, and it has not waited too long.
-    pub fn still_waits(mut self, now: Instant) -> Option<Self> {
+    /// Refuse the call, whose codes were read, because they would have to wait for too long, or have.
+    pub fn shed(self, reason: &'static str, codes: usize) {
+        self.entry.peer.shared.counts.shed(codes);
+        self.overload(reason);
+    }
+
+    /// End the call because its deadline has passed.
+    pub fn expire(self) {
+        let shared = self.entry.peer.shared.clone();
+        shared.counts.refused("deadline");
+        self.refuse(&shared.replies.expired);
+    }
+
+    /// Return the call if its caller still waits for the answer to so many codes, and it has not waited too long.
+    pub fn still_waits(mut self, codes: usize, now: Instant) -> Option<Self> {
         if self.respond.poll_reset(&mut Context::from_waker(Waker::noop())).is_ready() {
             return None;
         }
-        let shared = self.entry.peer.shared.clone();
-        if self.deadline.is_some_and(|deadline| deadline <= now) {
-            shared.counts.refused("deadline");
-            self.refuse(&shared.replies.expired);
+        if self.entry.deadline.is_some_and(|deadline| deadline <= now) {
+            self.expire();
             return None;
         }
-        if now.saturating_duration_since(self.queued_at) > shared.limits.queue_age_s {
-            self.overload("queue_late");
+        if now.saturating_duration_since(self.queued_at) > self.entry.peer.shared.limits.queue_age_s {
+            self.shed("queue_late", codes);
             return None;
         }
         Some(self)
@@ -125,7 +139,7 @@ impl OpenCall {
     /// Answer with a body of the call's own, which is held to the budget.
     pub fn answer_large(mut self, body: Vec<u8>) {
         let shared = self.entry.peer.shared.clone();
-        if body.len() <= SMALL_BYTES {
+        if body.len() <= SMALL_ANSWER_BYTES {
             return self.answer(body.into());
         }
         let mut charge = self.entry.peer.account.charge();

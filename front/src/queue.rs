@@ -5,6 +5,9 @@
 //!
 //! Python counts the codes that it has taken, so they are not counted here.
 //!
+//! A batch is taken without its codes: they stay in the bytes of its request, which lie in memory once, until its turn
+//! has come.
+//!
 //! It knows calls, streams and their codes. It may not know sockets or Python.
 
 use std::cell::{Cell, RefCell};
@@ -16,11 +19,10 @@ use std::time::Instant;
 use bytes::Bytes;
 use slab::Slab;
 
-use crate::open_call::OpenCall;
+use crate::batch_calls::BatchCall;
 use crate::requests::Host;
 use crate::shared::Peer;
-use crate::streams::Stream;
-use crate::wire_format::Part;
+use crate::work::{Batch, Message, Scan, Single, Unread, Work};
 
 /// Places that single calls have beyond ``queue_codes_max``, so that batches and streams cannot shut out a scanner: as
 /// in ``verification.batcher``.
@@ -58,62 +60,19 @@ impl Drop for Place {
     }
 }
 
-/// One code of a Verify call.
-pub struct Single {
-    pub call: OpenCall,
-    pub message: Bytes,
-    pub code: Part,
-    pub host: Host,
-    pub place: Option<Place>,
-}
-
-/// One code of a StreamVerify message: the ``number``-th of its stream.
-pub struct Scan {
-    pub stream: Rc<Stream>,
-    pub number: u64,
-    pub request_id: u64,
-    pub message: Bytes,
-    pub code: Part,
-    pub host: Host,
-    pub place: Option<Place>,
-}
-
-/// The codes of a BatchVerify call.
-pub struct Batch {
-    pub call: OpenCall,
-    pub message: Bytes,
-    pub codes: Vec<Part>,
-    pub host: Host,
-    pub place: Option<Place>,
-}
-
-/// A StreamVerify message that is odd.
-pub struct Message {
-    pub stream: Rc<Stream>,
-    pub number: u64,
-    pub bytes: Bytes,
-    pub place: Option<Place>,
-}
-
 enum Code {
     Single(Single),
     Scan(Scan),
 }
 
-/// What Python works on, under one ticket.
-pub enum Work {
-    Singles(Vec<Single>),
-    Scans(Vec<Scan>),
-    Batch(Batch),
-    Message(Message),
-}
-
 #[derive(Default)]
 pub struct Queue {
     waiting: RefCell<VecDeque<Code>>,
-    /// Batches and messages: each is work of its own.
-    whole: RefCell<VecDeque<Work>>,
+    messages: RefCell<VecDeque<Message>>,
+    batches: RefCell<VecDeque<Batch>>,
     tickets: RefCell<Slab<Work>>,
+    /// Tickets of batches for whose answer nobody waits any more.
+    ended: RefCell<Vec<usize>>,
     codes: Cell<usize>,
     held_back: RefCell<Vec<Waker>>,
 }
@@ -138,11 +97,11 @@ impl Queue {
     }
 
     pub fn push_batch(&self, batch: Batch) {
-        self.whole.borrow_mut().push_back(Work::Batch(batch));
+        self.batches.borrow_mut().push_back(batch);
     }
 
     pub fn push_message(&self, message: Message) {
-        self.whole.borrow_mut().push_back(Work::Message(message));
+        self.messages.borrow_mut().push_back(message);
     }
 
     /// Wake a task once a code may have a place.
@@ -160,10 +119,10 @@ impl Queue {
 
     /// The number of codes that can be taken; a batch or a message counts as one.
     pub fn len(&self) -> usize {
-        self.waiting.borrow().len() + self.whole.borrow().len()
+        self.waiting.borrow().len() + self.messages.borrow().len() + self.batches.borrow().len()
     }
 
-    /// Take the work that is next: at most ``count_max`` single codes, and all batches and messages.
+    /// Take the work that is next: at most ``count_max`` single codes, and all messages.
     pub fn take(&self, count_max: usize) -> Vec<Work> {
         let now = Instant::now();
         let (mut singles, mut scans) = (Vec::new(), Vec::new());
@@ -172,7 +131,7 @@ impl Queue {
             let Some(code) = self.waiting.borrow_mut().pop_front() else { break };
             match code {
                 Code::Single(single) => {
-                    singles.extend(single.call.still_waits(now).map(|call| Single { call, ..single }));
+                    singles.extend(single.call.still_waits(1, now).map(|call| Single { call, ..single }));
                 }
                 Code::Scan(scan) if scan.stream.is_over() => {}
                 Code::Scan(scan) => scans.push(scan),
@@ -185,14 +144,48 @@ impl Queue {
         if !scans.is_empty() {
             taken.push(Work::Scans(scans));
         }
-        while let Some(work) = self.pop_whole() {
-            taken.extend(still_wanted(work, now));
-        }
+        let messages = self.messages.take().into_iter();
+        taken.extend(messages.filter(|message| !message.stream.is_over()).map(Work::Message));
         taken
     }
 
-    fn pop_whole(&self) -> Option<Work> {
-        self.whole.borrow_mut().pop_front()
+    /// Take the batch that is next. Its ticket, its host and the number of its codes are Python's.
+    pub fn take_batch(&self) -> Option<(usize, Host, usize, Rc<BatchCall>)> {
+        let now = Instant::now();
+        loop {
+            let batch = self.batches.borrow_mut().pop_front()?;
+            let Some(call) = batch.call.still_waits(batch.codes.len(), now) else { continue };
+            let (host, count) = (batch.host, batch.codes.len());
+            let taken = Batch { call, ..batch }.taken();
+            let call = taken.call.clone();
+            return Some((self.tickets.borrow_mut().insert(Work::Batch(taken)), host, count, call));
+        }
+    }
+
+    /// Take the codes of a batch. None where nobody waits for its answer any more.
+    pub fn read_batch(&self, ticket: usize) -> Option<Unread> {
+        match self.tickets.borrow_mut().get_mut(ticket) {
+            Some(Work::Batch(batch)) if !batch.call.is_over() => batch.read(),
+            _ => None,
+        }
+    }
+
+    /// Note that nobody waits for the answer to a batch any more. Its ticket is Python's until it gives it back.
+    pub fn end(&self, ticket: usize) {
+        if let Some(Work::Batch(batch)) = self.tickets.borrow_mut().get_mut(ticket) {
+            drop(batch.read());
+            self.ended.borrow_mut().push(ticket);
+        }
+    }
+
+    /// Whether ``take_ended`` has something to return.
+    pub fn has_ended(&self) -> bool {
+        !self.ended.borrow().is_empty()
+    }
+
+    /// Return the tickets of batches for whose answer nobody waits any more, each once.
+    pub fn take_ended(&self) -> Vec<usize> {
+        self.ended.take()
     }
 
     /// Keep work until its ticket comes back. Python has copies of its codes.
@@ -208,7 +201,7 @@ impl Queue {
                     (scan.message, scan.place) = (Bytes::new(), None);
                 }
             }
-            Work::Batch(batch) => (batch.message, batch.codes, batch.place) = (Bytes::new(), Vec::new(), None),
+            Work::Batch(_) => {} // its codes are not read yet
             Work::Message(odd) => (odd.bytes, odd.place) = (Bytes::new(), None),
         }
         self.tickets.borrow_mut().insert(work)
@@ -221,14 +214,7 @@ impl Queue {
 
     /// Drop everything.
     pub fn clear(&self) {
-        drop((self.waiting.take(), self.whole.take(), self.tickets.take(), self.held_back.take()));
-    }
-}
-
-fn still_wanted(work: Work, now: Instant) -> Option<Work> {
-    match work {
-        Work::Batch(batch) => batch.call.still_waits(now).map(|call| Work::Batch(Batch { call, ..batch })),
-        Work::Message(message) => (!message.stream.is_over()).then_some(Work::Message(message)),
-        others => Some(others),
+        drop((self.waiting.take(), self.messages.take(), self.batches.take()));
+        drop((self.tickets.take(), self.held_back.take()));
     }
 }

@@ -52,6 +52,8 @@ pub struct Directions {
     pub is_at_end: Cell<bool>,
     /// Whether a write has found the socket full, and it is still.
     is_full: Cell<bool>,
+    /// Whether its task is among those that are held back.
+    is_held_back: Cell<bool>,
 }
 
 struct Shared {
@@ -60,7 +62,7 @@ struct Shared {
     /// False while callers' sockets are not to be read.
     reads: Cell<bool>,
     /// Tasks that had something to read while that was so.
-    held_back: RefCell<Vec<Waker>>,
+    held_back: RefCell<Vec<(Waker, Rc<Directions>)>>,
     full: Cell<usize>,
 }
 
@@ -140,7 +142,10 @@ impl Sockets {
     pub fn set_reads(&self, reads: bool) {
         self.0.reads.set(reads);
         if reads {
-            self.0.held_back.take().into_iter().for_each(Waker::wake);
+            for (waker, directions) in self.0.held_back.take() {
+                directions.is_held_back.set(false);
+                waker.wake();
+            }
         }
     }
 
@@ -154,11 +159,11 @@ impl Sockets {
         self.0.full.get()
     }
 
-    /// Hold a task back from reading, if callers' sockets are not to be read.
-    pub fn holds_back(&self, cx: &Context<'_>) -> bool {
+    /// Hold the task of a socket back from reading, if callers' sockets are not to be read.
+    pub fn holds_back(&self, directions: &Rc<Directions>, cx: &Context<'_>) -> bool {
         let holds = !self.0.reads.get();
-        if holds {
-            self.0.held_back.borrow_mut().push(cx.waker().clone());
+        if holds && !directions.is_held_back.replace(true) {
+            self.0.held_back.borrow_mut().push((cx.waker().clone(), directions.clone()));
         }
         holds
     }
@@ -181,6 +186,25 @@ impl Sockets {
     fn no_longer_full(&self, of: &Directions) {
         if of.is_full.replace(false) {
             self.0.full.set(self.0.full.get() - 1);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_socket_is_held_back_once_however_often_it_is_tried() {
+        let sockets = Reactor::new().unwrap().sockets();
+        let (cx, directions) = (Context::from_waker(Waker::noop()), Rc::default());
+        assert!(!sockets.holds_back(&directions, &cx));
+        for _ in 0..2 {
+            sockets.set_reads(false);
+            assert!(sockets.holds_back(&directions, &cx) && sockets.holds_back(&directions, &cx));
+            assert_eq!(sockets.0.held_back.borrow().len(), 1);
+            sockets.set_reads(true);
+            assert!(!sockets.has_held_back());
         }
     }
 }

@@ -17,6 +17,7 @@ use crate::guard::Traffic;
 use crate::headers;
 use crate::limits::Limits;
 use crate::open_streams::OpenStreams;
+use crate::pace::Pace;
 use crate::queue::Queue;
 use crate::reactor::Sockets;
 use crate::timers::Timers;
@@ -30,6 +31,7 @@ pub struct Shared {
     pub replies: Replies,
     pub counts: Counts,
     pub budget: Budget,
+    pub pace: Rc<Pace>,
     pub queue: Queue,
     pub streams: OpenStreams,
     pub upstream: String,

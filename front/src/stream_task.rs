@@ -17,12 +17,13 @@ use crate::budget::{Charge, SMALL_BYTES};
 use crate::counts::Method;
 use crate::framing::{Collected, Next};
 use crate::open_call::Entry;
-use crate::queue::{Message, Place, Queue, Scan};
+use crate::queue::{Place, Queue};
 use crate::requests;
 use crate::shared::Peer;
 use crate::streams::Stream;
 use crate::timers::Sleep;
 use crate::transfer;
+use crate::work::{Message, Scan};
 
 struct StreamTask {
     stream: Rc<Stream>,
@@ -134,6 +135,11 @@ impl StreamTask {
                     self.refuse(Status::too_large(size));
                     continue;
                 }
+                // The listener in Python takes it for the end, as it does a message that is cut off.
+                Next::Unknown => {
+                    self.has_ended = true;
+                    continue;
+                }
             }
             match self.body.poll_data(cx) {
                 Poll::Ready(Some(Ok(bytes))) => {
@@ -142,12 +148,10 @@ impl StreamTask {
                     self.collected.push(bytes);
                     let size = self.collected.len();
                     if size > SMALL_BYTES && !self.charge.grow_to(size) {
-                        self.peer.shared.counts.refused("request_memory");
-                        self.refuse(self.peer.shared.replies.overloaded.clone());
+                        self.refuse_for_memory();
                     }
                 }
                 Poll::Ready(Some(Err(_))) => return Err(()),
-                Poll::Ready(None) if self.collected.len() > 0 => self.refuse(Status::incomplete()),
                 Poll::Ready(None) => self.has_ended = true,
                 Poll::Pending => return Ok(()),
             }
@@ -161,13 +165,24 @@ impl StreamTask {
         if self.collected.len() <= SMALL_BYTES {
             self.charge = self.peer.account.charge();
         }
+        let scan = requests::stream_verify(&message);
+        let mut charge = self.peer.account.charge();
+        // A plain message is small, and there are as many as the queue has places.
+        if scan.is_none() && message.len() > SMALL_BYTES && !charge.grow_to(message.len()) {
+            return self.refuse_for_memory();
+        }
         let (stream, number, place) = (self.stream.clone(), self.stream.add(message.len()), Some(place));
-        match requests::stream_verify(&message) {
+        match scan {
             Some(requests::Scan { request_id, code, host }) => {
                 shared.queue.push_scan(Scan { stream, number, request_id, message, code, host, place });
             }
-            None => shared.queue.push_message(Message { stream, number, bytes: message, place }),
+            None => shared.queue.push_message(Message { stream, number, bytes: message, place, charge }),
         }
+    }
+
+    fn refuse_for_memory(&mut self) {
+        self.peer.shared.counts.refused("request_memory");
+        self.refuse(self.peer.shared.replies.overloaded.clone());
     }
 
     /// End the stream after the answers to what was read.

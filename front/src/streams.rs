@@ -12,11 +12,11 @@ use http::HeaderValue;
 use crate::answers::Status;
 use crate::counts::Method;
 use crate::open_call::Entry;
-use crate::queue::Scan;
 use crate::requests;
 use crate::shared::Shared;
 use crate::slots::Slots;
 use crate::wire_format;
+use crate::work::Scan;
 
 pub struct Stream {
     pub peer_name: HeaderValue,

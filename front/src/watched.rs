@@ -36,7 +36,7 @@ impl<S: Source> Watched<S> {
     ) -> Poll<io::Result<R>> {
         let direction = &self.directions.read;
         if direction.is_ready.get() {
-            if self.is_callers && self.sockets.holds_back(cx) {
+            if self.is_callers && self.sockets.holds_back(&self.directions, cx) {
                 return Poll::Pending;
             }
             match read(&mut self.source) {

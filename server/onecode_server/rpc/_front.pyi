@@ -20,7 +20,7 @@ empty)."""
 class Front:
     def __new__(
         cls,
-        host: str,
+        hosts: Sequence[str],
         port: int,
         upstream: str,
         upstream_token: str,
@@ -45,7 +45,8 @@ class Front:
         request_s: float,
         held_bytes_max: int,
     ) -> Front:
-        """Listen on ``host``, an IP address. Raises OSError, and ValueError for a limit that is missing or unknown.
+        """Listen on ``hosts``, IP addresses, on one port. Those that this machine does not have are left out, if it has
+        any. Raises OSError, and ValueError for a limit that is missing or unknown.
 
         ``upstream`` is the path of the Unix socket of the inner listener. ``overloaded`` is said where a bound is
         reached, ``expired`` where a deadline has passed, ``overdue`` where a request did not arrive within
@@ -75,10 +76,23 @@ class Front:
         kind ``single`` and ``stream`` together. Equal hosts are one object where that is easy: it makes comparing fast.
 
         ``single``: codes of Verify calls, whatever their hosts: one ticket for all of them, and a host for each code.
-        ``stream``: codes of StreamVerify messages, in the same manner. ``batch``: the codes of one BatchVerify call,
-        and its host alone. ``message``: one StreamVerify message that is not plain, whole, in place of the codes;
-        without a host.
+        ``stream``: codes of StreamVerify messages, in the same manner. ``message``: one StreamVerify message that is
+        not plain, whole, in place of the codes; without a host.
         """
+
+    def take_batch(self) -> tuple[int, str, int, float | None] | None:
+        """Return the BatchVerify call that is next, as (ticket, host region, number of codes, seconds that its caller
+        still waits, None without a deadline). Return None if no batch waits."""
+
+    def read_batch(self, ticket: int) -> list[bytes] | None:
+        """Return the codes of a batch, once: the front forgets them. None where nobody waits for the answer."""
+
+    def take_ended(self) -> list[int]:
+        """Return the tickets of batches whose caller has gone, or whose deadline has passed, since the last call.
+        A ticket stays Python's until it answers, fails or forgets it."""
+
+    def forget(self, ticket: int) -> None:
+        """Give a ticket back without an answer. Where its caller still waits, the call is reset."""
 
     def answer(
         self, ticket: int, pieces: Sequence[bytes], which: npt.NDArray[np.int64] | array[int], tail: bytes
@@ -87,7 +101,8 @@ class Front:
         ``pieces[which[n]] + tail`` (``which``: int64[n]). On a stream the front puts the request id before it."""
 
     def answer_whole(self, ticket: int, message: bytes) -> None:
-        """Answer a ticket of kind ``batch`` or ``message`` with a serialized message."""
+        """Answer a batch, or a ticket of kind ``message``, with a serialized message. Where nobody waits for it any
+        more, the ticket is given back."""
 
     def fail(self, ticket: int, status: Status) -> None:
         """End the calls of a ticket with a failure. A stream ends after the answers to its earlier messages."""
@@ -105,11 +120,12 @@ class Front:
     def close(self) -> None:
         """Close all connections and the listening socket."""
 
-Kind = Literal["single", "stream", "batch", "message"]
+Kind = Literal["single", "stream", "message"]
 
 class Counts(NamedTuple):
     """Counters since the last look. ``methods`` has, for Verify, StreamVerify and BatchVerify, (started, received,
-    sent, handled by gRPC code, latencies by bucket of ``telemetry.metrics``, sum of latencies in seconds)."""
+    sent, handled by gRPC code, latencies by bucket of ``telemetry.metrics``, sum of latencies in seconds).
+    ``shed_codes`` counts the codes of calls that were refused once they were read."""
 
     methods: dict[str, tuple[int, int, int, dict[int, int], list[int], float]]
     refused: dict[str, int]
@@ -117,3 +133,4 @@ class Counts(NamedTuple):
     connections: int
     queued_codes: int
     held_bytes: int
+    shed_codes: int

@@ -7,7 +7,6 @@ without a task, unless it has to wait for the store; then the next list begins b
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -15,7 +14,7 @@ from onecode_server.model.code import Scans
 from onecode_server.model.verdict import Verdict
 from onecode_server.rpc import convert, scan_stream
 from onecode_server.rpc.failures import failure_of, log_unexpected
-from onecode_server.rpc.recognition import read_batch
+from onecode_server.rpc.native_batches import NativeBatches
 from onecode_server.system import immediate
 from onecode_server.verification.batcher import BATCH_MAX, Batcher
 
@@ -67,7 +66,7 @@ class NativeCalls:
         self._monotonic = monotonic
         self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._batches: deque[tuple[int, str, Sequence[bytes]]] = deque()  # bounded by the bytes that the front holds
+        self._batches = NativeBatches(front, batcher, self._spawn, monotonic)
         self._lists = 0
         self._is_behind = self._is_scheduled = self._is_paused = self._is_stopped = False
         self._read_again_s = float("-inf")
@@ -101,8 +100,7 @@ class NativeCalls:
         if waiting and self._lists < LISTS_MAX:
             self._check_waiting()
             waiting = self._front.turn(False)  # sends the answers now, not after everybody else's turn
-        if self._batches:  # one in a turn: the first slice of each takes milliseconds
-            self._spawn(self._answer_batch(*self._batches.popleft()))
+        self._batches.turn()
         self._is_behind = waiting > 0
         if self._is_behind and self._lists >= LISTS_MAX:
             self._pause()  # the end of a list continues; until then only reading is left to do, in its share
@@ -140,17 +138,18 @@ class NativeCalls:
     def _check_waiting(self) -> None:
         scans: list[_Taken] = []
         for ticket, kind, hosts, codes in self._front.take(BATCH_MAX):
-            if kind == "batch":
-                self._batches.append((ticket, hosts[0], codes))
-            elif kind == "message":
+            if kind == "message":
                 self._spawn(self._answer_message(ticket, codes[0]))
             else:
                 scans.append(_Taken(ticket, _ENCODERS[kind], hosts, codes))
+        self._batches.take()
         if scans:
             self._keep(immediate.start(self._answer_scans(scans)))
 
-    def _spawn(self, answering: Coroutine[Any, Any, None]) -> None:
-        self._keep(self._loop.create_task(answering))
+    def _spawn(self, answering: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = self._loop.create_task(answering)
+        self._keep(task)
+        return task
 
     def _keep(self, task: asyncio.Task[None] | None) -> None:
         if task is not None:
@@ -159,9 +158,9 @@ class NativeCalls:
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
-        if self._is_stopped or task.cancelled():
+        if self._is_stopped:
             return
-        if (fault := task.exception()) is not None:
+        if not task.cancelled() and (fault := task.exception()) is not None:
             self._end_with(fault)
         self._schedule()
 
@@ -190,16 +189,6 @@ class NativeCalls:
             tail = encoder.tail(results.trust.version, results.checked_at)
             self._front.answer(ticket, heads, results.which[start:end], tail)
             start = end
-
-    async def _answer_batch(self, ticket: int, host: str, codes: Sequence[bytes]) -> None:
-        try:
-            scans = Scans.at(host, read_batch(codes))
-            del codes
-            answer = convert.batch(await self._batcher.submit_batch(scans))
-        except Exception as fault:
-            self._fail(ticket, fault, "BatchVerify")
-        else:
-            self._front.answer_whole(ticket, answer)
 
     async def _answer_message(self, ticket: int, message: bytes) -> None:
         try:

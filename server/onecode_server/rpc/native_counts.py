@@ -43,3 +43,4 @@ class NativeCounts:
         for reason, count in counts.refused.items():
             metrics.refused_calls.labels(reason).inc(count)
         metrics.passed_on.inc(counts.passed_on)
+        metrics.shed.inc(counts.shed_codes)

@@ -9,6 +9,7 @@ import asyncio
 import socket
 import threading
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -92,7 +93,7 @@ class NativeListener:
         except OSError as fault:
             raise cannot_listen(f"a Unix socket ({fault.strerror})") from None
         try:
-            self._front = self._open_front(_address_of(host), port, self._socket.path)
+            self._front = self._open_front(_addresses_of(host), port, self._socket.path)
         except OSError:
             raise cannot_listen(f"[{host}]:{port}" if ":" in host else f"{host}:{port}") from None
         self._calls = NativeCalls(self._front, self._batcher)
@@ -159,10 +160,10 @@ class NativeListener:
             loop.call_soon_threadsafe(count)
             is_done.wait(PAGE_WAITS_S)
 
-    def _open_front(self, host: str, port: int, upstream: str) -> Front:
+    def _open_front(self, hosts: Sequence[str], port: int, upstream: str) -> Front:
         overloaded = Overloaded("too many codes are waiting to be checked", RETRY_AFTER_S)
         return Front(
-            host,
+            hosts,
             port,
             upstream,
             self._gate.token,
@@ -188,7 +189,7 @@ class NativeListener:
         )
 
 
-def _address_of(host: str) -> str:
-    """Return one address of a host: ``localhost`` has two, of which every caller knows the older. Raises OSError."""
-    found = sorted(socket.getaddrinfo(host, None, type=socket.SOCK_STREAM), key=lambda one: one[0] != socket.AF_INET)
-    return str(found[0][4][0])
+def _addresses_of(host: str) -> list[str]:
+    """Return the addresses of a host: ``localhost`` has two, and gRPC listens on both. Raises OSError."""
+    found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(address[0]) for *_, address in found))

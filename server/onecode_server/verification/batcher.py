@@ -145,8 +145,15 @@ class Batcher:
 
     async def submit_batch(self, scans: Scans, remaining: Remaining = no_deadline) -> CheckResults:
         """Check a batch by itself. Raises Overloaded, NotServing."""
-        async with self._batch(len(scans.codes), remaining):
-            return await self._verifier.verify(scans, lambda: self._arrivals.is_active)
+        return await self.submit_unread_batch(len(scans.codes), lambda: scans, remaining)
+
+    async def submit_unread_batch(
+        self, count: int, read: Callable[[], Scans], remaining: Remaining = no_deadline
+    ) -> CheckResults:
+        """Check a batch of ``count`` codes, which are read when its turn has come. Raises Overloaded, NotServing, and
+        what ``read`` raises."""
+        async with self._batch(count, remaining):
+            return await self._verifier.verify(read(), lambda: self._arrivals.is_active)
 
     @asynccontextmanager
     async def _batch(self, count: int, remaining: Remaining) -> AsyncIterator[None]:

@@ -1,6 +1,7 @@
 """The native front alone: turned by the test's loop, answered by the test, with an echo where the listener would be."""
 
 import asyncio
+import socket
 import struct
 import time
 from array import array
@@ -44,11 +45,11 @@ _WITHIN_S: Final = 20
 class Driver:
     """Turns a front, and keeps the work that it takes until the test answers it."""
 
-    def __init__(self, upstream: str, **limits: Any) -> None:
+    def __init__(self, upstream: str, hosts: Sequence[str], **limits: Any) -> None:
         from onecode_server.rpc._front import Front
 
         self.front = Front(
-            "127.0.0.1",
+            hosts,
             0,
             upstream,
             TOKEN,
@@ -61,6 +62,7 @@ class Driver:
         )
         self.target = f"127.0.0.1:{self.front.port}"
         self.works: list[tuple[int, str, list[str], list[bytes]]] = []
+        self.ended: list[int] = []
         self.takes = self.answers = True
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(self.front.fileno(), self.turn)
@@ -70,11 +72,18 @@ class Driver:
         waiting = self.front.turn()
         if waiting and self.takes:
             self.take()
+        for ticket in self.front.take_ended():
+            self.ended.append(ticket)
+            if any(work[0] == ticket for work in self.works):
+                self.works = [work for work in self.works if work[0] != ticket]
+                self.front.forget(ticket)
         if self.front.has_work:
             self._loop.call_soon(self.turn)
 
     def take(self) -> None:
         self.works.extend(self.front.take(512))
+        while batch := self.front.take_batch():
+            self.works.append((batch[0], "batch", [batch[1]], self.front.read_batch(batch[0]) or []))
         while self.answers and self.works:
             self.answer(*self.works.pop(0))
         if self.front.has_work:
@@ -143,7 +152,11 @@ class _Echo(grpc.GenericRpcHandler):
 
 @asynccontextmanager
 async def driven(
-    *, has_upstream: bool = True, behind: tuple[tuple[str, int], ...] = (), **limits: Any
+    *,
+    has_upstream: bool = True,
+    behind: tuple[tuple[str, int], ...] = (),
+    hosts: Sequence[str] = ("127.0.0.1",),
+    **limits: Any,
 ) -> AsyncIterator[Driver]:
     """Start a front, with an echo behind it, whose server has the options ``behind``."""
     with TemporaryDirectory(prefix="front-") as folder:
@@ -154,7 +167,7 @@ async def driven(
         if has_upstream:
             server.add_insecure_port(f"unix:{path}")
         await server.start()
-        driver = Driver(str(path), **limits)
+        driver = Driver(str(path), hosts, **limits)
         try:
             yield driver
         finally:
@@ -162,14 +175,24 @@ async def driven(
             await server.stop(0)
 
 
-def channel(driver: Driver, **options: Any) -> grpc.aio.Channel:
-    """Return a channel of its own."""
+def has_ipv6() -> bool:
+    """Return whether this machine has the loopback address of IPv6."""
+    try:
+        with socket.socket(socket.AF_INET6) as one:
+            one.bind(("::1", 0))
+    except OSError:
+        return False
+    return True
+
+
+def channel(driver: Driver, target: str = "", **options: Any) -> grpc.aio.Channel:
+    """Return a channel of its own. ``target`` is one of the front's addresses, if there are several."""
     given = {
         "grpc.use_local_subchannel_pool": 1,
         "grpc.max_receive_message_length": -1,
         "grpc.enable_retries": 0,
     } | {key.replace("__", "."): value for key, value in options.items()}
-    return grpc.aio.insecure_channel(driver.target, tuple(given.items()))
+    return grpc.aio.insecure_channel(target or driver.target, tuple(given.items()))
 
 
 def bytes_call(of: grpc.aio.Channel, method: str) -> Any:

@@ -1,12 +1,17 @@
 """The native front and its process: a panic ends it loudly, and too few descriptors do not busy it."""
 
 import asyncio
+import os
 import resource
 import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
 
+import grpc
 import grpc.aio
 import pytest
 
@@ -71,6 +76,38 @@ async def test_without_descriptors_the_front_waits_and_then_accepts_again():
                 caller.close()
         async with channel(driver) as calls:
             assert (await pb_grpc.RecognitionServiceStub(calls).Verify(PLAIN)).trust_list_version == 7
+
+
+@contextmanager
+def no_descriptor_left() -> Iterator[None]:
+    """Take all descriptors that this process may have."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(map(int, os.listdir("/proc/self/fd"))) + 5, hard))
+    taken = []
+    try:
+        with suppress(OSError):
+            while True:
+                taken.append(os.open(os.devnull, os.O_RDONLY))
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        for one in taken:
+            os.close(one)
+
+
+async def test_without_descriptors_calls_that_need_one_are_unavailable_and_the_others_are_answered():
+    async with driven() as driver, channel(driver) as calls:
+        stub = pb_grpc.RecognitionServiceStub(calls)
+        passed_on: Any = calls.unary_unary("/any.Service/Method")
+        assert (await stub.Verify(PLAIN)).trust_list_version == 7
+        with no_descriptor_left():
+            for _ in range(3):
+                with pytest.raises(grpc.aio.AioRpcError) as failed:
+                    await passed_on(b"x")
+                assert failed.value.code() is grpc.StatusCode.UNAVAILABLE
+                assert (await stub.Verify(PLAIN)).trust_list_version == 7
+        assert await passed_on(b"x") == b"x"
+        assert (await stub.Verify(PLAIN)).trust_list_version == 7
 
 
 async def test_a_closed_front_leaves_no_descriptors_and_ignores_tickets():

@@ -195,6 +195,21 @@ async def test_a_deadline_ends_a_stream_and_a_caller_that_leaves_is_forgotten():
         assert driver.front.counts().queued_codes == 0
 
 
+async def test_a_large_odd_message_counts_until_it_is_answered():
+    async with driven() as driver, channel(driver) as calls:
+        driver.takes = driver.answers = False
+        odd = pb.StreamVerifyRequest(request_id=1, code=b"x" * 1_000_000, host_region="420000").SerializeToString()
+        call = bytes_call(calls, "StreamVerify")(iter([odd]))
+        await until(lambda: driver.front.turn() == 1)
+        assert len(odd) <= driver.front.counts().held_bytes < 2 * len(odd)
+        driver.take()
+        assert driver.front.counts().held_bytes >= len(odd)
+        driver.answers = True
+        driver.answer_all()
+        assert len([answer async for answer in call]) == 1
+        assert driver.front.counts().held_bytes == 0
+
+
 async def test_a_message_that_is_too_large_ends_its_stream_alone():
     async with driven() as driver, channel(driver) as calls:
         messages = [_request(1).SerializeToString(), b"x" * (5 * 1024 * 1024)]

@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import struct
+from contextlib import suppress
 
 import grpc
 import grpc.aio
@@ -30,12 +31,26 @@ from benchmarks.attacks.connection import (
     message,
 )
 from tests.fronts import NEEDS_FRONT
-from tests.unit.rpc.front_driver import SERVICE, Wire, bytes_call, channel, driven, until, window_update
+from tests.unit.rpc.front_driver import SERVICE, Wire, bytes_call, channel, driven, has_ipv6, until, window_update
 
 pytestmark = NEEDS_FRONT
 
+ENHANCE_YOUR_CALM = 11
 PLAIN = pb.VerifyRequest(code=b"c", host_region="420000")
 HELLO = PREFACE + frame(SETTINGS, 0, 0) + frame(SETTINGS, ACK, 0)
+
+
+def _kinds_and_reasons(port: int, said: bytes) -> list[tuple[int, int]]:
+    """Send bytes, and return the type of each frame that comes back, with the reason of a GOAWAY."""
+    found = []
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as caller, caller.makefile("rb") as read:
+        with suppress(ConnectionError):
+            caller.sendall(said)
+        with suppress(ConnectionError):  # what was not read of the flood makes the end a reset
+            while len(head := read.read(9)) == 9:
+                payload = read.read(int.from_bytes(head[:3]))
+                found.append((head[3], int.from_bytes(payload[4:8]) if head[3] == GOAWAY else 0))
+    return found
 
 
 async def test_a_body_of_any_size_is_passed_on_both_ways():
@@ -185,12 +200,37 @@ async def test_a_drain_waits_for_a_request_that_is_on_its_way():
 )
 async def test_frames_that_carry_no_call_end_their_connection(flood):
     async with driven() as driver, channel(driver) as calls:
-        wire = await Wire.open(driver)
-        wire.send(HELLO, flood * 2000)
-        await wire.frames()
+        kinds = await asyncio.to_thread(_kinds_and_reasons, driver.front.port, HELLO + flood * 2000)
+        assert kinds[-1] == (GOAWAY, ENHANCE_YOUR_CALM)
         assert driver.front.counts().refused["connection_hostile"] == 1
         assert (await pb_grpc.RecognitionServiceStub(calls).Verify(PLAIN)).trust_list_version == 7
+
+
+async def test_a_hostile_connection_that_was_told_to_go_and_reads_nothing_is_closed():
+    async with driven() as driver:
+        wire = await Wire.open(driver)
+        wire.send(HELLO, frame(HEADERS, END_HEADERS, 1, call_headers(SERVICE + "Verify")))
+        await until(lambda: not driver.front.is_idle)
+        driver.front.drain()
+        wire.send(frame(PING, 0, 0, b"12345678") * 2000)
+        await until(lambda: driver.front.counts().connections == 0)
+        await until(lambda: driver.front.is_idle)
         wire.close()
+
+
+async def test_small_answers_of_batches_that_are_not_taken_count():
+    async with driven() as driver:
+        wire = await Wire.open(driver)
+        body = message(pb.BatchVerifyRequest(codes=[b"c" * 50] * 100, host_region="420000").SerializeToString())
+        settings = struct.pack(">HI", 4, 0)
+        wire.send(PREFACE, frame(SETTINGS, 0, 0, settings), frame(SETTINGS, ACK, 0))
+        for stream in (1, 3, 5):
+            wire.send(frame(HEADERS, END_HEADERS, stream, call_headers(SERVICE + "BatchVerify")))
+            wire.send(frame(DATA, END_STREAM, stream, body))
+        await until(lambda: driver.front.counts().held_bytes > 3 * 5000)
+        assert not driver.front.is_idle
+        wire.close()
+        await until(lambda: driver.front.counts().held_bytes == 0)
 
 
 @pytest.mark.parametrize(
@@ -222,6 +262,25 @@ async def test_large_headers_are_refused_and_the_connection_lives():
         with pytest.raises(grpc.aio.AioRpcError):
             await stub.Verify(PLAIN, metadata=(("x-large", "x" * 10_000),), timeout=5)
         assert (await stub.Verify(PLAIN)).trust_list_version == 7
+
+
+@pytest.mark.parametrize("hosts", [["::1"], ["127.0.0.1", "::1"]], ids=" ".join)
+async def test_all_addresses_of_a_host_are_listened_on(hosts):
+    if not has_ipv6():
+        pytest.skip("this machine has no IPv6")
+    async with driven(hosts=hosts) as driver:
+        for host in hosts:
+            target = f"[{host}]:{driver.front.port}" if ":" in host else f"{host}:{driver.front.port}"
+            async with channel(driver, target=target) as calls:
+                assert (await pb_grpc.RecognitionServiceStub(calls).Verify(PLAIN)).trust_list_version == 7
+
+
+async def test_an_address_that_this_machine_does_not_have_is_left_out():
+    async with driven(hosts=["192.0.2.1", "127.0.0.1"]) as driver, channel(driver) as calls:
+        assert (await pb_grpc.RecognitionServiceStub(calls).Verify(PLAIN)).trust_list_version == 7
+    with pytest.raises(OSError):
+        async with driven(hosts=["192.0.2.1"]):
+            pass
 
 
 async def test_one_connection_too_many_is_closed_at_once():

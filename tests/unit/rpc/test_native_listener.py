@@ -1,6 +1,7 @@
 """The listener with the native front, as it was built: it starts, counts, lets nobody past, and drains."""
 
 import asyncio
+import socket
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from onecode.v1 import recognition_pb2 as pb
 from onecode_server.errors import Misconfigured
 
 from tests.fronts import NEEDS_FRONT, SERVICE, Caller, open_listener
+from tests.unit.rpc.front_driver import has_ipv6
 from tests.world import World
 
 pytestmark = NEEDS_FRONT
@@ -91,6 +93,17 @@ async def test_an_address_that_is_taken_is_a_mistake(world: World) -> None:
         await second.start("127.0.0.1", port)
     for listener in (first, second):
         await listener.drain(0)
+
+
+async def test_localhost_is_listened_on_by_all_its_addresses(world: World) -> None:
+    listener = open_listener(world, is_native=True)
+    port = await listener.start("localhost", 0)
+    hosts = {address[0] for *_, address in socket.getaddrinfo("localhost", port, type=socket.SOCK_STREAM)}
+    for host in hosts if has_ipv6() else {"127.0.0.1"}:
+        caller = Caller(f"[{host}]:{port}" if ":" in str(host) else f"{host}:{port}")
+        assert (await caller.unary(VERIFY, REQUEST)).code == "OK"
+        await caller.channel.close()
+    await listener.drain(1)
 
 
 async def test_a_drain_loses_no_call_that_was_begun(world: World) -> None:
