@@ -16,8 +16,11 @@ from hypothesis import strategies as st
 
 from onecode.v1 import recognition_pb2 as pb
 from onecode.v1 import status_pb2, trust_list_pb2
+from onecode_server.codes.encodings import base45
+from onecode_server.codes.national import codec as national
 from onecode_server.model.status import Level
 
+from tests.conformance.made_cases import FAMILIES, family
 from tests.fronts import NEEDS_FRONT, SERVICE, Caller, Ended, both
 from tests.world import World
 
@@ -158,6 +161,18 @@ def test_requests_of_any_bytes(fronts: Fronts, method: str, request: bytes) -> N
         fronts.stream(name, [request])
     else:
         fronts.unary(name, request)
+
+
+def test_codes_with_signatures_from_the_corners_of_the_curve(fronts: Fronts) -> None:
+    prefix, text = national.PREFIX, fronts.codes[0][len(national.PREFIX) :]
+    row = base45.decode(text)
+    signatures = {case.signature for name in FAMILIES for case in family(name) if len(case.signature) == 64}
+    assert len(signatures) > 100
+    codes = [prefix + base45.encode(row[:-64] + signature) for signature in sorted(signatures)]
+    answers = [verify(fronts, code, "440000") for code in codes]
+    assert batch(fronts, codes).code == stream(fronts, [(code, "440000") for code in codes]).code == "OK"
+    verdicts = [pb.VerifyResponse.FromString(answer.messages[0]).verdict for answer in answers]
+    assert {verdict.authenticity for verdict in verdicts} == {pb.AUTHENTICITY_BAD_SIGNATURE}
 
 
 @pytest.mark.parametrize("region", ["", "1", "1100000", "11000x", " 110000", "110000\n", "1" * MIB])

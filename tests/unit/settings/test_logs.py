@@ -119,3 +119,28 @@ def test_the_cause_of_a_failure_is_not_quoted_either(lines):
 def test_where_nothing_failed_no_failure_is_told(lines):
     log.error("no failure here", exc_info=True)
     assert "exception" not in lines()[0]
+
+
+def test_what_is_logged_again_and_again_from_one_line_is_dropped_and_counted():
+    now_s = 0.0
+    repeats = logs.RepeatFilter(lambda: now_s)
+
+    def record(line: int) -> logging.LogRecord:
+        return logging.LogRecord("grpc", logging.ERROR, "/grpc/server.py", line, "not UTF-8", None, None)
+
+    passed = sum(repeats.filter(record(1)) for _ in range(5 * logs.REPEATS_MAX))
+    assert passed == logs.REPEATS_MAX
+    assert repeats.filter(record(2))
+    now_s = logs.WINDOW_S
+    first, second = record(1), record(1)
+    assert repeats.filter(first)
+    assert repeats.filter(second)
+    assert vars(first)["dropped_repeats"] == 4 * logs.REPEATS_MAX
+    assert "dropped_repeats" not in vars(second)
+
+
+def test_the_servers_log_drops_repeats(lines):
+    for _ in range(logs.REPEATS_MAX + 50):
+        log.error("the same")
+    log.error("another")
+    assert [line["message"] for line in lines()] == [*["the same"] * logs.REPEATS_MAX, "another"]
