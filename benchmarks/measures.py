@@ -114,12 +114,10 @@ def _by_grpc_aio(results: Mapping[str, Any]) -> Iterator[Measure]:
     over_echo, note = times(results, cases.UNARY, name, "echo")
     title = "Verify by grpc.aio, against a server that checks nothing"
     yield Measure("unary_over_echo", title, "x", 0.85, 0.92, over_echo, note=note)
-    unary, stream = rate(results, cases.UNARY, name), rate(results, cases.STREAM, name)
-    title, ratio = (
-        "StreamVerify by grpc.aio, messages, against its Verify",
-        unary and stream and round(stream / unary, 2),
-    )
-    yield Measure("stream_over_unary", title, "x", 4, 8, ratio)
+    # By the front that answers: whoever moves from calls to a stream gains so much.
+    unary, stream = rate(results, cases.UNARY, "onecode"), rate(results, cases.STREAM, "onecode")
+    ratio = unary and stream and round(stream / unary, 2)
+    yield Measure("stream_over_unary", "StreamVerify, messages, against Verify", "x", 4, 8, ratio)
     sdk = results.get("sdk")
     yield Measure(
         "sdk_over_unary", "the Python client by grpc.aio, 256 verifies at once, against plain calls", "x", 5, 20,
