@@ -6,6 +6,7 @@
 //! It knows turns and bytes. It may not know calls or messages.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Waker};
@@ -19,9 +20,9 @@ pub const UNPACED_BYTES: usize = 256 * 1024;
 /// such time the others have a window of as many bytes, or 2.6 MB a second: nobody gains by being slow at full speed.
 const TURN: Duration = Duration::from_millis(50);
 const QUICK_BYTES: usize = 128 * 1024;
-/// Where large requests of so many bytes wait for Python, no other is read at full speed. 4,096 ordinary codes have as
-/// many, and checking them takes several times as long as reading the next ones does: Python never waits.
-const WAITING_BYTES_MAX: usize = 1024 * 1024;
+/// Where large requests of so many bytes wait for Python, no other is read at full speed. Twice 4,096 ordinary codes have
+/// as many, and checking them takes several times as long as reading the next ones does: Python never waits.
+const WAITING_BYTES_MAX: usize = 2 * 1024 * 1024;
 
 /// A request that is read at full speed.
 #[derive(Clone, Copy)]
@@ -38,7 +39,13 @@ pub struct Pace {
     fast: Cell<Option<Fast>>,
     number: Cell<u64>,
     waiting_bytes: Cell<usize>,
-    held_back: RefCell<Vec<Waker>>,
+    held_back: RefCell<BTreeMap<u64, HeldBack>>,
+}
+
+/// A request that is not read at full speed, and what was read of it.
+struct HeldBack {
+    read: usize,
+    waker: Waker,
 }
 
 impl Pace {
@@ -57,15 +64,23 @@ impl Pace {
         }
     }
 
-    fn wait(&self, waker: &Waker) {
-        let mut held_back = self.held_back.borrow_mut();
-        if !held_back.iter().any(|other| other.will_wake(waker)) {
-            held_back.push(waker.clone());
-        }
+    fn wait(&self, number: u64, read: usize, waker: &Waker) {
+        self.held_back.borrow_mut().insert(number, HeldBack { read, waker: waker.clone() });
     }
 
-    fn wake(&self) {
-        self.held_back.take().into_iter().for_each(Waker::wake);
+    /// Let the request go on that is read at full speed. If there is none, it is the oldest that waits for that.
+    fn wake(&self, now: Instant) {
+        let mut held_back = self.held_back.borrow_mut();
+        let next = match self.fast.get() {
+            Some(fast) => held_back.remove(&fast.number),
+            None => held_back.pop_first().map(|(number, next)| {
+                self.fast.set(Some(Fast { number, had: next.read, until: now + TURN }));
+                next
+            }),
+        };
+        if let Some(next) = next {
+            next.waker.wake();
+        }
     }
 }
 
@@ -94,16 +109,17 @@ impl Paced {
             self.sleep.reset(now + TURN);
             return true;
         }
-        self.pace.wait(cx.waker());
+        self.pace.wait(self.number, read, cx.waker());
         false
     }
 }
 
 impl Drop for Paced {
     fn drop(&mut self) {
+        self.pace.held_back.borrow_mut().remove(&self.number);
         if self.pace.fast.get().is_some_and(|fast| fast.number == self.number) {
             self.pace.fast.set(None);
-            self.pace.wake();
+            self.pace.wake(Instant::now());
         }
     }
 }
@@ -128,7 +144,7 @@ impl Drop for Waiting {
     fn drop(&mut self) {
         self.pace.waiting_bytes.update(|count| count - self.bytes);
         if self.pace.waiting_bytes.get() < WAITING_BYTES_MAX {
-            self.pace.wake();
+            self.pace.wake(Instant::now());
         }
     }
 }
@@ -171,9 +187,13 @@ mod tests {
         assert!(Waiting::begin(&pace, UNPACED_BYTES).is_none());
         let waiting = Waiting::begin(&pace, WAITING_BYTES_MAX);
         assert!(!pace.may_be_fast(1, 0, Instant::now()));
-        pace.wait(Waker::noop());
+        for number in [3, 2] {
+            pace.wait(number, 9, Waker::noop());
+        }
         drop(waiting);
-        assert!(pace.held_back.borrow().is_empty());
-        assert!(pace.may_be_fast(1, 0, Instant::now()));
+        assert_eq!(pace.held_back.borrow().keys().collect::<Vec<_>>(), [&3], "the oldest is woken");
+        let now = Instant::now();
+        assert!(!pace.may_be_fast(3, 9, now));
+        assert!(pace.may_be_fast(2, 9, now));
     }
 }
