@@ -126,6 +126,8 @@ class NativeListener:
         self._behind.begin_drain()
         if self._front is not None:
             self._front.drain()
+            if self._calls is not None:
+                self._calls.turn_soon()  # for what the front has read as it began to drain
             while not self._front.is_idle and time.monotonic() < ends_s:  # noqa: ASYNC110 - the front has no event
                 await asyncio.sleep(DRAIN_LOOKS_S)
         await self._behind.drain(max(0, ends_s - time.monotonic()))

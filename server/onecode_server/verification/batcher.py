@@ -52,10 +52,6 @@ def no_deadline() -> None:
     """Return None: the caller has no deadline."""
 
 
-def _never() -> bool:
-    return False
-
-
 class Batcher:
     """Checks single scans and batches, and refuses calls that would have to wait too long."""
 
@@ -124,6 +120,10 @@ class Batcher:
         if self._codes >= self._codes_max:
             raise self._shed("queue_full", 0)  # how many codes it has, nobody knows yet
 
+    def shed_late(self, count: int) -> Overloaded:
+        """Count a batch that another queue has held for longer than WAIT_MAX_S, and return its refusal."""
+        return self._shed("queue_late", count)
+
     async def check_gathered(self, scans: Scans) -> CheckResults:
         """Check single scans that another queue has gathered, which has bounds of its own. Raises NotServing.
 
@@ -132,7 +132,7 @@ class Batcher:
         self._arrivals.record_call()
         self._codes += len(scans.codes)
         try:
-            return await self._verifier.verify(scans, _never)
+            return await self._verifier.verify(scans, lambda: False)
         finally:
             self._release(len(scans.codes))
 
