@@ -66,9 +66,8 @@ pub async fn watch(call: Rc<BatchCall>, ticket: usize, shared: Rc<Shared>) {
         Some(Outcome::Answered) => return,
         Some(Outcome::Gone) => drop(call.take()),
         None => {
-            if let Some(call) = call.take() {
-                call.expire();
-            }
+            let Some(call) = call.take() else { return }; // it was answered just now
+            call.expire();
         }
     }
     shared.queue.end(ticket);

@@ -10,7 +10,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::framing::{MESSAGE_BYTES_MAX, PREFIX};
 
-/// Bytes up to which a request is not counted: a connection's window bounds those of all of its calls.
+/// Bytes of a request that are not counted while it comes: those of all calls of a connection are 1.6 MB. A batch is
+/// counted when it has come, since as many may wait as are sent; the number of other calls that wait is bounded.
 pub const SMALL_BYTES: usize = 16 * 1024;
 
 /// All held bytes. The numbers are atomic since bodies are given back by ``Bytes``, which may be sent to any thread.
@@ -64,6 +65,11 @@ impl Charge {
     /// Whether nothing is held.
     pub fn is_empty(&self) -> bool {
         self.size == 0
+    }
+
+    /// The bytes that are held.
+    pub fn size(&self) -> usize {
+        self.size
     }
 
     /// Hold so many bytes in all from now on. Return whether there is room for them.

@@ -148,15 +148,20 @@ impl Reading {
     }
 
     /// Queue a request, or pass it on as the ``bytes`` that it came in where it is odd.
-    fn queue(self, bytes: Bytes, message: Bytes) {
+    fn queue(mut self, bytes: Bytes, message: Bytes) {
         let peer = self.entry.peer.clone();
         let shared = &peer.shared;
         if self.method == Method::BatchVerify {
             let Some(requests::Batch { codes, host }) = requests::batch_verify(&message) else {
                 return self.pass_on(bytes);
             };
+            // Small ones were not counted yet, and as many as come may wait for Python.
+            let has_room = !self.charge.is_empty() || self.charge.grow_to(message.len());
             let call = self.open();
             shared.counts.received(Method::BatchVerify);
+            if !has_room {
+                return call.overload("request_memory");
+            }
             return match Queue::places(&peer, codes.len()) {
                 None => call.shed("queue_full", codes.len()),
                 place => {

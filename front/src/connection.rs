@@ -32,6 +32,8 @@ use crate::write_buffer::{self, Buffered, WriteBuffer};
 const SEND_BYTES_MAX: usize = 128 * 1024;
 /// The connection's window, in windows of a call: so many calls whose bodies are not taken stall their own connection.
 const WINDOWS: u32 = 16;
+/// Bytes that any caller may leave unread for a while, beside what the system holds: 32 MiB of all connections together.
+const STUCK_BYTES: usize = 4 * 1024;
 /// The time in which a hostile caller must take what it is told. It may read nothing.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 /// The bound on a call's headers.
@@ -154,8 +156,9 @@ impl Connection {
     /// Count what the caller does not take. Return whether there is room for it: otherwise the connection ends, since
     /// what it would be refused with could not be sent either.
     fn holds_stuck(&mut self) -> bool {
+        let size = self.written.size();
         let charge = self.stuck.get_or_insert_with(|| self.peer.account.charge());
-        !charge.is_empty() || charge.grow_to(self.written.size())
+        size <= STUCK_BYTES || size <= charge.size() || charge.grow_to(size)
     }
 
     fn say_goodbye(&mut self) {

@@ -102,11 +102,12 @@ impl Paced {
     /// Whether more may be read now of a request of which so many bytes were. Otherwise the task is woken when it may be.
     pub fn may_read(&mut self, read: usize, cx: &mut Context<'_>) -> bool {
         let now = Instant::now();
-        if self.pace.may_be_fast(self.number, read, now) {
-            return true;
-        }
-        if Future::poll(Pin::new(&mut self.sleep), cx).is_ready() {
-            self.sleep.reset(now + TURN);
+        let is_fast = self.pace.may_be_fast(self.number, read, now);
+        if is_fast || Future::poll(Pin::new(&mut self.sleep), cx).is_ready() {
+            if !is_fast {
+                self.sleep.reset(now + TURN);
+            }
+            self.pace.held_back.borrow_mut().remove(&self.number); // it waits for its caller now
             return true;
         }
         self.pace.wait(self.number, read, cx.waker());

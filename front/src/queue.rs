@@ -207,8 +207,9 @@ impl Queue {
         self.tickets.borrow_mut().insert(work)
     }
 
-    /// Return the work of a ticket.
+    /// Return the work of a ticket. Other work may have the ticket then, of which nothing has ended yet.
     pub fn redeem(&self, ticket: usize) -> Option<Work> {
+        self.ended.borrow_mut().retain(|other| *other != ticket);
         self.tickets.borrow_mut().try_remove(ticket)
     }
 

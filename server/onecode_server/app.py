@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol
 
 from onecode_server.composition import Engine, open_with
 from onecode_server.errors import OnecodeError
-from onecode_server.rpc import admission, front_selection
+from onecode_server.rpc import front_selection, silent_calls
 from onecode_server.rpc.front_selection import SelectedFront
 from onecode_server.rpc.health import HealthServicer
 from onecode_server.rpc.listener import API, GrpcListener, Listener, Services
@@ -143,7 +143,7 @@ async def _serve(
         _keep(every(change_feed.FOLLOW_S, engine.change_feed.catch_up)),
         _keep(watch_lag(metrics.loop_lag.observe)),
         _keep(every(write_probe.PROBE_S, engine.write_probe.probe)),
-        _keep(every(admission.SWEEP_S, listener.sweep)),
+        _keep(every(silent_calls.SWEEP_S, listener.sweep)),
         _keep(every(heap.TRIM_S, heap.trim_on_thread)),
     )
     try:

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from onecode.v1 import recognition_pb2 as pb
-from onecode_server.rpc import native_calls, recognition
+from onecode_server.model.code import Scans
+from onecode_server.rpc.native_batches import NativeBatches
 
 from tests.fronts import NEEDS_FRONT, SERVICE, both
 from tests.fuzz_front import agreement
@@ -35,8 +36,13 @@ async def test_signed_mutants_have_the_same_bytes_by_both_fronts() -> None:
 
 def _plant(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have the native front judge an empty code in place of the first one of a batch."""
-    read = recognition.read_batch
-    monkeypatch.setattr(native_calls, "read_batch", lambda codes: [b"", *read(codes)[1:]])
+    scans_of = NativeBatches._scans_of
+
+    def planted(batches: NativeBatches, batch: Any) -> Scans:
+        scans = scans_of(batches, batch)
+        return scans._replace(codes=[b"", *scans.codes[1:]])
+
+    monkeypatch.setattr(NativeBatches, "_scans_of", planted)
 
 
 async def test_mutants_that_one_front_answers_otherwise_are_found(monkeypatch: pytest.MonkeyPatch) -> None:

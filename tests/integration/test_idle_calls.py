@@ -12,7 +12,7 @@ from google.rpc import error_details_pb2, status_pb2
 from grpc_health.v1 import health_pb2
 
 from onecode.v1 import recognition_pb2 as pb
-from onecode_server.rpc.admission import REQUESTS_MAX, STREAMS_MAX
+from onecode_server.rpc.silent_calls import REQUESTS_MAX, STREAMS_MAX
 
 from benchmarks.attacks.floods import STREAM_VERIFY, VERIFY
 from benchmarks.attacks.holds import WATCH

@@ -13,10 +13,11 @@ import grpc.aio
 
 from onecode_server.errors import InvalidRequest
 from onecode_server.rpc import large_requests
-from onecode_server.rpc.admission import Admission, Requests, Running, Stream
+from onecode_server.rpc.admission import Admission, Running
 from onecode_server.rpc.failures import abort, failure_of, log_unexpected
 from onecode_server.rpc.gated import Gated
 from onecode_server.rpc.reserved_metadata import Gate
+from onecode_server.rpc.silent_calls import Requests, Stream
 from onecode_server.telemetry.metrics import Metrics
 
 _Context = grpc.aio.ServicerContext[Any, Any]

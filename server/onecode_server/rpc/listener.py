@@ -113,7 +113,7 @@ class Listener(Protocol):
         """Listen, and return the port. Raises Misconfigured where the address cannot be bound."""
 
     async def sweep(self) -> None:
-        """End what uses up a bound, and tell the metrics; to be called each ``admission.SWEEP_S``."""
+        """End what uses up a bound, and tell the metrics; to be called each ``silent_calls.SWEEP_S``."""
 
     async def drain(self, grace_s: float) -> None:
         """End streams and watches, take no new calls, and give running ones ``grace_s`` seconds to end."""
@@ -200,7 +200,7 @@ class GrpcListener:
         self._draining.set()
 
     async def sweep(self) -> None:
-        """End silent calls and streams that use up a bound or memory; to be called each ``admission.SWEEP_S``."""
+        """End silent calls and streams that use up a bound or memory; to be called each ``silent_calls.SWEEP_S``."""
         await self._admission.sweep()
 
     async def drain(self, grace_s: float) -> None:

@@ -6,13 +6,14 @@ in memory once. A batch whose caller has gone, or whose deadline has passed, is 
 
 import asyncio
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from onecode_server.model.code import Scans
 from onecode_server.rpc import convert
 from onecode_server.rpc.failures import failure_of, log_unexpected
-from onecode_server.verification.batcher import Batcher
+from onecode_server.verification.batcher import BULK_CODES, WAIT_MAX_S, Batcher
 
 if TYPE_CHECKING:  # tests stand in for it where it was not built
     from onecode_server.rpc._front import Front
@@ -22,11 +23,12 @@ Spawn = Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]
 
 
 class _Batch(NamedTuple):
-    """A batch. ``ends_s`` is its deadline on the monotonic clock, if it has one."""
+    """A batch. ``taken_s`` is when it came and ``ends_s`` its deadline, if it has one, on the monotonic clock."""
 
     ticket: int
     host: str
     size: int
+    taken_s: float
     ends_s: float | None
 
 
@@ -40,7 +42,7 @@ class NativeBatches:
         self._batcher = batcher
         self._spawn = spawn
         self._monotonic = monotonic
-        self._waiting: dict[int, _Batch] = {}  # by ticket, oldest first; bounded by the bytes that the front holds
+        self._waiting: OrderedDict[int, _Batch] = OrderedDict()  # bounded by the bytes that the front holds
         self._checking: dict[int, asyncio.Task[None]] = {}  # by ticket; bounded likewise
 
     def __bool__(self) -> bool:
@@ -51,16 +53,22 @@ class NativeBatches:
         """Take what the front has."""
         while (taken := self._front.take_batch()) is not None:
             ticket, host, size, left_s = taken
-            ends_s = None if left_s is None else self._monotonic() + left_s
-            self._waiting[ticket] = _Batch(ticket, host, size, ends_s)
+            taken_s = self._monotonic()
+            self._waiting[ticket] = _Batch(ticket, host, size, taken_s, None if left_s is None else taken_s + left_s)
 
     def turn(self) -> None:
-        """End the checks for which nobody waits any more, and begin one: the first slice of each takes milliseconds."""
-        if self._waiting or self._checking:
-            for ticket in self._front.take_ended():
-                self._end(ticket)
-        if self._waiting:
-            self._begin(self._waiting.pop(next(iter(self._waiting))))
+        """End the checks for which nobody waits any more, and begin one of a large batch, or some of small ones: a
+        slice takes milliseconds. Refuse batches that have waited too long."""
+        for ticket in self._front.take_ended():
+            self._end(ticket)
+        begun = 0
+        while self._waiting and begun < BULK_CODES:
+            _, batch = self._waiting.popitem(last=False)
+            if self._monotonic() - batch.taken_s > WAIT_MAX_S:
+                self._front.fail(batch.ticket, failure_of(self._batcher.shed_late(batch.size)).status)
+                continue
+            begun += batch.size
+            self._begin(batch)
 
     def _end(self, ticket: int) -> None:
         if task := self._checking.get(ticket):

@@ -78,6 +78,10 @@ class NativeCalls:
         if self._fault is not None:
             raise self._fault
 
+    def turn_soon(self) -> None:
+        """Turn the front once more: it has something to do that its descriptor does not show."""
+        self._schedule()
+
     def stop(self) -> None:
         """Turn the front no more. Calls that are being checked are not answered."""
         self._is_stopped = True
@@ -131,7 +135,7 @@ class NativeCalls:
 
     def _resume(self) -> None:
         self._is_paused = False
-        if not self._is_stopped:
+        if not self._is_stopped and self._fault is None:
             self._loop.add_reader(self._front.fileno(), self._turn)
             self._schedule()
 

@@ -16,7 +16,7 @@ from typing import Final
 import grpc
 
 from onecode_server.errors import Overloaded
-from onecode_server.rpc import admission, answers, listener
+from onecode_server.rpc import answers, listener, silent_calls
 from onecode_server.rpc._front import Front
 from onecode_server.rpc.failures import failure_of
 from onecode_server.rpc.listener import GrpcListener, Services, cannot_listen
@@ -126,6 +126,8 @@ class NativeListener:
         self._behind.begin_drain()
         if self._front is not None:
             self._front.drain()
+            if self._calls is not None:
+                self._calls.turn_soon()  # for what the front has read as it began to drain
             while not self._front.is_idle and time.monotonic() < ends_s:  # noqa: ASYNC110 - the front has no event
                 await asyncio.sleep(DRAIN_LOOKS_S)
         await self._behind.drain(max(0, ends_s - time.monotonic()))
@@ -169,8 +171,8 @@ class NativeListener:
             self._gate.token,
             failure_of(overloaded).status,
             _EXPIRED,
-            failure_of(admission.overdue()).status,
-            failure_of(admission.idle()).status,
+            failure_of(silent_calls.overdue()).status,
+            failure_of(silent_calls.idle()).status,
             latency_buckets_s=RPC_BUCKETS_S,
             shares_port=self._shares_port,
             connections_max=self._connections_max,
@@ -182,9 +184,9 @@ class NativeListener:
             keepalive_timeout_s=listener.KEEPALIVE_TIMEOUT_S,
             window_bytes=listener.WINDOW_BYTES,
             calls_max=listener.CALLS_MAX,
-            streams_max=admission.STREAMS_MAX,
-            stream_idle_s=admission.STREAM_IDLE_S,
-            request_s=admission.REQUEST_S,
+            streams_max=silent_calls.STREAMS_MAX,
+            stream_idle_s=silent_calls.STREAM_IDLE_S,
+            request_s=silent_calls.REQUEST_S,
             held_bytes_max=answers.SHARED_BYTES,
         )
 

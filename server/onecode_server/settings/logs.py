@@ -4,6 +4,7 @@ names, numbers and reasons only."""
 import json
 import logging
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Callable
@@ -11,9 +12,18 @@ from datetime import UTC, datetime
 from typing import Final
 
 REPEATS_MAX: Final = 100
-"""Records from one line of code in a window: some 20 KB. gRPC logs some faults that a caller alone has caused, such as
+"""Equal records of a library in a window: some 20 KB. gRPC logs some faults that a caller alone has caused, such as
 metadata that is not UTF-8, and a caller can repeat them thousands of times a second until the disk is full."""
+OWN_REPEATS_MAX: Final = 2_000
+"""The same for the server's own records: more than it logs of the faults of a whole trust list, or of all kinds of
+faults in claims that it names in a minute."""
+KINDS_MAX: Final = 256
+"""Kinds of records that are counted. The messages of a library may contain what a caller has sent, and be of any
+number: further ones count as one kind."""
+KIND_CHARACTERS: Final = 40
 WINDOW_S: Final = 60.0
+_OWN: Final = "onecode_server"
+_OTHERS: Final = ("", 0, "")
 
 _STANDARD: Final = set(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
@@ -45,27 +55,37 @@ class JsonFormatter(logging.Formatter):
 
 
 class RepeatFilter(logging.Filter):
-    """Drops what is logged again and again from one line of code. The first record of the next window has the number of
-    those that were dropped (``dropped_repeats``).
+    """Drops records of one kind that are logged again and again: of one logger and level, whose messages begin alike.
 
-    ``monotonic`` returns seconds that never run backwards. Lines of code are few, so that their counts need no bound.
+    The first record of the next window has the number of those that were dropped (``dropped_repeats``). Critical
+    records are never dropped. ``monotonic`` returns seconds that never run backwards.
     """
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
         self._monotonic = monotonic
         self._began_s = monotonic()
-        self._counts: dict[tuple[str, int], int] = {}
+        self._counts: dict[tuple[str, int, str], int] = {}
+        self._dropped = 0
+        self._counting = threading.Lock()  # any thread may log
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Return whether a record is written."""
-        now_s, place = self._monotonic(), (record.pathname, record.lineno)
-        if now_s - self._began_s >= WINDOW_S:
-            if dropped := sum(max(0, count - REPEATS_MAX) for count in self._counts.values()):
-                record.dropped_repeats = dropped
-            self._began_s, self._counts = now_s, {}
-        self._counts[place] = count = self._counts.get(place, 0) + 1
-        return count <= REPEATS_MAX
+        if record.levelno >= logging.CRITICAL:
+            return True
+        kind = (record.name, record.levelno, str(record.msg)[:KIND_CHARACTERS])
+        most = OWN_REPEATS_MAX if record.name.partition(".")[0] == _OWN else REPEATS_MAX
+        with self._counting:
+            now_s = self._monotonic()
+            if now_s - self._began_s >= WINDOW_S:
+                if self._dropped:
+                    record.dropped_repeats = self._dropped
+                self._began_s, self._counts, self._dropped = now_s, {}, 0
+            if kind not in self._counts and len(self._counts) >= KINDS_MAX:
+                kind = _OTHERS
+            self._counts[kind] = count = self._counts.get(kind, 0) + 1
+            self._dropped += count > most
+            return count <= most
 
 
 def configure(level: str, **fields: object) -> None:

@@ -106,9 +106,12 @@ class StatusCache:
         self._count(len(subjects), len(due))
         if due and now_s >= self._retry_at_s:
             found = await self._fetch(list(due))
-            entries = [found.get(subject, entry) for subject, entry in zip(subjects, entries, strict=True)]
-            now_s = self._monotonic()
-            ages_s = [self._age_s(entry, now_s) for entry in entries]
+            later_s = self._monotonic()
+            for place, subject in enumerate(subjects):
+                # A later read of the feed does not confirm what is held: it may have named the subject.
+                entry = found.get(subject)
+                ages_s[place] = ages_s[place] + later_s - now_s if entry is None else later_s - entry.read_at_s
+                entries[place] = entries[place] if entry is None else entry
         views = [_view(entry, age_s) for entry, age_s in zip(entries, ages_s, strict=True)]
         self._metrics.status_age.observe(max([view.age_s for view in views], default=0))
         return views
@@ -120,7 +123,8 @@ class StatusCache:
         entries = self._table.entries(rows)  # a copy, for the same reason
         many = ((entries["publisher"] == MANY) | entries["has_older"]).nonzero()[0].tolist()
         records = {place: self._table.records(int(rows[place])) for place in many}
-        age_s = now_s - self._confirmed_s(entries)
+        confirmed_s = self._confirmed_s(entries)
+        age_s = now_s - confirmed_s
         due = (age_s > CURRENT_S).nonzero()[0].tolist()
         wanted = list(dict.fromkeys([subjects[place] for place in due]))
         self._count(len(subjects), len(wanted))
@@ -128,8 +132,8 @@ class StatusCache:
             found = await self._fetch(wanted)
             for place in due:
                 if (entry := found.get(subjects[place])) is not None:
-                    entries[place], records[place] = as_row(entry), entry.records
-            age_s = self._monotonic() - self._confirmed_s(entries)
+                    entries[place], records[place], confirmed_s[place] = as_row(entry), entry.records, entry.read_at_s
+            age_s = self._monotonic() - confirmed_s  # as in ``lookup``
         else:
             self._read_ahead(subjects, entries, age_s, now_s)
         status = freshness.statuses_at(age_s)

@@ -32,13 +32,6 @@ It equals the limit on concurrent calls; with PyNaCl it is some 60 ms of work.""
 BATCH_MAX: Final = 512
 """Single calls that are checked together: enough to fill any signature kernel, few enough that the first is answered
 soon."""
-GATHER_TURNS: Final = 32
-"""The batcher waits for more calls until so many turns of the event loop in a row have brought none. gRPC hands over a
-call in a few turns, on a slow machine as on a fast one. Where nothing else is to be done, 32 turns take 0.1 ms."""
-GATHER_S: Final = 0.008
-"""The bound on that wait, since a turn may contain the check of a batch."""
-GATHERED: Final = 32
-"""With this many calls waiting the batcher stops waiting for more: the cost per signature hardly falls beyond it."""
 RETRY_AFTER_S: Final = 0.5
 WAIT_MAX_S: Final = 2.0
 """A scan that has waited longer is refused: its code has been scanned again by then, and newer scans can still be
@@ -57,10 +50,6 @@ Remaining = Callable[[], float | None]
 
 def no_deadline() -> None:
     """Return None: the caller has no deadline."""
-
-
-def _never() -> bool:
-    return False
 
 
 class Batcher:
@@ -131,6 +120,10 @@ class Batcher:
         if self._codes >= self._codes_max:
             raise self._shed("queue_full", 0)  # how many codes it has, nobody knows yet
 
+    def shed_late(self, count: int) -> Overloaded:
+        """Count a batch that another queue has held for longer than WAIT_MAX_S, and return its refusal."""
+        return self._shed("queue_late", count)
+
     async def check_gathered(self, scans: Scans) -> CheckResults:
         """Check single scans that another queue has gathered, which has bounds of its own. Raises NotServing.
 
@@ -139,7 +132,7 @@ class Batcher:
         self._arrivals.record_call()
         self._codes += len(scans.codes)
         try:
-            return await self._verifier.verify(scans, _never)
+            return await self._verifier.verify(scans, lambda: False)
         finally:
             self._release(len(scans.codes))
 
@@ -189,7 +182,8 @@ class Batcher:
     async def _run(self) -> None:
         try:
             while self._waiting:
-                await self._gather()
+                if not self._bulk_codes:  # the slice of a large batch is a longer wait than any that pays
+                    await self._arrivals.gather(self._waiting)
                 count = min(len(self._waiting), BATCH_MAX)
                 taken = [self._waiting.popleft() for _ in range(count)]
                 if taken[0][2] < (late_s := self._monotonic() - WAIT_MAX_S):
@@ -203,19 +197,6 @@ class Batcher:
         for future in late:
             if not future.done():
                 future.set_exception(self._shed("queue_late", 1))
-
-    async def _gather(self) -> None:
-        """Wait for more calls as long as they keep coming, unless large batches run: the slice of one is a longer wait
-        than any that pays."""
-        if self._bulk_codes or len(self._waiting) >= GATHERED or not self._arrivals.expects_others:
-            return
-        ends_s = self._monotonic() + GATHER_S
-        count = turns = 0
-        while count < GATHERED and turns < GATHER_TURNS and self._monotonic() < ends_s:
-            turns = turns + 1 if len(self._waiting) == count else 0
-            count = len(self._waiting)
-            await asyncio.sleep(0)
-        self._arrivals.record_gathered(len(self._waiting))
 
     async def _check(self, taken: list[tuple[Scan, asyncio.Future[CheckResult]]]) -> None:
         for for_translation in (False, True):

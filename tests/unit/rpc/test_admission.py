@@ -7,23 +7,21 @@ import weakref
 import pytest
 
 from onecode_server.errors import Idle, OnecodeError, Overloaded, RequestOverdue
-from onecode_server.rpc.admission import (
-    GROWTH_BYTES_MAX,
+from onecode_server.rpc.admission import GROWTH_BYTES_MAX, RUNNING_MAX, Admission
+from onecode_server.rpc.growth import Growth
+from onecode_server.rpc.silent_calls import (
     REQUEST_S,
     REQUEST_YIELDS_S,
     REQUESTS_BURST,
     REQUESTS_MAX,
-    RUNNING_MAX,
     SILENT_MAX,
     STREAM_IDLE_S,
     STREAM_YIELDS_S,
     STREAMS_MAX,
     SWEEP_S,
-    Admission,
     Stream,
     Waiting,
 )
-from onecode_server.rpc.growth import Growth
 from onecode_server.system import heap
 from onecode_server.telemetry.metrics import Metrics
 

@@ -1,6 +1,8 @@
 """BatchVerify by the native front: codes are read when their turn has come, and a call may end before its answer."""
 
 import asyncio
+import socket
+import struct
 
 import grpc
 import grpc.aio
@@ -10,6 +12,7 @@ from onecode.v1 import recognition_pb2 as pb
 from onecode.v1 import recognition_pb2_grpc as pb_grpc
 
 from benchmarks.attacks.connection import (
+    ACK,
     DATA,
     END_HEADERS,
     END_STREAM,
@@ -156,3 +159,44 @@ async def test_large_batches_that_come_together_are_all_read():
         await until(lambda: driver.front.counts().held_bytes == 0)
         for calls in opened:
             await calls.close()
+
+
+async def test_a_ticket_that_was_given_back_ends_no_other_batch():
+    async with driven(has_upstream=False) as driver:
+        front = driver.front
+        asyncio.get_running_loop().remove_reader(front.fileno())  # turned by hand, so that nothing comes in between
+        with socket.create_connection(("127.0.0.1", front.port)) as caller:
+            caller.sendall(PREFACE + frame(SETTINGS, 0, 0) + frame(SETTINGS, ACK, 0))
+            for stream in (1, 3):
+                caller.sendall(frame(HEADERS, END_HEADERS, stream, call_headers(SERVICE + "BatchVerify")))
+                caller.sendall(frame(DATA, END_STREAM, stream, message(_batch(3).SerializeToString())))
+            await until(lambda: front.turn() == 2)
+            first, second = (taken[0] for _ in range(2) if (taken := front.take_batch()) is not None)
+            caller.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # its end is a reset
+        front.answer_whole(first, b"x" * 2000)
+        await until(lambda: front.has_work)
+        front.forget(second)
+        assert front.take_ended() == []
+
+
+async def test_small_batches_that_wait_count_as_held():
+    async with driven(has_upstream=False) as driver:
+        driver.takes = False
+        wire = await Wire.open(driver)
+        wire.send(PREFACE, frame(SETTINGS, 0, 0), frame(SETTINGS, ACK, 0))
+        bytes_each = len(_batch(4, 4000).SerializeToString())
+        for stream in range(1, 21, 2):
+            wire.send(frame(HEADERS, END_HEADERS, stream, call_headers(SERVICE + "BatchVerify")))
+            wire.send(frame(DATA, END_STREAM, stream, message(_batch(4, 4000).SerializeToString())))
+        front, taken = driver.front, []
+
+        def have_all_come() -> bool:
+            while (batch := front.take_batch()) is not None:
+                taken.append(batch[0])
+            return len(taken) == 10
+
+        await until(have_all_come)
+        assert front.counts().held_bytes >= 10 * bytes_each
+        for ticket in taken:
+            front.forget(ticket)
+        await until(lambda: front.counts().held_bytes == 0)

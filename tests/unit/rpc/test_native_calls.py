@@ -5,6 +5,7 @@ import os
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
+import grpc
 import numpy as np
 import pytest
 
@@ -12,7 +13,7 @@ from onecode.v1 import recognition_pb2 as pb
 from onecode_server.model.code import Scans
 from onecode_server.rpc.failures import failure_of
 from onecode_server.rpc.native_calls import LISTS_MAX, NativeCalls
-from onecode_server.verification.batcher import Remaining
+from onecode_server.verification.batcher import WAIT_MAX_S, Remaining
 from onecode_server.verification.check import CheckResults
 
 from tests.world import World
@@ -192,6 +193,15 @@ async def test_a_batch_that_nobody_waits_for_when_its_codes_are_read_is_forgotte
     front.arrive((1, "batch", ["440000"], [b"x"]))
     await until(lambda: front.forgotten == [1])
     assert (front.answers, front.failures) == ({}, {})
+
+
+async def test_a_batch_that_has_waited_too_long_is_refused_unread(front: Turned, world: World) -> None:
+    front.calls._batches._monotonic = iter([0.0, WAIT_MAX_S + 1]).__next__  # when it is taken, and when it would begin
+    front.arrive((1, "batch", ["440000"], [b"x"] * 7))
+    await front.done(1)
+    assert front.failures[1][0] == grpc.StatusCode.RESOURCE_EXHAUSTED.value[0]
+    assert set(front.batches) == {1}
+    assert world.metrics.registry.get_sample_value("onecode_shed_codes_total") == 7
 
 
 @pytest.mark.parametrize("left_s", [None, 5.0])

@@ -11,6 +11,18 @@ import pytest
 from onecode.v1 import recognition_pb2 as pb
 from onecode_server.errors import Misconfigured
 
+from benchmarks.attacks.connection import (
+    ACK,
+    DATA,
+    END_HEADERS,
+    END_STREAM,
+    HEADERS,
+    PREFACE,
+    SETTINGS,
+    call_headers,
+    frame,
+    message,
+)
 from tests.fronts import NEEDS_FRONT, SERVICE, Caller, open_listener
 from tests.unit.rpc.front_driver import has_ipv6
 from tests.world import World
@@ -127,6 +139,25 @@ async def test_a_drain_loses_no_call_that_was_begun(world: World) -> None:
     assert len(ended.messages) == 1
     go_on.set()
     await caller.channel.close()
+
+
+async def test_a_batch_that_has_come_as_the_drain_begins_is_answered(world: World) -> None:
+    listener = open_listener(world, is_native=True)
+    port = await listener.start("127.0.0.1", 0)
+    # A caller who acknowledges no PING: nothing else of it would turn the front again.
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(PREFACE + frame(SETTINGS, 0, 0) + frame(SETTINGS, ACK, 0))
+    await reader.readexactly(int.from_bytes((await reader.readexactly(9))[:3]))  # its SETTINGS
+    batch = pb.BatchVerifyRequest(codes=[b"x"], host_region="440000").SerializeToString()
+    headers = frame(HEADERS, END_HEADERS, 1, call_headers(f"/{SERVICE}/BatchVerify"))
+    writer.write(headers + frame(DATA, END_STREAM, 1, message(batch)))
+    await listener.drain(30)
+    writer.close()
+    said, kinds = await reader.read(), []
+    while said:
+        kinds.append(said[3])
+        said = said[9 + int.from_bytes(said[:3]) :]
+    assert kinds[-3:] == [HEADERS, DATA, HEADERS]
 
 
 async def test_a_worker_is_told_what_has_ended_the_front(world: World) -> None:

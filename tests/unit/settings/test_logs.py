@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -121,26 +122,45 @@ def test_where_nothing_failed_no_failure_is_told(lines):
     assert "exception" not in lines()[0]
 
 
-def test_what_is_logged_again_and_again_from_one_line_is_dropped_and_counted():
+def record(message: str, name: str = "grpc._cython", level: int = logging.ERROR) -> logging.LogRecord:
+    return logging.LogRecord(name, level, "/grpc/server.py", 1, message, None, None)
+
+
+def test_what_is_logged_again_and_again_is_dropped_and_counted():
     now_s = 0.0
     repeats = logs.RepeatFilter(lambda: now_s)
-
-    def record(line: int) -> logging.LogRecord:
-        return logging.LogRecord("grpc", logging.ERROR, "/grpc/server.py", line, "not UTF-8", None, None)
-
-    passed = sum(repeats.filter(record(1)) for _ in range(5 * logs.REPEATS_MAX))
+    passed = sum(repeats.filter(record("not UTF-8")) for _ in range(5 * logs.REPEATS_MAX))
     assert passed == logs.REPEATS_MAX
-    assert repeats.filter(record(2))
+    assert repeats.filter(record("another fault"))
+    assert repeats.filter(record("not UTF-8", level=logging.WARNING))
     now_s = logs.WINDOW_S
-    first, second = record(1), record(1)
+    first, second = record("not UTF-8"), record("not UTF-8")
     assert repeats.filter(first)
     assert repeats.filter(second)
     assert vars(first)["dropped_repeats"] == 4 * logs.REPEATS_MAX
     assert "dropped_repeats" not in vars(second)
 
 
-def test_the_servers_log_drops_repeats(lines):
-    for _ in range(logs.REPEATS_MAX + 50):
-        log.error("the same")
+def test_messages_that_a_caller_makes_different_are_bounded_together():
+    repeats = logs.RepeatFilter(lambda: 0.0)
+    passed = sum(repeats.filter(record(f"{number} is no status")) for number in range(10_000))
+    assert passed == logs.KINDS_MAX + logs.REPEATS_MAX
+    assert not repeats.filter(record("something else"))
+    assert repeats.filter(record("the worker ends", level=logging.CRITICAL))
+
+
+def test_the_faults_of_a_whole_trust_list_are_all_logged(lines):
+    for number in range(logs.OWN_REPEATS_MAX + 50):
+        log.error("entry skipped", extra={"entry": number})
     log.error("another")
-    assert [line["message"] for line in lines()] == [*["the same"] * logs.REPEATS_MAX, "another"]
+    assert [line.get("entry") for line in lines()] == [*range(logs.OWN_REPEATS_MAX), None]
+
+
+def test_threads_log_at_once_and_no_record_is_lost_below_the_bound(lines):
+    def work(number: int) -> None:
+        for step in range(50):
+            logging.getLogger(f"library.{number}").error("%d", step)
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(work, range(20)))
+    assert len(lines()) == 20 * 50

@@ -120,6 +120,39 @@ async def test_what_is_soon_due_is_read_anew_while_its_answer_still_counts(
     assert len(store.asked) == 2
 
 
+@pytest.mark.parametrize("in_columns", [False, True])
+async def test_a_feed_that_names_a_subject_while_its_read_fails_does_not_confirm_what_was_held(
+    world: World, store: Counted, cache: StatusCache, in_columns: bool
+) -> None:
+    await world.say("420000", Level.GREEN)
+    anna = pseudonym(world.pseudonym_key, "420000", "id-1")
+    await cache.lookup([anna])
+    read_at_s = world.monotonic_s
+    world.monotonic_s += 200
+    await world.say("420000", Level.RED, revision=2)
+    is_asked, may_fail = asyncio.Event(), asyncio.Event()
+
+    async def fails(subjects: Sequence[bytes]) -> Snapshot:
+        is_asked.set()
+        await may_fail.wait()
+        raise StoreUnavailable("late")
+
+    store.statuses = fails  # type: ignore[method-assign]
+
+    async def look_up() -> tuple[int, int]:
+        if in_columns:
+            known = await cache.columns([anna])
+            return int(known.status[0]), int(known.age_s[0])
+        (view,) = await cache.lookup([anna])
+        return view.status, view.age_s
+
+    looking = asyncio.create_task(look_up())
+    await is_asked.wait()
+    await cache.catch_up()
+    may_fail.set()
+    assert await looking == (Status.STALE, int(world.monotonic_s - read_at_s))
+
+
 @pytest.mark.parametrize("later_s", [0, 4, 5.1, 29, 31, 299, 301, 1000])
 @pytest.mark.parametrize("is_down", [False, True])
 @pytest.mark.parametrize("is_followed", [False, True])

@@ -10,16 +10,8 @@ from onecode_server.errors import NotServing, Overloaded
 from onecode_server.model.code import Scan, Scans
 from onecode_server.model.status import Level, Scope
 from onecode_server.model.verdict import Decision
-from onecode_server.verification.arrivals import ArrivalMonitor
-from onecode_server.verification.batcher import (
-    BULK_CODES,
-    GATHER_S,
-    GATHER_TURNS,
-    GATHERED,
-    SINGLES_RESERVED,
-    WAIT_MAX_S,
-    Batcher,
-)
+from onecode_server.verification.arrivals import GATHER_S, GATHER_TURNS, GATHERED, ArrivalMonitor
+from onecode_server.verification.batcher import BULK_CODES, SINGLES_RESERVED, WAIT_MAX_S, Batcher
 
 from tests.world import World
 

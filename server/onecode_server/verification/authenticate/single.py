@@ -51,7 +51,7 @@ class SingleReader:
             return
         place = index.place_of[key.public_key]
         try:
-            check.claims = claims = self._claims(template, row, place, key, index)
+            claims = self._claims(template, row, place, key, index)
         except Malformed:  # digits of no time; the general authenticator finds it again and names the fault
             return
         if claims is None:
@@ -59,6 +59,7 @@ class SingleReader:
         window, (*_, issued_at, expires_at, not_before, _) = index.key_windows[place], claims
         if not validity.is_valid(window, issued_at, expires_at, not_before, now, self._skew):
             check.finding = validity.code_fault(claims, key, index.trust, now, self._skew)
+        check.claims = claims  # last: a code with claims and no finding is authentic
 
     def _claims(self, template: Template, row: bytes, place: int, key: IssuerKey, index: IssuerIndex) -> Claims | None:
         layout = template.layout
