@@ -190,7 +190,8 @@ def _listener(engine: Engine, front: SelectedFront, metrics: Metrics, settings: 
         return GrpcListener(
             _services(engine),
             metrics,
-            connections_max=descriptors.connections_max(host),
+            # gRPC counts connections by address.
+            connections_max=descriptors.connections_max(addresses=descriptors.addresses_of(host)),
             reflects=settings.reflection,
             shares_port=shares_port,
         )
@@ -200,7 +201,7 @@ def _listener(engine: Engine, front: SelectedFront, metrics: Metrics, settings: 
         _services(engine),
         engine.batcher,
         metrics,
-        connections_max=descriptors.connections_max(host, native_listener.DESCRIPTORS_EACH),
+        connections_max=descriptors.connections_max(descriptors_each=native_listener.DESCRIPTORS_EACH),
         reflects=settings.reflection,
         shares_port=shares_port,
     )

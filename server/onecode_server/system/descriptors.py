@@ -42,23 +42,23 @@ def raise_limit() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def connections_max(host: str, descriptors_each: int = 1) -> int:
-    """Return the number of connections that this process may take on each address of ``host``, by its limit on
+def connections_max(*, addresses: int = 1, descriptors_each: int = 1) -> int:
+    """Return the number of connections that this process may take on each of some addresses, by its limit on
     descriptors. ``descriptors_each`` is the number that a connection takes.
 
-    gRPC counts them by address, and ``localhost`` is two. Raises Misconfigured where the limit leaves too few.
+    Raises Misconfigured where the limit leaves too few.
     """
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if limit == resource.RLIM_INFINITY:
-        limit = OWN + CONNECTIONS_MAX
-    if limit < OWN + CONNECTIONS_MIN:
-        raise Misconfigured(
-            f"{limit} open files are too few for a server, which needs {OWN + CONNECTIONS_MIN}: ulimit -n"
-        )
-    return min((limit - OWN) // descriptors_each, CONNECTIONS_MAX) // _addresses(host)
+        limit = OWN + CONNECTIONS_MAX * descriptors_each
+    needed = OWN + CONNECTIONS_MIN * descriptors_each
+    if limit < needed:
+        raise Misconfigured(f"{limit} open files are too few for a server, which needs {needed}: ulimit -n")
+    return min((limit - OWN) // descriptors_each, CONNECTIONS_MAX) // addresses
 
 
-def _addresses(host: str) -> int:
+def addresses_of(host: str) -> int:
+    """Return the number of addresses of a host: ``localhost`` has two."""
     try:
         return len({address for *_, address in socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM)})
     except OSError:  # reported when the server listens there

@@ -11,7 +11,14 @@ import pytest
 
 from onecode_server.errors import Misconfigured
 from onecode_server.system import descriptors
-from onecode_server.system.descriptors import CONNECTIONS_MAX, CONNECTIONS_MIN, OWN, Spare, connections_max
+from onecode_server.system.descriptors import (
+    CONNECTIONS_MAX,
+    CONNECTIONS_MIN,
+    OWN,
+    Spare,
+    addresses_of,
+    connections_max,
+)
 
 
 @contextmanager
@@ -45,29 +52,37 @@ def none_left() -> Iterator[None]:
 )
 def test_connections_leave_the_process_its_own_descriptors(monkeypatch, limit, expected):
     monkeypatch.setattr(resource, "getrlimit", lambda _: (limit, limit))
-    assert connections_max("127.0.0.1") == connections_max("::1") == expected
+    assert connections_max() == expected
 
 
 def test_the_addresses_of_a_name_share_what_there_is(monkeypatch):
     both = [(0, 0, 0, "", ("127.0.0.1", 0)), (0, 0, 0, "", ("::1", 0, 0, 0))]
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: both)
     monkeypatch.setattr(resource, "getrlimit", lambda _: (256, 256))
-    assert connections_max("localhost") == 96
+    assert connections_max(addresses=addresses_of("localhost")) == 96
 
 
 def test_a_host_that_has_no_address_is_for_the_listener_to_refuse():
-    assert connections_max("no such host") > 0
+    assert addresses_of("no such host") == 1
+
+
+def test_connections_that_take_several_descriptors_each_are_fewer(monkeypatch):
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (256, 256))
+    assert connections_max(descriptors_each=3) == 64
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (111, 111))
+    with pytest.raises(Misconfigured, match="111 open files are too few for a server, which needs 112"):
+        connections_max(descriptors_each=3)
 
 
 def test_without_a_limit_there_are_still_not_more_connections_than_a_worker_can_answer(monkeypatch):
     monkeypatch.setattr(resource, "getrlimit", lambda _: (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-    assert connections_max("127.0.0.1") == CONNECTIONS_MAX
+    assert connections_max() == connections_max(descriptors_each=3) == CONNECTIONS_MAX
 
 
 def test_a_limit_that_leaves_too_few_connections_is_a_mistake_of_who_set_it(monkeypatch):
     monkeypatch.setattr(resource, "getrlimit", lambda _: (79, 79))
     with pytest.raises(Misconfigured, match="79 open files are too few"):
-        connections_max("127.0.0.1")
+        connections_max()
 
 
 def test_the_soft_limit_is_raised_to_the_hard_one():
