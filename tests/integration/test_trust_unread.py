@@ -115,7 +115,7 @@ def test_connections_leave_descriptors_for_a_revocation(deployment: Deployment, 
     flood, files = flooded(server.address, 400), Path(f"/proc/{server.process.pid}/fd")
     shut = [connection for connection in flood if not received(connection)]
     assert 400 - len(shut) <= FILES_MAX - OWN
-    assert len(os.listdir(files)) <= FILES_MAX - OWN // 2
+    eventually(lambda: len(os.listdir(files)) <= FILES_MAX - OWN // 2, 30)  # those that were shut are closed by then
     flooded(server.page, 5)
     revoke(deployment)
     eventually(lambda: gate.answers() == REVOKED, TAKEN_S)
