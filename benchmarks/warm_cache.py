@@ -29,10 +29,11 @@ def warm(server: Server, codes: list[bytes], turn: int) -> None:
     """Have the codes checked before a server's round in a turn, counted from 0, where that changes anything."""
     if server.name not in CHECKS_NOTHING and (turn == 0 or server.name not in NEVER_READS_AGAIN):
         workers = sum(1 for _ in with_children(server.pid)) - 1
-        asyncio.run(_send_all(server.address, codes, CONNECTIONS_TO_WORKERS if workers > 1 else 1))
+        asyncio.run(send_all(server.address, codes, CONNECTIONS_TO_WORKERS if workers > 1 else 1))
 
 
-async def _send_all(address: str, codes: list[bytes], connections: int) -> None:
+async def send_all(address: str, codes: list[bytes], connections: int = 1) -> None:
+    """Have a server check all codes in batches, by each of some connections."""
     for _ in range(connections):
         connection = await Connection(f"{METHOD}BatchVerify", address).open()
         for start in range(0, len(codes), BATCH_CODES):

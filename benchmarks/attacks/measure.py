@@ -21,15 +21,9 @@ from urllib.request import ProxyHandler, build_opener
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from onecode.v1 import recognition_pb2 as pb
-
-from benchmarks import servers
-from benchmarks.http2 import Connection, framed
-from benchmarks.latency import LARGE_BATCH
-from benchmarks.load import METHOD
+from benchmarks import servers, warm_cache
 from benchmarks.processes import CORES, cpu_s, memory_mib, pinned
 from benchmarks.servers import ROOT, Server
-from benchmarks.workload import HOST_REGION
 
 CODES: Final = 20_000
 """Bearers whom the server knows before an attack: a fifth of what its cache takes."""
@@ -80,7 +74,8 @@ def measure(name: str, front: str, data_dir: Path, codes: list[bytes], seconds: 
     command, core = servers.onecode(data_dir, front=front), CORES[-1]
     with servers.running("attacked", command, data_dir, CORES[:1]) as server, _dummy(core) as dummy:
         page = server.page
-        asyncio.run(_warm(server.address, codes))
+        # As by a gateway: what tables and caches take then is no attack's.
+        asyncio.run(warm_cache.send_all(server.address, codes))
         _polite(server.address, page, codes[:POLITE_CODES], 2, core)
         before, used_s, elapsed_s = memory_mib(server.pid)[1], 0.0, 0.0
         calm, found, lags = [], [], Counter[float]()
@@ -97,15 +92,6 @@ def measure(name: str, front: str, data_dir: Path, codes: list[bytes], seconds: 
     answered = sum(len(one["latencies_ms"]) for one in found)
     errors = sum((Counter(one["errors"]) for one in found), Counter[str]())
     return Row(name, p99_dummy, p99, answered, errors, before, most[0], used_s / elapsed_s, _p99_bucket(lags))
-
-
-async def _warm(address: str, codes: list[bytes]) -> None:
-    """Have codes checked as by a gateway: what tables and caches take then is no attack's."""
-    connection = await Connection(f"{METHOD}BatchVerify", address).open()
-    for start in range(0, len(codes), LARGE_BATCH):
-        request = pb.BatchVerifyRequest(codes=codes[start : start + LARGE_BATCH], host_region=HOST_REGION)
-        await connection.call(framed(request.SerializeToString()))
-    connection.close()
 
 
 def _beside(
