@@ -84,9 +84,11 @@ class Driver:
         self.works.extend(self.front.take(512))
         while batch := self.front.take_batch():
             self.works.append((batch[0], "batch", [batch[1]], self.front.read_batch(batch[0]) or []))
+        has_answered = self.answers and bool(self.works)
         while self.answers and self.works:
             self.answer(*self.works.pop(0))
-        if self.front.has_work:
+        # As ``NativeCalls`` does: codes that had come already have room now, and no socket tells of them.
+        if has_answered or self.front.has_work:
             self._loop.call_soon(self.turn)
 
     def answer(self, ticket: int, kind: str, hosts: Sequence[str], codes: Sequence[bytes]) -> None:
