@@ -20,10 +20,6 @@ TRIMMED_S: Final = 150.0
 CLOSED_S: Final = 60.0
 """How long descriptors may take to be closed: twelve seconds where a request behind the front does not come."""
 _LOOKS_S: Final = 0.1
-_GRPCIO: Final = "grpc._cython.cygrpc"
-_GRPCIO_TELLS: Final = (("Invalid encoding on ", "_decode"), ("ExecuteBatchError ", "_send_error_status_from_server"))
-"""What grpcio logs as an error although a caller alone has caused it, by either front: how the text begins, and where.
-The first is about metadata that is not UTF-8, the second about a caller of an unknown method who has left."""
 
 
 class Unwell(Exception):
@@ -118,14 +114,8 @@ def _expect_harmless(line: str) -> None:
         is_error = told["level"] in ("error", "critical")
     except (ValueError, KeyError, TypeError):
         raise Unwell(f"a line of the log is none of the server's own: {line}") from None
-    if is_error and not _is_grpcios(told):
+    if is_error:
         raise Unwell(f"an error was logged: {line}")
-
-
-def _is_grpcios(told: dict[str, str]) -> bool:
-    return told.get("logger") == _GRPCIO and any(
-        told.get("message", "").startswith(start) and place in told.get("where", "") for start, place in _GRPCIO_TELLS
-    )
 
 
 def _comes_true(is_so: Callable[[], bool], within_s: float) -> bool:

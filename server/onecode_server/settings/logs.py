@@ -22,6 +22,10 @@ KINDS_MAX: Final = 256
 number: further ones count as one kind."""
 KIND_CHARACTERS: Final = 40
 WINDOW_S: Final = 60.0
+CALLERS_FAULTS: Final = ("ExecuteBatchError raised in core ", "Invalid encoding on ")
+"""How gRPC's errors begin that a caller alone has caused: by leaving before its answer was sent, wherever the answer
+then was, and by metadata that is not UTF-8."""
+_GRPC: Final = "grpc._cython.cygrpc"
 _OWN: Final = "onecode_server"
 _OTHERS: Final = ("", 0, "")
 
@@ -88,9 +92,26 @@ class RepeatFilter(logging.Filter):
             return count <= most
 
 
+class CallersFaultFilter(logging.Filter):
+    """Lowers to INFO what gRPC logs as an error of the server although a caller alone has caused it: an error in the
+    log is a reason to look at the server, and no stranger should be able to give it."""
+
+    def __init__(self, least: int) -> None:
+        """``least`` is the least level that is written: a lowered record below it is dropped."""
+        super().__init__()
+        self._least = least
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Return whether a record is written."""
+        if record.name == _GRPC and record.levelno == logging.ERROR and record.getMessage().startswith(CALLERS_FAULTS):
+            record.levelno, record.levelname = logging.INFO, logging.getLevelName(logging.INFO)
+        return record.levelno >= self._least
+
+
 def configure(level: str, **fields: object) -> None:
     """Write all records from ``level`` on to standard error, as JSON; each line also has the ``fields``."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter(**fields))
-    handler.addFilter(RepeatFilter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    handler.addFilter(CallersFaultFilter(logging.getLogger().level))
+    handler.addFilter(RepeatFilter())

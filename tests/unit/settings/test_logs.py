@@ -164,3 +164,29 @@ def test_threads_log_at_once_and_no_record_is_lost_below_the_bound(lines):
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(work, range(20)))
     assert len(lines()) == 20 * 50
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ExecuteBatchError raised in core by servicer method [/onecode.v1.RecognitionService/Verify]",
+        "Invalid encoding on b'\\xff'",
+    ],
+)
+def test_what_a_caller_alone_has_caused_is_no_error_of_the_server(lines, text):
+    logging.getLogger("grpc._cython.cygrpc").error(text)
+    logging.getLogger("grpc._cython.cygrpc").error("%s", text)
+    logging.getLogger("onecode_server.rpc").error(text)
+    assert [line["level"] for line in lines()] == ["info", "info", "error"]
+
+
+def test_other_errors_of_grpc_stay_errors(lines):
+    logging.getLogger("grpc._cython.cygrpc").error("Unexpected [ExecuteBatchError raised in core ] raised")
+    logging.getLogger("grpc._cython.cygrpc").critical("ExecuteBatchError raised in core by servicer method [/a/b]")
+    assert [line["level"] for line in lines()] == ["error", "critical"]
+
+
+def test_what_was_lowered_below_the_level_that_is_written_is_dropped():
+    drops = logs.CallersFaultFilter(logging.WARNING)
+    assert not drops.filter(record("Invalid encoding on b'\\xff'", "grpc._cython.cygrpc"))
+    assert drops.filter(record("another", "grpc._cython.cygrpc"))
