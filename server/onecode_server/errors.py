@@ -62,8 +62,17 @@ class PreconditionFailed(OnecodeError):
         self.reason = reason
 
 
+class Unauthenticated(OnecodeError):
+    """A caller has no identity. ``reason`` is for programs, and a member of a closed set; the text helps its owner, and
+    quotes nothing that the caller has sent."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
 class NotPermitted(OnecodeError):
-    """A caller may not make this call at all."""
+    """A caller lacks the right to make this call. The text names the right, and no subject."""
 
 
 class NotFound(OnecodeError):

@@ -22,6 +22,7 @@ from onecode_server.errors import (
     PreconditionFailed,
     RequestOverdue,
     StoreUnavailable,
+    Unauthenticated,
 )
 
 DOMAIN: Final = "onecode"
@@ -56,6 +57,8 @@ def failure_of(fault: Exception) -> Failure:  # noqa: C901, PLR0911, PLR0912 - a
             return _failure(grpc.StatusCode.FAILED_PRECONDITION, str(fault), fault.reason)
         case NotFound():
             return _failure(grpc.StatusCode.NOT_FOUND, str(fault), fault.reason)
+        case Unauthenticated():
+            return _failure(grpc.StatusCode.UNAUTHENTICATED, str(fault), fault.reason)
         case NotPermitted():
             return _failure(grpc.StatusCode.PERMISSION_DENIED, str(fault), "NOT_PERMITTED")
         case AlreadyExists():

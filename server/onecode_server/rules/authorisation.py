@@ -1,0 +1,101 @@
+"""Authorisation: one table of who may do what, and for whose region."""
+
+from collections.abc import Collection, Mapping
+from enum import Enum
+from typing import Final
+
+from onecode_server.errors import NotPermitted
+from onecode_server.model.identity import Identity, Role
+from onecode_server.model.region import NATIONAL
+
+
+class Right(Enum):
+    """What a caller may do. The value completes the sentence "may not …"."""
+
+    CHECK = "check codes"
+    TRANSLATE = "translate codes"
+    PUBLISH = "publish status records"
+    READ_STATUS = "read status records"
+    REPORT = "report exceptions"
+    ACKNOWLEDGE = "acknowledge exceptions"
+    WITHDRAW = "withdraw exceptions"
+    READ_REPORTS = "list exceptions"
+    READ_TRUST_LIST = "read the trust list"
+    REFLECT = "read the descriptions of the services"
+    READ_HEALTH = "read the health of the server"
+    READ_METRICS = "read the metrics"
+
+
+class Whose(Enum):
+    """For which regions a right counts."""
+
+    NOBODYS = "nobody's"
+    OWN = "own"
+    LISTED = "listed"
+    """Those that the partner's entry in the trust list has, and all where it has no entry or no list."""
+    ALL = "all"
+
+
+_EVERYBODYS: Final = dict.fromkeys((Right.READ_TRUST_LIST, Right.REFLECT, Right.READ_HEALTH), Whose.ALL)
+"""What needs an identity, and no role."""
+
+TABLE: Final[Mapping[Role, Mapping[Right, Whose]]] = {
+    Role.SCANNER: {**_EVERYBODYS, Right.CHECK: Whose.OWN, Right.TRANSLATE: Whose.OWN},
+    Role.PARTNER: {**_EVERYBODYS, Right.CHECK: Whose.LISTED, Right.TRANSLATE: Whose.LISTED},
+    Role.REGIONAL_OPERATOR: {
+        **_EVERYBODYS,
+        Right.PUBLISH: Whose.OWN,
+        Right.READ_STATUS: Whose.OWN,
+        Right.REPORT: Whose.OWN,
+        Right.WITHDRAW: Whose.OWN,
+        Right.READ_REPORTS: Whose.OWN,
+    },
+    Role.NATIONAL_OPERATOR: {
+        **_EVERYBODYS,
+        Right.PUBLISH: Whose.OWN,
+        Right.READ_STATUS: Whose.ALL,
+        Right.ACKNOWLEDGE: Whose.ALL,
+        Right.WITHDRAW: Whose.ALL,
+        Right.READ_REPORTS: Whose.ALL,
+    },
+    Role.OPS: {**_EVERYBODYS, Right.READ_REPORTS: Whose.ALL, Right.READ_METRICS: Whose.ALL},
+    Role.GATEWAY: {Right.READ_HEALTH: Whose.ALL},
+    Role.LOCAL: dict.fromkeys(Right, Whose.ALL),
+    Role.ANONYMOUS: {**_EVERYBODYS, Right.CHECK: Whose.ALL, Right.TRANSLATE: Whose.ALL},
+}
+"""The region of a check and of a translation is the host; of a record its publisher; of a report its host; of a list of
+reports the host or the home that it is narrowed to. A right that is not in a role's row is nobody's."""
+
+Partners = Mapping[str, Collection[str]]
+"""The hosts of partners, by their names. A partner that is not in it has all."""
+
+
+def regions(identity: Identity, right: Right, partners: Partners) -> Collection[str] | None:
+    """Return the regions for which ``identity`` has ``right``: None for all of them."""
+    match TABLE[identity.role].get(right, Whose.NOBODYS):
+        case Whose.ALL:
+            return None
+        case Whose.OWN:
+            return (NATIONAL if identity.role is Role.NATIONAL_OPERATOR else identity.region,)
+        case Whose.LISTED:
+            return partners.get(identity.name)
+        case _:
+            return ()
+
+
+def expect(identity: Identity, right: Right) -> None:
+    """Raise NotPermitted where ``identity`` has ``right`` for no region."""
+    if right not in TABLE[identity.role]:
+        raise NotPermitted(f"{identity} may not {right.value}")
+
+
+def expect_for(identity: Identity, right: Right, partners: Partners, *of: str) -> None:
+    """Raise NotPermitted where ``identity`` has ``right`` for none of the regions ``of``."""
+    expect(identity, right)
+    own = regions(identity, right, partners)
+    if own is not None and not any(region in own for region in of):
+        raise NotPermitted(f"{identity} may {right.value} for {_listed(own)}")
+
+
+def _listed(regions: Collection[str]) -> str:
+    return f"{', '.join(sorted(regions))} only" if regions else "no region"
