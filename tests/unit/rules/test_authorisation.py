@@ -70,8 +70,8 @@ def test_a_refusal_names_the_caller_and_the_right() -> None:
         authorisation.expect_for(IDENTITIES["scanner"], Right.PUBLISH, PARTNERS, OWN)
     with pytest.raises(NotPermitted, match=r"^region/420000/operator may publish status records for 420000 only$"):
         authorisation.expect_for(IDENTITIES["operator"], Right.PUBLISH, PARTNERS, OTHER)
+    carried = Identity(Role.PARTNER, name="closed", gateway="gate-7")
     with pytest.raises(NotPermitted, match=r"^partner/closed via gateway/gate-7 may check codes for no region$"):
-        carried = Identity(Role.PARTNER, name="closed", gateway="gate-7")
         authorisation.expect_for(carried, Right.CHECK, PARTNERS, OWN)
 
 
