@@ -10,6 +10,7 @@ import grpc.aio
 import pytest
 
 from onecode_server import app
+from onecode_server.rpc.callers import Callers, OnlyLocal, nothing_shown
 from onecode_server.rpc.listener import GrpcListener, Listener
 
 from tests.world import World
@@ -34,10 +35,10 @@ def open_listener(world: World, *, is_native: bool, **bounds: Any) -> Listener:
     given = {"connections_max": 64, "reflects": True, "shares_port": False} | bounds
     services = app._services(world.engine)
     if not is_native:
-        return GrpcListener(services, world.metrics, **given)
+        return GrpcListener(services, world.metrics, Callers(OnlyLocal(), nothing_shown), **given)
     from onecode_server.rpc.native_listener import NativeListener
 
-    return NativeListener(services, world.batcher, world.metrics, **given)
+    return NativeListener(services, world.batcher, world.metrics, OnlyLocal(), **given)
 
 
 class Caller:

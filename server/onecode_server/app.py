@@ -11,6 +11,7 @@ from typing import Any, Final, Protocol
 from onecode_server.composition import Engine, open_with
 from onecode_server.errors import OnecodeError
 from onecode_server.rpc import front_selection, silent_calls
+from onecode_server.rpc.callers import Callers, OnlyLocal, nothing_shown
 from onecode_server.rpc.front_selection import SelectedFront
 from onecode_server.rpc.health import HealthServicer
 from onecode_server.rpc.listener import API, GrpcListener, Listener, Services
@@ -190,6 +191,7 @@ def _listener(engine: Engine, front: SelectedFront, metrics: Metrics, settings: 
         return GrpcListener(
             _services(engine),
             metrics,
+            Callers(OnlyLocal(), nothing_shown),
             # gRPC counts connections by address.
             connections_max=descriptors.connections_max(addresses=descriptors.addresses_of(host)),
             reflects=settings.reflection,
@@ -201,6 +203,7 @@ def _listener(engine: Engine, front: SelectedFront, metrics: Metrics, settings: 
         _services(engine),
         engine.batcher,
         metrics,
+        OnlyLocal(),
         connections_max=descriptors.connections_max(descriptors_each=native_listener.DESCRIPTORS_EACH),
         reflects=settings.reflection,
         shares_port=shares_port,

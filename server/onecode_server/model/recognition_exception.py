@@ -7,7 +7,8 @@ UNACKNOWLEDGED_MAX_US: Final = 72 * 3600 * 1_000_000
 
 
 class RecognitionException(NamedTuple):
-    """One report. Times are Unix microseconds; None if the step has not happened."""
+    """One report. Times are Unix microseconds; None if the step has not happened. ``_by`` has the identity that took a
+    step, as text; it is empty in reports of versions in which callers had none."""
 
     id: str
     host: str
@@ -18,6 +19,9 @@ class RecognitionException(NamedTuple):
     reported_at: int
     acknowledged_at: int | None = None
     withdrawn_at: int | None = None
+    reported_by: str = ""
+    acknowledged_by: str = ""
+    withdrawn_by: str = ""
 
     @property
     def ends_at(self) -> int:

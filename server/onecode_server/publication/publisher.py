@@ -8,11 +8,14 @@ from onecode_server.codes import opaque
 from onecode_server.codes.codec import opaque_home
 from onecode_server.errors import Malformed
 from onecode_server.model.code import CODE_BYTES_MAX, Scan
+from onecode_server.model.identity import LOCAL, Identity
 from onecode_server.model.region import is_region_code
 from onecode_server.model.scanned import bare
 from onecode_server.model.status import SUBJECT_BYTES, Scope, StatusRecord
 from onecode_server.model.subject import LOCAL_ID_BYTES_MAX, pseudonym, token_subject
 from onecode_server.model.trust_list import Region
+from onecode_server.rules import authorisation
+from onecode_server.rules.authorisation import Right
 from onecode_server.rules.publication import Rejection, Replay, alive, merge, rejection, set_back
 from onecode_server.stores.protocol import Publication, Records, RecordsChange, Store, TokenKey
 from onecode_server.system.clock import Clock
@@ -69,18 +72,24 @@ class Publisher:
         self._metrics = metrics
         self._clock = clock
 
-    async def publish(self, records: Sequence[tuple[SubjectName, StatusRecord]]) -> list[Rejection | None]:
+    async def publish(
+        self, records: Sequence[tuple[SubjectName, StatusRecord]], by: Identity = LOCAL
+    ) -> list[Rejection | None]:
         """Write the records in one commit, on disk on return. Return for each record the rule that it broke, or None.
+
+        A record of a publisher that ``by`` may not publish for is rejected before its subject is looked at.
 
         A record that equals a known one changes nothing and is counted, so replays are harmless. A record with a lower
         revision than a known one is SUPERSEDED, which is not a failure either. Raises StoreUnavailable, NotServing.
         """
         results: list[Rejection | None] = [None] * len(records)
         allowed: list[tuple[int, Publication]] = []
+        own = authorisation.regions(by, Right.PUBLISH)
         for index, (name, record) in enumerate(records):
             if index % SLICE_RECORDS == SLICE_RECORDS - 1:
                 await asyncio.sleep(0)  # other work on the event loop has a turn
-            checked = await self._resolve_and_check(name, record)
+            is_permitted = own is None or record.publisher in own
+            checked = await self._resolve_and_check(name, record) if is_permitted else Rejection.NOT_PERMITTED
             if isinstance(checked, Rejection):
                 results[index] = checked
             else:
@@ -96,7 +105,7 @@ class Publisher:
             return known if joined is Replay.KNOWN else joined
 
         taken = await self._store.publish([item for _, item in allowed], join) if allowed else []
-        self._count(results, sum(taken))
+        self._count(results, sum(taken), by)
         return results
 
     async def reset_revision(self, subject: bytes, publisher: str, scope: Scope, to: int) -> int:
@@ -130,13 +139,13 @@ class Publisher:
         is_issued = record.publisher == resolved.home and record.scope is Scope.NATIONAL
         return Publication(resolved.subject, record, resolved.token if is_issued else None)
 
-    def _count(self, results: Sequence[Rejection | None], taken: int) -> None:
+    def _count(self, results: Sequence[Rejection | None], taken: int, by: Identity) -> None:
         counts = dict.fromkeys(("taken", "known", "superseded", "conflict", "rejected"), 0)
         for result in results:
             counts[_OUTCOMES.get(result, "rejected")] += 1
         counts |= {"taken": taken, "known": counts["known"] - taken}
         for outcome, count in counts.items():
-            self._metrics.published.labels(outcome).inc(count)
+            self._metrics.published.labels(outcome, by.role.value, by.region).inc(count)
 
     async def resolve(self, name: SubjectName) -> Resolved | None:
         """Return the subject of a name, or None if the name is not valid."""

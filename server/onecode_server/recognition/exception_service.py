@@ -7,10 +7,13 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from onecode_server.errors import AlreadyExists, InvalidRequest, NotFound, PreconditionFailed
+from onecode_server.model.identity import Identity
 from onecode_server.model.recognition_exception import RecognitionException
 from onecode_server.recognition.concurrency_limit import ConcurrencyLimit
 from onecode_server.recognition.exception_cache import ExceptionCache
+from onecode_server.rules import authorisation
 from onecode_server.rules import recognition_exceptions as rules
+from onecode_server.rules.authorisation import Right
 from onecode_server.stores.protocol import (
     AnsweredRequest,
     ExceptionAnswer,
@@ -54,55 +57,66 @@ class ExceptionService:
         self._limit = ConcurrencyLimit(STEPS_MAX, "steps of exceptions")
 
     async def report(
-        self, host: str, home: str, reason: str, begins: int, ends: int, request_id: str = ""
+        self, by: Identity, host: str, home: str, reason: str, begins: int, ends: int, request_id: str = ""
     ) -> ExceptionAnswer:
-        """File a report; it has no effect yet. Times are Unix microseconds. Raises NotServing, too."""
+        """File a report; it has no effect yet. Times are Unix microseconds. Raises NotPermitted and NotServing, too."""
+        authorisation.expect_for(by, Right.REPORT, host)
         if len(reason) > rules.REASON_BYTES_MAX:  # refused before any work on it
             _expect(rules.Obstacle.REASON_MISSING)
         trust, identifier = self._trust.current, f"RE-{secrets.token_hex(_ID_BYTES)}"
 
         def step(view: ExceptionView, now: int) -> RecognitionException:
             starts = rules.start(begins, now, self._skew)
-            report = RecognitionException(identifier, host, home, reason, starts, ends, now)
+            report = RecognitionException(identifier, host, home, reason, starts, ends, now, reported_by=str(by))
             _expect(rules.report_obstacle(report, begins, _others(view, report, now), trust))
             return report
 
-        return await self._change("reported", (host, home, reason, begins, ends), request_id, step)
+        return await self._change("reported", (host, home, reason, begins, ends), by, request_id, step)
 
-    async def acknowledge(self, identifier: str, request_id: str = "") -> ExceptionAnswer:
-        """Let a report take effect from its start, or from now if its start is past. Raises NotFound, too."""
+    async def acknowledge(self, by: Identity, identifier: str, request_id: str = "") -> ExceptionAnswer:
+        """Let a report take effect from its start, or from now if its start is past. Raises NotPermitted and NotFound,
+        too."""
+        authorisation.expect(by, Right.ACKNOWLEDGE)
         _expect_id(identifier)
 
         def step(view: ExceptionView, now: int) -> RecognitionException:
             report = _find(view, identifier)
             _expect(rules.acknowledge_obstacle(report, view.acknowledged(report.host, report.home, now), now))
-            return report._replace(acknowledged_at=now)
+            return report._replace(acknowledged_at=now, acknowledged_by=str(by))
 
-        answer = await self._change("acknowledged", (identifier,), request_id, step)
+        answer = await self._change("acknowledged", (identifier,), by, request_id, step)
         await self._cache.refresh()  # so that the next check in this process already counts it
         return answer
 
-    async def withdraw(self, identifier: str, request_id: str = "") -> ExceptionAnswer:
-        """Withdraw a report before it ends. Raises NotFound, too."""
+    async def withdraw(self, by: Identity, identifier: str, request_id: str = "") -> ExceptionAnswer:
+        """Withdraw a report before it ends. Raises NotPermitted and NotFound, too."""
+        authorisation.expect(by, Right.WITHDRAW)
         _expect_id(identifier)
 
         def step(view: ExceptionView, now: int) -> RecognitionException:
             report = _find(view, identifier)
+            authorisation.expect_for(by, Right.WITHDRAW, report.host)
             _expect(rules.withdraw_obstacle(report, now))
-            return report._replace(withdrawn_at=now)
+            return report._replace(withdrawn_at=now, withdrawn_by=str(by))
 
-        answer = await self._change("withdrawn", (identifier,), request_id, step)
+        answer = await self._change("withdrawn", (identifier,), by, request_id, step)
         if answer.report.acknowledged_at is not None:
             await self._cache.refresh()
         return answer
 
     async def _change(
-        self, done: str, request: _Request, request_id: str, step: Callable[[ExceptionView, int], RecognitionException]
+        self,
+        done: str,
+        request: _Request,
+        by: Identity,
+        request_id: str,
+        step: Callable[[ExceptionView, int], RecognitionException],
     ) -> ExceptionAnswer:
         if request_id and not REQUEST_ID_CHARS_MIN <= len(request_id) <= REQUEST_ID_CHARS_MAX:
             why = f"request_id has {REQUEST_ID_CHARS_MIN} to {REQUEST_ID_CHARS_MAX} characters"
             raise InvalidRequest("REQUEST_ID_INVALID", why)
-        content = _digest(done, request) if request_id else b""
+        # With the caller: another one that uses the same id must not be given this one's report.
+        content = _digest(done, (*request, str(by._replace(gateway="")))) if request_id else b""
 
         def decide(view: ExceptionView) -> ExceptionChange | ExceptionAnswer:
             if request_id and (known := view.answered(request_id)):
@@ -136,8 +150,8 @@ def _answer_again(view: ExceptionView, known: AnsweredRequest, content: bytes) -
     """Return the earlier answer to a request: the report as its step left it, without later steps."""
     if known.content != content:
         raise AlreadyExists("REQUEST_ID_USED", "another request used this request_id")
-    later = {"reported": ("acknowledged_at", "withdrawn_at"), "acknowledged": ("withdrawn_at",)}.get(known.step, ())
-    not_yet: dict[str, Any] = dict.fromkeys(later)
+    later = {"reported": ("acknowledged", "withdrawn"), "acknowledged": ("withdrawn",)}.get(known.step, ())
+    not_yet: dict[str, Any] = {f"{step}_at": None for step in later} | {f"{step}_by": "" for step in later}
     return ExceptionAnswer(_find(view, known.report_id)._replace(**not_yet), known.time)
 
 

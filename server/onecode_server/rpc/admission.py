@@ -10,6 +10,7 @@ from typing import Final
 from onecode_server.errors import Overloaded
 from onecode_server.rpc.answers import AnswerBudget
 from onecode_server.rpc.growth import Growth
+from onecode_server.rpc.lasting_calls import LastingCalls
 from onecode_server.rpc.reserved_metadata import PeerOf, peer_of_connection
 from onecode_server.rpc.silent_calls import RETRY_AFTER_S, Requests, Streams
 from onecode_server.telemetry.metrics import Metrics
@@ -72,6 +73,7 @@ class Admission:
         self.requests = Requests(monotonic, count)
         self.answers = AnswerBudget(count, peer_of)
         self.streams = Streams(monotonic, count)
+        self.lasting = LastingCalls(monotonic)
         batches = Running(count, expect_room)
         self._kinds = {
             "Verify": Running(count),
@@ -94,3 +96,4 @@ class Admission:
             is_short = self._growth() > GROWTH_BYTES_MAX
         self.requests.sweep(memory_is_short=is_short)
         self.streams.sweep(memory_is_short=is_short)
+        self.lasting.sweep()

@@ -19,6 +19,7 @@ from onecode_server.model.code import Scans
 from onecode_server.model.status import Level, Status
 from onecode_server.model.trust_list import TrustList
 from onecode_server.model.verdict import Authenticity, Decision, Reason, Recognition, Verdict
+from onecode_server.rpc.callers import OnlyLocal
 from onecode_server.rpc.health import HealthServicer
 from onecode_server.rpc.listener import Services
 from onecode_server.rpc.native_listener import NativeListener
@@ -93,7 +94,9 @@ async def _first_wrong_answer() -> str:
         HealthServicer(dict, draining),
         draining,
     )
-    listener = NativeListener(services, batcher, metrics, connections_max=8, reflects=False, shares_port=False)
+    listener = NativeListener(
+        services, batcher, metrics, OnlyLocal(), connections_max=8, reflects=False, shares_port=False
+    )
     try:
         port = await listener.start("127.0.0.1", 0)
         async with _channel(f"127.0.0.1:{port}") as front, _channel(f"unix:{listener.path_behind}") as behind:

@@ -14,6 +14,7 @@ import grpc.aio
 from onecode_server.errors import InvalidRequest
 from onecode_server.rpc import large_requests
 from onecode_server.rpc.admission import Admission, Running
+from onecode_server.rpc.callers import RIGHTS, Caller, Callers
 from onecode_server.rpc.failures import abort, failure_of, log_unexpected
 from onecode_server.rpc.gated import Gated
 from onecode_server.rpc.reserved_metadata import Gate
@@ -21,7 +22,7 @@ from onecode_server.rpc.silent_calls import Requests, Stream
 from onecode_server.telemetry.metrics import Metrics
 
 _Context = grpc.aio.ServicerContext[Any, Any]
-_Behaviour = Callable[[_Context], Awaitable[Any]]
+_Behaviour = Callable[[_Context, Caller], Awaitable[Any]]
 _Handler = Any  # grpc.RpcMethodHandler, which is generic to type checkers only
 
 DEADLINE_SLACK_S: Final = 0.05
@@ -38,9 +39,15 @@ class InstrumentedServer:
     """
 
     def __init__(
-        self, server: grpc.aio.Server, metrics: Metrics, admission: Admission, gate: Gate | None = None
+        self,
+        server: grpc.aio.Server,
+        metrics: Metrics,
+        admission: Admission,
+        callers: Callers,
+        gate: Gate | None = None,
     ) -> None:
         """Prepare to take services. Where there is a ``gate``, only calls that it admits reach them."""
+        self._callers = callers
         self._gate = gate
         self._server = server
         self._metrics = metrics
@@ -59,7 +66,7 @@ class InstrumentedServer:
 
     def _wrap(self, handler: Any, service: str, name: str) -> Any:
         kind = _KINDS[bool(handler.request_streaming), bool(handler.response_streaming)]
-        meter = _Meter(self._metrics, (kind, service, name), handler)
+        meter = _Meter(self._metrics, (kind, service, name), handler, self._callers)
         admission = self._admission
         # All methods are registered with a stream of requests, which is the same on the wire: for a single request gRPC
         # would wait itself, without a limit of time, before any code here has the call. There is no deserializer:
@@ -83,9 +90,11 @@ _KINDS = {
 
 
 class _Meter:
-    """Counts the calls of one method. Its labels are looked up once, not at every call."""
+    """Finds the callers of one method, and counts its calls. Labels are looked up once, not at every call."""
 
-    def __init__(self, metrics: Metrics, method: tuple[str, str, str], handler: _Handler) -> None:
+    def __init__(self, metrics: Metrics, method: tuple[str, str, str], handler: _Handler, callers: Callers) -> None:
+        self._find = callers.find
+        self._right = RIGHTS[method[2]]
         self._handled = metrics.rpc_handled
         self._ok = metrics.rpc_handled.labels(*method, "OK")
         self._method = method
@@ -113,7 +122,7 @@ class _Meter:
         code = grpc.StatusCode.OK
         try:
             try:
-                return await behaviour(context)
+                return await behaviour(context, self._find(context, self._right))
             except asyncio.CancelledError:
                 code = _code_of_cancelled(context)
                 raise
@@ -135,14 +144,14 @@ class _Meter:
 
 
 def _single(
-    behaviour: Callable[[Any, _Context], Awaitable[Any]], meter: _Meter, admission: Admission, of: Running
+    behaviour: Callable[[Any, Caller], Awaitable[Any]], meter: _Meter, admission: Admission, of: Running
 ) -> Any:
-    async def read_and_answer(context: _Context) -> bytes:
+    async def read_and_answer(context: _Context, caller: Caller) -> bytes:
         of.expect_room()
         request = meter.read(await _only_request(context, admission.requests))
         of.begin()
         try:
-            answering = behaviour(request, context)
+            answering = behaviour(request, caller)
             del request  # up to 4 MiB of a batch: the behaviour keeps the parts that it needs
             answer = await answering
         finally:
@@ -160,15 +169,16 @@ def _single(
     return call
 
 
-def _watching(behaviour: Callable[[Any, _Context], Any], meter: _Meter, admission: Admission) -> Any:
+def _watching(behaviour: Callable[[Any, Caller], Any], meter: _Meter, admission: Admission) -> Any:
     _expect_generator(behaviour)
 
-    async def read_and_answer(context: _Context) -> None:
+    async def read_and_answer(context: _Context, caller: Caller) -> None:
         request = meter.read(await _only_request(context, admission.requests))
-        async with aclosing(behaviour(request, context)) as answers:
-            async for answer in answers:
-                await context.write(answer)
-                meter.sent.inc()
+        with admission.lasting.keep(caller.expect_still):
+            async with aclosing(behaviour(request, caller)) as answers:
+                async for answer in answers:
+                    await context.write(answer)
+                    meter.sent.inc()
 
     async def call(_: Any, context: _Context) -> None:
         await meter.run(read_and_answer, context)
@@ -176,7 +186,7 @@ def _watching(behaviour: Callable[[Any, _Context], Any], meter: _Meter, admissio
     return call
 
 
-def _streaming(behaviour: Callable[[Any, _Context], Any], meter: _Meter, admission: Admission) -> Any:
+def _streaming(behaviour: Callable[[Any, Caller], Any], meter: _Meter, admission: Admission) -> Any:
     _expect_generator(behaviour)
     streams = admission.streams
 
@@ -189,12 +199,12 @@ def _streaming(behaviour: Callable[[Any, _Context], Any], meter: _Meter, admissi
             yield request
             del request
 
-    async def read_and_answer(context: _Context) -> None:
+    async def read_and_answer(context: _Context, caller: Caller) -> None:
         stream = streams.open(admission.peer_of(context))
         try:
             # Closed here: a caller that goes away while an answer is written would leave that to the garbage collector.
-            with stream:
-                async with aclosing(behaviour(messages(stream, context), context)) as answers:
+            with stream, admission.lasting.keep(caller.expect_still):
+                async with aclosing(behaviour(messages(stream, context), caller)) as answers:
                     async for answer in answers:
                         await context.write(answer)
                         stream.used_s = streams.monotonic()

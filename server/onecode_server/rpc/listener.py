@@ -24,6 +24,7 @@ from onecode.v1 import (
 )
 from onecode_server.errors import Misconfigured
 from onecode_server.rpc.admission import Admission
+from onecode_server.rpc.callers import Callers
 from onecode_server.rpc.growth import Growth
 from onecode_server.rpc.health import HealthServicer
 from onecode_server.rpc.instrumented import InstrumentedServer
@@ -137,6 +138,7 @@ class GrpcListener:
         self,
         services: Services,
         metrics: Metrics,
+        callers: Callers,
         *,
         connections_max: int,
         reflects: bool,
@@ -163,7 +165,7 @@ class GrpcListener:
             expect_room=services.recognition.expect_room,
             peer_of=peer_of_connection if gate is None else gate.peer_of,
         )
-        server: Any = InstrumentedServer(self._server, metrics, self._admission, gate)
+        server: Any = InstrumentedServer(self._server, metrics, self._admission, callers, gate)
         recognition_pb2_grpc.add_RecognitionServiceServicer_to_server(services.recognition, server)
         status_pb2_grpc.add_StatusServiceServicer_to_server(services.status, server)
         exceptions_pb2_grpc.add_ExceptionServiceServicer_to_server(services.exceptions, server)

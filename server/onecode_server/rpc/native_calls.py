@@ -11,8 +11,10 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from onecode_server.model.code import Scans
+from onecode_server.model.identity import LOCAL
 from onecode_server.model.verdict import Verdict
 from onecode_server.rpc import convert, scan_stream
+from onecode_server.rpc.callers import Authenticator, Caller
 from onecode_server.rpc.failures import failure_of, log_unexpected
 from onecode_server.rpc.native_batches import NativeBatches
 from onecode_server.system import immediate
@@ -60,8 +62,15 @@ class _Taken(NamedTuple):
 class NativeCalls:
     """Turns a front on the running event loop, and answers its calls by a batcher."""
 
-    def __init__(self, front: "Front", batcher: Batcher, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        front: "Front",
+        batcher: Batcher,
+        authenticator: Authenticator,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._front = front
+        self._authenticator = authenticator
         self._batcher = batcher
         self._monotonic = monotonic
         self._loop = asyncio.get_running_loop()
@@ -196,7 +205,8 @@ class NativeCalls:
 
     async def _answer_message(self, ticket: int, message: bytes) -> None:
         try:
-            answer = await scan_stream.answer(message, self._batcher)
+            caller = Caller(LOCAL, self._authenticator)
+            answer = await scan_stream.answer(message, caller, self._batcher)
         except Exception as fault:
             self._fail(ticket, fault, "StreamVerify")
         else:

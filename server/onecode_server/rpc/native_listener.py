@@ -18,6 +18,7 @@ import grpc
 from onecode_server.errors import Overloaded
 from onecode_server.rpc import answers, listener, silent_calls
 from onecode_server.rpc._front import Front
+from onecode_server.rpc.callers import Authenticator, Callers
 from onecode_server.rpc.failures import failure_of
 from onecode_server.rpc.listener import GrpcListener, Services, cannot_listen
 from onecode_server.rpc.native_calls import NativeCalls
@@ -51,6 +52,7 @@ class NativeListener:
         services: Services,
         batcher: Batcher,
         metrics: Metrics,
+        authenticator: Authenticator,
         *,
         connections_max: int,
         reflects: bool,
@@ -61,11 +63,13 @@ class NativeListener:
         self._behind = GrpcListener(
             services,
             metrics,
+            Callers(authenticator, self._gate.credentials_of),
             connections_max=connections_max,
             reflects=reflects,
             shares_port=False,
             gate=self._gate,
         )
+        self._authenticator = authenticator
         self._batcher = batcher
         self._metrics = metrics
         self._counts = NativeCounts(metrics)
@@ -96,7 +100,7 @@ class NativeListener:
             self._front = self._open_front(_addresses_of(host), port, self._socket.path)
         except OSError:
             raise cannot_listen(f"[{host}]:{port}" if ":" in host else f"{host}:{port}") from None
-        self._calls = NativeCalls(self._front, self._batcher)
+        self._calls = NativeCalls(self._front, self._batcher, self._authenticator)
         loop = asyncio.get_running_loop()
         self._metrics.before_page = lambda: self._count_on(loop)
         return self._front.port

@@ -3,10 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
-from typing import Any, Final
-
-import grpc
-import grpc.aio
+from typing import Final
 
 from onecode.v1 import recognition_pb2 as pb
 from onecode.v1 import recognition_pb2_grpc as pb_grpc
@@ -15,9 +12,11 @@ from onecode_server.model.code import Scan, Scans
 from onecode_server.model.region import is_region_code
 from onecode_server.model.scanned import SCAN_BYTES_MAX, enough
 from onecode_server.rpc import convert, scan_stream
+from onecode_server.rpc.callers import Caller
+from onecode_server.rules.authorisation import Right
 from onecode_server.translation.translator import Obstacle, Translator
 from onecode_server.trust.source import TrustSource
-from onecode_server.verification.batcher import Batcher, Remaining, no_deadline
+from onecode_server.verification.batcher import Batcher
 
 BATCH_CODES_MAX: Final = 4096
 BATCH_BYTES_MAX: Final = 4 * 1024 * 1024
@@ -28,7 +27,6 @@ _OBSTACLES: Final = {
     Obstacle.ALREADY_TRANSLATED: "the code is a translation already; scan the bearer's own code",
     Obstacle.LEVEL_WITHOUT_WORD: "the target region has no word for the level",
 }
-_Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class RecognitionServicer(pb_grpc.RecognitionServiceServicer):
@@ -41,46 +39,54 @@ class RecognitionServicer(pb_grpc.RecognitionServiceServicer):
         self._draining = draining
         self.expect_room = batcher.expect_room
 
-    async def Verify(self, request: pb.VerifyRequest, context: _Context) -> bytes:  # type: ignore[override]
-        """Check one code. Raises InvalidRequest, Overloaded, NotServing."""
+    async def Verify(self, request: pb.VerifyRequest, caller: Caller) -> bytes:  # type: ignore[override]
+        """Check one code. Raises InvalidRequest, NotPermitted, Overloaded, NotServing."""
         _expect_region(request.host_region, "host_region")
-        result = await self._batcher.submit(Scan(request.code, request.host_region), _remaining(context))
+        caller.expect(Right.CHECK, request.host_region)
+        result = await self._batcher.submit(Scan(request.code, request.host_region), caller.time_remaining)
         return convert.single(result.verdict, result.results.trust.version, result.results.checked_at)
 
-    async def BatchVerify(self, request: pb.BatchVerifyRequest, context: _Context) -> bytes:  # type: ignore[override]
-        """Check many codes. Raises InvalidRequest, Overloaded, NotServing."""
+    async def BatchVerify(self, request: pb.BatchVerifyRequest, caller: Caller) -> bytes:  # type: ignore[override]
+        """Check many codes. Raises InvalidRequest, NotPermitted, Overloaded, NotServing."""
         _expect_region(request.host_region, "host_region")
+        caller.expect(Right.CHECK, request.host_region)
         codes, host = read_batch(request.codes), request.host_region
         del request  # only the codes wait, each within its bound
-        return convert.batch(await self._batcher.submit_batch(Scans.at(host, codes), _remaining(context)))
+        return convert.batch(await self._batcher.submit_batch(Scans.at(host, codes), caller.time_remaining))
 
     async def StreamVerify(  # type: ignore[override]
-        self, request_iterator: AsyncIterator[pb.StreamVerifyRequest], context: _Context
+        self, request_iterator: AsyncIterator[pb.StreamVerifyRequest], caller: Caller
     ) -> AsyncIterator[bytes]:
-        """Check codes as they come. Raises InvalidRequest, NotServing."""
-        async with aclosing(scan_stream.answers(request_iterator, self._batcher, self._draining)) as answers:
+        """Check codes as they come. Raises InvalidRequest, NotPermitted, NotServing."""
+        async with aclosing(scan_stream.answers(request_iterator, caller, self._batcher, self._draining)) as answers:
             async for answer in answers:
                 yield answer
 
-    async def Translate(self, request: pb.TranslateRequest, context: _Context) -> pb.TranslateResponse:
-        """Translate one code. Raises InvalidRequest, PreconditionFailed, Overloaded, NotServing."""
+    async def Translate(  # type: ignore[override]
+        self, request: pb.TranslateRequest, caller: Caller
+    ) -> pb.TranslateResponse:
+        """Translate one code. Raises InvalidRequest, NotPermitted, PreconditionFailed, Overloaded, NotServing."""
         _expect_region(request.target_region, "target_region")
+        caller.expect(Right.TRANSLATE, request.target_region)
         self._translator.check_target(request.target_region, self._trust.current)
         scan = Scan(request.code, request.target_region, for_translation=True)
-        result = await self._batcher.submit(scan, _remaining(context))
+        result = await self._batcher.submit(scan, caller.time_remaining)
         made = self._translator.translate(result.check, result.results)
         if made.obstacle is not Obstacle.NONE:
             raise PreconditionFailed(made.obstacle.name, _OBSTACLES[made.obstacle])
         return convert.translation(made)
 
-    async def BatchTranslate(self, request: pb.BatchTranslateRequest, context: _Context) -> pb.BatchTranslateResponse:
-        """Translate many codes. Raises InvalidRequest, PreconditionFailed, Overloaded, NotServing."""
+    async def BatchTranslate(  # type: ignore[override]
+        self, request: pb.BatchTranslateRequest, caller: Caller
+    ) -> pb.BatchTranslateResponse:
+        """Translate many codes. Raises InvalidRequest, NotPermitted, PreconditionFailed, Overloaded, NotServing."""
         _expect_region(request.target_region, "target_region")
+        caller.expect(Right.TRANSLATE, request.target_region)
         codes = read_batch(request.codes)
         self._translator.check_target(request.target_region, self._trust.current)
         scans = Scans.at(request.target_region, codes, for_translation=True)
         del request, codes
-        checked = await self._batcher.submit_batch(scans, _remaining(context))
+        checked = await self._batcher.submit_batch(scans, caller.time_remaining)
         results = []
         for number, check in enumerate(checked.checks, 1):
             results.append(convert.batch_translation(self._translator.translate(check, checked)))
@@ -91,11 +97,6 @@ class RecognitionServicer(pb_grpc.RecognitionServiceServicer):
             trust_list_version=checked.trust.version,
             checked_at=convert.timestamp(checked.checked_at),
         )
-
-
-def _remaining(context: _Context | None) -> Remaining:
-    """Return a function that returns how long the caller still waits: without a deadline if there is no context."""
-    return no_deadline if context is None else context.time_remaining
 
 
 def _expect_region(text: str, field: str) -> None:

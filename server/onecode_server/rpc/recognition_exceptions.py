@@ -2,9 +2,7 @@
 
 import asyncio
 import base64
-from typing import Any, Final
-
-import grpc.aio
+from typing import Final
 
 from onecode.v1 import exceptions_pb2 as pb
 from onecode.v1 import exceptions_pb2_grpc as pb_grpc
@@ -14,8 +12,10 @@ from onecode_server.model.recognition_exception import RecognitionException
 from onecode_server.model.region import is_region_code
 from onecode_server.recognition.exception_list import ExceptionList, Wanted
 from onecode_server.recognition.exception_service import ExceptionService
+from onecode_server.rpc.callers import Caller
 from onecode_server.rpc.convert import timestamp
 from onecode_server.rpc.records import read_time
+from onecode_server.rules.authorisation import Right
 from onecode_server.rules.recognition_exceptions import state
 from onecode_server.stores.protocol import Place
 
@@ -26,8 +26,6 @@ SLICE_REPORTS: Final = 100
 TOKEN_CHARS_MAX: Final = 256
 """Longer than any page token: a time and an id of at most 64 bytes, in base64."""
 
-_Context = grpc.aio.ServicerContext[Any, Any]
-
 
 class ExceptionServicer(pb_grpc.ExceptionServiceServicer):
     """Converts requests to calls of the exception service, and reports to messages."""
@@ -36,8 +34,8 @@ class ExceptionServicer(pb_grpc.ExceptionServiceServicer):
         self._service = service
         self._list = reports
 
-    async def ReportException(
-        self, request: pb.ReportExceptionRequest, context: _Context
+    async def ReportException(  # type: ignore[override]
+        self, request: pb.ReportExceptionRequest, caller: Caller
     ) -> pb.ReportExceptionResponse:
         """File a report. Raises InvalidRequest, NotServing and what the service raises."""
         for field in ("host_region", "home_region"):
@@ -47,28 +45,40 @@ class ExceptionServicer(pb_grpc.ExceptionServiceServicer):
         if not begins or not ends:
             raise InvalidRequest("TIME_INVALID", "effective_from and effective_until are needed, from 1970 to 9999")
         answer = await self._service.report(
-            request.host_region, request.home_region, request.reason, begins, ends, request.request_id
+            caller.identity,
+            request.host_region,
+            request.home_region,
+            request.reason,
+            begins,
+            ends,
+            request.request_id,
         )
         return pb.ReportExceptionResponse(exception=_message(*answer))
 
-    async def AcknowledgeException(
-        self, request: pb.AcknowledgeExceptionRequest, context: _Context
+    async def AcknowledgeException(  # type: ignore[override]
+        self, request: pb.AcknowledgeExceptionRequest, caller: Caller
     ) -> pb.AcknowledgeExceptionResponse:
         """Put a report into effect. Raises NotFound and what the service raises."""
-        answer = await self._service.acknowledge(request.id, request.request_id)
+        answer = await self._service.acknowledge(caller.identity, request.id, request.request_id)
         return pb.AcknowledgeExceptionResponse(exception=_message(*answer))
 
-    async def WithdrawException(
-        self, request: pb.WithdrawExceptionRequest, context: _Context
+    async def WithdrawException(  # type: ignore[override]
+        self, request: pb.WithdrawExceptionRequest, caller: Caller
     ) -> pb.WithdrawExceptionResponse:
         """End a report before its time. Raises NotFound and what the service raises."""
-        answer = await self._service.withdraw(request.id, request.request_id)
+        answer = await self._service.withdraw(caller.identity, request.id, request.request_id)
         return pb.WithdrawExceptionResponse(exception=_message(*answer))
 
-    async def ListExceptions(self, request: pb.ListExceptionsRequest, context: _Context) -> pb.ListExceptionsResponse:
-        """Return a page of reports, newest first. Raises InvalidRequest, StoreUnavailable."""
+    async def ListExceptions(  # type: ignore[override]
+        self, request: pb.ListExceptionsRequest, caller: Caller
+    ) -> pb.ListExceptionsResponse:
+        """Return a page of reports, newest first. Raises InvalidRequest, NotPermitted, StoreUnavailable.
+
+        A caller that may read the reports of one region only has to narrow the list to it, as host or as home.
+        """
         if not 0 <= request.page_size <= PAGE_MAX:
             raise InvalidRequest("PAGE_SIZE_INVALID", f"page_size is 0 to {PAGE_MAX:,}")
+        caller.expect(Right.READ_REPORTS, request.host_region, request.home_region)
         wanted = Wanted(request.host_region, request.home_region, int(request.state))
         page = await self._list.page(wanted, _read_token(request.page_token), request.page_size or PAGE_DEFAULT)
         answer = pb.ListExceptionsResponse(next_page_token="" if page.end is None else _write_token(page.end))
@@ -91,6 +101,9 @@ def _message(report: RecognitionException, now: int) -> pb.RecognitionException:
         effective_until=timestamp(report.effective_until),
         state=pb.ExceptionState.ValueType(state(report, now)),
         reported_at=timestamp(report.reported_at),
+        reported_by=report.reported_by,
+        acknowledged_by=report.acknowledged_by,
+        withdrawn_by=report.withdrawn_by,
         **{name: timestamp(time) for name, time in steps.items() if time is not None},
     )
 

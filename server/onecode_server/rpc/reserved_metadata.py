@@ -11,8 +11,11 @@ from typing import Any, Final
 
 import grpc.aio
 
+from onecode_server.rpc.callers import Credentials, authorization_of
+
 TOKEN_KEY: Final = "x-onecode-token"  # noqa: S105 - the name of a token, and none
 PEER_KEY: Final = "x-onecode-peer"
+CERTIFICATE_KEY: Final = "x-onecode-certificate-bin"
 TOKEN_BYTES: Final = 32
 """As many random bytes as a key has: nobody guesses them."""
 
@@ -42,6 +45,11 @@ class Gate:
         """Return the address of the connection that the front has accepted. The call was admitted."""
         told = _value(context.invocation_metadata(), PEER_KEY)
         return told if isinstance(told, str) else context.peer()
+
+    def credentials_of(self, context: _Context) -> Credentials:
+        """Return what the caller has shown to the front. The call was admitted."""
+        certificate = _value(context.invocation_metadata(), CERTIFICATE_KEY)
+        return Credentials(certificate if isinstance(certificate, bytes) else None, authorization_of(context))
 
 
 def _value(metadata: _Metadata | None, key: str) -> str | bytes | None:

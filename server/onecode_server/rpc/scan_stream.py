@@ -4,15 +4,17 @@ A caller that is slow to read its answers is held back: its next scans are not r
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from typing import Final
 
 from onecode.v1 import recognition_pb2 as pb
-from onecode_server.errors import InvalidRequest, Overloaded
+from onecode_server.errors import InvalidRequest, NotPermitted, OnecodeError, Overloaded
 from onecode_server.model.code import Scans
 from onecode_server.model.region import is_region_code
 from onecode_server.rpc import convert, large_requests
+from onecode_server.rpc.callers import Caller
 from onecode_server.rpc.read_ahead import ReadAhead
+from onecode_server.rules.authorisation import Right
 from onecode_server.verification.batcher import Batcher
 from onecode_server.verification.check import CheckResults
 
@@ -28,18 +30,19 @@ scans one by one, more slowly than a scan is checked: without this, each scan wo
 
 
 async def answers(
-    scans: AsyncIterator[pb.StreamVerifyRequest], batcher: Batcher, draining: asyncio.Event
+    scans: AsyncIterator[pb.StreamVerifyRequest], caller: Caller, batcher: Batcher, draining: asyncio.Event
 ) -> AsyncGenerator[bytes, None]:
     """Yield an answer, as its bytes, for each request until they end, or until the server drains.
 
     Requests that were read before the drain are still answered.
 
-    Raises InvalidRequest, after the answers to the requests before the invalid one, and NotServing.
+    Raises InvalidRequest and NotPermitted, after the answers to the requests before that one, and NotServing.
     """
     ahead = ReadAhead(scans, AHEAD_SCANS, AHEAD_BYTES, pb.StreamVerifyRequest.ByteSize, draining)
     try:
         while batch := await ahead.take(BATCH_SCANS):
-            fit = next((i for i, request in enumerate(batch) if not is_region_code(request.host_region)), len(batch))
+            may_check = _may_check(caller)
+            fit = next((i for i, request in enumerate(batch) if not may_check(request.host_region)), len(batch))
             by_host: dict[str, list[pb.StreamVerifyRequest]] = {}
             for request in batch[:fit]:
                 by_host.setdefault(request.host_region, []).append(request)
@@ -48,23 +51,35 @@ async def answers(
                 for response in convert.streamed(checked, [request.request_id for request in requests]):
                     yield response
             if fit < len(batch):
-                raise _without_host(batch[fit])
+                raise _refusal(batch[fit], caller)
             if ahead.waiting:  # scans came in before their caller had these answers: it does not wait for them
                 await ahead.gather(BATCH_SCANS, GATHER_S)
     finally:
         ahead.close()
 
 
-async def answer(message: bytes, batcher: Batcher) -> bytes:
-    """Return the answer to one message of a stream, both as their bytes. Raises InvalidRequest, NotServing."""
+async def answer(message: bytes, caller: Caller, batcher: Batcher) -> bytes:
+    """Return the answer to one message of a stream, both as their bytes. Raises InvalidRequest, NotPermitted,
+    NotServing."""
     request = large_requests.read(message, pb.StreamVerifyRequest.FromString)
-    if not is_region_code(request.host_region):
-        raise _without_host(request)
+    if not _may_check(caller)(request.host_region):
+        raise _refusal(request, caller)
     checked = await _verify(batcher, [request.code], request.host_region)
     return convert.streamed(checked, [request.request_id])[0]
 
 
-def _without_host(request: pb.StreamVerifyRequest) -> InvalidRequest:
+def _may_check(caller: Caller) -> Callable[[str], bool]:
+    """Return whether codes may be checked for a host: it is six digits, and the caller has the right for it."""
+    own = caller.regions(Right.CHECK)
+    return is_region_code if own is None else lambda host: host in own and is_region_code(host)
+
+
+def _refusal(request: pb.StreamVerifyRequest, caller: Caller) -> OnecodeError:
+    if is_region_code(request.host_region):
+        try:
+            caller.expect(Right.CHECK, request.host_region)
+        except NotPermitted as refused:
+            return NotPermitted(f"request {request.request_id}: {refused}")
     return InvalidRequest("HOST_REGION_INVALID", f"request {request.request_id}: not six digits")
 
 

@@ -2,16 +2,17 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Any, Final
-
-import grpc.aio
+from typing import Final
 
 from onecode.v1 import status_pb2 as pb
 from onecode.v1 import status_pb2_grpc as pb_grpc
 from onecode_server.errors import Draining, InvalidRequest
+from onecode_server.model.identity import Identity
 from onecode_server.publication.publisher import Publisher
 from onecode_server.rpc import records
+from onecode_server.rpc.callers import Caller
 from onecode_server.rpc.read_ahead import ReadAhead
+from onecode_server.rules.authorisation import Right
 from onecode_server.rules.publication import Rejection
 
 CHUNK_RECORDS: Final = 1000
@@ -25,8 +26,6 @@ GATHER_S: Final = 0.02
 """The time for which a stream that does not wait for its answers gathers records for its next commit. A commit costs
 about as much for ten records as for two hundred: without this, half of a long stream's cost was commits."""
 
-_Context = grpc.aio.ServicerContext[Any, Any]
-
 
 class StatusServicer(pb_grpc.StatusServiceServicer):
     """Turns a stream of messages into chunks for the publisher. ``draining`` is set once the server is to end."""
@@ -35,8 +34,8 @@ class StatusServicer(pb_grpc.StatusServiceServicer):
         self._publisher = publisher
         self._draining = draining
 
-    async def PublishStatuses(
-        self, request_iterator: AsyncIterator[pb.PublishStatusesRequest], context: _Context
+    async def PublishStatuses(  # type: ignore[override]
+        self, request_iterator: AsyncIterator[pb.PublishStatusesRequest], caller: Caller
     ) -> AsyncIterator[pb.PublishStatusesResponse]:
         """Publish records in chunks, one commit each; after each commit, answer which records are on disk.
 
@@ -55,7 +54,7 @@ class StatusServicer(pb_grpc.StatusServiceServicer):
                 rising = _rising(chunk, last)
                 if rising:
                     last = rising[-1].sequence
-                    yield await self._publish(rising)
+                    yield await self._publish(rising, caller.identity)
                 if len(rising) < len(chunk):
                     raise InvalidRequest("SEQUENCE_NOT_RISING", f"the sequence after {last} is not higher")
                 if len(chunk) > 1:
@@ -65,18 +64,30 @@ class StatusServicer(pb_grpc.StatusServiceServicer):
         finally:
             ahead.close()
 
-    async def GetStatus(self, request: pb.GetStatusRequest, context: _Context) -> pb.GetStatusResponse:
-        """Return a subject's records. Raises InvalidRequest, StoreUnavailable, NotServing."""
+    async def GetStatus(  # type: ignore[override]
+        self, request: pb.GetStatusRequest, caller: Caller
+    ) -> pb.GetStatusResponse:
+        """Return a subject's records. Raises InvalidRequest, NotPermitted, StoreUnavailable, NotServing.
+
+        A caller that may read the records of one region's subjects is answered with all records of a subject that is
+        named as that region's, and with the region's own records where the name does not tell whose subject it is: so
+        no record of another publisher, and no other region's subject, can be told from none.
+        """
         name = records.read_subject(request.subject)
         found = None if name is None else await self._publisher.resolve(name)
         if found is None:
             raise InvalidRequest("SUBJECT_INVALID", "the subject is missing, or its identifier or code is invalid")
+        own = caller.regions(Right.READ_STATUS)
+        if found.home is not None:
+            caller.expect(Right.READ_STATUS, found.home)
         known = await self._publisher.known(found.subject)
+        if own is not None and found.home is None:
+            known = tuple(record for record in known if record.publisher in own)
         return pb.GetStatusResponse(records=[records.write_record(found.subject, record) for record in known])
 
-    async def _publish(self, chunk: list[pb.PublishStatusesRequest]) -> pb.PublishStatusesResponse:
+    async def _publish(self, chunk: list[pb.PublishStatusesRequest], by: Identity) -> pb.PublishStatusesResponse:
         read = [records.read_record(request.record) for request in chunk]
-        results = iter(await self._publisher.publish([item for item in read if not isinstance(item, Rejection)]))
+        results = iter(await self._publisher.publish([item for item in read if not isinstance(item, Rejection)], by))
         broken = [item if isinstance(item, Rejection) else next(results) for item in read]
         return pb.PublishStatusesResponse(
             durable_through=chunk[-1].sequence,

@@ -1,11 +1,8 @@
 """The TrustListService: returns the signed trust list, so that partners can verify offline."""
 
-from typing import Any
-
-import grpc.aio
-
 from onecode.v1 import trust_list_pb2 as pb
 from onecode.v1 import trust_list_pb2_grpc as pb_grpc
+from onecode_server.rpc.callers import Caller
 from onecode_server.trust.source import TrustSource
 
 
@@ -15,8 +12,8 @@ class TrustListServicer(pb_grpc.TrustListServiceServicer):
     def __init__(self, trust: TrustSource) -> None:
         self._trust = trust
 
-    async def GetTrustList(
-        self, request: pb.GetTrustListRequest, context: grpc.aio.ServicerContext[Any, Any]
+    async def GetTrustList(  # type: ignore[override]
+        self, request: pb.GetTrustListRequest, caller: Caller
     ) -> pb.GetTrustListResponse:
         """Return the list in force where it is newer than the caller's. Raises NotServing."""
         version = self._trust.current.version

@@ -68,9 +68,10 @@ reports the host or the home that it is narrowed to. A right that is not in a ro
 
 Partners = Mapping[str, Collection[str]]
 """The hosts of partners, by their names. A partner that is not in it has all."""
+NO_PARTNERS: Final[Partners] = {}
 
 
-def regions(identity: Identity, right: Right, partners: Partners) -> Collection[str] | None:
+def regions(identity: Identity, right: Right, partners: Partners = NO_PARTNERS) -> Collection[str] | None:
     """Return the regions for which ``identity`` has ``right``: None for all of them."""
     match TABLE[identity.role].get(right, Whose.NOBODYS):
         case Whose.ALL:
@@ -89,8 +90,9 @@ def expect(identity: Identity, right: Right) -> None:
         raise NotPermitted(f"{identity} may not {right.value}")
 
 
-def expect_for(identity: Identity, right: Right, partners: Partners, *of: str) -> None:
-    """Raise NotPermitted where ``identity`` has ``right`` for none of the regions ``of``."""
+def expect_for(identity: Identity, right: Right, *of: str, partners: Partners = NO_PARTNERS) -> None:
+    """Raise NotPermitted where ``identity`` has ``right`` for none of the regions ``of``. ``partners`` counts where a
+    partner may have the right."""
     expect(identity, right)
     own = regions(identity, right, partners)
     if own is not None and not any(region in own for region in of):

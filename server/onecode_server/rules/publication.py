@@ -41,6 +41,7 @@ class Rejection(StrEnum):
     NOT_AN_ADOPTER = "only an adopter may publish a LOCAL record"
     TOO_MANY_PENDING = "too many records of this publisher wait to take effect for this subject"
     REVISION_CONFLICT = "another record of this publisher, subject and scope was published under this revision"
+    NOT_PERMITTED = "the caller may not publish for this publisher"
     SUPERSEDED = "a record of this publisher, subject and scope with a higher revision was published before"
 
 

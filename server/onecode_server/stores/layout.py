@@ -150,7 +150,8 @@ def pack_exception(exception: RecognitionException) -> bytes:
 def unpack_exception(data: bytes) -> RecognitionException:
     """Return an exception."""
     try:
-        return RecognitionException(**json.loads(data))
+        members = json.loads(data)  # a later version may have written more of them
+        return RecognitionException(**{name: members[name] for name in RecognitionException._fields if name in members})
     except _DAMAGED:
         raise StoredDamaged("a stored exception cannot be read") from None
 

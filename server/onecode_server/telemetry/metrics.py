@@ -158,8 +158,8 @@ class MetricFamilies:
         self.feed_holes = self._counter("onecode_change_feed_holes_total", "Times that the feed lacked the next change")
         self.published = self._counter(
             "onecode_published_records_total",
-            "Status records published here: taken, known, superseded, conflict or rejected",
-            ("outcome",),
+            "Status records published here: taken, known, superseded, conflict or rejected; by who published them",
+            ("outcome", "role", "region"),
         )
         self.loop_lag = self._histogram(
             "onecode_event_loop_lag_seconds", "Delay of timers on the event loop", _LAG_BUCKETS_S

@@ -3,6 +3,7 @@
 import pytest
 
 from onecode_server.model.code import Scan
+from onecode_server.model.identity import LOCAL, Identity, Role
 from onecode_server.model.status import Level, Scope, StatusRecord
 from onecode_server.model.subject import pseudonym
 from onecode_server.model.verdict import Decision, Reason
@@ -55,6 +56,37 @@ async def test_a_record_that_breaks_a_rule_is_rejected_by_its_name(
     assert await world.publisher.publish([good, (name, published), good]) == [None, rule, None]
 
 
+@pytest.mark.parametrize(
+    ("by", "permitted"),
+    [
+        (Identity(Role.REGIONAL_OPERATOR, "420000"), "420000"),
+        (Identity(Role.REGIONAL_OPERATOR, "420000", gateway="gate-7"), "420000"),
+        (Identity(Role.REGIONAL_OPERATOR, "440000"), None),
+        (Identity(Role.NATIONAL_OPERATOR), "000000"),
+        (Identity(Role.SCANNER, "420000"), None),
+        (LOCAL, "420000 440000 000000"),
+    ],
+    ids=str,
+)
+async def test_a_record_of_another_publisher_than_the_callers_is_rejected_and_the_others_are_taken(
+    world: World, by: Identity, permitted: str | None
+) -> None:
+    publishers = ("420000", "000000")
+    named: list[tuple[SubjectName, StatusRecord]] = [(LocalSubject("420000", "id"), record(one)) for one in publishers]
+    expected = [None if one in (permitted or "") else Rejection.NOT_PERMITTED for one in publishers]
+    assert await world.publisher.publish(named, by) == expected
+    labels = {"outcome": "taken", "role": by.role.value, "region": by.region}
+    taken = world.metrics.registry.get_sample_value("onecode_published_records_total", labels)
+    assert taken == expected.count(None)
+
+
+async def test_whose_subject_a_record_names_is_not_told_to_a_caller_who_may_not_publish_it(world: World) -> None:
+    by = Identity(Role.REGIONAL_OPERATOR, "440000")
+    names: list[SubjectName] = [LocalSubject("420000", "id"), b"no subject", Scan(b"no code", "")]
+    results = await world.publisher.publish([(name, record("420000")) for name in names], by)
+    assert results == [Rejection.NOT_PERMITTED] * 3
+
+
 async def test_the_national_authority_publishes_on_anyone(world: World) -> None:
     assert await world.publisher.publish([(LocalSubject("420000", "id-1"), record("000000"))]) == [None]
 
@@ -75,7 +107,8 @@ async def test_a_replay_a_conflict_and_what_is_superseded_are_told_apart_and_cou
     assert kept == (first._replace(published_at=NOON),)
     outcomes = ("taken", "known", "conflict", "superseded", "rejected")
     metric = "onecode_published_records_total"
-    counts = [world.metrics.registry.get_sample_value(metric, {"outcome": outcome}) for outcome in outcomes]
+    who = {"role": "local", "region": ""}
+    counts = [world.metrics.registry.get_sample_value(metric, {"outcome": outcome} | who) for outcome in outcomes]
     assert counts == [1, 1, 1, 1, 1]
 
 
@@ -171,7 +204,8 @@ async def test_a_record_that_is_known_by_its_pseudonym_makes_the_token_known_tha
     world.now += HOUR + SECOND
     world.monotonic_s += 6
     assert (await world.verify(code)).reason is Reason.YELLOW
-    assert world.metrics.registry.get_sample_value("onecode_published_records_total", {"outcome": "known"}) == 2
+    known = {"outcome": "known", "role": "local", "region": ""}
+    assert world.metrics.registry.get_sample_value("onecode_published_records_total", known) == 2
 
 
 @pytest.mark.parametrize("token", [b"", b"short", b"x" * 5000, b"x" * 21 + bytes([0xFF]) + b"x"])

@@ -14,8 +14,10 @@ import grpc.aio
 import pytest
 
 from onecode_server.errors import NotFound, Overloaded
+from onecode_server.model.identity import LOCAL
 from onecode_server.recognition.concurrency_limit import ConcurrencyLimit
 from onecode_server.rpc.admission import Admission
+from onecode_server.rpc.callers import Callers, OnlyLocal, nothing_shown
 from onecode_server.rpc.growth import Growth
 from onecode_server.rpc.instrumented import InstrumentedServer
 from onecode_server.rpc.read_ahead import ReadAhead
@@ -51,6 +53,9 @@ def is_frame_of_ours(kept: Any) -> bool:
     return isinstance(kept, types.FrameType) and "onecode_server" in kept.f_code.co_filename
 
 
+LOCAL_CALLERS = Callers(OnlyLocal(), nothing_shown)
+
+
 class Servicer:
     """Answers with the request, or fails as a test says."""
 
@@ -80,7 +85,7 @@ class Serving:
         self._server = grpc.aio.server()
         self._port = self._server.add_insecure_port("127.0.0.1:0")
         as_they_are = (bytes, bytes)
-        InstrumentedServer(self._server, self.metrics, self.admission).add_registered_method_handlers(
+        InstrumentedServer(self._server, self.metrics, self.admission, LOCAL_CALLERS).add_registered_method_handlers(
             SERVICE,
             {
                 "Verify": grpc.unary_unary_rpc_method_handler(servicer.verify, *as_they_are),
@@ -208,6 +213,6 @@ async def test_a_step_about_an_exception_that_is_not_there_is_gone(tmp_path: Pat
     with nothing_left():
         for _ in range(2):
             with pytest.raises(NotFound):
-                await world.exception_service.acknowledge("RE-0000000000000000")
+                await world.exception_service.acknowledge(LOCAL, "RE-0000000000000000")
         await asyncio.sleep(0)
     await world.store.close()

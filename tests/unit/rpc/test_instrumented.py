@@ -10,6 +10,7 @@ import pytest
 
 from onecode_server.errors import Overloaded
 from onecode_server.rpc.admission import Admission
+from onecode_server.rpc.callers import Callers, OnlyLocal, nothing_shown
 from onecode_server.rpc.growth import Growth
 from onecode_server.rpc.instrumented import InstrumentedServer
 from onecode_server.telemetry.metrics import Metrics
@@ -33,7 +34,9 @@ async def channel() -> AsyncIterator[grpc.aio.Channel]:
         ("Verify", "BatchVerify", "BatchTranslate"), grpc.unary_unary_rpc_method_handler(answer, bytes, bytes)
     )
     metrics = Metrics()
-    instrumented = InstrumentedServer(server, metrics, Admission(metrics, growth, expect_room=no_room))
+    instrumented = InstrumentedServer(
+        server, metrics, Admission(metrics, growth, expect_room=no_room), Callers(OnlyLocal(), nothing_shown)
+    )
     instrumented.add_registered_method_handlers(SERVICE, handlers)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()

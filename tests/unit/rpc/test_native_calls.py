@@ -11,6 +11,7 @@ import pytest
 
 from onecode.v1 import recognition_pb2 as pb
 from onecode_server.model.code import Scans
+from onecode_server.rpc.callers import OnlyLocal
 from onecode_server.rpc.failures import failure_of
 from onecode_server.rpc.native_calls import LISTS_MAX, NativeCalls
 from onecode_server.verification.batcher import WAIT_MAX_S, Remaining
@@ -101,7 +102,7 @@ class Turned(StandIn):
 
     def __init__(self, world: World) -> None:
         super().__init__()
-        self.calls = NativeCalls(self, world.batcher)  # type: ignore[arg-type]
+        self.calls = NativeCalls(self, world.batcher, OnlyLocal())  # type: ignore[arg-type]
 
     async def done(self, *tickets: int) -> None:
         """Wait until tickets were answered or failed."""

@@ -39,7 +39,7 @@ EXPECTED = {
 
 def permits(identity: Identity, right: Right, region: str) -> bool:
     try:
-        authorisation.expect_for(identity, right, PARTNERS, region)
+        authorisation.expect_for(identity, right, region, partners=PARTNERS)
     except NotPermitted:
         return False
     return True
@@ -62,17 +62,17 @@ def test_a_partner_whose_list_is_empty_has_no_host() -> None:
 
 
 def test_a_right_for_one_of_several_regions_is_enough() -> None:
-    authorisation.expect_for(IDENTITIES["operator"], Right.READ_REPORTS, PARTNERS, OTHER, OWN)
+    authorisation.expect_for(IDENTITIES["operator"], Right.READ_REPORTS, OTHER, OWN, partners=PARTNERS)
 
 
 def test_a_refusal_names_the_caller_and_the_right() -> None:
     with pytest.raises(NotPermitted, match=r"^region/420000/scanner may not publish status records$"):
-        authorisation.expect_for(IDENTITIES["scanner"], Right.PUBLISH, PARTNERS, OWN)
+        authorisation.expect_for(IDENTITIES["scanner"], Right.PUBLISH, OWN, partners=PARTNERS)
     with pytest.raises(NotPermitted, match=r"^region/420000/operator may publish status records for 420000 only$"):
-        authorisation.expect_for(IDENTITIES["operator"], Right.PUBLISH, PARTNERS, OTHER)
+        authorisation.expect_for(IDENTITIES["operator"], Right.PUBLISH, OTHER, partners=PARTNERS)
     carried = Identity(Role.PARTNER, name="closed", gateway="gate-7")
     with pytest.raises(NotPermitted, match=r"^partner/closed via gateway/gate-7 may check codes for no region$"):
-        authorisation.expect_for(carried, Right.CHECK, PARTNERS, OWN)
+        authorisation.expect_for(carried, Right.CHECK, OWN, partners=PARTNERS)
 
 
 @pytest.mark.parametrize(

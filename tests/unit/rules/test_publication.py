@@ -63,7 +63,7 @@ def test_a_record_that_breaks_a_rule_is_rejected_by_its_name(rule, record, home)
 
 def test_every_rule_that_a_record_alone_can_break_is_tested_here():
     elsewhere = {Rejection.TOO_MANY_PENDING, Rejection.INVALID_SUBJECT, Rejection.INVALID_SCOPE}
-    elsewhere |= {Rejection.REVISION_CONFLICT, Rejection.SUPERSEDED}
+    elsewhere |= {Rejection.REVISION_CONFLICT, Rejection.SUPERSEDED, Rejection.NOT_PERMITTED}
     assert {rule for rule, *_ in BROKEN} == set(Rejection) - elsewhere
 
 

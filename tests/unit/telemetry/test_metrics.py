@@ -25,6 +25,7 @@ LABELS = {
     "outcome",
     "result",
     "region",
+    "role",
     "claim",
     "operation",
     *GRPC,

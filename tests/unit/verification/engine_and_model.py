@@ -13,6 +13,7 @@ from onecode.v1 import exceptions_pb2 as pb
 from onecode_server.errors import AlreadyExists, PreconditionFailed
 from onecode_server.model import audit
 from onecode_server.model.code import Scan, Scans
+from onecode_server.model.identity import LOCAL
 from onecode_server.model.status import Level, Scope, StatusRecord
 from onecode_server.model.subject import pseudonym
 from onecode_server.publication.publisher import LocalSubject, SubjectName
@@ -108,7 +109,7 @@ class EngineAndModel:
         fields = {"host": host, "home": home, "reason": reason, "begins": begins, "ends": begins + lasts}
         broken = self.model.report(fields)
         filed = self.stepped(
-            lambda name: self.world.exception_service.report(host, home, reason, begins, begins + lasts, name),
+            lambda name: self.world.exception_service.report(LOCAL, host, home, reason, begins, begins + lasts, name),
             ("reported", host, home, reason, begins, lasts),
             broken,
         )

@@ -6,6 +6,7 @@ Durations are measured by the monotonic clock, which no step moves; the wall clo
 import pytest
 
 from onecode_server.errors import StoreUnavailable
+from onecode_server.model.identity import LOCAL
 from onecode_server.model.status import Level
 from onecode_server.model.verdict import Authenticity, Decision, Reason, Recognition
 
@@ -75,8 +76,8 @@ async def test_a_list_past_its_grace_admits_nobody_and_does_again_once_the_clock
 
 
 async def test_an_exception_is_in_effect_by_the_clock_as_it_is(world: World) -> None:
-    report = await world.exception_service.report("440000", "420000", "closed for a day", NOON, NOON + 24 * HOUR)
-    await world.exception_service.acknowledge(report.report.id)
+    report = await world.exception_service.report(LOCAL, "440000", "420000", "closed for a day", NOON, NOON + 24 * HOUR)
+    await world.exception_service.acknowledge(LOCAL, report.report.id)
     code = world.code("420000", issued_at=NOON - 2 * HOUR)
     found = []
     for step in (0, BACK, AHEAD, 25 * HOUR, 0):

@@ -25,33 +25,33 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bonecode/v1/exceptions.proto\x12\nonecode.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x88\x03\n\x14RecognitionException\x12\n\n\x02id\x18\x01 \x01(\t\x12\x13\n\x0bhost_region\x18\x02 \x01(\t\x12\x13\n\x0bhome_region\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x32\n\x0e\x65\x66\x66\x65\x63tive_from\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x33\n\x0f\x65\x66\x66\x65\x63tive_until\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05state\x18\x07 \x01(\x0e\x32\x1a.onecode.v1.ExceptionState\x12/\n\x0breported_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x33\n\x0f\x61\x63knowledged_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0cwithdrawn_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xcf\x01\n\x16ReportExceptionRequest\x12\x13\n\x0bhost_region\x18\x01 \x01(\t\x12\x13\n\x0bhome_region\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x32\n\x0e\x65\x66\x66\x65\x63tive_from\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x33\n\x0f\x65\x66\x66\x65\x63tive_until\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nrequest_id\x18\x06 \x01(\t\"N\n\x17ReportExceptionResponse\x12\x33\n\texception\x18\x01 \x01(\x0b\x32 .onecode.v1.RecognitionException\"=\n\x1b\x41\x63knowledgeExceptionRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"S\n\x1c\x41\x63knowledgeExceptionResponse\x12\x33\n\texception\x18\x01 \x01(\x0b\x32 .onecode.v1.RecognitionException\":\n\x18WithdrawExceptionRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"P\n\x19WithdrawExceptionResponse\x12\x33\n\texception\x18\x01 \x01(\x0b\x32 .onecode.v1.RecognitionException\"\x93\x01\n\x15ListExceptionsRequest\x12\x13\n\x0bhost_region\x18\x01 \x01(\t\x12\x13\n\x0bhome_region\x18\x02 \x01(\t\x12)\n\x05state\x18\x03 \x01(\x0e\x32\x1a.onecode.v1.ExceptionState\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\"g\n\x16ListExceptionsResponse\x12\x34\n\nexceptions\x18\x01 \x03(\x0b\x32 .onecode.v1.RecognitionException\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t*\xca\x01\n\x0e\x45xceptionState\x12\x1f\n\x1b\x45XCEPTION_STATE_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x45XCEPTION_STATE_REPORTED\x10\x01\x12 \n\x1c\x45XCEPTION_STATE_ACKNOWLEDGED\x10\x02\x12\x1d\n\x19\x45XCEPTION_STATE_EFFECTIVE\x10\x03\x12\x19\n\x15\x45XCEPTION_STATE_ENDED\x10\x04\x12\x1d\n\x19\x45XCEPTION_STATE_WITHDRAWN\x10\x05\x32\x94\x03\n\x10\x45xceptionService\x12Z\n\x0fReportException\x12\".onecode.v1.ReportExceptionRequest\x1a#.onecode.v1.ReportExceptionResponse\x12i\n\x14\x41\x63knowledgeException\x12\'.onecode.v1.AcknowledgeExceptionRequest\x1a(.onecode.v1.AcknowledgeExceptionResponse\x12`\n\x11WithdrawException\x12$.onecode.v1.WithdrawExceptionRequest\x1a%.onecode.v1.WithdrawExceptionResponse\x12W\n\x0eListExceptions\x12!.onecode.v1.ListExceptionsRequest\x1a\".onecode.v1.ListExceptionsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bonecode/v1/exceptions.proto\x12\nonecode.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xcc\x03\n\x14RecognitionException\x12\n\n\x02id\x18\x01 \x01(\t\x12\x13\n\x0bhost_region\x18\x02 \x01(\t\x12\x13\n\x0bhome_region\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x32\n\x0e\x65\x66\x66\x65\x63tive_from\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x33\n\x0f\x65\x66\x66\x65\x63tive_until\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05state\x18\x07 \x01(\x0e\x32\x1a.onecode.v1.ExceptionState\x12/\n\x0breported_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x33\n\x0f\x61\x63knowledged_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0cwithdrawn_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0breported_by\x18\x0b \x01(\t\x12\x17\n\x0f\x61\x63knowledged_by\x18\x0c \x01(\t\x12\x14\n\x0cwithdrawn_by\x18\r \x01(\t\"\xcf\x01\n\x16ReportExceptionRequest\x12\x13\n\x0bhost_region\x18\x01 \x01(\t\x12\x13\n\x0bhome_region\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x32\n\x0e\x65\x66\x66\x65\x63tive_from\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x33\n\x0f\x65\x66\x66\x65\x63tive_until\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nrequest_id\x18\x06 \x01(\t\"N\n\x17ReportExceptionResponse\x12\x33\n\texception\x18\x01 \x01(\x0b\x32 .onecode.v1.RecognitionException\"=\n\x1b\x41\x63knowledgeExceptionRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"S\n\x1c\x41\x63knowledgeExceptionResponse\x12\x33\n\texception\x18\x01 \x01(\x0b\x32 .onecode.v1.RecognitionException\":\n\x18WithdrawExceptionRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"P\n\x19WithdrawExceptionResponse\x12\x33\n\texception\x18\x01 \x01(\x0b\x32 .onecode.v1.RecognitionException\"\x93\x01\n\x15ListExceptionsRequest\x12\x13\n\x0bhost_region\x18\x01 \x01(\t\x12\x13\n\x0bhome_region\x18\x02 \x01(\t\x12)\n\x05state\x18\x03 \x01(\x0e\x32\x1a.onecode.v1.ExceptionState\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\"g\n\x16ListExceptionsResponse\x12\x34\n\nexceptions\x18\x01 \x03(\x0b\x32 .onecode.v1.RecognitionException\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t*\xca\x01\n\x0e\x45xceptionState\x12\x1f\n\x1b\x45XCEPTION_STATE_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x45XCEPTION_STATE_REPORTED\x10\x01\x12 \n\x1c\x45XCEPTION_STATE_ACKNOWLEDGED\x10\x02\x12\x1d\n\x19\x45XCEPTION_STATE_EFFECTIVE\x10\x03\x12\x19\n\x15\x45XCEPTION_STATE_ENDED\x10\x04\x12\x1d\n\x19\x45XCEPTION_STATE_WITHDRAWN\x10\x05\x32\x94\x03\n\x10\x45xceptionService\x12Z\n\x0fReportException\x12\".onecode.v1.ReportExceptionRequest\x1a#.onecode.v1.ReportExceptionResponse\x12i\n\x14\x41\x63knowledgeException\x12\'.onecode.v1.AcknowledgeExceptionRequest\x1a(.onecode.v1.AcknowledgeExceptionResponse\x12`\n\x11WithdrawException\x12$.onecode.v1.WithdrawExceptionRequest\x1a%.onecode.v1.WithdrawExceptionResponse\x12W\n\x0eListExceptions\x12!.onecode.v1.ListExceptionsRequest\x1a\".onecode.v1.ListExceptionsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'onecode.v1.exceptions_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_EXCEPTIONSTATE']._serialized_start=1307
-  _globals['_EXCEPTIONSTATE']._serialized_end=1509
+  _globals['_EXCEPTIONSTATE']._serialized_start=1375
+  _globals['_EXCEPTIONSTATE']._serialized_end=1577
   _globals['_RECOGNITIONEXCEPTION']._serialized_start=77
-  _globals['_RECOGNITIONEXCEPTION']._serialized_end=469
-  _globals['_REPORTEXCEPTIONREQUEST']._serialized_start=472
-  _globals['_REPORTEXCEPTIONREQUEST']._serialized_end=679
-  _globals['_REPORTEXCEPTIONRESPONSE']._serialized_start=681
-  _globals['_REPORTEXCEPTIONRESPONSE']._serialized_end=759
-  _globals['_ACKNOWLEDGEEXCEPTIONREQUEST']._serialized_start=761
-  _globals['_ACKNOWLEDGEEXCEPTIONREQUEST']._serialized_end=822
-  _globals['_ACKNOWLEDGEEXCEPTIONRESPONSE']._serialized_start=824
-  _globals['_ACKNOWLEDGEEXCEPTIONRESPONSE']._serialized_end=907
-  _globals['_WITHDRAWEXCEPTIONREQUEST']._serialized_start=909
-  _globals['_WITHDRAWEXCEPTIONREQUEST']._serialized_end=967
-  _globals['_WITHDRAWEXCEPTIONRESPONSE']._serialized_start=969
-  _globals['_WITHDRAWEXCEPTIONRESPONSE']._serialized_end=1049
-  _globals['_LISTEXCEPTIONSREQUEST']._serialized_start=1052
-  _globals['_LISTEXCEPTIONSREQUEST']._serialized_end=1199
-  _globals['_LISTEXCEPTIONSRESPONSE']._serialized_start=1201
-  _globals['_LISTEXCEPTIONSRESPONSE']._serialized_end=1304
-  _globals['_EXCEPTIONSERVICE']._serialized_start=1512
-  _globals['_EXCEPTIONSERVICE']._serialized_end=1916
+  _globals['_RECOGNITIONEXCEPTION']._serialized_end=537
+  _globals['_REPORTEXCEPTIONREQUEST']._serialized_start=540
+  _globals['_REPORTEXCEPTIONREQUEST']._serialized_end=747
+  _globals['_REPORTEXCEPTIONRESPONSE']._serialized_start=749
+  _globals['_REPORTEXCEPTIONRESPONSE']._serialized_end=827
+  _globals['_ACKNOWLEDGEEXCEPTIONREQUEST']._serialized_start=829
+  _globals['_ACKNOWLEDGEEXCEPTIONREQUEST']._serialized_end=890
+  _globals['_ACKNOWLEDGEEXCEPTIONRESPONSE']._serialized_start=892
+  _globals['_ACKNOWLEDGEEXCEPTIONRESPONSE']._serialized_end=975
+  _globals['_WITHDRAWEXCEPTIONREQUEST']._serialized_start=977
+  _globals['_WITHDRAWEXCEPTIONREQUEST']._serialized_end=1035
+  _globals['_WITHDRAWEXCEPTIONRESPONSE']._serialized_start=1037
+  _globals['_WITHDRAWEXCEPTIONRESPONSE']._serialized_end=1117
+  _globals['_LISTEXCEPTIONSREQUEST']._serialized_start=1120
+  _globals['_LISTEXCEPTIONSREQUEST']._serialized_end=1267
+  _globals['_LISTEXCEPTIONSRESPONSE']._serialized_start=1269
+  _globals['_LISTEXCEPTIONSRESPONSE']._serialized_end=1372
+  _globals['_EXCEPTIONSERVICE']._serialized_start=1580
+  _globals['_EXCEPTIONSERVICE']._serialized_end=1984
 # @@protoc_insertion_point(module_scope)

@@ -80,6 +80,9 @@ class RecognitionException(_message.Message):
     REPORTED_AT_FIELD_NUMBER: _builtins.int
     ACKNOWLEDGED_AT_FIELD_NUMBER: _builtins.int
     WITHDRAWN_AT_FIELD_NUMBER: _builtins.int
+    REPORTED_BY_FIELD_NUMBER: _builtins.int
+    ACKNOWLEDGED_BY_FIELD_NUMBER: _builtins.int
+    WITHDRAWN_BY_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The report's id, given by the server; verdicts name it."""
     host_region: _builtins.str
@@ -90,6 +93,12 @@ class RecognitionException(_message.Message):
     """The reason, in the host's words."""
     state: Global___ExceptionState.ValueType
     """The state of the report at the time of the answer."""
+    reported_by: _builtins.str
+    """Who filed it: the path of the caller's SPIFFE id, such as region/420000/operator; "local" for a caller on loopback."""
+    acknowledged_by: _builtins.str
+    """Who acknowledged it, likewise."""
+    withdrawn_by: _builtins.str
+    """Who withdrew it, likewise."""
     @_builtins.property
     def effective_from(self) -> _timestamp_pb2.Timestamp:
         """Its beginning."""
@@ -123,10 +132,13 @@ class RecognitionException(_message.Message):
         reported_at: _timestamp_pb2.Timestamp | None = ...,
         acknowledged_at: _timestamp_pb2.Timestamp | None = ...,
         withdrawn_at: _timestamp_pb2.Timestamp | None = ...,
+        reported_by: _builtins.str = ...,
+        acknowledged_by: _builtins.str = ...,
+        withdrawn_by: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["acknowledged_at", b"acknowledged_at", "effective_from", b"effective_from", "effective_until", b"effective_until", "reported_at", b"reported_at", "withdrawn_at", b"withdrawn_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledged_at", b"acknowledged_at", "effective_from", b"effective_from", "effective_until", b"effective_until", "home_region", b"home_region", "host_region", b"host_region", "id", b"id", "reason", b"reason", "reported_at", b"reported_at", "state", b"state", "withdrawn_at", b"withdrawn_at"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledged_at", b"acknowledged_at", "acknowledged_by", b"acknowledged_by", "effective_from", b"effective_from", "effective_until", b"effective_until", "home_region", b"home_region", "host_region", b"host_region", "id", b"id", "reason", b"reason", "reported_at", b"reported_at", "reported_by", b"reported_by", "state", b"state", "withdrawn_at", b"withdrawn_at", "withdrawn_by", b"withdrawn_by"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

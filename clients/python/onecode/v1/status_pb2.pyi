@@ -112,6 +112,8 @@ class _RejectionReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Rejec
     """A higher revision of this publisher, subject and scope was published before. This is no failure: the stored record
     is newer, and a publisher that repeats unanswered records may continue. (An identical record is not rejected.)
     """
+    REJECTION_REASON_NOT_PERMITTED: _RejectionReason.ValueType  # 12
+    """The caller's identity does not permit it to publish for this publisher. Its other records are published."""
 
 class RejectionReason(_RejectionReason, metaclass=_RejectionReasonEnumTypeWrapper):
     """Why a record was not taken."""
@@ -146,6 +148,8 @@ REJECTION_REASON_SUPERSEDED: RejectionReason.ValueType  # 11
 """A higher revision of this publisher, subject and scope was published before. This is no failure: the stored record
 is newer, and a publisher that repeats unanswered records may continue. (An identical record is not rejected.)
 """
+REJECTION_REASON_NOT_PERMITTED: RejectionReason.ValueType  # 12
+"""The caller's identity does not permit it to publish for this publisher. Its other records are published."""
 Global___RejectionReason: _TypeAlias = RejectionReason  # noqa: Y015
 
 @_typing.final

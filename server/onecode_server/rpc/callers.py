@@ -1,0 +1,145 @@
+"""Who calls: the identity of each call, and the rights that it has."""
+
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, Final, NamedTuple, Protocol
+
+import grpc.aio
+
+from onecode_server.errors import Unauthenticated
+from onecode_server.model.identity import ANONYMOUS, LOCAL, Identity
+from onecode_server.rules import authorisation
+from onecode_server.rules.authorisation import NO_PARTNERS, Partners, Right
+from onecode_server.verification.batcher import Remaining, no_deadline
+
+RIGHTS: Final[Mapping[str, Right]] = {
+    "Verify": Right.CHECK,
+    "BatchVerify": Right.CHECK,
+    "StreamVerify": Right.CHECK,
+    "Translate": Right.TRANSLATE,
+    "BatchTranslate": Right.TRANSLATE,
+    "PublishStatuses": Right.PUBLISH,
+    "GetStatus": Right.READ_STATUS,
+    "ReportException": Right.REPORT,
+    "AcknowledgeException": Right.ACKNOWLEDGE,
+    "WithdrawException": Right.WITHDRAW,
+    "ListExceptions": Right.READ_REPORTS,
+    "GetTrustList": Right.READ_TRUST_LIST,
+    "Check": Right.READ_HEALTH,
+    "List": Right.READ_HEALTH,
+    "Watch": Right.READ_HEALTH,
+    "ServerReflectionInfo": Right.REFLECT,
+}
+"""The right that the caller of a method needs, for some region at least. Which region a request is about, the method
+itself reads."""
+
+_Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class Credentials(NamedTuple):
+    """What a caller has shown: its certificate (PEM or DER), and the value of its ``authorization`` metadata."""
+
+    certificate: bytes | None = None
+    authorization: str | None = None
+
+
+NOTHING: Final = Credentials()
+CredentialsOf = Callable[[_Context], Credentials]
+"""Returns what the caller of a call has shown."""
+
+
+class Authenticator(Protocol):
+    """Tells who shows credentials."""
+
+    @property
+    def partners(self) -> Partners:
+        """The hosts of partners, by the trust list in force."""
+        ...
+
+    def identify(self, certificate: bytes | None, authorization: str | None) -> Identity:
+        """Return the identity. Raises Unauthenticated."""
+        ...
+
+
+class OnlyLocal:
+    """An authenticator for a listener that only this machine reaches: nobody has to show anything."""
+
+    partners: Partners = NO_PARTNERS
+
+    def identify(self, certificate: bytes | None, authorization: str | None) -> Identity:
+        """Return LOCAL."""
+        return LOCAL
+
+
+class Caller:
+    """The caller of one call, in the place of gRPC's context in the methods of services."""
+
+    __slots__ = ("_authenticator", "_credentials", "identity", "time_remaining")
+
+    def __init__(
+        self,
+        identity: Identity,
+        authenticator: Authenticator,
+        credentials: Credentials = NOTHING,
+        time_remaining: Remaining = no_deadline,
+    ) -> None:
+        """``time_remaining`` returns the seconds for which the caller still waits, None without a deadline."""
+        self._authenticator = authenticator
+        self._credentials = credentials
+        self.identity = identity
+        self.time_remaining = time_remaining
+
+    def expect(self, right: Right, *regions: str) -> None:
+        """Raise NotPermitted where the caller has ``right`` for none of the regions."""
+        authorisation.expect_for(self.identity, right, *regions, partners=self._authenticator.partners)
+
+    def regions(self, right: Right) -> Collection[str] | None:
+        """Return the regions for which the caller has ``right``: None for all of them."""
+        return authorisation.regions(self.identity, right, self._authenticator.partners)
+
+    def expect_still(self) -> None:
+        """Raise Unauthenticated where what the caller has shown is worth nothing any more."""
+        self._authenticator.identify(*self._credentials)
+
+
+class Callers:
+    """Finds the caller of each call. With ``answers_health``, the health of the server is told to callers without an
+    identity, too."""
+
+    def __init__(
+        self, authenticator: Authenticator, credentials_of: CredentialsOf, *, answers_health: bool = False
+    ) -> None:
+        self._authenticator = authenticator
+        self._credentials_of = credentials_of
+        self._answers_health = answers_health
+
+    def find(self, context: _Context, right: Right) -> Caller:
+        """Return the caller of a call. Raises Unauthenticated, and NotPermitted where it has ``right`` for no
+        region."""
+        credentials = self._credentials_of(context)
+        try:
+            identity = self._authenticator.identify(*credentials)
+        except Unauthenticated:
+            if right is not Right.READ_HEALTH or not self._answers_health:
+                raise
+            identity = ANONYMOUS
+        authorisation.expect(identity, right)
+        return Caller(identity, self._authenticator, credentials, context.time_remaining)
+
+
+def nothing_shown(_: _Context) -> Credentials:
+    """Return what a caller shows of itself on a listener where nobody has to."""
+    return NOTHING
+
+
+def shown_to_grpc(context: _Context) -> Credentials:
+    """Return what a caller has shown to a listener of grpc.aio."""
+    certificate = next(iter(context.auth_context().get("x509_pem_cert", ())), None)
+    return Credentials(certificate, authorization_of(context))
+
+
+def authorization_of(context: _Context) -> str | None:
+    """Return the value of the ``authorization`` metadata. Raises Unauthenticated where there are several."""
+    values = [value for name, value in context.invocation_metadata() or () if name == "authorization"]
+    if len(values) > 1:
+        raise Unauthenticated("AUTHORIZATION_REPEATED", "the call has several authorization headers")
+    return str(values[0]) if values else None

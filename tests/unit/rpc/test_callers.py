@@ -1,0 +1,102 @@
+"""Callers of calls: their identity first, then their right, then their region."""
+
+from typing import Any
+
+import pytest
+
+from onecode.v1 import exceptions_pb2, recognition_pb2, status_pb2, trust_list_pb2
+from onecode_server.errors import NotPermitted, Unauthenticated
+from onecode_server.model.identity import ANONYMOUS, LOCAL, Identity, Role
+from onecode_server.rpc.callers import NOTHING, RIGHTS, Callers, Credentials, OnlyLocal, nothing_shown
+from onecode_server.rules.authorisation import Right
+
+
+class Known:
+    """An authenticator that knows one certificate, until it is revoked."""
+
+    partners = {"airport": ("420000",)}  # noqa: RUF012 - it stands for the trust list's
+
+    def __init__(self, identity: Identity) -> None:
+        self.identity = identity
+        self.is_revoked = False
+
+    def identify(self, certificate: bytes | None, authorization: str | None) -> Identity:
+        """Return the one identity."""
+        if certificate != b"known" or self.is_revoked:
+            raise Unauthenticated("NO_CREDENTIALS", "no certificate, and no token")
+        return self.identity
+
+
+class Context:
+    """A call, as far as callers are looked for in it."""
+
+    def time_remaining(self) -> float:
+        """Return three seconds."""
+        return 3.0
+
+
+CONTEXT: Any = Context()
+SHOWN = Credentials(b"known")
+SCANNER = Identity(Role.SCANNER, "420000")
+
+
+def callers(known: Known, credentials: Credentials = SHOWN, **how: bool) -> Callers:
+    return Callers(known, lambda _: credentials, **how)
+
+
+def test_every_method_of_the_api_has_a_right() -> None:
+    protos = (recognition_pb2, status_pb2, exceptions_pb2, trust_list_pb2)
+    methods = {
+        method.name
+        for proto in protos
+        for service in proto.DESCRIPTOR.services_by_name.values()
+        for method in service.methods
+    }
+    assert methods == set(RIGHTS) - {"Check", "List", "Watch", "ServerReflectionInfo"}
+
+
+def test_a_caller_has_the_identity_and_the_rights_of_what_it_has_shown() -> None:
+    caller = callers(Known(SCANNER)).find(CONTEXT, Right.CHECK)
+    assert caller.identity == SCANNER
+    assert caller.time_remaining() == 3.0
+    caller.expect(Right.CHECK, "420000")
+    assert caller.regions(Right.CHECK) == ("420000",)
+    with pytest.raises(NotPermitted):
+        caller.expect(Right.CHECK, "440000")
+
+
+def test_a_caller_without_an_identity_or_the_right_is_refused() -> None:
+    with pytest.raises(Unauthenticated):
+        callers(Known(SCANNER), NOTHING).find(CONTEXT, Right.CHECK)
+    with pytest.raises(NotPermitted, match="publish"):
+        callers(Known(SCANNER)).find(CONTEXT, Right.PUBLISH)
+
+
+def test_only_the_health_is_told_to_callers_without_an_identity_and_only_where_it_is_said() -> None:
+    with pytest.raises(Unauthenticated):
+        callers(Known(SCANNER), NOTHING).find(CONTEXT, Right.READ_HEALTH)
+    answering = callers(Known(SCANNER), NOTHING, answers_health=True)
+    assert answering.find(CONTEXT, Right.READ_HEALTH).identity == ANONYMOUS
+    for right in set(Right) - {Right.READ_HEALTH}:
+        with pytest.raises(Unauthenticated):
+            answering.find(CONTEXT, right)
+
+
+def test_a_partner_has_the_hosts_of_the_trust_list() -> None:
+    caller = callers(Known(Identity(Role.PARTNER, name="airport"))).find(CONTEXT, Right.CHECK)
+    assert caller.regions(Right.CHECK) == ("420000",)
+    assert callers(Known(Identity(Role.PARTNER, name="new"))).find(CONTEXT, Right.CHECK).regions(Right.CHECK) is None
+
+
+def test_a_caller_whose_certificate_is_revoked_is_noticed_later() -> None:
+    known = Known(SCANNER)
+    caller = callers(known).find(CONTEXT, Right.CHECK)
+    caller.expect_still()
+    known.is_revoked = True
+    with pytest.raises(Unauthenticated):
+        caller.expect_still()
+
+
+def test_on_a_listener_of_this_machine_alone_nobody_has_to_show_anything() -> None:
+    local = Callers(OnlyLocal(), nothing_shown)
+    assert {local.find(CONTEXT, right).identity for right in Right} == {LOCAL}
