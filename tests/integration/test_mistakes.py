@@ -104,8 +104,8 @@ ON_A_DATA_DIRECTORY = {
     "get: two at once": (["status", "get", "--region", "420000", "--id", "x", "--code", "x"], "name the subject by"),
     "get: no hex": (["status", "get", "--pseudonym", "zz"], "--pseudonym is not hex"),
     "get: no text": (["status", "get", "--region", "420000", "--id", "\udcff"], "names no subject"),
-    "serve: all interfaces": (["serve", "--listen", "0.0.0.0:0"], "only loopback"),
-    "serve: metrics outside": (["serve", "--metrics", "192.0.2.1:0"], "only loopback"),
+    "serve: all interfaces": (["serve", "--listen", "0.0.0.0:0"], "needs --tls-cert"),
+    "serve: metrics outside": (["serve", "--metrics", "192.0.2.1:0"], "needs --metrics-tls"),
     "serve: no port": (["serve", "--listen", "127.0.0.1"], "expected HOST:PORT"),
 }
 
@@ -204,7 +204,7 @@ def test_a_server_that_is_not_there_is_a_failure_and_no_mistake():
 
 
 def test_serve_names_every_mistake_at_once_and_where_it_was_made(tmp_path: Path):
-    flags = ("--listen", "10.0.0.1:80", "--skew-s", "-1", "--workers", "two")
+    flags = ("--listen", "example.com:80", "--skew-s", "-1", "--workers", "two")
     file = tmp_path / "onecode.toml"
     file.write_text("drain_s = '10'\nskew_s = 5\nskew = 5\n", "utf-8")
     environment = {"ONECODE_REFLECTION": "perhaps", "ONECODE_DATA_DIR": "/nowhere", "ONECODE_CONFIG": str(file)}
@@ -213,7 +213,7 @@ def test_serve_names_every_mistake_at_once_and_where_it_was_made(tmp_path: Path)
     begins = [
         f"{file}: 'skew' is no setting",
         "ONECODE_DATA_DIR='/nowhere': no such directory",
-        "--listen '10.0.0.1:80': only loopback",
+        "--listen 'example.com:80': expected an IP address",
         "--workers 'two': ",
         "--skew-s '-1': expected a number",
         f"{file}: drain_s: expected a number, not a string",

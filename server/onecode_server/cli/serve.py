@@ -11,7 +11,7 @@ import click
 from onecode_server.cli.options import PathType
 from onecode_server.crypto import BACKENDS
 from onecode_server.settings import logs
-from onecode_server.settings.config import FRONTS, LOG_LEVELS, Settings
+from onecode_server.settings.config import FRONTS, LOG_LEVELS, LOOPBACK_ROLES, Settings
 from onecode_server.system import descriptors
 from onecode_server.workers.supervisor import supervise
 
@@ -33,8 +33,23 @@ def _setting(name: str, text: str) -> Callable[[_F], _F]:
     help="TOML: each setting by its flag's name, with _ for -, such as drain_s = 10.",
 )
 @_setting("data-dir", "Made by 'onecode init'. Required.")
-@_setting("listen", "HOST:PORT for gRPC, loopback only; port 0 lets the system choose. Default: 127.0.0.1:50051.")
-@_setting("metrics", "HOST:PORT for /metrics and /healthz, loopback only. Default: 127.0.0.1:9464.")
+@_setting("listen", "IP:PORT for gRPC; port 0 lets the system choose. Default: 127.0.0.1:50051.")
+@_setting("metrics", "IP:PORT for /metrics and /healthz. Default: 127.0.0.1:9464.")
+@_setting("tls-cert", "PEM file with the server's certificate and its chain. Where others reach it, TLS is needed.")
+@_setting("tls-key", "PEM file with its private key, readable by its owner alone.")
+@_setting("tls-client-ca", "PEM file with the authorities whose certificates callers show.")
+@_setting("tls-crl", "PEM file with their revocation lists.")
+@_setting("metrics-tls", "true or false: TLS for the metrics page too. Default: false.")
+@_setting("trust-domain", "The trust domain of callers' SPIFFE ids. Default: onecode.internal.")
+@_setting("token-keys", "JWK set with the keys of callers' tokens (JWT-SVID).")
+@_setting("token-audience", "The audience that tokens must name. Default: onecode.")
+@_setting(
+    "loopback-role",
+    f"One of {', '.join(LOOPBACK_ROLES)}: what callers of this machine may do without an identity. "
+    "Default: auto, which is all where nobody else reaches the server, and none otherwise.",
+)
+@_setting("insecure-plaintext", "true or false: serve others without TLS, who may then check and translate only.")
+@_setting("health-without-identity", "true or false: tell anybody whether the server serves. Default: false.")
 @_setting("workers", "Processes that share the port, 1 to 64. Default: one for each core that it may use.")
 @_setting("signature-backend", f"One of {', '.join(BACKENDS)}. Default: auto.")
 @_setting("front", f"One of {', '.join(FRONTS)}. Default: auto.")

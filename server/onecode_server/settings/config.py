@@ -4,36 +4,28 @@ Each setting is a flag of ``onecode serve``, an environment variable (``ONECODE_
 of the settings file with its name. A flag takes precedence over a variable, and a variable over the file.
 """
 
-import ipaddress
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, NamedTuple, get_type_hints
+from typing import Any, Final, get_type_hints
 
 from onecode_server.crypto import BACKENDS
 from onecode_server.errors import Misconfigured
-from onecode_server.settings import cores
+from onecode_server.settings import cores, values
 from onecode_server.settings.sources import Sources
+from onecode_server.settings.values import Address
 
 FRONTS: Final = ("auto", "native", "grpc")
 """What answers callers: the native front, or grpc.aio. ``auto`` is the native front where it was built and works."""
+LOOPBACK_ROLES: Final = ("auto", "none", "check", "ops", "all")
+"""What callers of this machine may do without an identity: nothing, check and translate, what operations may, all."""
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
 WORKERS_MAX: Final = 64
 """Two of the store's 512 reader slots each; the rest is for commands and for another server on the same data
 directory."""
-_DIGITS_MAX: Final = 20
-"""More digits than any bound below has, and far fewer than the thousands at which int() raises an error of its own."""
-
-
-class Address(NamedTuple):
-    """An address to listen on. Port 0 lets the system choose."""
-
-    host: str
-    port: int
-
-    def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+_LISTEN: Final = Address("127.0.0.1", 50051)
+_METRICS: Final = Address("127.0.0.1", 9464)
 
 
 def _one_for_each_core() -> int:
@@ -45,9 +37,25 @@ class Settings:
     """All settings. The defaults suit one server on its own machine."""
 
     data_dir: Path
-    # Loopback only, until callers have identities: nobody else may publish or translate.
-    listen: Address = Address("127.0.0.1", 50051)
-    metrics: Address = Address("127.0.0.1", 9464)
+    listen: Address = _LISTEN
+    metrics: Address = _METRICS
+    # Certificate, key, authorities of callers, revocations: PEM files that are watched.
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    tls_client_ca: Path | None = None
+    tls_crl: Path | None = None
+    metrics_tls: bool = False
+    # Of the SPIFFE ids of callers. The top-level domain is reserved for names that nobody else resolves (ICANN, 2024).
+    trust_domain: str = "onecode.internal"
+    # A JWK set with the keys of bearer tokens, and the audience that they must name.
+    token_keys: Path | None = None
+    token_audience: str = "onecode"  # noqa: S105 - no token
+    # What callers without an identity may do who call from this machine. A proxy here makes everybody one of them:
+    # auto is all only while nothing but this machine reaches the server.
+    loopback_role: str = "auto"
+    insecure_plaintext: bool = False
+    # Orchestrators ask for health before they have anything to show.
+    health_without_identity: bool = False
     # A worker uses one core, since Python runs one thread at a time.
     workers: int = field(default_factory=_one_for_each_core)
     front: str = "auto"
@@ -86,13 +94,13 @@ class Settings:
         Raises Misconfigured with one line for each mistake, which begins with its source.
         """
         sources = Sources(flags, environment or {}, file)
-        values: dict[str, Any] = {}
+        read: dict[str, Any] = {}
         mistakes = sources.unknown(_READERS) if sources.fault is None else [sources.fault]
         for name, kind in get_type_hints(cls).items():
             if (given := sources.find(name)) is None:
                 continue
             try:
-                values[name] = _READERS[name](given.text(kind))
+                read[name] = _READERS[name](given.text(kind))
             except ValueError as fault:
                 mistakes.append(f"{given.where}: {fault}")
         # An unreadable file may set it: then it is not reported as missing.
@@ -100,89 +108,73 @@ class Settings:
             mistakes.append("--data-dir is missing")
         if mistakes:
             raise Misconfigured(*mistakes)
-        return cls(**values)
+        settings = cls(**read)
+        if mistakes := [*_disagreements(settings)]:
+            raise Misconfigured(*mistakes)
+        return settings
+
+    @property
+    def serves_tls(self) -> bool:
+        """Whether callers speak TLS on the address for gRPC."""
+        return self.tls_cert is not None
+
+    @property
+    def is_private(self) -> bool:
+        """Whether this machine alone reaches the server, so that callers need no identity."""
+        reaches_others = self.serves_tls or self.insecure_plaintext
+        return self.listen.is_loopback and self.metrics.is_loopback and not reaches_others
 
 
-def read_address(text: str) -> Address:
-    """Return ``HOST:PORT``. Raises ValueError where the text is no address, or not one of this machine alone."""
-    host, colon, port_text = text.rpartition(":")
-    host = host.removeprefix("[").removesuffix("]")
-    if not colon or not port_text.isdecimal() or len(port_text) > 5 or int(port_text) > 65_535:
-        raise ValueError("expected HOST:PORT")
-    if not _is_loopback(host):
-        raise ValueError("only loopback addresses can be served: callers have no identities yet")
-    return Address(host, int(port_text))
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _number(low: float, high: float) -> Callable[[str], float]:
-    def read(text: str) -> float:
-        try:
-            value = float(text)
-        except ValueError:
-            value = float("nan")
-        if not low <= value <= high:
-            raise ValueError(f"expected a number from {low:g} to {high:g}")
-        return value
-
-    return read
-
-
-def _whole(low: int, high: int) -> Callable[[str], int]:
-    def read(text: str) -> int:
-        if not text.isdecimal() or len(text) > _DIGITS_MAX or not low <= int(text) <= high:
-            raise ValueError(f"expected a whole number from {low:,} to {high:,}")
-        return int(text)
-
-    return read
-
-
-def _one_of(*choices: str) -> Callable[[str], str]:
-    def read(text: str) -> str:
-        if text not in choices:
-            raise ValueError(f"expected one of {', '.join(choices)}")
-        return text
-
-    return read
-
-
-def _switch(text: str) -> bool:
-    return _one_of("true", "false")(text.lower()) == "true"
+def _disagreements(settings: Settings) -> Iterator[str]:
+    """Yield a line for each setting that does not go with another one."""
+    if (settings.tls_cert is None) != (settings.tls_key is None):
+        yield "--tls-cert and --tls-key belong together: give both"
+    for name in ("tls_client_ca", "tls_crl", "metrics_tls"):
+        if getattr(settings, name) and not settings.serves_tls:
+            yield f"--{name.replace('_', '-')} needs --tls-cert and --tls-key"
+    if settings.tls_crl and not settings.tls_client_ca:
+        yield "--tls-crl needs --tls-client-ca, whose certificates it revokes"
+    if not settings.insecure_plaintext:
+        if not settings.listen.is_loopback and not settings.serves_tls:
+            yield f"--listen {settings.listen}: others reach it, which needs --tls-cert and --tls-key"
+        if not settings.metrics.is_loopback and not settings.metrics_tls:
+            yield f"--metrics {settings.metrics}: others reach it, which needs --metrics-tls true"
+    if settings.serves_tls and not settings.tls_client_ca and not settings.token_keys:
+        yield "--tls-cert without --tls-client-ca or --token-keys: no caller could have an identity"
 
 
 def _workers(text: str) -> int:
-    count = _whole(1, WORKERS_MAX)(text)
+    count = values.whole(1, WORKERS_MAX)(text)
     if count > 1 and sys.platform != "linux":
         raise ValueError("more than one needs Linux, which spreads connections over the workers")
     return count
 
 
-def _directory(text: str) -> Path:
-    if not text or not Path(text).is_dir():
-        raise ValueError("no such directory")
-    return Path(text)
-
-
 _READERS: Final[Mapping[str, Callable[[str], Any]]] = {
-    "data_dir": _directory,
-    "listen": read_address,
-    "metrics": read_address,
+    "data_dir": values.directory,
+    "listen": values.address,
+    "metrics": values.address,
+    "tls_cert": values.file,
+    "tls_key": values.file,
+    "tls_client_ca": values.file,
+    "tls_crl": values.file,
+    "metrics_tls": values.switch,
+    "trust_domain": values.trust_domain,
+    "token_keys": values.file,
+    "token_audience": values.word,
+    "loopback_role": values.one_of(*LOOPBACK_ROLES),
+    "insecure_plaintext": values.switch,
+    "health_without_identity": values.switch,
     "workers": _workers,
-    "front": _one_of(*FRONTS),
-    "signature_backend": _one_of(*BACKENDS),
-    "shadow_one_in": _whole(1, 1_000_000_000),
-    "skew_s": _number(0, 3600),
-    "trust_list_grace_s": _number(0, 31 * 86_400),
-    "trust_list_unread_max_s": _number(0, 31 * 86_400),
-    "drain_s": _number(0, 300),
-    "queue_codes_max": _whole(4096, 1_000_000),
-    "cache_entries_max": _whole(1, 10_000_000),
-    "reflection": _switch,
-    "log_level": _one_of(*LOG_LEVELS),
+    "front": values.one_of(*FRONTS),
+    "signature_backend": values.one_of(*BACKENDS),
+    "shadow_one_in": values.whole(1, 1_000_000_000),
+    "skew_s": values.number(0, 3600),
+    "trust_list_grace_s": values.number(0, 31 * 86_400),
+    "trust_list_unread_max_s": values.number(0, 31 * 86_400),
+    "drain_s": values.number(0, 300),
+    "queue_codes_max": values.whole(4096, 1_000_000),
+    "cache_entries_max": values.whole(1, 10_000_000),
+    "reflection": values.switch,
+    "log_level": values.one_of(*LOG_LEVELS),
 }

@@ -89,5 +89,6 @@ async def _announce_once_all_serve(slots: list[Slot], announce: Callable[[], Non
 
 
 def _as_text(settings: Settings) -> list[str]:
-    """Return settings as a worker's arguments, which it validates again."""
-    return [f"{field.name}={getattr(settings, field.name)}" for field in fields(settings)]
+    """Return settings as a worker's arguments, which it validates again. What is not given has no text."""
+    values = {field.name: getattr(settings, field.name) for field in fields(settings)}
+    return [f"{name}={'' if value is None else value}" for name, value in values.items()]

@@ -1,20 +1,35 @@
-"""The settings: every one by its name, one line for each mistake, and loopback or nothing."""
+"""The settings: every one by its name, one line for each mistake, and nothing in plaintext that others reach."""
 
 import sys
 from dataclasses import FrozenInstanceError, fields
+from pathlib import Path
 
 import pytest
 
 from onecode_server.errors import Misconfigured
 from onecode_server.settings import cores
-from onecode_server.settings.config import Address, Settings, read_address
+from onecode_server.settings.config import Settings
+from onecode_server.settings.values import Address, address
 from onecode_server.status.cache import ENTRIES_MAX
 from onecode_server.verification.batcher import CODES_MAX
 
 NAMES = {field.name for field in fields(Settings)}
+FILES = {"tls_cert", "tls_key", "tls_client_ca", "tls_crl", "token_keys"}
+"""They may come later: whoever reads them says what is wrong."""
 GOOD = [
     ("listen", "[::1]:0", Address("::1", 0)),
     ("metrics", "localhost:9000", Address("localhost", 9000)),
+    ("tls_cert", "", None),
+    ("tls_key", "", None),
+    ("tls_client_ca", "", None),
+    ("tls_crl", "", None),
+    ("metrics_tls", "false", False),
+    ("trust_domain", "health.example", "health.example"),
+    ("token_keys", "/run/keys.json", Path("/run/keys.json")),
+    ("token_audience", "spiffe://health.example/onecode", "spiffe://health.example/onecode"),
+    ("loopback_role", "ops", "ops"),
+    ("insecure_plaintext", "true", True),
+    ("health_without_identity", "true", True),
     ("workers", "1", 1),
     ("workers", "64", 64),
     ("front", "native", "native"),
@@ -34,7 +49,14 @@ GOOD = [
 BAD = [
     ("data_dir", "/no/such/directory", "no such directory"),
     ("listen", "50051", "expected HOST:PORT"),
-    ("metrics", "0.0.0.0:9464", "only loopback"),
+    ("metrics", "example.com:9464", "expected an IP address or localhost"),
+    ("metrics_tls", "1", "expected one of true, false"),
+    ("trust_domain", "Health.Example", "expected lower-case letters"),
+    ("trust_domain", "", "expected lower-case letters"),
+    ("token_audience", "two words", "expected up to 255 ASCII characters"),
+    ("loopback_role", "scanner", "expected one of auto, none, check, ops, all"),
+    ("insecure_plaintext", "yes", "expected one of true, false"),
+    ("health_without_identity", "yes", "expected one of true, false"),
     ("workers", "0", "expected a whole number from 1 to 64"),
     ("workers", "65", "expected a whole number from 1 to 64"),
     ("workers", "auto", "expected a whole number"),
@@ -93,7 +115,7 @@ def test_a_mistake_is_one_line_with_the_flag_and_what_was_given(read, name, text
 
 def test_every_setting_is_tested_here_good_and_bad():
     assert {name for name, *_ in GOOD} | {"data_dir"} == NAMES
-    assert {name for name, *_ in BAD} == NAMES
+    assert {name for name, *_ in BAD} == NAMES - FILES
 
 
 def test_where_connections_would_not_be_spread_there_is_one_worker(read, monkeypatch):
@@ -115,7 +137,8 @@ def test_a_missing_data_directory_is_a_mistake_beside_the_others(read, others):
 
 
 def test_the_defaults_are_what_could_have_been_given(read, tmp_path):
-    given = {name: str(getattr(Settings(tmp_path), name)) for name in NAMES}
+    values = {name: getattr(Settings(tmp_path), name) for name in NAMES}
+    given = {name: "" if value is None else str(value) for name, value in values.items()}
     assert Settings.read(given) == Settings(tmp_path)
 
 
@@ -134,30 +157,54 @@ def test_settings_do_not_change_while_a_server_runs(read):
     ],
 )
 def test_a_loopback_address_is_served_and_written_as_it_was_read(text, host, port):
-    assert read_address(text) == (host, port)
-    assert str(read_address(text)) == text
+    assert address(text) == (host, port)
+    assert str(address(text)) == text
+    assert address(text).is_loopback
+
+
+OTHERS = ["0.0.0.0:50051", "[::]:50051", "192.168.1.1:50051", "10.0.0.1:0", "[2001:db8::1]:0", "128.0.0.1:0"]
+TLS = {"tls_cert": "cert.pem", "tls_key": "key.pem", "tls_client_ca": "ca.pem"}
+
+
+@pytest.mark.parametrize("text", OTHERS)
+def test_an_address_that_others_reach_needs_tls_or_a_word_that_it_is_insecure(read, text):
+    assert mistakes(read, listen=text) == (f"--listen {text}: others reach it, which needs --tls-cert and --tls-key",)
+    assert mistakes(read, metrics=text) == (f"--metrics {text}: others reach it, which needs --metrics-tls true",)
+    assert read(listen=text, **TLS).listen == address(text)
+    assert read(metrics=text, metrics_tls="true", **TLS).metrics == address(text)
+    assert read(listen=text, metrics=text, insecure_plaintext="true").insecure_plaintext
 
 
 @pytest.mark.parametrize(
-    "text",
+    ("given", "why"),
     [
-        "0.0.0.0:50051",
-        "[::]:50051",
-        ":50051",
-        "192.168.1.1:50051",
-        "10.0.0.1:0",
-        "[fe80::1]:0",
-        "[2001:db8::1]:0",
-        "example.com:50051",
-        "localhost.example.com:50051",
-        "127.1:50051",
-        "2130706433:50051",
-        "128.0.0.1:0",
+        ({"tls_cert": "cert.pem", "token_keys": "keys.json"}, "belong together"),
+        ({"tls_key": "key.pem"}, "belong together"),
+        ({"tls_client_ca": "ca.pem"}, "--tls-client-ca needs --tls-cert"),
+        ({"tls_crl": "crl.pem", "tls_client_ca": "ca.pem"}, "--tls-crl needs --tls-cert"),
+        ({"metrics_tls": "true"}, "--metrics-tls needs --tls-cert"),
+        (TLS | {"tls_client_ca": None, "tls_crl": "crl.pem", "token_keys": "keys"}, "--tls-crl needs --tls-client-ca"),
+        ({"tls_cert": "cert.pem", "tls_key": "key.pem"}, "no caller could have an identity"),
     ],
 )
-def test_an_address_that_others_can_reach_is_refused(text):
-    with pytest.raises(ValueError, match="only loopback"):
-        read_address(text)
+def test_settings_that_do_not_go_together_are_refused(read, given, why):
+    assert any(why in line for line in mistakes(read, **given))
+
+
+@pytest.mark.parametrize(
+    "given", [TLS, {"insecure_plaintext": "true"}, TLS | {"listen": "0.0.0.0:0"}, TLS | {"metrics_tls": "true"}]
+)
+def test_callers_need_no_identity_only_where_nobody_else_reaches_the_server(read, given):
+    assert read().is_private
+    assert not read(**given).is_private
+
+
+@pytest.mark.parametrize(
+    "text", [":50051", "example.com:50051", "localhost.example.com:50051", "127.1:50051", "2130706433:50051"]
+)
+def test_an_address_is_an_ip_address_or_localhost(text):
+    with pytest.raises(ValueError, match="expected an IP address or localhost"):
+        address(text)
 
 
 @pytest.mark.parametrize(
@@ -178,7 +225,7 @@ def test_an_address_that_others_can_reach_is_refused(text):
 )
 def test_an_address_without_a_port_that_can_be_is_refused(text):
     with pytest.raises(ValueError, match="expected HOST:PORT"):
-        read_address(text)
+        address(text)
 
 
 def test_bounds_are_the_engine_s_own_unless_they_are_set(tmp_path):
