@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from onecode_server.errors import Misconfigured
-from onecode_server.settings.config import Address, Settings
+from onecode_server.settings.config import Settings
+from onecode_server.settings.values import Address
 from onecode_server.settings.sources import FILE_BYTES_MAX
 
 GOOD = [
