@@ -6,8 +6,8 @@ import pytest
 
 from onecode_server.errors import Misconfigured
 from onecode_server.settings.config import Settings
-from onecode_server.settings.values import Address
 from onecode_server.settings.sources import FILE_BYTES_MAX
+from onecode_server.settings.values import Address
 
 GOOD = [
     ('listen = "[::1]:0"', "listen", Address("::1", 0)),
