@@ -50,6 +50,11 @@ def _setting(name: str, text: str) -> Callable[[_F], _F]:
 )
 @_setting("insecure-plaintext", "true or false: serve others without TLS, who may then check and translate only.")
 @_setting("health-without-identity", "true or false: tell anybody whether the server serves. Default: false.")
+@_setting(
+    "limits",
+    "Codes, records and other calls a second, and calls in flight, of each caller by its role, such as "
+    "partner=20000/1024,ops=100/64; in each worker.",
+)
 @_setting("workers", "Processes that share the port, 1 to 64. Default: one for each core that it may use.")
 @_setting("signature-backend", f"One of {', '.join(BACKENDS)}. Default: auto.")
 @_setting("front", f"One of {', '.join(FRONTS)}. Default: auto.")

@@ -1,12 +1,18 @@
 """Who calls: the identity of each call, and the rights that it has."""
 
+import asyncio
+import ipaddress
+import time
 from collections.abc import Callable, Collection, Mapping
+from ipaddress import IPv6Address
 from typing import Any, Final, NamedTuple, Protocol
+from urllib.parse import unquote
 
 import grpc.aio
 
 from onecode_server.errors import Unauthenticated
 from onecode_server.model.identity import ANONYMOUS, LOCAL, Identity
+from onecode_server.rpc.caller_limits import CallerLimits
 from onecode_server.rules import authorisation
 from onecode_server.rules.authorisation import NO_PARTNERS, Partners, Right
 from onecode_server.verification.batcher import Remaining, no_deadline
@@ -32,14 +38,19 @@ RIGHTS: Final[Mapping[str, Right]] = {
 """The right that the caller of a method needs, for some region at least. Which region a request is about, the method
 itself reads."""
 
+NO_LIMITS: Final = CallerLimits({}, time.monotonic, lambda _, __: None)
+"""For callers without limits."""
+
 _Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class Credentials(NamedTuple):
-    """What a caller has shown: its certificate (PEM or DER), and the value of its ``authorization`` metadata."""
+    """What a caller has shown: its certificate (PEM or DER), and the value of its ``authorization`` metadata.
+    ``is_local`` tells that it calls from this machine."""
 
     certificate: bytes | None = None
     authorization: str | None = None
+    is_local: bool = True
 
 
 NOTHING: Final = Credentials()
@@ -55,8 +66,8 @@ class Authenticator(Protocol):
         """The hosts of partners, by the trust list in force."""
         ...
 
-    def identify(self, certificate: bytes | None, authorization: str | None) -> Identity:
-        """Return the identity. Raises Unauthenticated."""
+    def identify(self, certificate: bytes | None, authorization: str | None, *, is_local: bool) -> Identity:
+        """Return the identity. Raises Unauthenticated, and NotServing where that cannot be told yet."""
         ...
 
 
@@ -65,7 +76,7 @@ class OnlyLocal:
 
     partners: Partners = NO_PARTNERS
 
-    def identify(self, certificate: bytes | None, authorization: str | None) -> Identity:
+    def identify(self, certificate: bytes | None, authorization: str | None, *, is_local: bool) -> Identity:
         """Return LOCAL."""
         return LOCAL
 
@@ -73,20 +84,37 @@ class OnlyLocal:
 class Caller:
     """The caller of one call, in the place of gRPC's context in the methods of services."""
 
-    __slots__ = ("_authenticator", "_credentials", "identity", "time_remaining")
+    __slots__ = ("_authenticator", "_credentials", "_limits", "_taken", "identity", "time_remaining")
 
     def __init__(
         self,
         identity: Identity,
         authenticator: Authenticator,
+        limits: CallerLimits = NO_LIMITS,
         credentials: Credentials = NOTHING,
         time_remaining: Remaining = no_deadline,
     ) -> None:
-        """``time_remaining`` returns the seconds for which the caller still waits, None without a deadline."""
+        """Count a call of a caller until ``leave``. ``time_remaining`` returns the seconds for which the caller still
+        waits, None without a deadline. Raises Overloaded."""
         self._authenticator = authenticator
         self._credentials = credentials
+        self._limits = limits
         self.identity = identity
         self.time_remaining = time_remaining
+        self._taken = limits.begin(identity)
+
+    def leave(self) -> None:
+        """Note that the call is over."""
+        self._limits.end(self._taken)
+
+    def charge(self, units: int) -> None:
+        """Count codes, records or calls. Raises Overloaded where they come sooner than the caller's limit allows."""
+        self._limits.charge(self.identity, units)
+
+    async def pace(self, units: int) -> None:
+        """Count what a stream has brought, and wait as long as its caller's limit demands."""
+        if (wait_s := self._limits.owe(self.identity, units)) > 0:
+            await asyncio.sleep(wait_s)
 
     def expect(self, right: Right, *regions: str) -> None:
         """Raise NotPermitted where the caller has ``right`` for none of the regions."""
@@ -98,7 +126,7 @@ class Caller:
 
     def expect_still(self) -> None:
         """Raise Unauthenticated where what the caller has shown is worth nothing any more."""
-        self._authenticator.identify(*self._credentials)
+        _identify(self._authenticator, self._credentials)
 
 
 class Callers:
@@ -106,24 +134,30 @@ class Callers:
     identity, too."""
 
     def __init__(
-        self, authenticator: Authenticator, credentials_of: CredentialsOf, *, answers_health: bool = False
+        self,
+        authenticator: Authenticator,
+        credentials_of: CredentialsOf,
+        limits: CallerLimits = NO_LIMITS,
+        *,
+        answers_health: bool = False,
     ) -> None:
+        self._limits = limits
         self._authenticator = authenticator
         self._credentials_of = credentials_of
         self._answers_health = answers_health
 
     def find(self, context: _Context, right: Right) -> Caller:
-        """Return the caller of a call. Raises Unauthenticated, and NotPermitted where it has ``right`` for no
-        region."""
+        """Return the caller of a call, which counts until it leaves. Raises Unauthenticated, NotPermitted where it has
+        ``right`` for no region, and Overloaded."""
         credentials = self._credentials_of(context)
         try:
-            identity = self._authenticator.identify(*credentials)
+            identity = _identify(self._authenticator, credentials)
         except Unauthenticated:
             if right is not Right.READ_HEALTH or not self._answers_health:
                 raise
             identity = ANONYMOUS
         authorisation.expect(identity, right)
-        return Caller(identity, self._authenticator, credentials, context.time_remaining)
+        return Caller(identity, self._authenticator, self._limits, credentials, context.time_remaining)
 
 
 def nothing_shown(_: _Context) -> Credentials:
@@ -134,7 +168,28 @@ def nothing_shown(_: _Context) -> Credentials:
 def shown_to_grpc(context: _Context) -> Credentials:
     """Return what a caller has shown to a listener of grpc.aio."""
     certificate = next(iter(context.auth_context().get("x509_pem_cert", ())), None)
-    return Credentials(certificate, authorization_of(context))
+    return Credentials(certificate, authorization_of(context), is_local_peer(context.peer()))
+
+
+def _identify(authenticator: Authenticator, credentials: Credentials) -> Identity:
+    certificate, authorization, is_local = credentials
+    return authenticator.identify(certificate, authorization, is_local=is_local)
+
+
+def is_local_peer(peer: str) -> bool:
+    """Return whether a peer, as gRPC writes it, calls from this machine."""
+    kind, _, address = peer.partition(":")
+    return kind == "unix" or is_local_host(unquote(address.rpartition(":")[0]).strip("[]"))
+
+
+def is_local_host(host: str) -> bool:
+    """Return whether an IP address is a loopback address."""
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return False
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return (mapped or address).is_loopback
 
 
 def authorization_of(context: _Context) -> str | None:

@@ -7,6 +7,7 @@ is reached, the connection that was silent longest is closed: an honest request 
 import asyncio
 import logging
 import socket
+import ssl
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, NamedTuple
@@ -32,11 +33,14 @@ _log = logging.getLogger(__name__)
 
 
 class Request(NamedTuple):
-    """A request. The names of headers are in lower case; the path is without a query."""
+    """A request. The names of headers are in lower case; the path is without a query. ``certificate`` is the caller's
+    own (DER), if it has shown one by TLS; ``host`` its address."""
 
     method: str
     path: str
     headers: Mapping[str, str]
+    certificate: bytes | None = None
+    host: str = ""
 
 
 class Answer(NamedTuple):
@@ -48,15 +52,22 @@ class Answer(NamedTuple):
 
 
 class HttpListener:
-    """Answers each request on a listening socket, on the running event loop."""
+    """Answers each request on a listening socket, on the running event loop. Callers speak TLS where ``tls`` returns
+    what a new connection is to be opened with."""
 
-    def __init__(self, listening: socket.socket, answer: Callable[[Request], Awaitable[Answer]]) -> None:
+    def __init__(
+        self,
+        listening: socket.socket,
+        answer: Callable[[Request], Awaitable[Answer]],
+        tls: Callable[[], ssl.SSLContext | None] = lambda: None,
+    ) -> None:
         listening.setblocking(False)
         self.answer = answer
         self._socket = listening
         self._loop = asyncio.get_running_loop()
+        self._tls = tls
         self._open: dict[_Connection, None] = {}  # the oldest first
-        self._accepting: set[asyncio.Task[Any]] = set()
+        self._accepting: dict[asyncio.Task[Any], None] = {}  # likewise; with TLS they wait for their callers
         self._spent_s = time.thread_time()
         self._listen()
 
@@ -92,15 +103,25 @@ class HttpListener:
         except OSError:
             self._pause(ACCEPT_AGAIN_S)
             return
-        task = self._loop.create_task(self._loop.connect_accepted_socket(lambda: _Connection(self), accepted))
-        self._accepting.add(task)
+        if len(self._accepting) >= CONNECTIONS_MAX:
+            next(iter(self._accepting)).cancel()
+        task = self._loop.create_task(self._open_connection(accepted))
+        self._accepting[task] = None
         task.add_done_callback(self._accepted)
         before_s, self._spent_s = self._spent_s, time.thread_time()
         self._pause(min((self._spent_s - before_s) * (1 / SHARE - 1), ACCEPT_PAUSE_MAX_S))
 
+    async def _open_connection(self, accepted: socket.socket) -> None:
+        context = self._tls()
+        limit_s = None if context is None else REQUEST_TIMEOUT_S
+        await self._loop.connect_accepted_socket(
+            lambda: _Connection(self), accepted, ssl=context, ssl_handshake_timeout=limit_s
+        )
+
     def _accepted(self, task: asyncio.Task[Any]) -> None:
-        self._accepting.discard(task)
-        if not task.cancelled() and (fault := task.exception()):
+        self._accepting.pop(task, None)
+        # A handshake that fails is its caller's affair: it is no error, and would be logged as often as it is repeated.
+        if not task.cancelled() and (fault := task.exception()) and not isinstance(fault, OSError):
             _log.info("a request was not answered: %s", type(fault).__name__)
 
     def _pause(self, seconds: float) -> None:
@@ -141,7 +162,14 @@ class _Connection(asyncio.Protocol):
         if len(self._received) > HEAD_BYTES_MAX or any(end in self._received for end in _ENDS):
             self.is_silent = False
             self._transport.pause_reading()
-            self._answering = asyncio.create_task(self._answer(_read(self._received)))
+            self._answering = asyncio.create_task(self._answer(self._request()))
+
+    def _request(self) -> Request | str:
+        request, tls = _read(self._received), self._transport.get_extra_info("ssl_object")
+        if isinstance(request, str):
+            return request
+        host = str(self._transport.get_extra_info("peername")[0])
+        return request._replace(host=host, certificate=tls and tls.getpeercert(binary_form=True))
 
     async def _answer(self, request: Request | str) -> None:
         if isinstance(request, str):

@@ -122,7 +122,11 @@ class _Meter:
         code = grpc.StatusCode.OK
         try:
             try:
-                return await behaviour(context, self._find(context, self._right))
+                caller = self._find(context, self._right)
+                try:
+                    return await behaviour(context, caller)
+                finally:
+                    caller.leave()
             except asyncio.CancelledError:
                 code = _code_of_cancelled(context)
                 raise

@@ -15,8 +15,11 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
-from onecode_server.errors import Misconfigured
+from onecode_server.errors import Misconfigured, NotPermitted, OnecodeError, Unauthenticated
+from onecode_server.rpc.callers import OnlyLocal
 from onecode_server.rpc.http_listener import Answer, HttpListener, Request
+from onecode_server.rpc.page_authorizer import PageAuthorizer
+from onecode_server.rules.authorisation import Right
 
 RENDERING_SHARE: Final = 0.05
 """The largest share of the time for rendering, for any number of callers: it holds the GIL, which scans need. A request
@@ -32,6 +35,7 @@ STOP_S: Final = 5.0
 _TEXT: Final = "text/plain; version=0.0.4; charset=utf-8"
 _OPENMETRICS: Final = "application/openmetrics-text"
 _PLAIN: Final = {"Content-Type": "text/plain"}
+_RIGHTS: Final = {"/metrics": Right.READ_METRICS, "/healthz": Right.READ_HEALTH}
 
 _log = logging.getLogger(__name__)
 
@@ -39,13 +43,19 @@ _log = logging.getLogger(__name__)
 class MetricsServer:
     """Serves metrics, and a report whose ``serving`` is true while all is well.
 
-    ``render`` is called with whether OpenMetrics is requested rather than Prometheus's text format. Both functions are
-    called from other threads.
+    ``render`` is called with whether OpenMetrics is requested rather than Prometheus's text format. ``authorizer`` says
+    who may see what, all may without one. All functions are called from other threads.
     """
 
-    def __init__(self, render: Callable[[bool], bytes], report: Callable[[], dict[str, Any]]) -> None:
+    def __init__(
+        self,
+        render: Callable[[bool], bytes],
+        report: Callable[[], dict[str, Any]],
+        authorizer: PageAuthorizer | None = None,
+    ) -> None:
         self._pages = _Pages(render)
         self._report = report
+        self._authorizer = authorizer or PageAuthorizer(OnlyLocal())
         self._loop: asyncio.AbstractEventLoop
         self._stopped: asyncio.Event
         self._thread: threading.Thread | None = None
@@ -73,7 +83,7 @@ class MetricsServer:
             runner.run(self._serve(listening))
 
     async def _serve(self, listening: socket.socket) -> None:
-        listener = HttpListener(listening, self._answer)
+        listener = HttpListener(listening, self._answer, self._authorizer.tls)
         await self._stopped.wait()
         listener.close()
         self._pages.close()
@@ -86,20 +96,36 @@ class MetricsServer:
             return Answer("500 Internal Server Error", _PLAIN, b"an unexpected failure, which the server has logged\n")
 
     async def _page(self, request: Request) -> Answer:
-        if request.path not in ("/metrics", "/healthz"):
+        if request.path not in _RIGHTS:
             return Answer("404 Not Found", _PLAIN, b"the paths are /metrics and /healthz\n")
         if request.method not in ("GET", "HEAD"):
             return Answer("405 Method Not Allowed", {**_PLAIN, "Allow": "GET, HEAD"}, b"only GET and HEAD\n")
+        try:
+            self._authorizer.expect(request, _RIGHTS[request.path])
+        except (Unauthenticated, NotPermitted) as refused:
+            if request.path == "/healthz" and self._authorizer.answers_health:
+                return _health({"serving": self._report()["serving"]})
+            return _refusal(refused)
         if request.path == "/healthz":
-            report = self._report()
-            status = "200 OK" if report["serving"] else "503 Service Unavailable"
-            return Answer(status, {"Content-Type": "application/json"}, json.dumps(report, indent=2).encode() + b"\n")
+            return _health(self._report())
         is_openmetrics = _OPENMETRICS in request.headers.get("accept", "")
         is_packed = "gzip" in request.headers.get("accept-encoding", "")
         headers = {"Content-Type": f"{_OPENMETRICS}; version=1.0.0; charset=utf-8" if is_openmetrics else _TEXT}
         if is_packed:
             headers["Content-Encoding"] = "gzip"
         return Answer("200 OK", headers, await self._pages.next(is_openmetrics, is_packed))
+
+
+def _health(report: dict[str, Any]) -> Answer:
+    status = "200 OK" if report["serving"] else "503 Service Unavailable"
+    return Answer(status, {"Content-Type": "application/json"}, json.dumps(report, indent=2).encode() + b"\n")
+
+
+def _refusal(refused: OnecodeError) -> Answer:
+    text = f"{refused}\n".encode()
+    if isinstance(refused, Unauthenticated):
+        return Answer("401 Unauthorized", {**_PLAIN, "WWW-Authenticate": "Bearer"}, text)
+    return Answer("403 Forbidden", _PLAIN, text)
 
 
 class _Pages:

@@ -43,6 +43,7 @@ class RecognitionServicer(pb_grpc.RecognitionServiceServicer):
         """Check one code. Raises InvalidRequest, NotPermitted, Overloaded, NotServing."""
         _expect_region(request.host_region, "host_region")
         caller.expect(Right.CHECK, request.host_region)
+        caller.charge(1)
         result = await self._batcher.submit(Scan(request.code, request.host_region), caller.time_remaining)
         return convert.single(result.verdict, result.results.trust.version, result.results.checked_at)
 
@@ -51,6 +52,7 @@ class RecognitionServicer(pb_grpc.RecognitionServiceServicer):
         _expect_region(request.host_region, "host_region")
         caller.expect(Right.CHECK, request.host_region)
         codes, host = read_batch(request.codes), request.host_region
+        caller.charge(len(codes))
         del request  # only the codes wait, each within its bound
         return convert.batch(await self._batcher.submit_batch(Scans.at(host, codes), caller.time_remaining))
 
@@ -68,6 +70,7 @@ class RecognitionServicer(pb_grpc.RecognitionServiceServicer):
         """Translate one code. Raises InvalidRequest, NotPermitted, PreconditionFailed, Overloaded, NotServing."""
         _expect_region(request.target_region, "target_region")
         caller.expect(Right.TRANSLATE, request.target_region)
+        caller.charge(1)
         self._translator.check_target(request.target_region, self._trust.current)
         scan = Scan(request.code, request.target_region, for_translation=True)
         result = await self._batcher.submit(scan, caller.time_remaining)
@@ -83,6 +86,7 @@ class RecognitionServicer(pb_grpc.RecognitionServiceServicer):
         _expect_region(request.target_region, "target_region")
         caller.expect(Right.TRANSLATE, request.target_region)
         codes = read_batch(request.codes)
+        caller.charge(len(codes))
         self._translator.check_target(request.target_region, self._trust.current)
         scans = Scans.at(request.target_region, codes, for_translation=True)
         del request, codes

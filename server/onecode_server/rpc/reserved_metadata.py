@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import grpc.aio
 
-from onecode_server.rpc.callers import Credentials, authorization_of
+from onecode_server.rpc.callers import Credentials, authorization_of, is_local_peer
 
 TOKEN_KEY: Final = "x-onecode-token"  # noqa: S105 - the name of a token, and none
 PEER_KEY: Final = "x-onecode-peer"
@@ -49,7 +49,8 @@ class Gate:
     def credentials_of(self, context: _Context) -> Credentials:
         """Return what the caller has shown to the front. The call was admitted."""
         certificate = _value(context.invocation_metadata(), CERTIFICATE_KEY)
-        return Credentials(certificate if isinstance(certificate, bytes) else None, authorization_of(context))
+        shown = certificate if isinstance(certificate, bytes) else None
+        return Credentials(shown, authorization_of(context), is_local_peer(self.peer_of(context)))
 
 
 def _value(metadata: _Metadata | None, key: str) -> str | bytes | None:

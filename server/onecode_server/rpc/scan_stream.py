@@ -41,6 +41,7 @@ async def answers(
     ahead = ReadAhead(scans, AHEAD_SCANS, AHEAD_BYTES, pb.StreamVerifyRequest.ByteSize, draining)
     try:
         while batch := await ahead.take(BATCH_SCANS):
+            await caller.pace(len(batch))
             may_check = _may_check(caller)
             fit = next((i for i, request in enumerate(batch) if not may_check(request.host_region)), len(batch))
             by_host: dict[str, list[pb.StreamVerifyRequest]] = {}
@@ -64,6 +65,7 @@ async def answer(message: bytes, caller: Caller, batcher: Batcher) -> bytes:
     request = large_requests.read(message, pb.StreamVerifyRequest.FromString)
     if not _may_check(caller)(request.host_region):
         raise _refusal(request, caller)
+    await caller.pace(1)
     checked = await _verify(batcher, [request.code], request.host_region)
     return convert.streamed(checked, [request.request_id])[0]
 

@@ -52,6 +52,7 @@ class StatusServicer(pb_grpc.StatusServiceServicer):
         try:
             while chunk := await ahead.take(CHUNK_RECORDS):
                 rising = _rising(chunk, last)
+                await caller.pace(len(chunk))
                 if rising:
                     last = rising[-1].sequence
                     yield await self._publish(rising, caller.identity)
@@ -73,6 +74,7 @@ class StatusServicer(pb_grpc.StatusServiceServicer):
         named as that region's, and with the region's own records where the name does not tell whose subject it is: so
         no record of another publisher, and no other region's subject, can be told from none.
         """
+        caller.charge(1)
         name = records.read_subject(request.subject)
         found = None if name is None else await self._publisher.resolve(name)
         if found is None:

@@ -12,7 +12,8 @@ from typing import Any, Final, get_type_hints
 
 from onecode_server.crypto import BACKENDS
 from onecode_server.errors import Misconfigured
-from onecode_server.settings import cores, values
+from onecode_server.settings import cores, limits, values
+from onecode_server.settings.limits import Limits
 from onecode_server.settings.sources import Sources
 from onecode_server.settings.values import Address
 
@@ -56,6 +57,8 @@ class Settings:
     insecure_plaintext: bool = False
     # Orchestrators ask for health before they have anything to show.
     health_without_identity: bool = False
+    # Of each caller, by its role.
+    limits: Limits = Limits()  # noqa: RUF009 - it does not change
     # A worker uses one core, since Python runs one thread at a time.
     workers: int = field(default_factory=_one_for_each_core)
     front: str = "auto"
@@ -165,6 +168,7 @@ _READERS: Final[Mapping[str, Callable[[str], Any]]] = {
     "loopback_role": values.one_of(*LOOPBACK_ROLES),
     "insecure_plaintext": values.switch,
     "health_without_identity": values.switch,
+    "limits": limits.read,
     "workers": _workers,
     "front": values.one_of(*FRONTS),
     "signature_backend": values.one_of(*BACKENDS),

@@ -86,6 +86,11 @@ class MetricFamilies:
             "Calls that were refused, or ended before they were done, to bound what callers hold, by reason",
             ("reason",),
         )
+        self.limited_calls = self._counter(
+            "onecode_limited_calls_total",
+            "Calls that were refused since their caller had too many in flight (calls), or asked too fast (rate)",
+            ("role", "limit"),
+        )
         self.front_info = self._gauge(
             "onecode_front_info",
             "1 for the front that answers, native or grpc; a reason says why it is not the native one",

@@ -20,7 +20,7 @@ class Known:
         self.identity = identity
         self.is_revoked = False
 
-    def identify(self, certificate: bytes | None, authorization: str | None) -> Identity:
+    def identify(self, certificate: bytes | None, authorization: str | None, *, is_local: bool) -> Identity:
         """Return the one identity."""
         if certificate != b"known" or self.is_revoked:
             raise Unauthenticated("NO_CREDENTIALS", "no certificate, and no token")
@@ -40,8 +40,8 @@ SHOWN = Credentials(b"known")
 SCANNER = Identity(Role.SCANNER, "420000")
 
 
-def callers(known: Known, credentials: Credentials = SHOWN, **how: bool) -> Callers:
-    return Callers(known, lambda _: credentials, **how)
+def callers(known: Known, credentials: Credentials = SHOWN, *, answers_health: bool = False) -> Callers:
+    return Callers(known, lambda _: credentials, answers_health=answers_health)
 
 
 def test_every_method_of_the_api_has_a_right() -> None:

@@ -26,7 +26,7 @@ class AsShown:
 
     partners = NO_PARTNERS
 
-    def identify(self, certificate: bytes | None, authorization: str | None) -> Identity:
+    def identify(self, certificate: bytes | None, authorization: str | None, *, is_local: bool) -> Identity:
         """Return a caller that may do all."""
         return Identity(Role.LOCAL, name=f"{(certificate or b'').decode()} {authorization or ''}".strip())
 

@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from onecode_server.errors import Misconfigured
+from onecode_server.model.identity import Role
 from onecode_server.settings import cores
 from onecode_server.settings.config import Settings
+from onecode_server.settings.limits import DEFAULTS, Limit, Limits
 from onecode_server.settings.values import Address, address
 from onecode_server.status.cache import ENTRIES_MAX
 from onecode_server.verification.batcher import CODES_MAX
@@ -30,6 +32,7 @@ GOOD = [
     ("loopback_role", "ops", "ops"),
     ("insecure_plaintext", "true", True),
     ("health_without_identity", "true", True),
+    ("limits", "partner=5/2,ops=1/1", Limits({**DEFAULTS, Role.PARTNER: Limit(5, 2), Role.OPS: Limit(1, 1)})),
     ("workers", "1", 1),
     ("workers", "64", 64),
     ("front", "native", "native"),
@@ -57,6 +60,10 @@ BAD = [
     ("loopback_role", "scanner", "expected one of auto, none, check, ops, all"),
     ("insecure_plaintext", "yes", "expected one of true, false"),
     ("health_without_identity", "yes", "expected one of true, false"),
+    ("limits", "partner=5", "expected ROLE=UNITS/CALLS"),
+    ("limits", "local=5/5", "expected one of the roles scanner, "),
+    ("limits", "partner=0/5", "expected a whole number from 1 to 10,000,000"),
+    ("limits", "partner=5/999999", "expected a whole number from 1 to 100,000"),
     ("workers", "0", "expected a whole number from 1 to 64"),
     ("workers", "65", "expected a whole number from 1 to 64"),
     ("workers", "auto", "expected a whole number"),

@@ -26,6 +26,7 @@ LABELS = {
     "result",
     "region",
     "role",
+    "limit",
     "claim",
     "operation",
     *GRPC,

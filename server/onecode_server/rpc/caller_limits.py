@@ -1,0 +1,111 @@
+"""Limits of each caller: what it may ask for in a second, and how many of its calls may be in flight.
+
+The rate is a generic cell rate algorithm (GCRA, ITU-T I.371): for each caller one number is kept, the time at which all
+that it has asked for would have come at its rate. What comes earlier than that by no more than a second is taken.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from typing import Final, NamedTuple, Protocol
+
+from onecode_server.errors import Overloaded
+from onecode_server.model.identity import Identity, Role
+
+CALLERS_MAX: Final = 16_384
+"""Callers that are kept, some 300 bytes each. Beyond it those that were seen least recently give way, whose rate begins
+anew. There are as many identities as there are regions, operators and partners: some hundreds."""
+BURST_S: Final = 1.0
+"""What may come at once: so much time's worth of a caller's rate. A larger request is taken whole where nothing is
+owed, and what comes after it waits."""
+CALLS_RETRY_S: Final = 0.1
+"""When to retry where too many calls are in flight: a call takes milliseconds."""
+
+
+class Limit(Protocol):
+    """The limits of a role."""
+
+    @property
+    def units_per_s(self) -> int:
+        """Codes, records and other calls a second."""
+        ...
+
+    @property
+    def calls(self) -> int:
+        """Calls in flight."""
+        ...
+
+
+class _State:
+    __slots__ = ("calls", "due_s")
+
+    def __init__(self, due_s: float) -> None:
+        self.due_s = due_s
+        self.calls = 0
+
+
+class Taken(NamedTuple):
+    """A call that counts until ``CallerLimits.end`` is called with it."""
+
+    state: _State | None
+
+
+UNLIMITED: Final = Taken(None)
+
+
+class CallerLimits:
+    """Counts what callers ask for. ``count`` is called with the role and the kind of limit at each refusal, and
+    ``monotonic`` returns seconds that never run backwards."""
+
+    def __init__(
+        self, limits: Mapping[Role, Limit], monotonic: Callable[[], float], count: Callable[[str, str], None]
+    ) -> None:
+        self._limits = limits
+        self._monotonic = monotonic
+        self._count = count
+        self._states: OrderedDict[Identity, _State] = OrderedDict()
+
+    def begin(self, identity: Identity) -> Taken:
+        """Count a call that is in flight. Raises Overloaded where there are too many."""
+        if (limit := self._limits.get(identity.role)) is None:
+            return UNLIMITED
+        state = self._state(identity)
+        if state.calls >= limit.calls:
+            self._count(identity.role.value, "calls")
+            raise Overloaded(f"{identity} has {state.calls} calls in flight", CALLS_RETRY_S)
+        state.calls += 1
+        return Taken(state)
+
+    def end(self, taken: Taken) -> None:
+        """Note that a call is over."""
+        if taken.state is not None:
+            taken.state.calls -= 1
+
+    def charge(self, identity: Identity, units: int) -> None:
+        """Count codes, records or calls. Raises Overloaded where they come too soon."""
+        if (wait_s := self._take(identity, units, may_owe=False)) > 0:
+            self._count(identity.role.value, "rate")
+            raise Overloaded(f"{identity} asks for more than its rate allows", wait_s)
+
+    def owe(self, identity: Identity, units: int) -> float:
+        """Count what a stream has brought, and return the seconds for which the stream is to be held back."""
+        return self._take(identity, units, may_owe=True)
+
+    def _take(self, identity: Identity, units: int, *, may_owe: bool) -> float:
+        if (limit := self._limits.get(identity.role)) is None:
+            return 0.0
+        state, now_s = self._state(identity), self._monotonic()
+        early_s = max(state.due_s - now_s - BURST_S, 0.0)
+        if may_owe or not early_s:
+            state.due_s = max(state.due_s, now_s) + units / limit.units_per_s
+        return early_s
+
+    def _state(self, identity: Identity) -> _State:
+        caller = identity._replace(gateway="") if identity.gateway else identity  # whichever way it comes
+        if (state := self._states.get(caller)) is not None:
+            self._states.move_to_end(caller)
+            return state
+        if len(self._states) >= CALLERS_MAX:
+            idle = next((one for one, state in self._states.items() if not state.calls), None)
+            del self._states[idle if idle is not None else next(iter(self._states))]
+        state = self._states[caller] = _State(self._monotonic())
+        return state

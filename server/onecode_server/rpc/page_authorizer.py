@@ -1,0 +1,82 @@
+"""Who may see the pages for operations, and the TLS by which they are asked for."""
+
+import ssl
+from collections.abc import Callable
+from tempfile import NamedTemporaryFile
+from typing import Final, Protocol
+
+from onecode_server.rpc.callers import Authenticator, is_local_host
+from onecode_server.rpc.http_listener import Request
+from onecode_server.rules import authorisation
+from onecode_server.rules.authorisation import Right
+
+
+class Files(Protocol):
+    """The files of TLS in force, in PEM. ``generation`` is another number for other files."""
+
+    @property
+    def chain(self) -> bytes:
+        """The server's certificate and its chain."""
+        ...
+
+    @property
+    def key(self) -> bytes:
+        """Its private key."""
+        ...
+
+    @property
+    def client_ca(self) -> bytes | None:
+        """The authorities of callers' certificates, if callers show any."""
+        ...
+
+    @property
+    def generation(self) -> int:
+        """The number of these files."""
+        ...
+
+
+class PageAuthorizer:
+    """Asks an authenticator who requests a page. ``files`` returns the files of TLS in force; without it the pages are
+    in plaintext. With ``answers_health`` anybody is told whether the server serves.
+
+    It is used on the thread of the pages alone, so that its authenticator must be another one than that of calls.
+    """
+
+    def __init__(
+        self, authenticator: Authenticator, files: Callable[[], Files] | None = None, *, answers_health: bool = False
+    ) -> None:
+        self.answers_health: Final = answers_health
+        self._authenticator = authenticator
+        self._files = files
+        self._context: tuple[int, ssl.SSLContext] | None = None
+
+    def expect(self, request: Request, right: Right) -> None:
+        """Raise Unauthenticated or NotPermitted where the caller does not have ``right``."""
+        identity = self._authenticator.identify(
+            request.certificate, request.headers.get("authorization"), is_local=is_local_host(request.host)
+        )
+        authorisation.expect(identity, right)
+
+    def tls(self) -> ssl.SSLContext | None:
+        """Return the TLS of the next connection, None for plaintext."""
+        if self._files is None:
+            return None
+        files = self._files()
+        if self._context is None or self._context[0] != files.generation:
+            self._context = files.generation, _context(files)
+        return self._context[1]
+
+
+def _context(files: Files) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.num_tickets = 0  # a resumed session would show the certificate of an earlier handshake
+    # OpenSSL reads both from a file alone. Those of the settings may be others by now than the ones that were checked.
+    with NamedTemporaryFile() as pair:  # which its owner alone may read
+        pair.write(files.key + b"\n" + files.chain)
+        pair.flush()
+        context.load_cert_chain(pair.name)
+    if files.client_ca is not None:
+        context.verify_mode = ssl.CERT_OPTIONAL  # a token does as well; who shows neither is told so by the answer
+        context.load_verify_locations(cadata=files.client_ca.decode("ascii"))
+    return context
