@@ -48,9 +48,9 @@ class TokenIssuer:
         return self.sign(_dumped(header), _dumped(payload))
 
 
-def jwks(*keys: TokenIssuer | dict[str, Any]) -> bytes:
-    """Return a key set (RFC 7517, section 5)."""
-    return json.dumps({"keys": [one if isinstance(one, dict) else one.jwk for one in keys]}).encode()
+def jwks(*keys: Any) -> bytes:
+    """Return a key set (RFC 7517, section 5) of issuers' keys, or of entries as they are."""
+    return json.dumps({"keys": [one.jwk if isinstance(one, TokenIssuer) else one for one in keys]}).encode()
 
 
 def _dumped(members: dict[str, Any]) -> bytes:
