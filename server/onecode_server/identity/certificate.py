@@ -10,16 +10,10 @@ from typing import Final, NamedTuple, TypeVar
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from onecode_server.errors import Unauthenticated
-from onecode_server.identity.bounded_cache import BoundedCache
 from onecode_server.identity.refusals import Refusal, refused
 
 CERTIFICATE_BYTES_MAX: Final = 64 * 1024
 """The bound on one certificate; a client's has about 1 KiB."""
-CERTIFICATES_KEPT: Final = 4096
-"""Half of the connections that a worker takes at most: a client that is pushed out costs some 30 us once more."""
-CERTIFICATE_BYTES_KEPT: Final = 16 * 1024 * 1024
-"""The bound on the kept ones together: 4 KiB for each of CERTIFICATES_KEPT, while larger ones push others out."""
 
 _Extension = TypeVar("_Extension", bound=x509.ExtensionType)
 
@@ -42,31 +36,6 @@ class Certificate(NamedTuple):
     serial: int
     may_be_client: bool
     may_be_server: bool
-
-
-class Certificates:
-    """Reads certificates, and keeps what it has read by their bytes."""
-
-    def __init__(self) -> None:
-        self._kept: BoundedCache[bytes, Certificate | Refusal] = BoundedCache(CERTIFICATES_KEPT, CERTIFICATE_BYTES_KEPT)
-
-    def __len__(self) -> int:
-        return len(self._kept)
-
-    def read(self, data: bytes) -> Certificate:
-        """Return a certificate that is given in DER or PEM. Raises Unauthenticated where it cannot be read."""
-        found = self._kept.get(data)
-        if found is None:
-            if len(data) > CERTIFICATE_BYTES_MAX:
-                raise refused(Refusal.CERTIFICATE_UNREADABLE)
-            try:
-                found = read(data)
-            except Unauthenticated:
-                found = Refusal.CERTIFICATE_UNREADABLE
-            self._kept.put(data, found, len(data))
-        if isinstance(found, Refusal):
-            raise refused(found)
-        return found
 
 
 def read(data: bytes) -> Certificate:

@@ -14,6 +14,7 @@ class Refusal(Enum):
     ``onecode_unauthenticated_calls_total``, the value is the text."""
 
     IDENTITY_MISSING = "the call has neither a client certificate nor a bearer token"
+    CERTIFICATES_NOT_ACCEPTED = "this server has no client authorities, and accepts no client certificates"
     CERTIFICATE_UNREADABLE = "the client certificate cannot be read as an X.509 certificate"
     CERTIFICATE_WITHOUT_URI = (
         "the client certificate has no URI in its subject alternative names: it needs one, a SPIFFE id"

@@ -13,9 +13,9 @@ from onecode_server.codes.encodings import base64url
 from onecode_server.errors import Malformed, Unauthenticated
 from onecode_server.identity import spiffe_id, strict_json
 from onecode_server.identity.bounded_cache import BoundedCache
+from onecode_server.identity.known import Known
 from onecode_server.identity.refusals import Refusal, refused
 from onecode_server.identity.token_keys import ALGORITHMS, TokenKey, TokenKeys
-from onecode_server.model.identity import Identity
 
 TOKEN_BYTES_MAX: Final = 8 * 1024
 """What proxies take as one header in their defaults. A JWT-SVID has some 400 bytes."""
@@ -35,13 +35,6 @@ _TIME_MAX_S: Final = 253_402_300_799  # the end of the year 9999
 _ENTRY_BYTES: Final = 512
 
 
-class Token(NamedTuple):
-    """A valid token: whose it is, and when it expires (Unix microseconds, the first at which it is not valid)."""
-
-    identity: Identity
-    expires_at: int
-
-
 class _Refused(NamedTuple):
     why: Refusal
     at: int
@@ -55,14 +48,14 @@ class Tokens:
         self._trust_domain = trust_domain
         self._audience = audience
         self._kept_for: TokenKeys | None = None
-        self._kept: BoundedCache[bytes, Token] = BoundedCache(TOKENS_KEPT, TOKENS_KEPT * _ENTRY_BYTES)
+        self._kept: BoundedCache[bytes, Known] = BoundedCache(TOKENS_KEPT, TOKENS_KEPT * _ENTRY_BYTES)
         self._refused: BoundedCache[bytes, _Refused] = BoundedCache(REFUSALS_KEPT, REFUSALS_KEPT * _ENTRY_BYTES)
 
     def __len__(self) -> int:
         return len(self._kept)
 
-    def read(self, token: bytes, now: int) -> Token:
-        """Return what a token says at ``now`` (Unix microseconds). Raises Unauthenticated."""
+    def read(self, token: bytes, now: int) -> Known:
+        """Return whose a token is at ``now`` (Unix microseconds). Raises Unauthenticated."""
         if len(token) > TOKEN_BYTES_MAX:
             raise refused(Refusal.TOKEN_TOO_LONG)
         keys = self._keys()
@@ -73,7 +66,7 @@ class Tokens:
         digest = hashlib.sha256(token).digest()
         kept = self._kept.get(digest)
         if kept is not None:
-            if now < kept.expires_at:
+            if now < kept.until:
                 return kept
             self._kept.drop(digest)
             raise refused(Refusal.TOKEN_EXPIRED)
@@ -88,7 +81,7 @@ class Tokens:
         self._kept.put(digest, read, _ENTRY_BYTES)
         return read
 
-    def _check(self, token: bytes, keys: TokenKeys, now: int) -> Token:
+    def _check(self, token: bytes, keys: TokenKeys, now: int) -> Known:
         parts = token.split(b".")
         if len(parts) != 3:
             raise refused(Refusal.TOKEN_MALFORMED)
@@ -99,9 +92,9 @@ class Tokens:
             raise refused(Refusal.TOKEN_MALFORMED) from None
         if not key.verify(token[: -len(parts[2]) - 1], signature):
             raise refused(Refusal.TOKEN_SIGNATURE)
-        return self._token(_json(parts[1]), now)
+        return self._claims(_json(parts[1]), now)
 
-    def _token(self, claims: dict[str, Any], now: int) -> Token:
+    def _claims(self, claims: dict[str, Any], now: int) -> Known:
         audience = claims.get("aud")
         if self._audience not in (audience if isinstance(audience, list) else [audience]):
             raise refused(Refusal.TOKEN_AUDIENCE)
@@ -116,7 +109,7 @@ class Tokens:
         subject = claims.get("sub")
         if not isinstance(subject, str):
             raise refused(Refusal.TOKEN_SUBJECT)
-        return Token(spiffe_id.read(subject, self._trust_domain), expires_at)
+        return Known(spiffe_id.read(subject, self._trust_domain), expires_at)
 
 
 def _key(header: dict[str, Any], keys: TokenKeys) -> TokenKey:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from onecode_server.errors import Unauthenticated
 from onecode_server.identity import certificate
-from onecode_server.identity.certificate import CERTIFICATE_BYTES_MAX, Certificates
+from onecode_server.identity.certificate import CERTIFICATE_BYTES_MAX
 
 from tests.certificates import Authority, spiffe_id
 
@@ -112,31 +112,10 @@ def test_changed_bytes_are_read_or_unauthenticated_and_nothing_else(data, edits)
             certificate.read(_changed(data, edits))
 
 
-def test_a_certificate_is_parsed_once_and_a_bad_one_too(monkeypatch):
-    parsed = []
-    real = certificate.describe
-
-    def counted(one: x509.Certificate) -> certificate.Certificate:
-        parsed.append(one)
-        return real(one)
-
-    monkeypatch.setattr(certificate, "describe", counted)
-    certificates = Certificates()
-    assert certificates.read(SCANNER.der) is certificates.read(bytes(bytearray(SCANNER.der)))
-    assert len(parsed) == 1
-    for _ in range(2):
-        with pytest.raises(Unauthenticated):
-            certificates.read(b"0 nonsense")
-    assert len(certificates) == 2
-
-
-def test_one_above_the_bound_is_neither_parsed_nor_kept(monkeypatch):
+def test_one_above_the_bound_is_not_parsed(monkeypatch):
     monkeypatch.setattr(x509, "load_der_x509_certificate", lambda _: pytest.fail("it was parsed"))
-    certificates = Certificates()
-    for read in (certificates.read, certificate.read):
-        with pytest.raises(Unauthenticated):
-            read(SCANNER.der.ljust(CERTIFICATE_BYTES_MAX + 1, b"\0"))
-    assert len(certificates) == 0
+    with pytest.raises(Unauthenticated):
+        certificate.read(SCANNER.der.ljust(CERTIFICATE_BYTES_MAX + 1, b"\0"))
 
 
 def test_an_issuer_has_one_key_however_its_name_is_spelled():

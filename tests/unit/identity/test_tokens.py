@@ -66,9 +66,9 @@ def test_a_token_of_each_algorithm_is_taken_until_it_expires(tokens, issuer):
     token = issuer.token(PATH, NOW_S).encode()
     read = tokens.read(token, NOW)
     assert read == (SCANNER, NOW + 3600 * SECOND)
-    assert tokens.read(token, read.expires_at - 1) == read
-    assert refusal(tokens, token, read.expires_at) == "TOKEN_EXPIRED"
-    assert refusal(tokens, token, read.expires_at) == "TOKEN_EXPIRED"
+    assert tokens.read(token, read.until - 1) == read
+    assert refusal(tokens, token, read.until) == "TOKEN_EXPIRED"
+    assert refusal(tokens, token, read.until) == "TOKEN_EXPIRED"
 
 
 @pytest.mark.parametrize("issuer", ISSUERS, ids=lambda issuer: issuer.kid)
