@@ -1,1 +1,1 @@
-"""Interfaces to the operating system: the clock, descriptors, signals, files that survive a crash."""
+"""Interfaces to the operating system: the clock, descriptors, signals, files that survive a crash, watched files."""

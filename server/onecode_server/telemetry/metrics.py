@@ -6,6 +6,7 @@ label's values come from enums, the protos or the trust list, never from a calle
 fill a monitoring system.
 """
 
+import math
 from collections.abc import Callable, Iterable
 from typing import Any, Final, Literal, TypeVar
 
@@ -49,6 +50,7 @@ class MetricFamilies:
         self._grpc()
         self._checks()
         self._state()
+        self._identities()
         self.show(PlatformCollector(registry=None))
 
     def show(self, collector: Collector) -> None:
@@ -209,6 +211,17 @@ class MetricFamilies:
             "How long the trust-list file has been missing, unreadable or not the root's; 0 while it is read",
             "livemax",
         )
+
+    def _identities(self) -> None:
+        self.unauthenticated = self._counter(
+            "onecode_unauthenticated_calls_total", "Callers that were found to have no identity, by reason", ("reason",)
+        )
+        refused, fault, file = "onecode_identity_files_refused_total", "onecode_identity_files_fault", ("file",)
+        self.identity_files_refused = self._counter(refused, "Files of TLS and of token keys that were refused", file)
+        self.identity_files_fault = self._gauge(fault, "1 while such a file cannot be taken", "livemax", file)
+        expiry, text = "onecode_tls_certificate_expiry_seconds", "Time until the server's certificate expires, or +Inf"
+        self.tls_expiry = self._gauge(expiry, text, "mostrecent")
+        self.tls_expiry.set(math.inf)  # without a certificate: 0 would be one that expires now
 
     def _counter(self, name: str, text: str, labels: Iterable[str] = ()) -> LoopCounter:
         return self._made(LoopCounter(name, text, tuple(labels), registry=self.registry))

@@ -26,9 +26,9 @@ from onecode_server.errors import NotServing, OnecodeError, StoreUnavailable, Tr
 from onecode_server.model.trust_list import TrustList
 from onecode_server.stores.protocol import KnownList, Store
 from onecode_server.system.clock import Clock
+from onecode_server.system.watched_file import WatchedFile
 from onecode_server.telemetry.metrics import Metrics
 from onecode_server.trust import document as trust_list_file
-from onecode_server.trust.watched_file import WatchedFile
 
 POLL_S: Final = 0.5
 """The interval of checks of the file. Opening a file and reading its times costs microseconds and works on every file

@@ -17,11 +17,11 @@ from onecode_server.crypto.signing import Signer
 from onecode_server.errors import StoreUnavailable
 from onecode_server.model.code import Scan, Scans
 from onecode_server.model.verdict import Authenticity, Decision, Reason
+from onecode_server.system import watched_file
 from onecode_server.system.clock import every
+from onecode_server.system.watched_file import SETTLING_S
 from onecode_server.trust import document as trust_list
-from onecode_server.trust import watched_file
 from onecode_server.trust.source import LATE_S, TrustSource
-from onecode_server.trust.watched_file import SETTLING_S
 
 from tests.pairwise import each_value
 from tests.world import HOUR, World

@@ -33,12 +33,14 @@ class Stamp(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """The content of a file, and the time from which its stamp is reliable (monotonic seconds)."""
+    """The content of a file, and the time from which its stamp is reliable (monotonic seconds). ``mode`` has the
+    permission bits of the file that was read: to change them changes its stamp."""
 
     stamp: Stamp
     content: bytes
     digest: bytes
     settled_at_s: float
+    mode: int
 
 
 class WatchedFile:
@@ -69,13 +71,14 @@ class WatchedFile:
                 content = self._read(handle)
                 if _stamp(handle) != stamp or len(content) < min(stamp.size, self._bytes_max):
                     raise OSError(0, "it changed while it was read")
+                mode = stat.S_IMODE(os.fstat(handle).st_mode)
             finally:
                 os.close(handle)
                 self._spare.refill()
         digest = hashlib.sha256(content).digest()
         if kept is not None and is_same and digest == kept.digest:
             return None
-        return Reading(stamp, content, digest, began_s + SETTLING_S)
+        return Reading(stamp, content, digest, began_s + SETTLING_S, mode)
 
     def keep(self, reading: Reading) -> None:
         """Keep a reading: the file is not read again until it changes."""

@@ -1,0 +1,178 @@
+"""Callers: who one is, by its certificate, its bearer token, or the listener that it came by.
+
+A certificate is checked anew at each call (its times, the revocations, the regions of the trust list in force), and so
+is the expiry of a token. A gateway's certificate lets the token of its caller count; with any other one a token may
+only say the same again.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from onecode_server.errors import Malformed, NotServing, Unauthenticated
+from onecode_server.identity import token_keys
+from onecode_server.identity.client_certificates import ClientCertificates
+from onecode_server.identity.known import Known
+from onecode_server.identity.refusals import Refusal, refused
+from onecode_server.identity.tls_files import TlsSource
+from onecode_server.identity.token_keys import TokenKeys
+from onecode_server.identity.tokens import Tokens
+from onecode_server.identity.watched_files import File, WatchedFiles
+from onecode_server.model.identity import Identity, Role
+from onecode_server.system.clock import Clock
+from onecode_server.telemetry.metrics import Metrics
+
+KEY_SET: Final = "token_keys"
+FOR_EVER: Final = 2**63 - 1
+"""The end, in Unix microseconds, of an identity that does not end by itself."""
+
+_SCHEME: Final = "bearer "
+
+
+def watch_token_keys(
+    path: Path, metrics: Metrics, monotonic: Callable[[], float] = time.monotonic
+) -> WatchedFiles[TokenKeys]:
+    """Return the watched key set in a file. Raises Misconfigured where it is bad at the start."""
+
+    def read(files: list[File]) -> TokenKeys:
+        try:
+            return token_keys.read(files[0].content)
+        except Malformed as fault:
+            raise Malformed(f"{path}: {fault}") from None
+
+    return WatchedFiles(KEY_SET, [path], token_keys.FILE_BYTES_MAX, read, metrics, monotonic)
+
+
+class Callers:
+    """Identifies callers. ``regions`` returns the regions of the trust list in force, another object for another list,
+    and raises NotServing where there is none. ``local`` is who a local caller is that names nobody; None for nobody.
+
+    Not thread-safe: all calls come from the event loop.
+    """
+
+    def __init__(
+        self,
+        regions: Callable[[], Mapping[str, Any]],
+        trust_domain: str,
+        audience: str,
+        local: Identity | None,
+        metrics: Metrics,
+        clock: Clock,
+        tls: TlsSource | None = None,
+        keys: WatchedFiles[TokenKeys] | None = None,
+    ) -> None:
+        self._regions = regions
+        self._local = local
+        self._metrics = metrics
+        self._clock = clock
+        self._tls = tls
+        self._keys = keys
+        self._certificates = ClientCertificates(trust_domain)
+        self._tokens = None if keys is None else Tokens(lambda: keys.value, trust_domain, audience)
+        self._seen: tuple[object, ...] = self._state()
+        self._generation = 1
+
+    async def refresh(self) -> None:
+        """Look at all files, and take what has changed. Raises nothing: a failure is retried. Not to be called again
+        before it has returned."""
+        await asyncio.gather(*(files.refresh() for files in (self._tls, self._keys) if files is not None))
+
+    def close(self) -> None:
+        """Release the file descriptors that are reserved for reading the files."""
+        for files in (self._tls, self._keys):
+            if files is not None:
+                files.close()
+
+    @property
+    def faults(self) -> dict[str, str]:
+        """The faults of the files, by the files' names: for health and its page."""
+        faults = {} if self._tls is None else self._tls.faults
+        if self._keys is not None and self._keys.fault is not None:
+            faults[KEY_SET] = self._keys.fault
+        return faults
+
+    @property
+    def generation(self) -> int:
+        """A number that rises when the trust list, the token keys, the client authorities or the revocations are others
+        than when it was last asked for. Callers who were identified before must then be identified again."""
+        seen = self._state()
+        if any(now is not before for now, before in zip(seen, self._seen, strict=True)):
+            self._seen = seen
+            self._generation += 1
+        return self._generation
+
+    def identify(self, certificate: bytes | None, authorization: str | None, *, is_local: bool = False) -> Identity:
+        """Return who calls now. Raises Unauthenticated, which is counted, and NotServing: see ``known``."""
+        return self.known(certificate, authorization, is_local=is_local).identity
+
+    def valid_until(self, certificate: bytes | None, authorization: str | None, *, is_local: bool = False) -> int:
+        """Return when the identity of a caller ends, in Unix microseconds. Raises as ``identify``, and counts too."""
+        return self.known(certificate, authorization, is_local=is_local).until
+
+    def known(self, certificate: bytes | None, authorization: str | None, *, is_local: bool = False) -> Known:
+        """Return who calls now, and until when that is known.
+
+        ``certificate`` is the client's own in DER or PEM, whose chain TLS has checked; ``authorization`` the value of
+        that header. ``is_local`` tells that nothing but this machine reaches the listener of the call.
+
+        Raises Unauthenticated, which is counted by its reason, and NotServing where no trust list tells yet whether the
+        region of a caller exists.
+        """
+        try:
+            return self._known(certificate, authorization, is_local)
+        except Unauthenticated as fault:
+            self._metrics.unauthenticated.labels(fault.reason).inc()
+            raise
+
+    def _known(self, certificate: bytes | None, authorization: str | None, is_local: bool) -> Known:
+        if not certificate:
+            if authorization:
+                return self._by_token(authorization, self._clock())
+            if is_local and self._local is not None:
+                return Known(self._local, FOR_EVER)
+            raise refused(Refusal.IDENTITY_MISSING)
+        now = self._clock()
+        own = self._by_certificate(certificate, now)
+        if not authorization:
+            return own
+        carried = self._by_token(authorization, now)
+        until = min(own.until, carried.until)
+        if own.identity.role is Role.GATEWAY:
+            return Known(carried.identity._replace(gateway=own.identity.name), until)
+        if carried.identity != own.identity:
+            raise refused(Refusal.TOKEN_OF_ANOTHER)
+        return Known(own.identity, until)
+
+    def _by_certificate(self, certificate: bytes, now: int) -> Known:
+        if self._tls is None or (clients := self._tls.clients) is None:  # nobody has checked its chain
+            raise refused(Refusal.CERTIFICATES_NOT_ACCEPTED)
+        return self._of_known_region(self._certificates.read(certificate, now, clients.revocations))
+
+    def _by_token(self, authorization: str, now: int) -> Known:
+        if authorization[: len(_SCHEME)].lower() != _SCHEME:
+            raise refused(Refusal.AUTHORIZATION_SCHEME)
+        if self._tokens is None:
+            raise refused(Refusal.TOKENS_NOT_ACCEPTED)
+        token = authorization[len(_SCHEME) :].strip(" ")
+        if not token.isascii():
+            raise refused(Refusal.TOKEN_MALFORMED)
+        return self._of_known_region(self._tokens.read(token.encode("ascii"), now))
+
+    def _of_known_region(self, known: Known) -> Known:
+        region = known.identity.region
+        if region and region not in self._regions():
+            raise refused(Refusal.REGION_UNKNOWN)
+        return known
+
+    def _state(self) -> tuple[object, ...]:
+        try:
+            regions: object = self._regions()
+        except NotServing:
+            regions = None
+        return (
+            regions,
+            None if self._keys is None else self._keys.value,
+            None if self._tls is None else self._tls.clients,
+        )

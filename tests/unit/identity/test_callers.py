@@ -1,0 +1,236 @@
+"""Callers: certificate, token and listener together, checked at each call against what is in force."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from onecode_server.errors import NotServing, Unauthenticated
+from onecode_server.identity.callers import FOR_EVER, Callers, watch_token_keys
+from onecode_server.identity.refusals import Refusal
+from onecode_server.identity.tls_files import TlsSource
+from onecode_server.identity.watched_files import PATIENCE_S
+from onecode_server.model.identity import ANONYMOUS, LOCAL, Identity, Role
+
+from tests.certificates import TRUST_DOMAIN, Authority, spiffe_id
+from tests.tokens import TokenIssuer, jwks
+from tests.unit.identity.conftest import NOON_S, SECOND, Times
+
+NOW = datetime.fromtimestamp(NOON_S, UTC)
+ROOT = Authority(now=NOW)
+ISSUER = TokenIssuer()
+SCANNER = Identity(Role.SCANNER, "420000")
+SCANNER_PATH = "region/420000/scanner"
+SCANNER_DER = ROOT.issue(spiffe_id(SCANNER_PATH)).der
+GATEWAY_DER = ROOT.issue(spiffe_id("gateway/gate-7"), not_after=NOW + timedelta(minutes=5)).der
+
+
+def bearer(path: str = SCANNER_PATH, issuer: TokenIssuer = ISSUER, **claims: Any) -> str:
+    return f"Bearer {issuer.token(path, NOON_S, **claims)}"
+
+
+class Server:
+    """A server's files and trust list, and its callers."""
+
+    def __init__(self, directory: Path, times: Times, local: Identity | None = None) -> None:
+        self.times = times
+        self.regions: dict[str, object] | None = {"420000": 1, "440000": 2}
+        self.ca, self.crl, self.keys = directory / "ca.crt", directory / "crl.pem", directory / "jwks.json"
+        self.ca.write_bytes(ROOT.pem)
+        self.crl.write_bytes(ROOT.crl())
+        self.keys.write_bytes(jwks(ISSUER))
+        self.callers = Callers(
+            self._regions_in_force,
+            TRUST_DOMAIN,
+            "onecode",
+            local,
+            times.metrics,
+            times.clock,
+            TlsSource(*ROOT.server().write(directory), self.ca, self.crl, times.metrics, times.clock, times.monotonic),
+            watch_token_keys(self.keys, times.metrics, times.monotonic),
+        )
+
+    def _regions_in_force(self) -> dict[str, object]:
+        if self.regions is None:
+            raise NotServing("no trust list")
+        return self.regions
+
+    def refusal(
+        self, certificate: bytes | None = None, authorization: str | None = None, is_local: bool = False
+    ) -> str:
+        before = {reason: self.count(reason) for reason in Refusal}
+        with pytest.raises(Unauthenticated) as caught:
+            self.callers.identify(certificate, authorization, **more)
+        after = self.counts()
+        assert [reason for reason in Refusal for _ in range(before[reason], after[reason])] == [
+            Refusal[caught.value.reason]
+        ]
+        return caught.value.reason
+
+    def counts(self) -> dict[Refusal, int]:
+        name = "onecode_unauthenticated_calls_total"
+        return {reason: int(self.times.metric(name, reason=reason.name) or 0) for reason in Refusal}
+
+
+@pytest.fixture
+def server(tmp_path: Path, times: Times):
+    made = Server(tmp_path, times)
+    yield made
+    made.callers.close()
+
+
+def test_a_certificate_alone_and_a_token_alone_say_who_calls(server):
+    assert server.callers.identify(SCANNER_DER, None) == SCANNER
+    assert server.callers.identify(SCANNER_DER, "") == SCANNER
+    assert server.callers.identify(None, bearer()) == SCANNER
+    assert server.callers.identify(b"", bearer("partner/railway")) == Identity(Role.PARTNER, name="railway")
+
+
+@pytest.mark.parametrize("scheme", ["Bearer ", "bearer ", "BEARER   "])
+def test_the_scheme_is_bearer_in_any_case(server, scheme):
+    assert server.callers.identify(None, scheme + bearer().removeprefix("Bearer ")) == SCANNER
+
+
+@pytest.mark.parametrize(
+    ("authorization", "reason"),
+    [
+        ("Basic bWU6c2VjcmV0", "AUTHORIZATION_SCHEME"),
+        ("Bearer", "AUTHORIZATION_SCHEME"),
+        ("Bearer\t" + bearer()[7:], "AUTHORIZATION_SCHEME"),
+        (bearer()[7:], "AUTHORIZATION_SCHEME"),
+        ("Bearer ", "TOKEN_MALFORMED"),
+        (f"{bearer()}, {bearer()}", "TOKEN_MALFORMED"),
+        ("Bearer é", "TOKEN_MALFORMED"),
+        ("Bearer " + "a" * 8193, "TOKEN_TOO_LONG"),
+    ],
+)
+def test_an_authorization_that_is_no_bearer_token_is_refused(server, authorization, reason):
+    assert server.refusal(None, authorization) == reason
+    assert server.refusal(SCANNER_DER, authorization) == reason
+
+
+def test_a_gateway_has_the_identity_of_the_token_that_it_carries_and_both_are_named(server):
+    assert server.callers.identify(GATEWAY_DER, None) == Identity(Role.GATEWAY, name="gate-7")
+    carried = server.callers.identify(GATEWAY_DER, bearer())
+    assert carried == SCANNER._replace(gateway="gate-7")
+    assert str(carried) == "region/420000/scanner via gateway/gate-7"
+
+
+def test_a_gateway_that_carries_a_bad_token_is_refused_and_not_taken_as_itself(server):
+    assert server.refusal(GATEWAY_DER, bearer(issuer=TokenIssuer("k-x"))) == "TOKEN_KEY_UNKNOWN"
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["region/440000/scanner", "region/420000/operator", "national/operator", "partner/a", "ops", "gateway/gate-7"],
+)
+def test_a_token_of_another_identity_is_refused_with_any_certificate_but_a_gateways(server, path):
+    assert server.refusal(SCANNER_DER, bearer(path)) == "TOKEN_OF_ANOTHER"
+    assert server.callers.identify(SCANNER_DER, bearer()) == SCANNER
+
+
+def test_an_identity_ends_with_the_first_of_its_credentials(server):
+    assert server.callers.valid_until(None, bearer(exp=NOON_S + 60)) == (NOON_S + 60) * SECOND
+    assert server.callers.valid_until(GATEWAY_DER, None) == (NOON_S + 301) * SECOND
+    assert server.callers.valid_until(GATEWAY_DER, bearer()) == (NOON_S + 301) * SECOND
+    assert server.callers.valid_until(GATEWAY_DER, bearer(exp=NOON_S + 60)) == (NOON_S + 60) * SECOND
+
+
+def test_credentials_are_checked_at_each_call(server, times):
+    token = bearer(exp=NOON_S + 60)
+    assert server.callers.identify(GATEWAY_DER, token).gateway == "gate-7"
+    times.pass_by(60)
+    assert server.refusal(GATEWAY_DER, token) == "TOKEN_EXPIRED"
+    times.pass_by(241)
+    assert server.refusal(GATEWAY_DER, bearer()) == "CERTIFICATE_EXPIRED"
+
+
+def test_who_names_nobody_is_nobody_unless_the_listener_is_local(tmp_path, times, server):
+    assert server.refusal() == server.refusal(is_local=True) == "IDENTITY_MISSING"
+    (tmp_path / "other").mkdir()
+    for role in (LOCAL, ANONYMOUS, Identity(Role.OPS)):
+        local = Server(tmp_path / "other", times, role)
+        assert local.callers.known(None, None, is_local=True) == (role, FOR_EVER)
+        assert local.refusal(is_local=False) == "IDENTITY_MISSING"
+        assert local.callers.identify(None, bearer(), is_local=True) == SCANNER
+        assert local.refusal(None, bearer(issuer=TokenIssuer("k-x")), is_local=True) == "TOKEN_KEY_UNKNOWN"
+        local.callers.close()
+
+
+def test_a_region_that_the_list_in_force_lacks_is_refused_at_the_next_call(server):
+    assert server.callers.identify(SCANNER_DER, None) == SCANNER
+    server.regions = {"440000": 2}
+    assert server.refusal(SCANNER_DER) == server.refusal(None, bearer()) == "REGION_UNKNOWN"
+    assert server.refusal(GATEWAY_DER, bearer()) == "REGION_UNKNOWN"
+    assert server.callers.identify(None, bearer("ops")).role is Role.OPS
+
+
+def test_without_a_trust_list_no_region_is_known_and_those_without_one_are(server):
+    server.regions = None
+    with pytest.raises(NotServing):
+        server.callers.identify(SCANNER_DER, None)
+    assert server.callers.identify(None, bearer("ops")).role is Role.OPS
+
+
+async def test_a_revoked_certificate_is_refused_once_the_list_was_read(server):
+    leaf = ROOT.issue(spiffe_id("ops"))
+    assert server.callers.identify(leaf.der, None).role is Role.OPS
+    server.crl.write_bytes(ROOT.crl(leaf))
+    await server.callers.refresh()
+    assert server.refusal(leaf.der) == "CERTIFICATE_REVOKED"
+
+
+async def test_a_key_that_was_taken_away_ends_its_tokens(server):
+    assert server.callers.identify(None, bearer()) == SCANNER
+    newer = TokenIssuer("k-2", "p256")
+    assert server.refusal(None, bearer(issuer=newer)) == "TOKEN_KEY_UNKNOWN"
+    server.keys.write_bytes(jwks(newer))
+    await server.callers.refresh()
+    assert server.callers.identify(None, bearer(issuer=newer)) == SCANNER
+    assert server.refusal(None, bearer()) == "TOKEN_KEY_UNKNOWN"
+
+
+async def test_a_bad_key_set_leaves_the_last_good_one_and_is_a_fault(server, times):
+    server.keys.write_bytes(jwks(ISSUER)[:-5])
+    await server.callers.refresh()
+    times.pass_by(PATIENCE_S)
+    await server.callers.refresh()
+    assert server.callers.identify(None, bearer()) == SCANNER
+    assert server.callers.faults == {"token_keys": f"{server.keys}: it is no JSON"}
+    assert times.metric("onecode_identity_files_fault", file="token_keys") == 1
+
+
+async def test_the_generation_rises_when_an_answer_may_be_another(server):
+    seen = [server.callers.generation]
+    assert server.callers.generation == seen[0]
+    changes = (
+        lambda: setattr(server, "regions", {"420000": 1}),
+        lambda: setattr(server, "regions", None),
+        lambda: server.keys.write_bytes(jwks(TokenIssuer("k-2"))),
+        lambda: server.crl.write_bytes(ROOT.crl(last_update=NOW + timedelta(hours=1))),
+        lambda: server.ca.write_bytes(ROOT.pem + Authority("another").pem),
+    )
+    for change in changes:
+        change()
+        await server.callers.refresh()
+        seen.append(server.callers.generation)
+        await server.callers.refresh()
+        assert server.callers.generation == seen[-1]
+    assert seen == [1, 2, 3, 4, 5, 6]
+
+
+def test_a_server_without_authorities_or_keys_accepts_neither(times):
+    callers = Callers(dict, TRUST_DOMAIN, "onecode", LOCAL, times.metrics, times.clock)
+    for certificate, authorization, reason in (
+        (SCANNER_DER, None, "CERTIFICATES_NOT_ACCEPTED"),
+        (None, bearer(), "TOKENS_NOT_ACCEPTED"),
+    ):
+        with pytest.raises(Unauthenticated) as caught:
+            callers.identify(certificate, authorization, is_local=True)
+        assert caught.value.reason == reason
+    assert callers.identify(None, None, is_local=True) == LOCAL
+
+
+def test_each_reason_has_a_text_of_its_own():
+    assert len({refusal.value for refusal in Refusal}) == len(Refusal)
