@@ -83,7 +83,7 @@ packages: $(STAMP) ## build both packages, install them where nothing else is, w
 # What was built runs on the oldest of each package that it asks for; the tests' own tools are those of $(VENV).
 LOWEST := build/lowest
 # Where the packages differ: wire, store, signatures, arrays, settings, what commands print. Rules and numbers are ours.
-LOWEST_TESTS := $(addprefix tests/unit/,cli client rpc stores crypto/test_libsodium.py crypto/test_signing.py \
+LOWEST_TESTS := $(addprefix tests/unit/,cli client identity rpc stores crypto/test_libsodium.py crypto/test_signing.py \
     codes/national/test_codec.py codes/encodings/test_base45_columns.py codes/encodings/test_base64url_columns.py \
     verification/test_verifier.py verification/authenticate/test_other_peoples_codes.py translation/test_translator.py \
     publication/test_publisher.py settings/test_config.py telemetry/test_metrics.py) \
@@ -97,7 +97,7 @@ lowest: packages ## run what other people's packages have a part in on the lowes
 	$(BIN)/python $(PURELIB) > "$$($(LOWEST)/bin/python $(PURELIB))/tools.pth"
 	$(LOWEST)/bin/python -m pytest $(LOWEST_TESTS)
 
-ENGINE := verification status recognition publication translation trust
+ENGINE := verification status recognition publication translation identity trust
 comma := ,
 coverage: $(STAMP) ## after `make test TEST_FLAGS=--cov`: hold the rules, the codes and the engine to 95 % of lines and branches
 	@for packages in "*/rules/*" "*/codes/*" "$(subst $() $(),$(comma),$(ENGINE:%=*/onecode_server/%/*))"; do \

@@ -15,8 +15,9 @@ from onecode_server.identity import authorities, pem
 from onecode_server.identity.authorities import Authorities
 from onecode_server.identity.certificate import Certificate, microseconds, name_key
 
-FILE_BYTES_MAX: Final = 4 * 1024 * 1024
-"""Some 100,000 revoked certificates in DER. Their serial numbers take 100 bytes each in memory."""
+FILE_BYTES_MAX: Final = 1024 * 1024
+"""Some 25,000 revoked certificates in DER, which take 3 MB in memory. cryptography holds the GIL while it checks the
+signature, 60 ms for as many: so long all callers wait when the file changes."""
 LISTS_MAX: Final = 64
 """One for each authority of a bundle."""
 

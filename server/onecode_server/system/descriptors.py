@@ -16,8 +16,8 @@ from onecode_server.errors import Misconfigured
 
 OWN: Final = 64
 """The descriptors that a worker keeps for itself. At rest a server of one process has 29: standard streams, event
-loops, listening sockets, the store. The metrics page takes up to 16 (``rpc.http_listener``), the trust list two; gRPC
-and libraries open the rest for short times."""
+loops, listening sockets, the store. The metrics page takes up to 16 (``rpc.http_listener``), the trust list two,
+and the files of TLS and token keys up to eight; gRPC and libraries open the rest for short times."""
 CONNECTIONS_MAX: Final = 8_192
 """The bound on connections of one worker, whatever the limit on descriptors. Each costs some 16 KB, so that all take
 130 MB; a worker answers about as many single calls a second, so that more gates than that need another worker in any

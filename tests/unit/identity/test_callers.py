@@ -56,10 +56,9 @@ class Server:
             raise NotServing("no trust list")
         return self.regions
 
-    def refusal(
-        self, certificate: bytes | None = None, authorization: str | None = None, is_local: bool = False
-    ) -> str:
-        before = {reason: self.count(reason) for reason in Refusal}
+    def refusal(self, certificate: bytes | None = None, authorization: str | None = None, **more: bool) -> str:
+        """Return why a caller is refused, which must have been counted."""
+        before = self.counts()
         with pytest.raises(Unauthenticated) as caught:
             self.callers.identify(certificate, authorization, **more)
         after = self.counts()

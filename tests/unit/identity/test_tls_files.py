@@ -140,6 +140,17 @@ async def test_a_key_that_is_opened_to_others_is_a_fault(deployment):
     assert "mode 0640" in deployment.source.faults["server_certificate"]
 
 
+async def test_authorities_without_lists_revoke_nothing_and_bad_ones_are_not_taken(tmp_path, times):
+    deployment = Deployment(tmp_path, times, crl=None)
+    assert not deployment.revokes_client
+    assert deployment.source.current.crl is None
+    deployment.ca.write_bytes(CLIENT.pem)
+    await deployment.lasting()
+    assert "ca.crt: certificate 1: it is no authority's" in deployment.source.faults["client_authorities"]
+    assert deployment.source.current.client_ca == ROOT.pem
+    deployment.source.close()
+
+
 def test_without_client_authorities_there_are_none(tmp_path, times):
     chain, key = SERVER.write(tmp_path)
     source = TlsSource(chain, key, None, None, times.metrics, times.clock, times.monotonic)
