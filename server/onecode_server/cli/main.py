@@ -13,6 +13,7 @@ from onecode_server.errors import Misconfigured, OnecodeError
 
 _COMMANDS: Final = {
     "audit": "audit",
+    "certs": "certs",
     "exception": "exception",
     "init": "init",
     "inspect": "inspect",
