@@ -1,6 +1,7 @@
 """The common base of the blocking clients: their connections. Failures of calls become ServerError."""
 
 from collections.abc import Callable
+from operator import methodcaller
 from types import TracebackType
 from typing import Final, Generic, Self, TypeVar
 
@@ -36,7 +37,7 @@ class Connection(Generic[_Stub]):
         self._access = access
         self._stubs = stubs
         self._wait_for_ready = wait_for_ready
-        self._pool = ChannelPool(self._connect, connections, grpc.Channel.close, access.generation)
+        self._pool = ChannelPool(self._connect, connections, methodcaller("close"), access.generation)
         self._is_closed = False
 
     def close(self) -> None:
