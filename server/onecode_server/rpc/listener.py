@@ -148,8 +148,8 @@ class GrpcListener:
         gate: Gate | None = None,
         tls: FilesOf | None = None,
     ) -> None:
-        """Prepare to listen, in plaintext without ``tls``. One connection more than ``connections_max`` is closed as soon
-        as it is accepted. Behind the front, ``gate`` admits its calls alone."""
+        """Prepare to listen, in plaintext without ``tls``. One connection more than ``connections_max`` is closed as
+        soon as it is accepted. Behind the front, ``gate`` admits its calls alone."""
         self._draining = services.draining
         self._tls = tls
         # A second server on the same port by mistake must fail to start. Workers share a port that is reserved.
