@@ -122,7 +122,8 @@ async def _select_front(settings: Settings, metrics: Metrics) -> SelectedFront:
 
 @asynccontextmanager
 async def _open_access(settings: Settings, engine: Engine, metrics: Metrics) -> AsyncIterator[Access]:
-    access = Access(settings, metrics, lambda: engine.trust.current.regions)
+    trust = engine.trust
+    access = Access(settings, metrics, lambda: trust.current.regions, lambda: trust.current.partners)
     try:
         yield access
     finally:

@@ -16,7 +16,7 @@ from onecode_server.codes import opaque
 from onecode_server.codes.codec import FORMATS
 from onecode_server.errors import Misconfigured
 from onecode_server.settings.data_directory import DataDirectory
-from onecode_server.trust import near_misses
+from onecode_server.trust import near_misses, partners
 from onecode_server.trust.region_entry import key_id_text
 
 _data_dir = click.option("--data-dir", required=True, type=PathType(), help="The deployment.")
@@ -53,6 +53,8 @@ def show(data_dir: Path, *, as_json: bool) -> None:
         rows.append((region.code, region.name, kind, region.prefix.decode() or levels, keys))
     title = f"trust list version {read.version}, issued {document['issued_at']}, next by {document['next_update']}"
     output.print_table(title, ("region", "name", "format", "levels or prefix", "keys"), rows)
+    for name, its_hosts in sorted(read.partners.items()):
+        click.echo(f"partner {name}: {', '.join(sorted(its_hosts)) or 'no host'}")
     for where, why in read.skipped:
         click.echo(f"skipped {where}: {why}")
     if data.draft.exists():
@@ -172,6 +174,28 @@ def revoke_key(data_dir: Path, root_key: Path | None, region: str, kid: str) -> 
         key = trust_document.find_key(document, region, kid)
         key.pop("retired_at", None)
         key["state"] = "revoked"
+
+    _edit(data_dir, root_key, edit)
+
+
+@trust.command("set-partner")
+@_data_dir
+@_root_key
+@click.option("--name", required=True, help="As in its certificate: spiffe://…/partner/NAME.")
+@click.option("--host", "hosts", multiple=True, help="Six digits of a region; repeatable.")
+@click.option("--all-hosts", is_flag=True, help="Remove the partner's entry: it may check for all hosts.")
+def set_partner(data_dir: Path, root_key: Path | None, name: str, hosts: tuple[str, ...], *, all_hosts: bool) -> None:
+    """Limit a partner to some hosts. A partner without an entry may check and translate for all."""
+    if not partners.NAME.match(name):
+        raise Misconfigured(f"--name {name!a}: expected 1 to 64 of a-z, 0-9, dots, dashes and underscores")
+    if bool(hosts) == all_hosts:
+        raise Misconfigured("give --host, once or several times, or --all-hosts")
+
+    def edit(document: Document) -> None:
+        for host in hosts:
+            trust_document.find_region(document, host)
+        kept = [entry for entry in document.get("partners", []) if entry["name"] != name]
+        document["partners"] = kept if all_hosts else [*kept, {"name": name, "hosts": list(hosts)}]
 
     _edit(data_dir, root_key, edit)
 

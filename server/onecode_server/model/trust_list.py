@@ -130,7 +130,8 @@ class Skipped(NamedTuple):
 class TrustList:
     """A list that was read and checked. Times are Unix microseconds; ``digest`` is SHA-256 of the signed content.
 
-    ``skipped_regions`` are the codes of the regions whose whole entry was skipped. ``derived`` has, by type, objects
+    ``skipped_regions`` are the codes of the regions whose whole entry was skipped, ``partners`` the hosts of partners
+    that are limited to some. ``derived`` has, by type, objects
     that other modules made from this list alone; they are stored here so that they are never used with another list.
     """
 
@@ -143,6 +144,7 @@ class TrustList:
     candidates: Mapping[tuple[Format, bytes], tuple[IssuerKey, ...]]
     prefixes: tuple[tuple[bytes, Region], ...]
     skipped_regions: frozenset[str] = frozenset()
+    partners: Mapping[str, frozenset[str]] = field(default_factory=dict)
     derived: dict[type, object] = field(default_factory=dict, compare=False, repr=False)
 
     @property

@@ -17,6 +17,11 @@ anew. There are as many identities as there are regions, operators and partners:
 BURST_S: Final = 1.0
 """What may come at once: so much time's worth of a caller's rate. A larger request is taken whole where nothing is
 owed, and what comes after it waits."""
+LEASE_S: Final = 0.05
+"""What the native front may answer of a caller before it asks again: so much time's worth of the caller's rate. Asking
+costs microseconds, and a lease that is not used up is lost."""
+UNITS_MAX: Final = 2**31 - 1
+"""The units, and the calls in flight, of a caller without a limit."""
 CALLS_RETRY_S: Final = 0.1
 """When to retry where too many calls are in flight: a call takes milliseconds."""
 
@@ -36,10 +41,11 @@ class Limit(Protocol):
 
 
 class _State:
-    __slots__ = ("calls", "due_s")
+    __slots__ = ("calls", "due_s", "number")
 
-    def __init__(self, due_s: float) -> None:
+    def __init__(self, due_s: float, number: int) -> None:
         self.due_s = due_s
+        self.number = number
         self.calls = 0
 
 
@@ -63,6 +69,7 @@ class CallerLimits:
         self._monotonic = monotonic
         self._count = count
         self._states: OrderedDict[Identity, _State] = OrderedDict()
+        self._number = 0
 
     def begin(self, identity: Identity) -> Taken:
         """Count a call that is in flight. Raises Overloaded where there are too many."""
@@ -86,6 +93,22 @@ class CallerLimits:
             self._count(identity.role.value, "rate")
             raise Overloaded(f"{identity} asks for more than its rate allows", wait_s)
 
+    def lease(self, identity: Identity, owed: int) -> int:
+        """Count ``owed`` units that were answered beyond the last lease, and return the units of the next one, which count
+        already: LEASE_S' worth. Raises Overloaded where they come too soon; what is owed counts in any case."""
+        if (limit := self._limits.get(identity.role)) is None:
+            return UNITS_MAX
+        if owed:
+            self._take(identity, owed, may_owe=True)
+        units = max(1, round(limit.units_per_s * LEASE_S))
+        self.charge(identity, units)
+        return units
+
+    def group(self, identity: Identity) -> tuple[int, int]:
+        """Return a number of the caller's own, and how many calls it may have in flight."""
+        limit = self._limits.get(identity.role)
+        return self._state(identity).number, UNITS_MAX if limit is None else limit.calls
+
     def owe(self, identity: Identity, units: int) -> float:
         """Count what a stream has brought, and return the seconds for which the stream is to be held back."""
         return self._take(identity, units, may_owe=True)
@@ -107,5 +130,6 @@ class CallerLimits:
         if len(self._states) >= CALLERS_MAX:
             idle = next((one for one, state in self._states.items() if not state.calls), None)
             del self._states[idle if idle is not None else next(iter(self._states))]
-        state = self._states[caller] = _State(self._monotonic())
+        self._number += 1
+        state = self._states[caller] = _State(self._monotonic(), self._number)
         return state

@@ -17,7 +17,7 @@ from onecode_server.codes.encodings import base64url
 from onecode_server.errors import Malformed, TrustListRefused
 from onecode_server.model.region import NATIONAL, is_region_code
 from onecode_server.model.trust_list import CANDIDATES_MAX, Format, IssuerKey, Region, Skipped, TrustList
-from onecode_server.trust import region_entry
+from onecode_server.trust import partners, region_entry
 
 FILE_BYTES_MAX: Final = 16 * 1024 * 1024
 """Room for some 50,000 keys: a hundred times as many as the country needs, and still read within seconds."""
@@ -81,6 +81,7 @@ def parse(payload: bytes, key_fault: Callable[[bytes], str | None]) -> TrustList
     regions = _regions(entries, key_fault, skipped)
     candidates = _candidates(regions, skipped)
     kept = {key for keys in candidates.values() for key in keys}
+    hosts = partners.read(document.get("partners", []), skipped)
     return TrustList(
         version,
         issued_at,
@@ -91,6 +92,7 @@ def parse(payload: bytes, key_fault: Callable[[bytes], str | None]) -> TrustList
         candidates,
         tuple((region.prefix, region) for region in regions.values() if region.prefix),
         frozenset(_codes(entries) - regions.keys()),
+        hosts,
     )
 
 
