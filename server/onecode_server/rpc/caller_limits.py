@@ -94,8 +94,10 @@ class CallerLimits:
             raise Overloaded(f"{identity} asks for more than its rate allows", wait_s)
 
     def lease(self, identity: Identity, owed: int) -> int:
-        """Count ``owed`` units that were answered beyond the last lease, and return the units of the next one, which are
-        counted: LEASE_S' worth. Raises Overloaded where they come too soon; what is owed counts in any case."""
+        """Count ``owed`` units that were answered beyond the last lease, and those of the next one; return the latter.
+
+        They are LEASE_S' worth. Raises Overloaded where they come too soon; what is owed counts in any case.
+        """
         if (limit := self._limits.get(identity.role)) is None:
             return UNITS_MAX
         if owed:
