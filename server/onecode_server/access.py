@@ -32,6 +32,9 @@ class AnyRegion(Container[str]):
         return True
 
 
+ANY_REGION: Final = AnyRegion()
+
+
 class Access:
     """Identifies callers as the settings say. Raises Misconfigured where a file cannot be used at the start.
 
@@ -43,7 +46,7 @@ class Access:
         self,
         settings: Settings,
         metrics: Metrics,
-        regions: Callable[[], Any] = AnyRegion,
+        regions: Callable[[], Any] = lambda: ANY_REGION,
         partners: Callable[[], Partners] = lambda: NO_PARTNERS,
         clock: Clock = wall_clock,
     ) -> None:
@@ -116,9 +119,7 @@ class Access:
 
     async def refresh(self) -> None:
         """Look at the files, and take what has changed. Raises nothing."""
-        for files in (self._tls, self._keys):
-            if files is not None:
-                await files.refresh()
+        await self._callers.refresh()
 
     def report(self) -> dict[str, Any]:
         """Return the state for operations."""
@@ -134,10 +135,7 @@ class Access:
     @property
     def faults(self) -> dict[str, str]:
         """The faults of files, by their names."""
-        faults = {} if self._tls is None else self._tls.faults
-        if self._keys is not None and self._keys.fault is not None:
-            faults = {**faults, "token_keys": self._keys.fault}
-        return faults
+        return self._callers.faults
 
     def log(self) -> None:
         """Log what callers need."""
@@ -152,9 +150,7 @@ class Access:
 
     def close(self) -> None:
         """Release the files."""
-        for files in (self._tls, self._keys):
-            if files is not None:
-                files.close()
+        self._callers.close()
 
     def _new_callers(self, metrics: Metrics) -> Callers:
         settings = self._settings

@@ -208,8 +208,12 @@ class Server:
     def channel(self, *options: tuple[str, int]) -> grpc.Channel:
         """Return a connection of its own, without the client's retries."""
         own = ("grpc.use_local_subchannel_pool", 1), ("grpc.max_send_message_length", -1), *options
-        self._channels.append(grpc.insecure_channel(self.address, options=own))
-        return self._channels[-1]
+        return self.keep(grpc.insecure_channel(self.address, options=own))
+
+    def keep(self, channel: grpc.Channel) -> grpc.Channel:
+        """Return a channel that is closed once the server has ended."""
+        self._channels.append(channel)
+        return channel
 
     def stub(self) -> recognition_pb2_grpc.RecognitionServiceStub:
         """Return a stub on a connection of its own."""
