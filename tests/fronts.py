@@ -9,8 +9,9 @@ import grpc
 import grpc.aio
 import pytest
 
-from onecode_server import app
-from onecode_server.rpc.callers import Callers, OnlyLocal, nothing_shown
+from onecode_server import assembly
+from onecode_server.rpc.authenticator import OnlyLocal
+from onecode_server.rpc.callers import Callers, nothing_shown
 from onecode_server.rpc.listener import GrpcListener, Listener
 
 from tests.world import World
@@ -33,7 +34,7 @@ class Ended(NamedTuple):
 def open_listener(world: World, *, is_native: bool, **bounds: Any) -> Listener:
     """Return a listener on a world's engine."""
     given = {"connections_max": 64, "reflects": True, "shares_port": False} | bounds
-    services = app._services(world.engine)
+    services = assembly.services(world.engine)
     if not is_native:
         return GrpcListener(services, world.metrics, Callers(OnlyLocal(), nothing_shown), **given)
     from onecode_server.rpc.native_listener import NativeListener

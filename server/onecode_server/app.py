@@ -5,25 +5,22 @@ import gc
 import logging
 import signal
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
 from typing import Any, Final, Protocol
 
+from onecode_server import assembly
+from onecode_server.access import Access
 from onecode_server.composition import Engine, open_with
 from onecode_server.errors import OnecodeError
+from onecode_server.identity import watched_files
 from onecode_server.rpc import front_selection, silent_calls
-from onecode_server.rpc.callers import Callers, OnlyLocal, nothing_shown
 from onecode_server.rpc.front_selection import SelectedFront
-from onecode_server.rpc.health import HealthServicer
-from onecode_server.rpc.listener import API, GrpcListener, Listener, Services
 from onecode_server.rpc.metrics_server import MetricsServer
-from onecode_server.rpc.recognition import RecognitionServicer
-from onecode_server.rpc.recognition_exceptions import ExceptionServicer
-from onecode_server.rpc.status import StatusServicer
-from onecode_server.rpc.trust_list import TrustListServicer
 from onecode_server.settings.config import Settings
 from onecode_server.status import change_feed
 from onecode_server.stores import write_probe
-from onecode_server.system import descriptors, heap
+from onecode_server.system import heap
 from onecode_server.system.clock import every, watch_lag
 from onecode_server.system.signals import ENDING, stop_event
 from onecode_server.telemetry.metrics import Metrics
@@ -49,7 +46,7 @@ async def serve(settings: Settings, announce: Callable[[str], None]) -> None:
     metrics = Metrics()
     with stop_event(*ENDING) as stop:
         front = await _select_front(settings, metrics)
-        async with open_with(settings, metrics) as engine:
+        async with open_with(settings, metrics) as engine, _open_access(settings, engine, metrics) as access:
             turned_s = time.monotonic()
 
             async def turn() -> None:
@@ -58,18 +55,18 @@ async def serve(settings: Settings, announce: Callable[[str], None]) -> None:
 
             def report() -> dict[str, Any]:
                 silent_s = time.monotonic() - turned_s
-                state = _report(engine, front)
+                state = _report(engine, front, access)
                 return {**state, "serving": state["serving"] and silent_s < SILENT_S, "silent_s": round(silent_s, 1)}
 
             turning = _keep(every(REPORT_S, turn))
-            page = MetricsServer(metrics.page, report)
+            page = MetricsServer(metrics.page, report, access.page_authorizer())
             try:
                 shown = settings.metrics._replace(port=page.start(*settings.metrics))
 
                 def ready(port: int) -> None:
                     announce(f"ready grpc={settings.listen._replace(port=port)} metrics={shown}")
 
-                await _serve(engine, front, metrics, settings, stop, ready)
+                await _serve(engine, front, access, metrics, settings, stop, ready)
             finally:
                 turning.cancel()
                 page.stop()
@@ -93,7 +90,7 @@ async def serve_in_slot(settings: Settings, stop: asyncio.Event, line: Line) -> 
     Each second the worker sends a ``report`` and the metrics ``counted`` since; it sends ``serves`` once it is ready.
     """
     front = await _select_front(settings, metrics := Metrics())
-    async with open_with(settings, metrics) as engine:
+    async with open_with(settings, metrics) as engine, _open_access(settings, engine, metrics) as access:
 
         def flush_counts() -> None:
             counts = metrics.flush()
@@ -101,16 +98,16 @@ async def serve_in_slot(settings: Settings, stop: asyncio.Event, line: Line) -> 
                 line.send({"counted": counts[start : start + COUNTS_MAX]})
 
         def ready(_: int) -> None:
-            line.send({"serves": True, "report": _report(engine, front)})
+            line.send({"serves": True, "report": _report(engine, front, access)})
 
         async def report() -> None:
             if line.is_free:  # else the next report replaces this one, and the counts accumulate
-                line.send({"report": _report(engine, front)})
+                line.send({"report": _report(engine, front, access)})
                 flush_counts()
 
         reporter = _keep(every(REPORT_S, report))
         try:
-            await _serve(engine, front, metrics, settings, stop, ready)
+            await _serve(engine, front, access, metrics, settings, stop, ready)
         finally:
             reporter.cancel()
             flush_counts()
@@ -123,13 +120,23 @@ async def _select_front(settings: Settings, metrics: Metrics) -> SelectedFront:
     return front
 
 
-def _report(engine: Engine, front: SelectedFront) -> dict[str, Any]:
-    return {**engine.report(), "front": front._asdict()}
+@asynccontextmanager
+async def _open_access(settings: Settings, engine: Engine, metrics: Metrics) -> AsyncIterator[Access]:
+    access = Access(settings, metrics, lambda: engine.trust.current.regions)
+    try:
+        yield access
+    finally:
+        access.close()
+
+
+def _report(engine: Engine, front: SelectedFront, access: Access) -> dict[str, Any]:
+    return {**engine.report(), "front": front._asdict(), "access": access.report()}
 
 
 async def _serve(
     engine: Engine,
     front: SelectedFront,
+    access: Access,
     metrics: Metrics,
     settings: Settings,
     stop: asyncio.Event,
@@ -138,9 +145,10 @@ async def _serve(
     """Serve until ``stop``. ``ready`` is called with the port once the engine is open."""
     if stop.is_set():  # the supervisor of this worker has ended, and another server may use the port by now
         return
-    listener = _listener(engine, front, metrics, settings)
+    listener = assembly.listener(engine, front, access, metrics, settings)
     watchers = (
         _keep(every(trust_source.POLL_S, engine.trust.refresh)),
+        _keep(every(watched_files.POLL_S, access.refresh)),
         _keep(every(change_feed.FOLLOW_S, engine.change_feed.catch_up)),
         _keep(watch_lag(metrics.loop_lag.observe)),
         _keep(every(write_probe.PROBE_S, engine.write_probe.probe)),
@@ -151,6 +159,7 @@ async def _serve(
         port = await listener.start(*settings.listen)
         _log.info("signatures are checked by %s (%s)", engine.backend.name, engine.backend.detail)
         _log.info("calls are answered by the front %s (%s)", front.name, front.detail)
+        access.log()
         _quiet_garbage_collection()
         announcer = asyncio.create_task(_announce_once_open(engine, lambda: ready(port)))
         await stop.wait()
@@ -183,54 +192,6 @@ async def _announce_once_open(engine: Engine, announce: Callable[[], None]) -> N
     while not engine.is_open:  # noqa: ASYNC110 - two watchers open it together, no single event does
         await asyncio.sleep(0.05)
     announce()
-
-
-def _listener(engine: Engine, front: SelectedFront, metrics: Metrics, settings: Settings) -> Listener:
-    host, shares_port = settings.listen.host, settings.workers > 1
-    if front.name == "grpc":
-        return GrpcListener(
-            _services(engine),
-            metrics,
-            Callers(OnlyLocal(), nothing_shown),
-            # gRPC counts connections by address.
-            connections_max=descriptors.connections_max(addresses=descriptors.addresses_of(host)),
-            reflects=settings.reflection,
-            shares_port=shares_port,
-        )
-    from onecode_server.rpc import native_listener  # noqa: PLC0415 - it may not have been built
-
-    return native_listener.NativeListener(
-        _services(engine),
-        engine.batcher,
-        metrics,
-        OnlyLocal(),
-        connections_max=descriptors.connections_max(descriptors_each=native_listener.DESCRIPTORS_EACH),
-        reflects=settings.reflection,
-        shares_port=shares_port,
-    )
-
-
-def _services(engine: Engine) -> Services:
-    draining = asyncio.Event()
-    return Services(
-        RecognitionServicer(engine.batcher, engine.translator, engine.trust, draining),
-        StatusServicer(engine.publisher, draining),
-        ExceptionServicer(engine.exception_service, engine.exception_list),
-        TrustListServicer(engine.trust),
-        HealthServicer(lambda: _states(engine), draining),
-        draining,
-    )
-
-
-def _states(engine: Engine) -> dict[str, bool]:
-    is_open = engine.is_open
-    return {
-        **dict.fromkeys(("", *API), is_open),
-        "onecode.trust_list": engine.trust.is_open and engine.trust.fault is None and engine.trust.is_read,
-        "onecode.store": engine.exceptions.is_open
-        and engine.exceptions.store_answers
-        and engine.store.write_fault is None,
-    }
 
 
 def _keep(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:

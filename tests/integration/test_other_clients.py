@@ -1,5 +1,6 @@
 """Programs that are not ours, or not in Python, on the same contract."""
 
+import json
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -14,8 +15,10 @@ from google.protobuf.message_factory import GetMessageClass
 from grpc_reflection.v1alpha import reflection_pb2
 
 from onecode.v1 import recognition_pb2
+from onecode_server.cli.development_ca import DevelopmentCa
 
 from tests.integration.deployment import Deployment, Server
+from tests.unit.client.echoing import Echo, Files, credentials, serving
 
 ROOT = Path(__file__).parents[2]
 GO_CLIENT = ROOT / "clients" / "go" / "bin" / "onecode-verify"
@@ -31,6 +34,23 @@ def test_a_go_program_on_generated_stubs_verifies_a_code(server: Server, shared:
     good, bad = (line.split() for line in ended.stdout.splitlines())
     assert good[:4] == ["ADMIT", "GREEN", "GREEN", "440000"]
     assert bad[0] == "REFUSE"
+
+
+@pytest.mark.skipif(not GO_CLIENT.exists(), reason="the Go client is not built: run 'make go-client' (needs Go)")
+def test_a_go_program_on_tls_takes_the_certificates_and_the_token_that_are_made_for_development(tmp_path: Path) -> None:
+    authority = DevelopmentCa.make(tmp_path, "onecode.internal")
+    files = Files(authority, tmp_path, "gateway/g1")
+    with serving(Echo(), credentials(authority)) as address:
+        asked = [str(GO_CLIENT), "--server", address, "--host", "420000", "--json", "x"]
+        asked += ["--tls-ca", str(files.tls.ca), "--tls-cert", str(files.cert), "--tls-key", str(files.key)]
+        asked += ["--token-file", str(files.token)]
+        ended = subprocess.run(asked, capture_output=True, text=True, timeout=60, check=False)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    verdict = json.loads(ended.stdout)
+    assert (verdict["home_region"], verdict["exception_id"]) == (
+        "spiffe://onecode.internal/gateway/g1",
+        "Bearer first",
+    )
 
 
 @pytest.mark.skipif(GRPCURL is None, reason="grpcurl is not installed")

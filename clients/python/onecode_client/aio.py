@@ -5,18 +5,19 @@ import time
 from collections.abc import AsyncIterator, Iterable
 from copy import copy
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import grpc.aio
 
 from onecode.v1 import recognition_pb2 as pb
 from onecode.v1 import recognition_pb2_grpc as pb_grpc
+from onecode_client.access import Access
 from onecode_client.aio_connection import AsyncConnection
 from onecode_client.batches import batches
-from onecode_client.channels import CONNECTIONS, options_for
+from onecode_client.channels import CONNECTIONS
 from onecode_client.connection import DEADLINE_S
 from onecode_client.errors import closed, overdue
 from onecode_client.gathering import Batch, Caller, Gathering
+from onecode_client.tls import Tls
 
 if TYPE_CHECKING:
     _Stub = pb_grpc.RecognitionServiceAsyncStub
@@ -38,6 +39,9 @@ class AsyncOnecodeClient(AsyncConnection[_Stub]):
     (1 to 64), each when the others are busy. ``deadline_s`` is the time for a call, in seconds, where the call sets
     none. With ``wait_for_ready``, a call waits as long for an unreachable server; else it is tried four times within a
     second or two. Make the client after a fork, not before.
+
+    With ``tls`` the connections are TLS, else plaintext; ``token_file`` has a token that is sent with every call. The
+    files may be replaced at any time, and are looked at once a second: calls go on.
     """
 
     def __init__(
@@ -47,9 +51,15 @@ class AsyncOnecodeClient(AsyncConnection[_Stub]):
         *,
         connections: int = CONNECTIONS,
         wait_for_ready: bool = False,
+        tls: Tls | None = None,
+        token_file: Path | None = None,
     ) -> None:
-        """Connect later, at the first call. Raises ValueError where ``connections`` is not 1 to 64."""
-        super().__init__(partial(_connect, server), deadline_s, connections, wait_for_ready=wait_for_ready)
+        """Connect later, at the first call.
+
+        Raises ValueError where ``connections`` is not 1 to 64, and CredentialsUnusable, which is one.
+        """
+        access = Access(server, tls, token_file)
+        super().__init__(access, pb_grpc.RecognitionServiceStub, deadline_s, connections, wait_for_ready=wait_for_ready)
         self._gathering = Gathering[_Caller](connections)
         self._calls: dict[Batch[_Caller], asyncio.Task[None]] = {}
 
@@ -157,11 +167,6 @@ class AsyncOnecodeClient(AsyncConnection[_Stub]):
         deserted = self._gathering.leave(caller)
         if deserted in self._calls:
             self._calls[deserted].cancel()
-
-
-def _connect(server: str) -> tuple[grpc.aio.Channel, _Stub]:
-    channel = grpc.aio.insecure_channel(server, options=options_for(server))
-    return channel, pb_grpc.RecognitionServiceStub(channel)
 
 
 def _complete(caller: _Caller, answer: pb.VerifyResponse | None = None, fault: Exception | None = None) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from datetime import datetime
-from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import grpc.aio
@@ -15,10 +15,11 @@ from onecode.v1 import (
     trust_list_pb2,
     trust_list_pb2_grpc,
 )
+from onecode_client.access import Access
 from onecode_client.aio_connection import AsyncConnection
-from onecode_client.channels import options_for
 from onecode_client.connection import DEADLINE_S
 from onecode_client.operating import report_request, status_request, step_request
+from onecode_client.tls import Tls
 
 if TYPE_CHECKING:
     _Status = status_pb2_grpc.StatusServiceAsyncStub
@@ -38,12 +39,23 @@ class AsyncOperatorClient(AsyncConnection[_Stubs]):
     """A client of one server, ``HOST:PORT``, for one event loop. Use it in an ``async with`` statement, or close it.
 
     Records are published with ``OperatorClient.publish``, which reads them as they are sent: use it in a separate
-    thread.
+    thread. ``tls`` and ``token_file`` as for ``AsyncOnecodeClient``.
     """
 
-    def __init__(self, server: str, deadline_s: float = DEADLINE_S, *, wait_for_ready: bool = False) -> None:
-        """Connect later, at the first call. ``wait_for_ready`` lets calls wait for an unreachable server."""
-        super().__init__(partial(_connect, server), deadline_s, 1, wait_for_ready=wait_for_ready)
+    def __init__(
+        self,
+        server: str,
+        deadline_s: float = DEADLINE_S,
+        *,
+        wait_for_ready: bool = False,
+        tls: Tls | None = None,
+        token_file: Path | None = None,
+    ) -> None:
+        """Connect later, at the first call. ``wait_for_ready`` lets calls wait for an unreachable server.
+
+        Raises CredentialsUnusable.
+        """
+        super().__init__(Access(server, tls, token_file), _stubs, deadline_s, 1, wait_for_ready=wait_for_ready)
 
     async def get_status(
         self, *, region: str = "", local_id: str = "", pseudonym: bytes | None = None, code: bytes | None = None
@@ -97,9 +109,8 @@ class AsyncOperatorClient(AsyncConnection[_Stubs]):
         return (await self._answered(lambda stubs: stubs.trust.GetTrustList, request)).signed_list or None
 
 
-def _connect(server: str) -> tuple[grpc.aio.Channel, _Stubs]:
-    channel = grpc.aio.insecure_channel(server, options=options_for(server))
-    return channel, _Stubs(
+def _stubs(channel: grpc.aio.Channel) -> _Stubs:
+    return _Stubs(
         status_pb2_grpc.StatusServiceStub(channel),
         exceptions_pb2_grpc.ExceptionServiceStub(channel),
         trust_list_pb2_grpc.TrustListServiceStub(channel),

@@ -91,27 +91,44 @@ _Stub = TypeVar("_Stub")
 
 @dataclass(eq=False, slots=True)
 class Line(Generic[_Channel, _Stub]):
-    """One connection, and the number of its calls in flight."""
+    """One connection, and the number of its calls in flight. A retired one gets no further call."""
 
     channel: _Channel
     stub: _Stub
     calls: int = 0
+    is_retired: bool = False
+
+
+def _never_changes() -> int:
+    return 0
 
 
 class ChannelPool(Generic[_Channel, _Stub]):
     """At most ``connections`` connections to one server. Safe for threads.
 
     The first idle one carries the next call; another is opened only where all are busy, so that a caller that makes one
-    call after the other has one connection.
+    call after the other has one connection. Where ``generation`` rises, new connections are opened, and the others are
+    retired: each is closed by ``discard`` when its last call has ended.
     """
 
-    def __init__(self, connect: Callable[[], tuple[_Channel, _Stub]], connections: int) -> None:
+    def __init__(
+        self,
+        connect: Callable[[], tuple[_Channel, _Stub]],
+        connections: int,
+        discard: Callable[[_Channel], None],
+        generation: Callable[[], int] = _never_changes,
+    ) -> None:
         """Connect later, at the first call. Raises ValueError where ``connections`` is not 1 to 64."""
         if not 1 <= connections <= CONNECTIONS_MAX:
             raise ValueError(f"a client has 1 to {CONNECTIONS_MAX} connections, not {connections}")
         self._connect = connect
         self._connections = connections
+        self._discard = discard
+        self._current = generation
+        self._generation = generation()
         self._lines: list[Line[_Channel, _Stub]] = []
+        # Those with calls only: there are no more than calls, which end.
+        self._retired: list[Line[_Channel, _Stub]] = []
         self._lock = threading.Lock()
         self._is_closed = False
         self._pid = os.getpid()
@@ -123,20 +140,30 @@ class ChannelPool(Generic[_Channel, _Stub]):
 
     def take(self) -> Line[_Channel, _Stub]:
         """Return the connection for the next call, which ends with ``give_back``. Raises ServerError once closed."""
+        generation = self._current()
         with self._lock:
             if self._is_closed:
                 raise closed()
+            idle = self._retire() if generation > self._generation else []
+            self._generation = max(generation, self._generation)
             line = min(self._lines, key=lambda one: one.calls, default=None)
             if line is None or (line.calls and len(self._lines) < self._connections):
                 line = Line(*self._connect())
                 self._lines.append(line)
             line.calls += 1
-            return line
+        for one in idle:
+            self._discard(one.channel)
+        return line
 
     def give_back(self, line: Line[_Channel, _Stub]) -> None:
         """Note that a call has ended."""
         with self._lock:
             line.calls -= 1
+            is_done_with = line.is_retired and not line.calls and line in self._retired
+            if is_done_with:
+                self._retired.remove(line)
+        if is_done_with:
+            self._discard(line.channel)
 
     @contextmanager
     def lease(self) -> Iterator[_Stub]:
@@ -152,5 +179,14 @@ class ChannelPool(Generic[_Channel, _Stub]):
         """Open no more connections, and return those that are to be closed."""
         with self._lock:
             self._is_closed = True
-            lines, self._lines = self._lines, []
+            lines = [*self._retired, *self._lines]
+            self._lines, self._retired = [], []
         return [line.channel for line in lines]
+
+    def _retire(self) -> list[Line[_Channel, _Stub]]:
+        """Retire all connections, and return those without calls."""
+        lines, self._lines = self._lines, []
+        for line in lines:
+            line.is_retired = True
+        self._retired += [line for line in lines if line.calls]
+        return [line for line in lines if not line.calls]

@@ -2,24 +2,24 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from copy import copy
 from functools import partial
-from types import TracebackType
-from typing import Any, Self, TypeVar
+from pathlib import Path
+from typing import Any
 
 import grpc
 
 from onecode.v1 import recognition_pb2 as pb
 from onecode.v1 import recognition_pb2_grpc as pb_grpc
+from onecode_client.access import Access
 from onecode_client.batches import batches
-from onecode_client.channels import CONNECTIONS, ChannelPool, Line, options_for
-from onecode_client.connection import DEADLINE_S
-from onecode_client.errors import answered, closed, overdue, server_error
+from onecode_client.channels import CONNECTIONS, Line
+from onecode_client.connection import DEADLINE_S, Connection
+from onecode_client.errors import closed, overdue
 from onecode_client.gathering import Batch, Caller, Gathering
+from onecode_client.tls import Tls
 
-_Q = TypeVar("_Q")
-_A = TypeVar("_A")
 _Line = Line[grpc.Channel, pb_grpc.RecognitionServiceStub]
 
 
@@ -36,13 +36,16 @@ class _Caller(Caller):
         self.done.acquire()
 
 
-class OnecodeClient:
+class OnecodeClient(Connection[pb_grpc.RecognitionServiceStub]):
     """A client of one server, ``HOST:PORT``. Use it in a ``with`` statement, or close it.
 
     It is safe for threads: checks that they ``verify`` at the same time are gathered into batch calls. The client opens
     up to ``connections`` (1 to 64), each when the others are busy. ``deadline_s`` is the time for a call, in seconds,
     where the call sets none. With ``wait_for_ready``, a call waits as long for an unreachable server; else it is tried
     four times within a second. Make the client after a fork, not before.
+
+    With ``tls`` the connections are TLS, else plaintext; ``token_file`` has a token that is sent with every call. The
+    files may be replaced at any time, and are looked at once a second: calls go on.
     """
 
     def __init__(
@@ -52,14 +55,17 @@ class OnecodeClient:
         *,
         connections: int = CONNECTIONS,
         wait_for_ready: bool = False,
+        tls: Tls | None = None,
+        token_file: Path | None = None,
     ) -> None:
-        """Connect later, at the first call. Raises ValueError where ``connections`` is not 1 to 64."""
-        self.deadline_s = deadline_s
-        self._wait_for_ready = wait_for_ready
-        self._pool = ChannelPool(partial(_connect, server), connections)
+        """Connect later, at the first call.
+
+        Raises ValueError where ``connections`` is not 1 to 64, and CredentialsUnusable, which is one.
+        """
+        access = Access(server, tls, token_file)
+        super().__init__(access, pb_grpc.RecognitionServiceStub, deadline_s, connections, wait_for_ready=wait_for_ready)
         self._gathering = Gathering[_Caller](connections)
         self._lock = threading.Lock()
-        self._is_closed = False
 
     def verify(self, code: bytes, host_region: str, *, deadline_s: float | None = None) -> pb.VerifyResponse:
         """Check one code as scanned, together with those that other threads check for the same host meanwhile.
@@ -112,32 +118,7 @@ class OnecodeClient:
             left = self._gathering.close()
         for caller in left:
             _complete(caller, fault=closed())
-        for channel in self._pool.close():
-            channel.close()  # ends the calls in flight, which pass this on to their callers
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def _answered(
-        self,
-        method: "Callable[[pb_grpc.RecognitionServiceStub], grpc.UnaryUnaryMultiCallable[_Q, _A]]",
-        request: _Q,
-        deadline_s: float | None = None,
-    ) -> _A:
-        """Return a call's response, over the least busy connection. Raises ServerError."""
-        timeout_s = self.deadline_s if deadline_s is None else deadline_s
-        with self._pool.lease() as stub:
-            try:
-                return answered(lambda: method(stub)(request, timeout=timeout_s, wait_for_ready=self._wait_for_ready))
-            except Exception:
-                if self._is_closed:  # gRPC raises CANCELLED or a ValueError here
-                    raise closed() from None
-                raise
+        super().close()  # ends the calls in flight, which pass this on to their callers
 
     def _verify_alone(self, batch: Batch[_Caller], patience_s: float) -> pb.VerifyResponse:
         try:
@@ -167,10 +148,14 @@ class OnecodeClient:
                 batch = self._gathering.take()
 
     def _call(self, stub: pb_grpc.RecognitionServiceStub, batch: Batch[_Caller]) -> Any:
-        timeout_s, waits = max(0.0, batch.timeout_s()), self._wait_for_ready
+        how: dict[str, Any] = {
+            "timeout": max(0.0, batch.timeout_s()),
+            "wait_for_ready": self._wait_for_ready,
+            "metadata": self._access.metadata(),
+        }
         if len(batch.callers) == 1:
-            return stub.Verify.future(batch.request_alone(), timeout=timeout_s, wait_for_ready=waits)
-        return stub.BatchVerify.future(batch.request(), timeout=timeout_s, wait_for_ready=waits)
+            return stub.Verify.future(batch.request_alone(), **how)
+        return stub.BatchVerify.future(batch.request(), **how)
 
     def _ended(self, batch: Batch[_Caller], line: _Line, call: Any) -> None:
         self._pool.give_back(line)
@@ -178,7 +163,7 @@ class OnecodeClient:
             for caller, answer in zip(batch.callers, batch.answers(call.result()), strict=True):
                 _complete(caller, answer=answer)
         except grpc.RpcError as fault:
-            _fail_all(batch, closed() if self._is_closed else server_error(fault))
+            _fail_all(batch, closed() if self._is_closed else self._access.error(fault))
         except Exception as fault:  # a call that close() cancelled, or an answer that does not fit
             _fail_all(batch, closed() if self._is_closed else fault)
         self._end(batch)
@@ -188,11 +173,6 @@ class OnecodeClient:
             self._gathering.end(batch)
             waiting = self._gathering.take()
         self._send(waiting)
-
-
-def _connect(server: str) -> tuple[grpc.Channel, pb_grpc.RecognitionServiceStub]:
-    channel = grpc.insecure_channel(server, options=options_for(server))
-    return channel, pb_grpc.RecognitionServiceStub(channel)
 
 
 def _complete(caller: _Caller, answer: pb.VerifyResponse | None = None, fault: Exception | None = None) -> None:

@@ -1,20 +1,19 @@
-"""The exception for calls without an answer."""
+"""The exceptions: for calls without an answer, and for files of certificates or tokens that cannot be used."""
 
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Final
 
-import grpc
 from google.rpc import error_details_pb2, status_pb2
 
-_T = TypeVar("_T")
+from onecode_client.connection_faults import explain
 
 
 class ServerError(Exception):
     """A call that the server did not answer. ``code`` is gRPC's name of the status; ``reason`` is the server's own
     (google.rpc.ErrorInfo), empty where it gave none.
 
-    Three reasons are this client's: CLIENT_CLOSED (with CANCELLED), and CALLERS_WAITING and HOSTS_WAITING (with
-    RESOURCE_EXHAUSTED) where too many callers wait for gathered answers.
+    Some reasons are this client's: CLIENT_CLOSED (with CANCELLED), CALLERS_WAITING and HOSTS_WAITING (with
+    RESOURCE_EXHAUSTED) where too many callers wait for gathered answers, and those of ``connection_faults`` (with
+    UNAVAILABLE) where the two sides do not agree about TLS.
     """
 
     def __init__(self, code: str, message: str, reason: str = "") -> None:
@@ -24,6 +23,22 @@ class ServerError(Exception):
 
     def __str__(self) -> str:
         return f"{self.code}: {self.args[1]}"
+
+
+class Unauthenticated(ServerError):
+    """The server does not know who calls: no certificate or token, or none that it takes. ``reason`` says which."""
+
+
+class PermissionDenied(ServerError):
+    """The server knows who calls, and this caller may not make this call, or not for this region."""
+
+
+_KINDS: Final = {"UNAUTHENTICATED": Unauthenticated, "PERMISSION_DENIED": PermissionDenied}
+
+
+class CredentialsUnusable(ValueError):
+    """Files of certificates, keys or tokens cannot be used, or not with this server. The text names the file, and
+    nothing of its content."""
 
 
 def closed() -> ServerError:
@@ -36,21 +51,17 @@ def overdue() -> ServerError:
     return ServerError("DEADLINE_EXCEEDED", "no answer came within the deadline")
 
 
-def answered(call: Callable[[], _T]) -> _T:
-    """Return the result of a call. Raises ServerError where it has no answer."""
-    try:
-        return call()
-    except grpc.RpcError as fault:
-        raise server_error(fault) from None
-
-
-def server_error(fault: Any) -> ServerError:
-    """Return the error of a failed call."""
-    reason = ""
+def server_error(fault: Any, *, speaks_tls: bool = False, has_certificate: bool = False) -> ServerError:
+    """Return the error of a failed call: what gRPC says, and what it means where no connection was made."""
+    code, details, reason = fault.code().name, fault.details() or "", ""
     for key, value in fault.trailing_metadata() or ():
         if key == "grpc-status-details-bin":
             info = error_details_pb2.ErrorInfo()
             for detail in status_pb2.Status.FromString(value).details:
                 if detail.Unpack(info):
                     reason = info.reason
-    return ServerError(fault.code().name, fault.details() or "", reason)
+    if code == "UNAVAILABLE" and not reason:
+        why = explain(details, speaks_tls=speaks_tls, has_certificate=has_certificate)
+        if why is not None:
+            reason, details = why.reason, f"{why.text} ({details})"
+    return _KINDS.get(code, ServerError)(code, details, reason)

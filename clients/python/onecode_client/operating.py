@@ -3,7 +3,8 @@
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
 
 import grpc
 from google.protobuf.json_format import ParseDict, ParseError
@@ -16,21 +17,37 @@ from onecode.v1 import (
     trust_list_pb2,
     trust_list_pb2_grpc,
 )
+from onecode_client.access import Access
 from onecode_client.connection import DEADLINE_S, Connection
-from onecode_client.errors import ServerError, answered, server_error
+from onecode_client.errors import ServerError
 from onecode_client.publishing import PATIENCE_S, Outbox, Patience
+from onecode_client.tls import Tls
 
 _Step = TypeVar("_Step", exceptions_pb2.AcknowledgeExceptionRequest, exceptions_pb2.WithdrawExceptionRequest)
 
 
-class OperatorClient(Connection):
-    """A connection to one server, ``HOST:PORT``. Use it in a ``with`` statement, or close it."""
+class _Stubs(NamedTuple):
+    status: status_pb2_grpc.StatusServiceStub
+    exceptions: exceptions_pb2_grpc.ExceptionServiceStub
+    trust: trust_list_pb2_grpc.TrustListServiceStub
 
-    def __init__(self, server: str, deadline_s: float = DEADLINE_S) -> None:
-        super().__init__(server, deadline_s)
-        self._status = status_pb2_grpc.StatusServiceStub(self.channel)
-        self._exceptions = exceptions_pb2_grpc.ExceptionServiceStub(self.channel)
-        self._trust = trust_list_pb2_grpc.TrustListServiceStub(self.channel)
+
+class OperatorClient(Connection[_Stubs]):
+    """A connection to one server, ``HOST:PORT``. Use it in a ``with`` statement, or close it.
+
+    ``tls`` and ``token_file`` as for ``OnecodeClient``.
+    """
+
+    def __init__(
+        self,
+        server: str,
+        deadline_s: float = DEADLINE_S,
+        *,
+        tls: Tls | None = None,
+        token_file: Path | None = None,
+    ) -> None:
+        """Connect later, at the first call. Raises CredentialsUnusable."""
+        super().__init__(Access(server, tls, token_file), _stubs, deadline_s, 1)
 
     def publish(
         self,
@@ -52,19 +69,20 @@ class OperatorClient(Connection):
         """
         outbox, patience = Outbox(records, first_sequence), Patience(patience_s, interrupted)
         while True:
-            call = self._status.PublishStatuses(outbox.stream())
-            try:
-                for answer in call:
-                    outbox.acknowledge(answer.durable_through)
-                    patience.renew()
-                    yield answer
-                outbox.finish()
-                return
-            except grpc.RpcError as fault:
-                error = server_error(fault)
-            finally:
-                call.cancel()
-                outbox.close()
+            with self._pool.lease() as stubs:
+                call = stubs.status.PublishStatuses(outbox.stream(), metadata=self._access.metadata())
+                try:
+                    for answer in call:
+                        outbox.acknowledge(answer.durable_through)
+                        patience.renew()
+                        yield answer
+                    outbox.finish()
+                    return
+                except grpc.RpcError as fault:
+                    error = self._access.error(fault)
+                finally:
+                    call.cancel()
+                    outbox.close()
             patience.spend(error)
 
     def get_status(
@@ -72,7 +90,7 @@ class OperatorClient(Connection):
     ) -> list[status_pb2.StatusRecord]:
         """Return the records of a subject, named in one of three ways. Raises ServerError."""
         request = status_request(region=region, local_id=local_id, pseudonym=pseudonym, code=code)
-        return list(answered(lambda: self._status.GetStatus(request, timeout=self.deadline_s)).records)
+        return list(self._answered(lambda stubs: stubs.status.GetStatus, request).records)
 
     def report_exception(
         self,
@@ -90,23 +108,23 @@ class OperatorClient(Connection):
         a request id is filed once. Without it the client makes a random one for each call. Raises ServerError.
         """
         request = report_request(host_region, home_region, reason, effective_from, effective_until, request_id)
-        return answered(lambda: self._exceptions.ReportException(request, timeout=self.deadline_s)).exception
+        return self._answered(lambda stubs: stubs.exceptions.ReportException, request).exception
 
     def acknowledge_exception(self, identifier: str, request_id: str = "") -> exceptions_pb2.RecognitionException:
         """Put a report into effect; ``request_id`` as in ``report_exception``. Raises ServerError."""
         request = step_request(exceptions_pb2.AcknowledgeExceptionRequest, identifier, request_id)
-        return answered(lambda: self._exceptions.AcknowledgeException(request, timeout=self.deadline_s)).exception
+        return self._answered(lambda stubs: stubs.exceptions.AcknowledgeException, request).exception
 
     def withdraw_exception(self, identifier: str, request_id: str = "") -> exceptions_pb2.RecognitionException:
         """End a report before its time; ``request_id`` as in ``report_exception``. Raises ServerError."""
         request = step_request(exceptions_pb2.WithdrawExceptionRequest, identifier, request_id)
-        return answered(lambda: self._exceptions.WithdrawException(request, timeout=self.deadline_s)).exception
+        return self._answered(lambda stubs: stubs.exceptions.WithdrawException, request).exception
 
     def exceptions(self, **filters: Any) -> Iterator[exceptions_pb2.RecognitionException]:
         """Yield the reports, newest first, page by page. Filters are the fields of ListExceptionsRequest."""
         request = exceptions_pb2.ListExceptionsRequest(**filters)
         while True:
-            page = answered(lambda: self._exceptions.ListExceptions(request, timeout=self.deadline_s))
+            page = self._answered(lambda stubs: stubs.exceptions.ListExceptions, request)
             yield from page.exceptions
             if not page.next_page_token:
                 return
@@ -115,7 +133,15 @@ class OperatorClient(Connection):
     def trust_list(self, if_newer_than: int = 0) -> bytes | None:
         """Return the signed trust list, or None where the server's is not newer. Raises ServerError."""
         request = trust_list_pb2.GetTrustListRequest(if_newer_than=if_newer_than)
-        return answered(lambda: self._trust.GetTrustList(request, timeout=self.deadline_s)).signed_list or None
+        return self._answered(lambda stubs: stubs.trust.GetTrustList, request).signed_list or None
+
+
+def _stubs(channel: grpc.Channel) -> _Stubs:
+    return _Stubs(
+        status_pb2_grpc.StatusServiceStub(channel),
+        exceptions_pb2_grpc.ExceptionServiceStub(channel),
+        trust_list_pb2_grpc.TrustListServiceStub(channel),
+    )
 
 
 def status_request(

@@ -9,7 +9,8 @@ import click
 from onecode_client import OperatorClient
 from onecode_server.cli import output
 from onecode_server.cli.connected import connected
-from onecode_server.cli.options import json_option, server_option
+from onecode_server.cli.options import json_option
+from onecode_server.cli.target import Target, calls_server
 from onecode_server.errors import Misconfigured
 
 _COLUMNS = {
@@ -48,7 +49,7 @@ def exception() -> None:
 
 
 @exception.command()
-@server_option
+@calls_server
 @click.option("--host", "host_region", required=True, help="The region that does not recognise.")
 @click.option("--home", "home_region", required=True, help="The region that is not recognised.")
 @click.option("--reason", required=True, help="The reason, in 1 to 1,024 bytes.")
@@ -57,7 +58,7 @@ def exception() -> None:
 @_request_id
 @json_option
 def report(
-    server: str,
+    target: Target,
     host_region: str,
     home_region: str,
     reason: str,
@@ -74,7 +75,7 @@ def report(
     another request.
     """
     now = datetime.now(UTC)
-    with connected(OperatorClient(server)) as client:
+    with connected(OperatorClient, target) as client:
         filed = client.report_exception(
             host_region=host_region,
             home_region=home_region,
@@ -87,39 +88,39 @@ def report(
 
 
 @exception.command()
-@server_option
+@calls_server
 @_identifier
 @_request_id
 @json_option
-def acknowledge(server: str, identifier: str, request_id: str, *, as_json: bool) -> None:
+def acknowledge(target: Target, identifier: str, request_id: str, *, as_json: bool) -> None:
     """Let a report take effect: from its beginning, or from now where that is past."""
-    with connected(OperatorClient(server)) as client:
+    with connected(OperatorClient, target) as client:
         _show([client.acknowledge_exception(identifier, request_id)], as_json=as_json)
 
 
 @exception.command()
-@server_option
+@calls_server
 @_identifier
 @_request_id
 @json_option
-def withdraw(server: str, identifier: str, request_id: str, *, as_json: bool) -> None:
+def withdraw(target: Target, identifier: str, request_id: str, *, as_json: bool) -> None:
     """End a report before its time."""
-    with connected(OperatorClient(server)) as client:
+    with connected(OperatorClient, target) as client:
         _show([client.withdraw_exception(identifier, request_id)], as_json=as_json)
 
 
 @exception.command("list")
-@server_option
+@calls_server
 @click.option("--host", "host_region", default="", help="Reports of this host only.")
 @click.option("--home", "home_region", default="", help="Reports about this home only.")
 @click.option("--state", type=click.Choice(_STATES), help="Reports in this state only.")
 @json_option
-def list_(server: str, host_region: str, home_region: str, state: str | None, *, as_json: bool) -> None:
+def list_(target: Target, host_region: str, home_region: str, state: str | None, *, as_json: bool) -> None:
     """List reports, newest first."""
     filters: dict[str, Any] = {"host_region": host_region, "home_region": home_region}
     if state is not None:
         filters["state"] = f"EXCEPTION_STATE_{state}"
-    with connected(OperatorClient(server)) as client:
+    with connected(OperatorClient, target) as client:
         _show(list(client.exceptions(**filters)), as_json=as_json)
 
 

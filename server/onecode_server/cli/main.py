@@ -4,16 +4,21 @@ import io
 import os
 import sys
 from importlib import import_module
+from pathlib import Path
 from typing import Final
 
 import click
 
+from onecode_server.cli.contexts import ContextName
+from onecode_server.cli.options import PathType
 from onecode_server.cli.printable import printable
 from onecode_server.errors import Misconfigured, OnecodeError
 
 _COMMANDS: Final = {
     "audit": "audit",
+    "certs": "certs",
     "exception": "exception",
+    "health": "health",
     "init": "init",
     "inspect": "inspect",
     "issue": "issue",
@@ -43,8 +48,23 @@ class _Commands(click.Group):
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(package_name="onecode", message="onecode %(version)s")
-def onecode() -> None:
+@click.option(
+    "--context",
+    envvar="ONECODE_CONTEXT",
+    metavar="NAME",
+    help="A server with its certificates, as the contexts file has it, for commands that call one. Or ONECODE_CONTEXT.",
+)
+@click.option(
+    "--contexts-file",
+    envvar="ONECODE_CONTEXTS",
+    type=PathType(),
+    metavar="FILE",
+    help="Default: ~/.config/onecode/contexts.toml. Or ONECODE_CONTEXTS.",
+)
+@click.pass_context
+def onecode(ctx: click.Context, context: str | None, contexts_file: Path | None) -> None:
     """Verify and translate health codes between regions: one code passes everywhere."""
+    ctx.obj = ContextName(context, contexts_file)
 
 
 def main() -> None:

@@ -1,15 +1,10 @@
 """Options that several commands share."""
 
 import os
-import re
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import click
-
-from onecode_server.errors import Misconfigured
-
-_SERVER: Final = re.compile(r"(\[[0-9A-Za-z:.%]+\]|[^\s:/\[\]]+):([0-9]{1,5})")
 
 
 class PathType(click.Path):
@@ -25,15 +20,4 @@ class PathType(click.Path):
         return super().convert(value, param, ctx)
 
 
-def _address(context: click.Context, parameter: click.Parameter, text: str | None) -> str | None:
-    if text is None:
-        return None
-    match = _SERVER.fullmatch(text)
-    if match is None or not 0 < int(match[2]) < 65_536:
-        raise Misconfigured(f"--server {text!r}: expected HOST:PORT")
-    return text
-
-
-server_option = click.option("--server", required=True, metavar="HOST:PORT", callback=_address)
-server_instead_option = click.option("--server", metavar="HOST:PORT", callback=_address, help="Over gRPC.")
 json_option = click.option("--json", "as_json", is_flag=True, help="One object a line, in order.")

@@ -13,7 +13,8 @@ import click
 from onecode_client import OperatorClient, ServerError
 from onecode_server.cli import output, record_file
 from onecode_server.cli.connected import connected
-from onecode_server.cli.options import PathType, json_option, server_instead_option
+from onecode_server.cli.options import PathType, json_option
+from onecode_server.cli.target import Target, calls_server_instead
 from onecode_server.composition import Engine, open_engine
 from onecode_server.errors import Misconfigured, PreconditionFailed
 from onecode_server.model.code import Scan
@@ -27,9 +28,6 @@ _CHUNK: Final = 1000
 _SUPERSEDED: Final = Rejection.SUPERSEDED.name
 _Rejected = tuple[int, str, str]
 """A line's number, the broken rule's name, and the rule in words."""
-
-_data_dir_option = click.option("--data-dir", type=PathType(), help="Directly, without a server.")
-
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -51,19 +49,19 @@ def status() -> None:
 
 
 @status.command()
-@server_instead_option
-@_data_dir_option
+@calls_server_instead
 @click.option("--file", "file", required=True, type=PathType(), help="One StatusRecord a line, as JSON.")
-def publish(server: str | None, data_dir: Path | None, file: Path) -> None:
+def publish(target: Target | Path, file: Path) -> None:
     """Publish records, over gRPC or directly in a data directory.
 
     All lines are read before the first is published; a record that breaks a rule is named, and the command ends with
     status 1 then. One that a higher revision has superseded breaks none. A server that goes away on the way is waited
     for, up to two minutes, and what it had not acknowledged is sent again.
     """
-    directory = _instead_of(server, data_dir)
     total = record_file.check(file)
-    rejected = asyncio.run(_publish(directory, file, total)) if directory else _publish_to(str(server), file, total)
+    rejected = (
+        asyncio.run(_publish(target, file, total)) if isinstance(target, Path) else _publish_to(target, file, total)
+    )
     counts: Counter[str] = Counter()
     for number, rule, text in rejected:
         counts[rule] += 1
@@ -77,17 +75,16 @@ def publish(server: str | None, data_dir: Path | None, file: Path) -> None:
 
 
 @status.command()
-@server_instead_option
-@_data_dir_option
+@calls_server_instead
 @_subject_options
 @json_option
-def get(server: str | None, data_dir: Path | None, *, as_json: bool, **subject: str | None) -> None:
+def get(target: Target | Path, *, as_json: bool, **subject: str | None) -> None:
     """Show the records of one subject."""
-    directory, name = _instead_of(server, data_dir), _subject_of(subject)
-    if directory:
-        shown = [_shown(write_record(*named)) for named in asyncio.run(_get(directory, name))]
+    name = _subject_of(subject)
+    if isinstance(target, Path):
+        shown = [_shown(write_record(*named)) for named in asyncio.run(_get(target, name))]
     else:
-        with connected(OperatorClient(str(server))) as client:
+        with connected(OperatorClient, target) as client:
             shown = [_shown(record) for record in client.get_status(**_reference(name))]
     if as_json:
         for one in shown:
@@ -132,20 +129,14 @@ async def _resolved(engine: Engine, name: SubjectName) -> bytes:
     return resolved.subject
 
 
-def _instead_of(server: str | None, data_dir: Path | None) -> Path | None:
-    if (server is None) == (data_dir is None):
-        raise Misconfigured("give either --server or --data-dir")
-    return data_dir
-
-
-def _publish_to(server: str, file: Path, total: int) -> list[_Rejected]:
+def _publish_to(target: Target, file: Path, total: int) -> list[_Rejected]:
     """Publish over one stream. A record's sequence counts the lines that are not blank: ``lines`` has their numbers."""
     rejected: list[_Rejected] = []
     lines, through = array("Q"), 0
 
     def report_interruption(fault: ServerError) -> None:
         line = lines[through - 1] if through else 0
-        what = f"{server} is unreachable after line {line:,} ({fault})"
+        what = f"{target.server} is unreachable after line {line:,} ({fault})"
         click.echo(f"{what}; the publication continues when it is back", err=True)
 
     def messages() -> Iterator[Any]:
@@ -153,7 +144,7 @@ def _publish_to(server: str, file: Path, total: int) -> list[_Rejected]:
             lines.append(line)
             yield write_record(*named)
 
-    with connected(OperatorClient(server)) as client, output.bar(total, "publishing") as advance_to:
+    with connected(OperatorClient, target) as client, output.bar(total, "publishing") as advance_to:
         for answer in client.publish(messages(), interrupted=report_interruption):
             through = answer.durable_through
             advance_to(through)

@@ -10,7 +10,8 @@ import click
 from onecode_client import OnecodeClient
 from onecode_server.cli import lines, output
 from onecode_server.cli.connected import connected
-from onecode_server.cli.options import PathType, json_option, server_option
+from onecode_server.cli.options import PathType, json_option
+from onecode_server.cli.target import Target, calls_server
 from onecode_server.errors import Misconfigured
 from onecode_server.model.scanned import bare
 
@@ -24,15 +25,15 @@ _file = click.option("--file", type=PathType(), help="One code a line; - for sta
 
 
 @click.command()
-@server_option
+@calls_server
 @click.option("--host", "host_region", required=True, metavar="REGION", help="Where the codes were scanned.")
 @_code
 @_file
 @json_option
-def verify(server: str, host_region: str, code: str | None, file: Path | None, *, as_json: bool) -> None:
+def verify(target: Target, host_region: str, code: str | None, file: Path | None, *, as_json: bool) -> None:
     """Check CODE, or every line of a file, for a host region. Ends with status 0 whatever the verdicts."""
     codes = _codes(code, file)
-    with connected(OnecodeClient(server)) as client:
+    with connected(OnecodeClient, target) as client:
         verdicts = output.progress(client.verify_all(codes, host_region), len(codes), "verifying")
         if as_json:
             for verdict in verdicts:
@@ -42,15 +43,15 @@ def verify(server: str, host_region: str, code: str | None, file: Path | None, *
 
 
 @click.command()
-@server_option
+@calls_server
 @click.option("--to", "target_region", required=True, metavar="REGION", help="The target region; 000000: national.")
 @_code
 @_file
 @json_option
-def translate(server: str, target_region: str, code: str | None, file: Path | None, *, as_json: bool) -> None:
+def translate(target: Target, target_region: str, code: str | None, file: Path | None, *, as_json: bool) -> None:
     """Translate CODE, or every line of a file, into a region's terms."""
     codes = _codes(code, file)
-    with connected(OnecodeClient(server)) as client:
+    with connected(OnecodeClient, target) as client:
         if file is None:
             translation = client.translate(codes[0], target_region)
             return (

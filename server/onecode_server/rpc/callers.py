@@ -1,20 +1,18 @@
 """Who calls: the identity of each call, and the rights that it has."""
 
 import asyncio
-import ipaddress
 import time
 from collections.abc import Callable, Collection, Mapping
-from ipaddress import IPv6Address
-from typing import Any, Final, NamedTuple, Protocol
-from urllib.parse import unquote
+from typing import Any, Final, NamedTuple
 
 import grpc.aio
 
 from onecode_server.errors import Unauthenticated
-from onecode_server.model.identity import ANONYMOUS, LOCAL, Identity
+from onecode_server.model.identity import ANONYMOUS, Identity
+from onecode_server.rpc.authenticator import Authenticator, is_local_peer
 from onecode_server.rpc.caller_limits import CallerLimits
 from onecode_server.rules import authorisation
-from onecode_server.rules.authorisation import NO_PARTNERS, Partners, Right
+from onecode_server.rules.authorisation import Right
 from onecode_server.verification.batcher import Remaining, no_deadline
 
 RIGHTS: Final[Mapping[str, Right]] = {
@@ -56,29 +54,6 @@ class Credentials(NamedTuple):
 NOTHING: Final = Credentials()
 CredentialsOf = Callable[[_Context], Credentials]
 """Returns what the caller of a call has shown."""
-
-
-class Authenticator(Protocol):
-    """Tells who shows credentials."""
-
-    @property
-    def partners(self) -> Partners:
-        """The hosts of partners, by the trust list in force."""
-        ...
-
-    def identify(self, certificate: bytes | None, authorization: str | None, *, is_local: bool) -> Identity:
-        """Return the identity. Raises Unauthenticated, and NotServing where that cannot be told yet."""
-        ...
-
-
-class OnlyLocal:
-    """An authenticator for a listener that only this machine reaches: nobody has to show anything."""
-
-    partners: Partners = NO_PARTNERS
-
-    def identify(self, certificate: bytes | None, authorization: str | None, *, is_local: bool) -> Identity:
-        """Return LOCAL."""
-        return LOCAL
 
 
 class Caller:
@@ -174,22 +149,6 @@ def shown_to_grpc(context: _Context) -> Credentials:
 def _identify(authenticator: Authenticator, credentials: Credentials) -> Identity:
     certificate, authorization, is_local = credentials
     return authenticator.identify(certificate, authorization, is_local=is_local)
-
-
-def is_local_peer(peer: str) -> bool:
-    """Return whether a peer, as gRPC writes it, calls from this machine."""
-    kind, _, address = peer.partition(":")
-    return kind == "unix" or is_local_host(unquote(address.rpartition(":")[0]).strip("[]"))
-
-
-def is_local_host(host: str) -> bool:
-    """Return whether an IP address is a loopback address."""
-    try:
-        address = ipaddress.ip_address(host.partition("%")[0])
-    except ValueError:
-        return False
-    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
-    return (mapped or address).is_loopback
 
 
 def authorization_of(context: _Context) -> str | None:

@@ -19,7 +19,7 @@ from onecode_server.model.code import Scans
 from onecode_server.model.status import Level, Status
 from onecode_server.model.trust_list import TrustList
 from onecode_server.model.verdict import Authenticity, Decision, Reason, Recognition, Verdict
-from onecode_server.rpc.callers import OnlyLocal
+from onecode_server.rpc.authenticator import OnlyLocal
 from onecode_server.rpc.health import HealthServicer
 from onecode_server.rpc.listener import Services
 from onecode_server.rpc.native_listener import NativeListener

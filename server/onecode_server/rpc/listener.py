@@ -23,6 +23,7 @@ from onecode.v1 import (
     trust_list_pb2_grpc,
 )
 from onecode_server.errors import Misconfigured
+from onecode_server.rpc import grpc_tls
 from onecode_server.rpc.admission import Admission
 from onecode_server.rpc.callers import Callers
 from onecode_server.rpc.growth import Growth
@@ -33,6 +34,7 @@ from onecode_server.rpc.recognition_exceptions import ExceptionServicer
 from onecode_server.rpc.reflection import reflect
 from onecode_server.rpc.reserved_metadata import Gate, peer_of_connection
 from onecode_server.rpc.status import StatusServicer
+from onecode_server.rpc.tls_files import FilesOf
 from onecode_server.rpc.trust_list import TrustListServicer
 from onecode_server.telemetry.metrics import Metrics
 
@@ -144,10 +146,12 @@ class GrpcListener:
         reflects: bool,
         shares_port: bool,
         gate: Gate | None = None,
+        tls: FilesOf | None = None,
     ) -> None:
-        """Prepare to listen. One connection more than ``connections_max`` is closed as soon as it is accepted. Behind
-        the native front, ``gate`` admits its calls alone."""
+        """Prepare to listen, in plaintext without ``tls``. One connection more than ``connections_max`` is closed as
+        soon as it is accepted. Behind the front, ``gate`` admits its calls alone."""
         self._draining = services.draining
+        self._tls = tls
         # A second server on the same port by mistake must fail to start. Workers share a port that is reserved.
         options = (
             *_OPTIONS,
@@ -178,7 +182,10 @@ class GrpcListener:
         """Listen, and return the port. Raises Misconfigured where the address cannot be bound."""
         address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         try:
-            bound = self._server.add_insecure_port(address)
+            if self._tls is None:
+                bound = self._server.add_insecure_port(address)
+            else:
+                bound = self._server.add_secure_port(address, grpc_tls.credentials(self._tls))
         except RuntimeError:
             raise cannot_listen(address) from None
         await self._server.start()

@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 from onecode_server.errors import Misconfigured, NotPermitted, OnecodeError, Unauthenticated
-from onecode_server.rpc.callers import OnlyLocal
+from onecode_server.rpc.authenticator import OnlyLocal
 from onecode_server.rpc.http_listener import Answer, HttpListener, Request
 from onecode_server.rpc.page_authorizer import PageAuthorizer
 from onecode_server.rules.authorisation import Right

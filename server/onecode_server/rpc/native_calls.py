@@ -14,7 +14,8 @@ from onecode_server.model.code import Scans
 from onecode_server.model.identity import LOCAL
 from onecode_server.model.verdict import Verdict
 from onecode_server.rpc import convert, scan_stream
-from onecode_server.rpc.callers import Authenticator, Caller
+from onecode_server.rpc.authenticator import Authenticator
+from onecode_server.rpc.callers import Caller
 from onecode_server.rpc.failures import failure_of, log_unexpected
 from onecode_server.rpc.native_batches import NativeBatches
 from onecode_server.system import immediate

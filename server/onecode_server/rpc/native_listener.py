@@ -18,7 +18,8 @@ import grpc
 from onecode_server.errors import Overloaded
 from onecode_server.rpc import answers, listener, silent_calls
 from onecode_server.rpc._front import Front
-from onecode_server.rpc.callers import Authenticator, Callers
+from onecode_server.rpc.authenticator import Authenticator
+from onecode_server.rpc.callers import Callers
 from onecode_server.rpc.failures import failure_of
 from onecode_server.rpc.listener import GrpcListener, Services, cannot_listen
 from onecode_server.rpc.native_calls import NativeCalls

@@ -1,38 +1,14 @@
 """Who may see the pages for operations, and the TLS by which they are asked for."""
 
 import ssl
-from collections.abc import Callable
 from tempfile import NamedTemporaryFile
-from typing import Final, Protocol
+from typing import Final
 
-from onecode_server.rpc.callers import Authenticator, is_local_host
+from onecode_server.rpc.authenticator import Authenticator, is_local_host
 from onecode_server.rpc.http_listener import Request
+from onecode_server.rpc.tls_files import Files, FilesOf
 from onecode_server.rules import authorisation
 from onecode_server.rules.authorisation import Right
-
-
-class Files(Protocol):
-    """The files of TLS in force, in PEM. ``generation`` is another number for other files."""
-
-    @property
-    def chain(self) -> bytes:
-        """The server's certificate and its chain."""
-        ...
-
-    @property
-    def key(self) -> bytes:
-        """Its private key."""
-        ...
-
-    @property
-    def client_ca(self) -> bytes | None:
-        """The authorities of callers' certificates, if callers show any."""
-        ...
-
-    @property
-    def generation(self) -> int:
-        """The number of these files."""
-        ...
 
 
 class PageAuthorizer:
@@ -43,7 +19,7 @@ class PageAuthorizer:
     """
 
     def __init__(
-        self, authenticator: Authenticator, files: Callable[[], Files] | None = None, *, answers_health: bool = False
+        self, authenticator: Authenticator, files: FilesOf | None = None, *, answers_health: bool = False
     ) -> None:
         self.answers_health: Final = answers_health
         self._authenticator = authenticator

@@ -11,7 +11,8 @@ from typing import Any, Final
 
 import grpc.aio
 
-from onecode_server.rpc.callers import Credentials, authorization_of, is_local_peer
+from onecode_server.rpc.authenticator import is_local_peer
+from onecode_server.rpc.callers import Credentials, authorization_of
 
 TOKEN_KEY: Final = "x-onecode-token"  # noqa: S105 - the name of a token, and none
 PEER_KEY: Final = "x-onecode-peer"

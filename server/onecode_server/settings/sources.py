@@ -73,8 +73,9 @@ class Sources:
         ]
 
 
-def read_file(path: Path) -> dict[str, Any]:
-    """Return a file's keys and values, as ``tomllib`` returns them. Raises Misconfigured with one line.
+def read_file(path: Path, kind: str = "settings file") -> dict[str, Any]:
+    """Return a file's keys and values, as ``tomllib`` returns them. Raises Misconfigured with one line, which says what
+    ``kind`` of file it is.
 
     At most FILE_BYTES_MAX are read, whatever kind of file it is. A duplicate key is not TOML.
     """
@@ -82,9 +83,9 @@ def read_file(path: Path) -> dict[str, Any]:
         with path.open("rb") as file:
             content = file.read(FILE_BYTES_MAX + 1)
     except OSError as fault:
-        raise Misconfigured(f"cannot read the settings file {path}: {fault.strerror}") from None
+        raise Misconfigured(f"cannot read the {kind} {path}: {fault.strerror}") from None
     if len(content) > FILE_BYTES_MAX:
-        raise Misconfigured(f"{path}: more than {FILE_BYTES_MAX:,} bytes are no settings file")
+        raise Misconfigured(f"{path}: more than {FILE_BYTES_MAX:,} bytes are no {kind}")
     try:
         return tomllib.loads(content.decode())
     except UnicodeDecodeError as fault:

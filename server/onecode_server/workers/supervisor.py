@@ -9,11 +9,15 @@ from collections.abc import Callable
 from dataclasses import fields, replace
 from typing import Final
 
+from onecode_server.access import Access
 from onecode_server.errors import OnecodeError
+from onecode_server.identity import watched_files
 from onecode_server.rpc.metrics_server import MetricsServer
 from onecode_server.settings.config import Settings
 from onecode_server.settings.data_directory import DataDirectory
+from onecode_server.system.clock import every
 from onecode_server.system.signals import ENDING, stop_event
+from onecode_server.telemetry.metrics import Metrics
 from onecode_server.telemetry.supervisor_metrics import SupervisorMetrics
 from onecode_server.workers.observed import ProcessMetrics, report_of
 from onecode_server.workers.reservation import reserved
@@ -42,13 +46,17 @@ async def supervise(settings: Settings, announce: Callable[[str], None]) -> None
         slots = [Slot(n, given, metrics, ever_served) for n in range(settings.workers)]
         metrics.serving.set_function(lambda: sum(slot.is_serving for slot in slots))
         metrics.show(ProcessMetrics(slots))
-        page = MetricsServer(metrics.page, lambda: report_of(slots))
+        access = Access(settings, Metrics())
+        looking = asyncio.create_task(every(watched_files.POLL_S, access.refresh))
+        page = MetricsServer(metrics.page, lambda: report_of(slots), access.page_authorizer())
         try:
             metrics_port = page.start(*settings.metrics)
             ready = f"ready grpc={listen} metrics={settings.metrics._replace(port=metrics_port)}"
             await _keep(slots, stop, settings.drain_s, lambda: announce(ready))
         finally:
             page.stop()
+            looking.cancel()
+            access.close()
     _log.info("all workers have ended")
 
 

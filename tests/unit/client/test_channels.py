@@ -24,10 +24,24 @@ REPEATED |= {"ReportException", "AcknowledgeException", "WithdrawException"}
 ONCE = {"StreamVerify", "PublishStatuses"}
 
 
+class Files:
+    """The number that rises when certificates change, and the channels that were closed for it."""
+
+    def __init__(self) -> None:
+        self.generation = 0
+        self.closed: list[int] = []
+
+
 @pytest.fixture
-def pool() -> ChannelPool[int, str]:
+def files() -> Files:
+    return Files()
+
+
+@pytest.fixture
+def pool(files: Files) -> ChannelPool[int, str]:
     numbers = count(1)
-    return ChannelPool(lambda: (number := next(numbers), f"stub {number}"), 2)
+    connect = lambda: (number := next(numbers), f"stub {number}")  # noqa: E731
+    return ChannelPool(connect, 2, files.closed.append, lambda: files.generation)
 
 
 def test_one_thing_after_the_other_needs_one_connection(pool: ChannelPool[int, str]) -> None:
@@ -46,6 +60,30 @@ def test_a_connection_is_opened_where_all_others_are_busy_until_there_are_as_man
     pool.give_back(lines[3])
     assert pool.take().channel == 2
     assert pool.close() == [1, 2]
+
+
+def test_new_certificates_bring_new_connections_and_close_the_others_when_their_calls_have_ended(
+    pool: ChannelPool[int, str], files: Files
+) -> None:
+    busy, idle = pool.take(), pool.take()
+    pool.give_back(idle)
+    files.generation += 1
+    assert pool.take().channel == 3
+    assert files.closed == [idle.channel]
+    pool.give_back(busy)
+    assert files.closed == [idle.channel, busy.channel]
+    assert pool.close() == [3]
+
+
+def test_a_connection_that_waits_for_its_last_call_is_closed_with_the_pool_and_once(
+    pool: ChannelPool[int, str], files: Files
+) -> None:
+    busy = pool.take()
+    files.generation += 1
+    pool.take()
+    assert pool.close() == [1, 2]
+    pool.give_back(busy)
+    assert files.closed == []
 
 
 def test_a_closed_pool_opens_nothing(pool: ChannelPool[int, str]) -> None:

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from onecode_server.errors import Overloaded
 from onecode_server.model.identity import LOCAL, Identity, Role
 from onecode_server.rpc import caller_limits
+from onecode_server.rpc.authenticator import OnlyLocal
 from onecode_server.rpc.caller_limits import BURST_S, CallerLimits
-from onecode_server.rpc.callers import Caller, OnlyLocal
+from onecode_server.rpc.callers import Caller
 from onecode_server.settings.limits import Limit
 
 SCANNER, OTHER = Identity(Role.SCANNER, "420000"), Identity(Role.SCANNER, "440000")

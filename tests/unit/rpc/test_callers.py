@@ -7,7 +7,8 @@ import pytest
 from onecode.v1 import exceptions_pb2, recognition_pb2, status_pb2, trust_list_pb2
 from onecode_server.errors import NotPermitted, Unauthenticated
 from onecode_server.model.identity import ANONYMOUS, LOCAL, Identity, Role
-from onecode_server.rpc.callers import NOTHING, RIGHTS, Callers, Credentials, OnlyLocal, nothing_shown
+from onecode_server.rpc.authenticator import OnlyLocal
+from onecode_server.rpc.callers import NOTHING, RIGHTS, Callers, Credentials, nothing_shown
 from onecode_server.rules.authorisation import Right
 
 

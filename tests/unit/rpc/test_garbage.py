@@ -17,7 +17,8 @@ from onecode_server.errors import NotFound, Overloaded
 from onecode_server.model.identity import LOCAL
 from onecode_server.recognition.concurrency_limit import ConcurrencyLimit
 from onecode_server.rpc.admission import Admission
-from onecode_server.rpc.callers import Callers, OnlyLocal, nothing_shown
+from onecode_server.rpc.authenticator import OnlyLocal
+from onecode_server.rpc.callers import Callers, nothing_shown
 from onecode_server.rpc.growth import Growth
 from onecode_server.rpc.instrumented import InstrumentedServer
 from onecode_server.rpc.read_ahead import ReadAhead

@@ -10,7 +10,8 @@ import pytest
 
 from onecode_server.errors import Overloaded
 from onecode_server.rpc.admission import Admission
-from onecode_server.rpc.callers import Callers, OnlyLocal, nothing_shown
+from onecode_server.rpc.authenticator import OnlyLocal
+from onecode_server.rpc.callers import Callers, nothing_shown
 from onecode_server.rpc.growth import Growth
 from onecode_server.rpc.instrumented import InstrumentedServer
 from onecode_server.telemetry.metrics import Metrics

@@ -11,7 +11,7 @@ import pytest
 
 from onecode.v1 import recognition_pb2 as pb
 from onecode_server.model.code import Scans
-from onecode_server.rpc.callers import OnlyLocal
+from onecode_server.rpc.authenticator import OnlyLocal
 from onecode_server.rpc.failures import failure_of
 from onecode_server.rpc.native_calls import LISTS_MAX, NativeCalls
 from onecode_server.verification.batcher import WAIT_MAX_S, Remaining

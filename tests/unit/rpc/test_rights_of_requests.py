@@ -7,14 +7,15 @@ from typing import Any
 import pytest
 
 from onecode.v1 import exceptions_pb2, recognition_pb2, status_pb2
-from onecode_server import app
+from onecode_server import assembly
 from onecode_server.errors import InvalidRequest, NotPermitted
 from onecode_server.model.identity import LOCAL, Identity, Role
 from onecode_server.model.status import Level, Scope, StatusRecord
 from onecode_server.model.subject import pseudonym
 from onecode_server.publication.publisher import LocalSubject
 from onecode_server.rpc import scan_stream
-from onecode_server.rpc.callers import Caller, OnlyLocal
+from onecode_server.rpc.authenticator import OnlyLocal
+from onecode_server.rpc.callers import Caller
 from onecode_server.rpc.listener import Services
 
 from tests.world import NOON, World
@@ -29,7 +30,7 @@ def caller(identity: Identity) -> Caller:
 
 @pytest.fixture
 def services(world: World) -> Services:
-    return app._services(world.engine)
+    return assembly.services(world.engine)
 
 
 @pytest.mark.parametrize("method", ["Verify", "BatchVerify", "Translate", "BatchTranslate"])

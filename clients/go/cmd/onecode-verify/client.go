@@ -7,7 +7,6 @@ import (
 
 	"google.golang.org/grpc"
 	grpccodes "google.golang.org/grpc/codes"
-	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/status"
 
@@ -41,15 +40,29 @@ var pings = keepalive.ClientParameters{
 	PermitWithoutStream: true,
 }
 
-func dial(server string) (*grpc.ClientConn, error) {
-	return grpc.NewClient(server,
-		grpc.WithTransportCredentials(insecure.NewCredentials()),
-		// Loopback means this machine: neither a proxy nor a name server has a say in the channel.
-		grpc.WithNoProxy(),
+func dial(opts options) (*grpc.ClientConn, error) {
+	creds, err := transport(opts.tls)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	how := []grpc.DialOption{
+		grpc.WithTransportCredentials(creds),
 		grpc.WithDisableServiceConfig(),
 		grpc.WithDefaultServiceConfig(serviceConfig),
 		grpc.WithKeepaliveParams(pings),
-	)
+	}
+	if local, err := isLoopback(opts.server); err == nil && local {
+		// Loopback means this machine: neither a proxy nor a name server has a say in the channel.
+		how = append(how, grpc.WithNoProxy())
+	}
+	if opts.token != "" {
+		bearer, err := newToken(opts.token, opts.tls.given())
+		if err != nil {
+			return nil, usageError{err}
+		}
+		how = append(how, grpc.WithPerRPCCredentials(bearer))
+	}
+	return grpc.NewClient(opts.server, how...)
 }
 
 type verifier struct {

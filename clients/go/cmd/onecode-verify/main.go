@@ -42,7 +42,7 @@ func verifyAll(args []string, stdin io.Reader, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	channel, err := dial(opts.server)
+	channel, err := dial(opts)
 	if err != nil {
 		return err
 	}

@@ -7,21 +7,29 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"os"
 	"regexp"
 	"slices"
 	"strconv"
 	"time"
 )
 
-const usage = `usage: onecode-verify --server ADDRESS:PORT --host REGION [--json] [--timeout 5s] CODE...
+const usage = `usage: onecode-verify --server HOST:PORT --host REGION [--json] [--timeout 5s] [TLS] CODE...
 
 Asks a onecode server whether the bearer of each CODE may pass in the host region.
 CODE - reads codes from standard input, one a line.
 
-  --server   where the server listens: a loopback address and a port
-  --host     where the codes were scanned: six digits of GB/T 2260
-  --json     print each verdict as one line of JSON
-  --timeout  how long one call may take, retries included
+  --server      where the server listens; without TLS, on loopback only
+  --host        where the codes were scanned: six digits of GB/T 2260
+  --json        print each verdict as one line of JSON
+  --timeout     how long one call may take, retries included
+  --tls-ca      authorities that vouch for the server, in PEM
+  --tls-cert    the certificate to show to the server, in PEM
+  --tls-key     its key, in PEM
+  --token-file  a token to send with each call
+
+Variables stand in for flags: ONECODE_SERVER, ONECODE_TLS_CA, ONECODE_TLS_CLIENT_CERT, ONECODE_TLS_CLIENT_KEY and
+ONECODE_TOKEN_FILE.
 `
 
 // usageError is the caller's mistake, which asking the server again would not mend.
@@ -33,6 +41,8 @@ type options struct {
 	json    bool
 	timeout time.Duration
 	codes   []string
+	tls     tlsFiles
+	token   string
 }
 
 var sixDigits = regexp.MustCompile(`^[0-9]{6}$`)
@@ -53,10 +63,15 @@ func parseFlags(args []string) (options, error) {
 	flags := flag.NewFlagSet("onecode-verify", flag.ContinueOnError)
 	// The flag package prints its whole usage for every mistake; one line is enough, and run prints it.
 	flags.SetOutput(io.Discard)
-	flags.StringVar(&opts.server, "server", "", "")
+	flags.StringVar(&opts.server, "server", os.Getenv("ONECODE_SERVER"), "")
 	flags.StringVar(&opts.host, "host", "", "")
 	flags.BoolVar(&opts.json, "json", false, "")
 	flags.DurationVar(&opts.timeout, "timeout", 5*time.Second, "")
+	// The variables of the client's own certificate are not those of a server's.
+	flags.StringVar(&opts.tls.ca, "tls-ca", os.Getenv("ONECODE_TLS_CA"), "")
+	flags.StringVar(&opts.tls.cert, "tls-cert", os.Getenv("ONECODE_TLS_CLIENT_CERT"), "")
+	flags.StringVar(&opts.tls.key, "tls-key", os.Getenv("ONECODE_TLS_CLIENT_KEY"), "")
+	flags.StringVar(&opts.token, "token-file", os.Getenv("ONECODE_TOKEN_FILE"), "")
 
 	args, literal := cutLiteral(args)
 	// The flag package stops at the first CODE, and would let a --json behind it pass for a code.
@@ -93,21 +108,23 @@ func (o options) check() error {
 	case len(o.codes) == 0:
 		return errors.New("no CODE is given; - reads codes from standard input")
 	}
-	return checkLoopback(o.server)
+	local, err := isLoopback(o.server)
+	if err == nil && !local && !o.tls.given() {
+		// Codes and verdicts would cross the network in clear, and anyone on it could answer ADMIT.
+		err = fmt.Errorf("--server %q is not on loopback, and the channel has no TLS: use --tls-ca, or 127.0.0.1, [::1] or localhost", o.server)
+	}
+	return errors.Join(err, o.tls.check())
 }
 
-// checkLoopback refuses any server but this machine's own: without TLS, codes and verdicts would cross the
-// network in clear, and anyone on it could answer ADMIT.
-func checkLoopback(server string) error {
+// isLoopback tells whether a server can be this machine's own only.
+func isLoopback(server string) (bool, error) {
 	host, port, err := net.SplitHostPort(server)
-	if err != nil {
-		return fmt.Errorf("--server %q is not ADDRESS:PORT", server)
+	if err != nil || host == "" {
+		return false, fmt.Errorf("--server %q is not HOST:PORT", server)
 	}
 	if number, err := strconv.ParseUint(port, 10, 16); err != nil || number == 0 {
-		return fmt.Errorf("--server %q has no port from 1 to 65535", server)
+		return false, fmt.Errorf("--server %q has no port from 1 to 65535", server)
 	}
-	if address, err := netip.ParseAddr(host); host == "localhost" || err == nil && address.Unmap().IsLoopback() {
-		return nil
-	}
-	return fmt.Errorf("--server %q is not on loopback, and the channel has no TLS: use 127.0.0.1, [::1] or localhost", server)
+	address, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && address.Unmap().IsLoopback(), nil
 }

@@ -10,7 +10,7 @@ import (
 func TestParse(t *testing.T) {
 	base := []string{"--server", "127.0.0.1:50051", "--host", "420000"}
 	want := func(json bool, timeout time.Duration, codes ...string) options {
-		return options{"127.0.0.1:50051", "420000", json, timeout, codes}
+		return options{server: "127.0.0.1:50051", host: "420000", json: json, timeout: timeout, codes: codes}
 	}
 	for name, test := range map[string]struct {
 		args []string
@@ -46,6 +46,12 @@ func TestBadUsage(t *testing.T) {
 		"unknown flag":      {"--server 127.0.0.1:1 --host 420000 --tls A", "-tls"},
 		"unknown flag last": {"--server 127.0.0.1:1 --host 420000 A --tls", "-tls"},
 		"far server":        {"--server 192.0.2.1:1 --host 420000 A", "not on loopback"},
+		"far with a token":  {"--server 192.0.2.1:1 --host 420000 --token-file options.go A", "not on loopback"},
+		"half a pair":       {"--server 127.0.0.1:1 --host 420000 --tls-cert options.go A", "go together"},
+		"no authority":      {"--server 127.0.0.1:1 --host 420000 --tls-ca options.go A", "options.go has no certificates"},
+		"authority missing": {"--server 127.0.0.1:1 --host 420000 --tls-ca nothing A", "nothing: no such file"},
+		"no token":          {"--server 127.0.0.1:1 --host 420000 --token-file options.go A", "does not hold one token"},
+		"a device":          {"--server 127.0.0.1:1 --host 420000 --token-file /dev/zero A", "no regular file"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var stdout, stderr strings.Builder
@@ -92,8 +98,8 @@ func TestLoopbackRule(t *testing.T) {
 		":50051":                   false,
 		"::1:50051":                false,
 	} {
-		if err := checkLoopback(server); (err == nil) != allowed {
-			t.Errorf("%s: got %v, want allowed %t", server, err, allowed)
+		if local, err := isLoopback(server); (local && err == nil) != allowed {
+			t.Errorf("%s: got %t and %v, want %t", server, local, err, allowed)
 		}
 	}
 }

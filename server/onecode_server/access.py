@@ -1,0 +1,183 @@
+"""Access to a server: the files and settings that say who its callers are, and what callers who show nothing may do."""
+
+import logging
+from collections.abc import Callable, Container, Mapping
+from typing import Any, Final
+
+from onecode_server.identity.callers import FOR_EVER, Callers, watch_token_keys
+from onecode_server.identity.known import Known
+from onecode_server.identity.tls_files import TlsFiles, TlsSource
+from onecode_server.model.identity import ANONYMOUS, LOCAL, Identity, Role
+from onecode_server.rpc.page_authorizer import PageAuthorizer
+from onecode_server.rules.authorisation import NO_PARTNERS, Partners
+from onecode_server.settings.config import Settings
+from onecode_server.system.clock import Clock, wall_clock
+from onecode_server.telemetry.metrics import Metrics
+
+_LOCAL_ROLES: Final[Mapping[str, Identity | None]] = {
+    "none": None,
+    "check": ANONYMOUS,
+    "ops": Identity(Role.OPS),
+    "all": LOCAL,
+}
+
+_log = logging.getLogger(__name__)
+
+
+class AnyRegion(Container[str]):
+    """The regions of a process without a trust list, where no right counts for a region."""
+
+    def __contains__(self, region: object) -> bool:
+        """Return true."""
+        return True
+
+
+class Access:
+    """Identifies callers as the settings say. Raises Misconfigured where a file cannot be used at the start.
+
+    ``regions`` returns the regions of the trust list in force, and raises NotServing where there is none. ``partners``
+    returns the hosts of its partners.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        metrics: Metrics,
+        regions: Callable[[], Any] = AnyRegion,
+        partners: Callable[[], Partners] = lambda: NO_PARTNERS,
+        clock: Clock = wall_clock,
+    ) -> None:
+        self._settings = settings
+        self._partners = partners
+        self._regions = regions
+        self._clock = clock
+        self._tls: TlsSource | None = None
+        self._keys = None if settings.token_keys is None else watch_token_keys(settings.token_keys, metrics)
+        if settings.tls_cert is not None and settings.tls_key is not None:
+            of_clients = settings.tls_client_ca, settings.tls_crl
+            self._tls = TlsSource(settings.tls_cert, settings.tls_key, *of_clients, metrics, clock)
+        self._local = _local(settings)
+        self._stranger = ANONYMOUS if settings.insecure_plaintext and not settings.serves_tls else None
+        self._callers = self._new_callers(metrics)
+
+    @property
+    def identifies(self) -> bool:
+        """Whether it depends on the caller what may be done: else everybody may do all."""
+        return self._local is not LOCAL or not self._settings.is_private or self._keys is not None
+
+    @property
+    def partners(self) -> Partners:
+        """The hosts of partners, by the trust list in force."""
+        return self._partners()
+
+    @property
+    def tls(self) -> Callable[[], TlsFiles] | None:
+        """A function that returns the files of TLS in force; None where callers speak plaintext."""
+        source = self._tls
+        return None if source is None else lambda: source.current
+
+    @property
+    def demands_certificates(self) -> bool:
+        """Whether each caller must show a certificate: nothing else would give it a right."""
+        settings = self._settings
+        others = self._keys is not None or settings.health_without_identity or self._local is not None
+        return settings.tls_client_ca is not None and not others
+
+    @property
+    def generation(self) -> int:
+        """A number that rises when callers must be identified again."""
+        return self._callers.generation
+
+    def subscribe(self, callback: Callable[[TlsFiles], None]) -> None:
+        """Call ``callback`` with the files of TLS after each change."""
+        if self._tls is not None:
+            self._tls.subscribe(callback)
+
+    def identify(self, certificate: bytes | None, authorization: str | None, *, is_local: bool) -> Identity:
+        """Return who calls now. Raises Unauthenticated, and NotServing where no trust list tells it yet."""
+        return self.known(certificate, authorization, is_local=is_local).identity
+
+    def known(self, certificate: bytes | None, authorization: str | None, *, is_local: bool) -> Known:
+        """Return who calls now, and until when that is known. Raises as ``identify``."""
+        if not certificate and not authorization and (unnamed := self.unnamed(is_local=is_local)) is not None:
+            return Known(unnamed, FOR_EVER)
+        return self._callers.known(certificate, authorization)
+
+    def unnamed(self, *, is_local: bool) -> Identity | None:
+        """Return who a caller is that shows nothing, None for nobody."""
+        return (self._local if is_local else None) or self._stranger
+
+    def page_authorizer(self) -> PageAuthorizer:
+        """Return what authorises those who request the pages for operations, on the thread of these."""
+        settings = self._settings
+        tls = self.tls if settings.metrics_tls else None
+        authenticator = PageAuthenticator(self, self._new_callers(Metrics()))
+        return PageAuthorizer(authenticator, tls, answers_health=settings.health_without_identity)
+
+    async def refresh(self) -> None:
+        """Look at the files, and take what has changed. Raises nothing."""
+        for files in (self._tls, self._keys):
+            if files is not None:
+                await files.refresh()
+
+    def report(self) -> dict[str, Any]:
+        """Return the state for operations."""
+        return {
+            "tls": self._tls is not None,
+            "client_certificates": self._settings.tls_client_ca is not None,
+            "tokens": self._keys is not None,
+            "loopback_role": "none" if self._local is None else self._local.role.value,
+            "insecure_plaintext": self._stranger is not None,
+            "faults": self.faults,
+        }
+
+    @property
+    def faults(self) -> dict[str, str]:
+        """The faults of files, by their names."""
+        faults = {} if self._tls is None else self._tls.faults
+        if self._keys is not None and self._keys.fault is not None:
+            faults = {**faults, "token_keys": self._keys.fault}
+        return faults
+
+    def log(self) -> None:
+        """Log what callers need."""
+        shown = [name for name, value in self.report().items() if value is True]
+        _log.info(
+            "callers: %s; those of this machine who show nothing have the role %s",
+            ", ".join(shown) or "plaintext, this machine only",
+            self.report()["loopback_role"],
+        )
+        if self._stranger is not None:
+            _log.warning("others reach this server in plaintext, and may check and translate without an identity")
+
+    def close(self) -> None:
+        """Release the files."""
+        for files in (self._tls, self._keys):
+            if files is not None:
+                files.close()
+
+    def _new_callers(self, metrics: Metrics) -> Callers:
+        settings = self._settings
+        domain, audience = settings.trust_domain, settings.token_audience
+        return Callers(self._regions, domain, audience, None, metrics, self._clock, self._tls, self._keys)
+
+
+class PageAuthenticator:
+    """Identifies those who request pages for operations."""
+
+    partners: Partners = NO_PARTNERS
+
+    def __init__(self, access: Access, callers: Callers) -> None:
+        self._access = access
+        self._callers = callers
+
+    def identify(self, certificate: bytes | None, authorization: str | None, *, is_local: bool) -> Identity:
+        """Return who requests a page. Raises Unauthenticated, and NotServing where no trust list tells it yet."""
+        if not certificate and not authorization and (unnamed := self._access.unnamed(is_local=is_local)) is not None:
+            return unnamed
+        return self._callers.identify(certificate, authorization)
+
+
+def _local(settings: Settings) -> Identity | None:
+    role = settings.loopback_role
+    return _LOCAL_ROLES[("all" if settings.is_private else "none") if role == "auto" else role]
