@@ -16,8 +16,8 @@ from onecode_client.loopback import is_local
 from onecode_client.tls import Tls, TlsFiles, read_tls, read_token, tls_contents
 
 LOOK_S: Final = 1.0
-"""The files are looked at once in so many seconds, by the call that comes then: a fifth of a millisecond for three files
-of TLS and a token, on a local file system."""
+"""The files are looked at once in so many seconds, by the call that comes then: a fifth of a millisecond for three
+files of TLS and a token, on a local file system."""
 REPLACING_S: Final = 10.0
 """A pair that is being replaced does not fit for a moment. One that does not for this long is logged, once."""
 
