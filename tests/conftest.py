@@ -33,6 +33,7 @@ SECONDS = {
     for module in (
         "conformance/test_edge_cases.py",
         "conformance/test_vectors.py",
+        "unit/client/test_connection_faults.py",
         "unit/client/test_gathering.py",
         "unit/codes/encodings/test_allocation.py",
         "unit/codes/test_codec.py",

@@ -16,7 +16,8 @@ from onecode_client.loopback import is_local
 from onecode_client.tls import Tls, TlsFiles, read_tls, read_token, tls_contents
 
 LOOK_S: Final = 1.0
-"""The files are looked at once in so many seconds: some tens of microseconds for a few small files."""
+"""The files are looked at once in so many seconds, by the call that comes then: a fifth of a millisecond for three
+files of TLS and a token, on a local file system."""
 REPLACING_S: Final = 10.0
 """A pair that is being replaced does not fit for a moment. One that does not for this long is logged, once."""
 
@@ -86,8 +87,10 @@ class Access:
         )
 
     def _look(self) -> None:
+        if self._tls is None and self._token_file is None:
+            return
         now_s = self._monotonic()
-        if now_s - self._looked_at_s < LOOK_S or (self._tls is None and self._token_file is None):
+        if now_s - self._looked_at_s < LOOK_S:
             return
         if not self._looking.acquire(blocking=False):
             return  # another thread is at it
