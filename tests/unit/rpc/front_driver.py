@@ -23,6 +23,7 @@ OVERLOADED: Final = (8, "too much at once: 100 %", b"\x08\x08retry")
 EXPIRED: Final = (4, "Deadline Exceeded", b"")
 OVERDUE: Final = (4, "the request did not arrive", b"\x08\x04")
 IDLE: Final = (14, "no message for too long", b"")
+CROWDED: Final = (8, "too many calls of this caller", b"\x08\x08crowd")
 LIMITS: Final[dict[str, Any]] = {
     "shares_port": False,
     "connections_max": 16,
@@ -38,6 +39,8 @@ LIMITS: Final[dict[str, Any]] = {
     "stream_idle_s": 600.0,
     "request_s": 10.0,
     "held_bytes_max": 64 * 1024 * 1024,
+    "identifies": False,
+    "credentials_max": 16,
 }
 _WITHIN_S: Final = 20
 
@@ -57,8 +60,8 @@ class Driver:
             EXPIRED,
             OVERDUE,
             IDLE,
-            latency_buckets_s=[0.001, 0.1, 10.0],
-            **LIMITS | limits,
+            CROWDED,
+            **{"tls": None, "latency_buckets_s": [0.001, 0.1, 10.0]} | LIMITS | limits,
         )
         self.target = f"127.0.0.1:{self.front.port}"
         self.works: list[tuple[int, str, list[str], list[bytes]]] = []
