@@ -183,21 +183,33 @@ impl Reading {
     /// Queue a request, or pass it on as the ``bytes`` that it came in where it is odd.
     fn queue(mut self, bytes: Bytes, message: Bytes) {
         let Some(request) = Request::cut(self.method, &message) else { return self.pass_on(bytes) };
-        match self.poll_admission(&request, &mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(admission) => self.settle(admission, request, bytes, message),
-            Poll::Pending => {
-                let executor = self.entry.peer.shared.executor.clone();
-                executor.spawn(self.wait_to_be_known(request, bytes, message));
-            }
+        if let Some(admission) = self.admit(&request) {
+            return self.settle(admission, request, bytes, message);
+        }
+        let executor = self.entry.peer.shared.executor.clone();
+        executor.spawn(self.wait_to_be_known(request, bytes, message));
+    }
+
+    /// Admit the call. None until Python has said whether to.
+    fn admit(&mut self, request: &Request) -> Option<Admission> {
+        match &mut self.entry.claim {
+            None => Some(Admission::Admitted),
+            Some(claim) => claim.admit(request.host(), request.codes()),
         }
     }
 
-    /// Admit the call, or wait until Python has said whether to.
-    fn poll_admission(&mut self, request: &Request, cx: &mut Context<'_>) -> Poll<Admission> {
-        match &mut self.entry.claim {
-            None => Poll::Ready(Admission::Admitted),
-            Some(claim) => claim.poll_call(request.host(), request.codes(), cx),
+    fn poll_admission(&mut self, request: &Request, cx: &mut Context<'_>) -> Poll<Option<Admission>> {
+        if self.respond.poll_reset(cx).is_ready() {
+            return Poll::Ready(None);
         }
+        let admission = self.admit(request);
+        if admission.is_some() {
+            return Poll::Ready(admission);
+        }
+        if let Some(claim) = &mut self.entry.claim {
+            claim.wake_at_answer(cx);
+        }
+        Poll::Pending
     }
 
     /// Wait until Python knows who calls.
@@ -210,10 +222,7 @@ impl Reading {
         }
         let overdue = Instant::now() + shared.limits.request_s;
         let ends = self.entry.deadline.map_or(overdue, |deadline| deadline.min(overdue));
-        let admission = poll_fn(|cx| match self.respond.poll_reset(cx) {
-            Poll::Ready(_) => Poll::Ready(None),
-            Poll::Pending => self.poll_admission(&request, cx).map(Some),
-        });
+        let admission = poll_fn(|cx| self.poll_admission(&request, cx));
         match timers::before(shared.timers.sleep_until(ends), admission).await {
             Some(Some(admission)) => self.settle(admission, request, bytes, message),
             Some(None) => drop(self.open()),

@@ -3,7 +3,7 @@
 //! It knows calls and credentials. It may not know bodies or Python.
 
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::Context;
 use std::time::Instant;
 
 use http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
@@ -89,14 +89,14 @@ impl Claim {
         denial
     }
 
-    /// Admit a call with so many codes, or wait until Python has said whether to.
-    pub fn poll_call(&mut self, host: Host, codes: usize, cx: &mut Context<'_>) -> Poll<Admission> {
-        self.settle(self.credential.admit(host, codes, Instant::now()), cx)
+    /// Admit a call with so many codes. None until Python has said whether to.
+    pub fn admit(&mut self, host: Host, codes: usize) -> Option<Admission> {
+        self.settle(self.credential.admit(host, codes, Instant::now()))
     }
 
-    /// Admit a stream, or wait until Python has said whether to.
-    pub fn poll_stream(&mut self, cx: &mut Context<'_>) -> Poll<Admission> {
-        self.settle(self.credential.admit_stream(Instant::now()), cx)
+    /// Admit a stream. None until Python has said whether to.
+    pub fn admit_stream(&mut self) -> Option<Admission> {
+        self.settle(self.credential.admit_stream(Instant::now()))
     }
 
     /// Wake the task once Python has said something.
@@ -104,24 +104,23 @@ impl Claim {
         self.credential.wait(cx.waker(), &mut self.place);
     }
 
-    fn settle(&mut self, standing: Standing, cx: &mut Context<'_>) -> Poll<Admission> {
-        Poll::Ready(match standing {
+    fn settle(&mut self, standing: Standing) -> Option<Admission> {
+        match standing {
             Standing::Granted => {
                 self.in_flight = self.credential.group();
                 if let Some(group) = &self.in_flight {
                     group.update(|count| count + 1);
                 }
-                Admission::Admitted
+                Some(Admission::Admitted)
             }
-            Standing::OtherHost => Admission::PassOn,
-            Standing::Crowded => Admission::Refused("caller_crowded", self.shared.replies.crowded.clone()),
-            Standing::Denied(status) => Admission::Refused("caller_denied", status),
+            Standing::OtherHost => Some(Admission::PassOn),
+            Standing::Crowded => Some(Admission::Refused("caller_crowded", self.shared.replies.crowded.clone())),
+            Standing::Denied(status) => Some(Admission::Refused("caller_denied", status)),
             Standing::Unknown => {
                 self.shared.credentials.ask(&self.credential);
-                self.wake_at_answer(cx);
-                return Poll::Pending;
+                None
             }
-        })
+        }
     }
 }
 

@@ -5,7 +5,7 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::Context;
 use std::time::Instant;
 
 use crate::answers::Status;
@@ -51,10 +51,10 @@ impl StreamClaim {
             return Step::End("caller_denied", status);
         }
         if !self.is_admitted {
-            match self.claim.poll_stream(cx) {
-                Poll::Ready(Admission::Admitted) => self.is_admitted = true,
-                Poll::Ready(Admission::Refused(reason, status)) => return Step::End(reason, status),
-                Poll::Ready(Admission::PassOn) | Poll::Pending => {}
+            match self.claim.admit_stream() {
+                Some(Admission::Admitted) => self.is_admitted = true,
+                Some(Admission::Refused(reason, status)) => return Step::End(reason, status),
+                Some(Admission::PassOn) | None => {}
             }
         }
         loop {

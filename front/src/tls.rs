@@ -43,7 +43,7 @@ impl Tls {
         let provider = Arc::new(ring::default_provider());
         let verifier = verifier(files, &provider)?;
         let chain = certificates(files.chain, "the certificate chain")?;
-        let key = PrivateKeyDer::from_pem_slice(files.key).map_err(|fault| told("the private key", &fault))?;
+        let key = PrivateKeyDer::from_pem_slice(files.key).map_err(|fault| told("the private key", "private key", &fault))?;
         let builder = ServerConfig::builder_with_provider(provider)
             .with_protocol_versions(&[&version::TLS13])
             .map_err(|fault| fault.to_string())?;
@@ -86,9 +86,9 @@ fn verifier(files: &Files<'_>, provider: &Arc<CryptoProvider>) -> Result<Option<
     let mut builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone());
     if let Some(crl) = files.crl {
         let lists: Result<Vec<_>, _> = CertificateRevocationListDer::pem_slice_iter(crl).collect();
-        let lists = lists.map_err(|fault| told("the revocation list", &fault))?;
+        let lists = lists.map_err(|fault| told("the revocation list", "list", &fault))?;
         if lists.is_empty() {
-            return Err(told("the revocation list", &PemError::NoItemsFound));
+            return Err(told("the revocation list", "list", &PemError::NoItemsFound));
         }
         // An authority may publish no list, and one that is past its next update counts on: as in the server in Python.
         builder = builder.with_crls(lists).allow_unknown_revocation_status();
@@ -105,14 +105,15 @@ fn verifier(files: &Files<'_>, provider: &Arc<CryptoProvider>) -> Result<Option<
 fn certificates(pem: &[u8], name: &str) -> Result<Vec<CertificateDer<'static>>, String> {
     let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
     match found {
-        Ok(found) if found.is_empty() => Err(told(name, &PemError::NoItemsFound)),
-        found => found.map_err(|fault| told(name, &fault)),
+        Ok(found) if found.is_empty() => Err(told(name, "certificate", &PemError::NoItemsFound)),
+        found => found.map_err(|fault| told(name, "certificate", &fault)),
     }
 }
 
-fn told(name: &str, fault: &PemError) -> String {
+/// Say what is wrong with a file that should have items of a kind.
+fn told(name: &str, item: &str, fault: &PemError) -> String {
     match fault {
-        PemError::NoItemsFound => format!("{name}: the file has none"),
+        PemError::NoItemsFound => format!("{name}: the file has no {item} in PEM"),
         _ => format!("{name}: the file is no valid PEM"),
     }
 }

@@ -68,9 +68,9 @@ class Front:
 
         ``upstream`` is the path of the Unix socket of the inner listener. ``overloaded`` is said where a bound is
         reached, ``expired`` where a deadline has passed, ``overdue`` where a request did not arrive within
-        ``request_s`` or its caller is unknown for so long, ``idle`` where a stream was silent for ``stream_idle_s``, and
-        ``crowded`` where a caller has too many calls in flight. ``latency_buckets_s`` are the upper
-        bounds of the buckets of ``Counts``, which has one more for what is above all of them.
+        ``request_s`` or its caller is unknown for so long, ``idle`` where a stream was silent for ``stream_idle_s``,
+        and ``crowded`` where a caller has too many calls in flight. ``latency_buckets_s`` are the upper bounds of the
+        buckets of ``Counts``, which has one more for what is above all of them.
 
         Calls that are passed on carry entries of metadata that no caller can set, since those that begin with
         ``x-onecode-`` are removed: ``x-onecode-token``, which is ``upstream_token`` (ASCII), ``x-onecode-peer``, the
@@ -79,34 +79,32 @@ class Front:
 
         With ``identifies`` a plain call is answered only where its credential was granted: the certificate of its
         connection together with its header ``authorization`` (1 to 8,192 bytes; a call with two is passed on). At most
-        ``credentials_max`` are known. Those that were denied give way first, then the least recently used; one with open
-        calls never does, and a call for whose credential there is no room is refused with ``overloaded``.
+        ``credentials_max`` are known. Those that were denied give way first, then the least recently used; one with
+        open calls never does, and a call for whose credential there is no room is refused with ``overloaded``.
         """
 
     def renew_tls(self, tls: Tls) -> None:
-        """Make new connections by ``tls``, and end those of callers that it would not let in, within a few turns. Raises
-        ValueError for a front that was made without TLS."""
+        """Make new connections by ``tls``, and end those of callers that it would not let in, within a few turns.
+        Raises ValueError for a front that was made without TLS."""
 
     def take_asking(self) -> list[tuple[int, bytes, bytes]]:
-        """Return credentials that nothing is known of, or no longer, as (number, certificate in DER, authorization), the
-        parts empty where there is none: at most 32, those first that were granted before. ``has_work`` tells whether
-        there are more. Their calls wait, at most ``request_s``, until each is granted or denied.
+        """Return credentials that nothing is known of, or no longer, as (number, certificate in DER, authorization),
+        the parts empty where there is none: at most 32, those first that were granted before. ``has_work`` tells
+        whether there are more. Their calls wait, at most ``request_s``, until each is granted or denied.
 
         A number is never given to another credential. One may be returned again before it was answered, after
         ``ask_again``: then the last answer counts.
         """
 
-    def grant(
-        self, number: int, host: str | None, seconds: float, units: int, in_flight_max: int, group: int
-    ) -> None:
+    def grant(self, number: int, host: str | None, seconds: float, units: int, in_flight_max: int, group: int) -> None:
         """Answer calls with a credential: for ``host`` or, with None, for any, during ``seconds``, and ``units`` codes.
-        Then it is asked about again: at once where a stream is open, which goes on meanwhile, and otherwise with the next
-        call. A batch that is larger than a fresh grant passes, and takes the units below 0.
+        Then it is asked about again: at once where a stream is open, which goes on meanwhile, and otherwise with the
+        next call. A batch that is larger than a fresh grant passes, and takes the units below 0.
 
         Calls for another host are passed on, and messages of streams are taken as ``message``; they take no units. At
         most ``in_flight_max`` calls of all credentials of ``group`` (not negative) are in flight; more are refused with
-        ``crowded``. A credential that has given way meanwhile has no calls, and nothing is done. Raises ValueError for a
-        host that has not six digits, and for seconds that are negative.
+        ``crowded``. A credential that has given way meanwhile has no calls, and nothing is done. Raises ValueError for
+        a host that has not six digits, and for seconds that are negative.
         """
 
     def deny(self, number: int, status: Status, seconds: float) -> None:
@@ -115,8 +113,8 @@ class Front:
         are negative."""
 
     def ask_again(self) -> None:
-        """Let all grants and denials count no longer. Credentials with open streams are asked about at once: the streams
-        go on meanwhile, and end where they are denied."""
+        """Let all grants and denials count no longer. Credentials with open streams are asked about at once: the
+        streams go on meanwhile, and end where they are denied."""
 
     @property
     def port(self) -> int: ...
@@ -137,8 +135,8 @@ class Front:
 
         ``single``: codes of Verify calls, whatever their hosts: one ticket for all of them, and a host for each code.
         ``stream``: codes of StreamVerify messages, in the same manner. ``message``: one StreamVerify message that is
-        not plain, or is for another host than the granted one: whole, in place of the codes; in place of hosts the number
-        of its credential as text, ``"0"`` where the front does not identify.
+        not plain, or is for another host than the granted one: whole, in place of the codes; in place of hosts the
+        number of its credential as text, ``"0"`` where the front does not identify.
         """
 
     def take_batch(self) -> tuple[int, str, int, float | None] | None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import ssl
 import struct
 import time
 from array import array
@@ -66,6 +67,8 @@ class Driver:
         self.target = f"127.0.0.1:{self.front.port}"
         self.works: list[tuple[int, str, list[str], list[bytes]]] = []
         self.ended: list[int] = []
+        self.asked: list[tuple[int, bytes, bytes]] = []
+        self.identify: Callable[[int, bytes, bytes], None] = lambda *asked: self.asked.append(asked)
         self.takes = self.answers = True
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(self.front.fileno(), self.turn)
@@ -73,6 +76,8 @@ class Driver:
     def turn(self) -> None:
         """Do what is to be done now, and answer what is to be answered."""
         waiting = self.front.turn()
+        for asked in self.front.take_asking():
+            self.identify(*asked)
         if waiting and self.takes:
             self.take()
         for ticket in self.front.take_ended():
@@ -190,13 +195,18 @@ def has_ipv6() -> bool:
     return True
 
 
-def channel(driver: Driver, target: str = "", **options: Any) -> grpc.aio.Channel:
-    """Return a channel of its own. ``target`` is one of the front's addresses, if there are several."""
+def channel(
+    driver: Driver, target: str = "", credentials: grpc.ChannelCredentials | None = None, **options: Any
+) -> grpc.aio.Channel:
+    """Return a channel of its own. ``target`` is one of the front's addresses, if there are several. With
+    ``credentials`` it is in TLS."""
     given = {
         "grpc.use_local_subchannel_pool": 1,
         "grpc.max_receive_message_length": -1,
         "grpc.enable_retries": 0,
     } | {key.replace("__", "."): value for key, value in options.items()}
+    if credentials is not None:
+        return grpc.aio.secure_channel(target or driver.target, credentials, tuple(given.items()))
     return grpc.aio.insecure_channel(target or driver.target, tuple(given.items()))
 
 
@@ -212,8 +222,9 @@ class Wire:
         self._reader, self.writer = reader, writer
 
     @classmethod
-    async def open(cls, driver: Driver) -> "Wire":
-        return cls(*await asyncio.open_connection("127.0.0.1", driver.front.port))
+    async def open(cls, driver: Driver, tls: ssl.SSLContext | None = None) -> "Wire":
+        name = None if tls is None else "localhost"
+        return cls(*await asyncio.open_connection("127.0.0.1", driver.front.port, ssl=tls, server_hostname=name))
 
     def send(self, *frames: bytes) -> None:
         self.writer.write(b"".join(frames))
