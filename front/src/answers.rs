@@ -34,7 +34,7 @@ impl Status {
             trailers.insert("grpc-message", ascii(percent_encoded(message)));
         }
         if !details.is_empty() {
-            trailers.insert("grpc-status-details-bin", ascii(base64(details)));
+            trailers.insert("grpc-status-details-bin", binary(details));
         }
         Self { code, trailers }
     }
@@ -60,18 +60,19 @@ pub struct Replies {
     pub expired: Status,
     pub overdue: Status,
     pub idle: Status,
+    pub crowded: Status,
     head: HeaderMap,
     ok: HeaderMap,
 }
 
 impl Replies {
-    pub fn new(overloaded: Status, expired: Status, overdue: Status, idle: Status) -> Self {
+    pub fn new([overloaded, expired, overdue, idle, crowded]: [Status; 5]) -> Self {
         let mut head = HeaderMap::with_capacity(2);
         head.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
         // As the listener in Python says: compressed requests are passed on to it.
         head.insert("grpc-accept-encoding", HeaderValue::from_static("identity, deflate, gzip"));
         let ok = Status::new(OK, "", &[]).trailers;
-        Self { overloaded, expired, overdue, idle, head, ok }
+        Self { overloaded, expired, overdue, idle, crowded, head, ok }
     }
 
     /// Begin an answer. None where the caller has gone.
@@ -108,6 +109,11 @@ fn response(headers: HeaderMap) -> Response<()> {
     let mut made = Response::new(());
     *made.headers_mut() = headers;
     made
+}
+
+/// Return bytes as metadata whose name ends with ``-bin`` has them.
+pub fn binary(bytes: &[u8]) -> HeaderValue {
+    ascii(base64(bytes))
 }
 
 fn ascii(text: String) -> HeaderValue {

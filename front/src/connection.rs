@@ -16,6 +16,7 @@ use mio::net::TcpStream;
 
 use crate::budget::Charge;
 use crate::calls;
+use crate::claims::{self, Shown};
 use crate::connection_times::{Act, Watch};
 use crate::counts::Method;
 use crate::guard::Guard;
@@ -24,6 +25,7 @@ use crate::open_call::Entry;
 use crate::shared::{Peer, Shared};
 use crate::stream_task;
 use crate::timers::{self, Sleep};
+use crate::transport::{self, Transport};
 use crate::upstream;
 use crate::watched::Watched;
 use crate::write_buffer::{self, Buffered, WriteBuffer};
@@ -34,12 +36,12 @@ const SEND_BYTES_MAX: usize = 128 * 1024;
 const WINDOWS: u32 = 16;
 /// Bytes that any caller may leave unread for a while, beside what the system holds: 32 MiB of all connections together.
 const STUCK_BYTES: usize = 4 * 1024;
-/// The time in which a hostile caller must take what it is told. It may read nothing.
+/// The time in which a caller whose connection is ended must take what it is told. It may read nothing.
 const LAST_WORDS: Duration = Duration::from_secs(1);
-/// The bound on a call's headers.
-const HEADER_BYTES_MAX: u32 = 8 * 1024;
+/// The bound on a call's headers. A token of more than 8 KiB comes through, so that it is refused by name.
+const HEADER_BYTES_MAX: u32 = 12 * 1024;
 
-type Socket = Guard<Watched<TcpStream>>;
+type Socket = Guard<Transport>;
 type Http2 = server::Connection<Buffered<Socket>, Bytes>;
 
 /// Serve a connection until it ends.
@@ -48,7 +50,10 @@ pub async fn serve(socket: Watched<TcpStream>, peer: Rc<Peer>) {
     let _open = Open::new(&shared);
     let limits = &shared.limits;
     let calls_max = limits.calls_max as usize;
-    let (buffered, written) = write_buffer::gather(Guard::new(socket, peer.traffic.clone()));
+    let began = Instant::now();
+    let ends = began + limits.handshake_s;
+    let Some(transport) = transport::begin(socket, &peer, ends).await else { return };
+    let (buffered, written) = write_buffer::gather(Guard::new(transport, peer.traffic.clone()));
     let mut handshake = server::Builder::new()
         .initial_window_size(limits.window_bytes)
         .initial_connection_window_size(limits.window_bytes.saturating_mul(WINDOWS))
@@ -65,11 +70,7 @@ pub async fn serve(socket: Watched<TcpStream>, peer: Rc<Peer>) {
         let _ = written.poll_write_out(cx); // an error comes again with the next read
         state
     });
-    let began = Instant::now();
-    let Some(Ok(mut http2)) = timers::before(shared.timers.sleep_until(began + limits.handshake_s), handshake).await
-    else {
-        return;
-    };
+    let Some(Ok(mut http2)) = timers::before(shared.timers.sleep_until(ends), handshake).await else { return };
     let Some(pings) = http2.ping_pong() else { return };
     let watch = Watch::new(&shared, pings, began);
     Connection { http2, written, stuck: None, watch, peer, is_told: false, cut: None }.await;
@@ -100,7 +101,7 @@ struct Connection {
     peer: Rc<Peer>,
     /// Whether the caller knows that it may begin no more calls.
     is_told: bool,
-    /// Until when a hostile caller may take what it is told.
+    /// Until when a caller whose connection is ended may take what it is told.
     cut: Option<Sleep>,
 }
 
@@ -126,6 +127,10 @@ impl Connection {
         if self.cut.is_some() {
             return self.poll_cut(cx);
         }
+        if self.peer.secured.get().is_some() && self.is_refused(cx) {
+            self.cut("certificate_refused", Reason::INADEQUATE_SECURITY);
+            return self.poll_cut(cx);
+        }
         match self.watch.poll(&self.peer, cx) {
             Some(Act::Close) => return Poll::Ready(()),
             Some(Act::SayGoodbye) => self.say_goodbye(),
@@ -145,7 +150,7 @@ impl Connection {
                 }
                 Poll::Ready(None) => return Poll::Ready(()),
                 Poll::Pending if self.peer.traffic.is_hostile.get() => {
-                    self.cut();
+                    self.cut("connection_hostile", Reason::ENHANCE_YOUR_CALM);
                     return self.poll_cut(cx);
                 }
                 Poll::Pending => return Poll::Pending,
@@ -168,11 +173,17 @@ impl Connection {
         }
     }
 
-    /// End a hostile connection and its calls, and say why (RFC 9113, section 7).
-    fn cut(&mut self) {
+    /// Whether the caller's certificate counts no longer.
+    fn is_refused(&self, cx: &Context<'_>) -> bool {
+        self.peer.waker.borrow_mut().clone_from(cx.waker());
+        self.peer.is_refused.get()
+    }
+
+    /// End a connection and its calls, and say why (RFC 9113, section 7).
+    fn cut(&mut self, counted: &'static str, reason: Reason) {
         let shared = &self.peer.shared;
-        shared.counts.refused("connection_hostile");
-        self.http2.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
+        shared.counts.refused(counted);
+        self.http2.abrupt_shutdown(reason);
         self.cut = Some(shared.timers.sleep_until(Instant::now() + LAST_WORDS));
     }
 
@@ -183,11 +194,25 @@ impl Connection {
 }
 
 /// Begin a call where it belongs.
-fn begin(peer: &Rc<Peer>, request: Request<RecvStream>, respond: SendResponse<Bytes>) {
+fn begin(peer: &Rc<Peer>, request: Request<RecvStream>, mut respond: SendResponse<Bytes>) {
     let (head, body) = request.into_parts();
-    match headers::plain(&head) {
-        Some((Method::StreamVerify, timeout)) => stream_task::begin(peer, body, respond, timeout),
-        Some((method, timeout)) => calls::begin(peer, (head, body), respond, method, timeout),
-        None => upstream::pass_on(Entry::open(peer), head, Bytes::new(), body, respond),
+    let Some((method, timeout)) = headers::plain(&head) else {
+        return upstream::pass_on(Entry::open(peer), head, Bytes::new(), body, respond);
+    };
+    let claim = match claims::shown(peer, &head.headers, method == Method::StreamVerify) {
+        Shown::Nothing => None,
+        Shown::Credential(claim) => match claim.denial() {
+            Some(status) => return Entry::open(peer).refuse(method, "caller_denied", &status, &mut respond),
+            None => Some(claim),
+        },
+        Shown::Odd => return upstream::pass_on(Entry::open(peer), head, Bytes::new(), body, respond),
+        Shown::NoRoom => {
+            let overloaded = &peer.shared.replies.overloaded;
+            return Entry::open(peer).refuse(method, "credentials_full", overloaded, &mut respond);
+        }
+    };
+    match method {
+        Method::StreamVerify => stream_task::begin(peer, body, respond, timeout, claim),
+        _ => calls::begin(peer, (head, body), respond, (method, timeout), claim),
     }
 }

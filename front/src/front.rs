@@ -17,16 +17,20 @@ use crate::batch_calls;
 use crate::budget::Budget;
 use crate::calls;
 use crate::counts::Counts;
+use crate::credentials::Credentials;
 use crate::executor::Executor;
+use crate::handshakes::Handshakes;
 use crate::limits::Limits;
 use crate::listener;
 use crate::open_streams::OpenStreams;
+use crate::open_tls::{self, OpenTls};
 use crate::queue::Queue;
 use crate::reactor::Reactor;
 use crate::requests::Host;
 use crate::shared::Shared;
 use crate::streams;
 use crate::timers::Timers;
+use crate::tls::Tls;
 use crate::work::Work;
 
 pub struct Front {
@@ -45,12 +49,13 @@ pub struct Setup {
     pub replies: Replies,
     pub latency_buckets_s: Vec<f64>,
     pub limits: Limits,
+    pub tls: Option<Rc<Tls>>,
 }
 
 impl Front {
     /// Listen.
     pub fn new(setup: Setup) -> io::Result<Self> {
-        let Setup { hosts, port, upstream, token, replies, latency_buckets_s, limits } = setup;
+        let Setup { hosts, port, upstream, token, replies, latency_buckets_s, limits, tls } = setup;
         let (listeners, port) = listener::listen(&hosts, port, limits.shares_port)?;
         let (reactor, timers) = (Reactor::new()?, Timers::new()?);
         let sockets = reactor.sockets();
@@ -67,6 +72,9 @@ impl Front {
             pace: Rc::default(),
             queue: Queue::default(),
             streams: OpenStreams::default(),
+            tls: OpenTls::new(tls),
+            handshakes: Handshakes::default(),
+            credentials: Credentials::new(limits.credentials_max),
             upstream,
             token,
             is_draining: Cell::new(false),
@@ -95,6 +103,9 @@ impl Front {
         self.shared.sockets.set_reads(reads);
         self.reactor.borrow_mut().look()?;
         self.shared.timers.wake_due(Instant::now());
+        if reads {
+            self.shared.handshakes.begin_turn();
+        }
         self.shared.executor.run();
         // Answers are written between turns, and nothing is read then.
         self.shared.sockets.set_reads(false);
@@ -103,7 +114,11 @@ impl Front {
 
     pub fn has_work(&self) -> bool {
         let shared = &self.shared;
-        shared.executor.has_ready() || shared.sockets.has_held_back() || shared.queue.has_ended()
+        shared.executor.has_ready()
+            || shared.sockets.has_held_back()
+            || shared.queue.has_ended()
+            || shared.handshakes.has_waiting()
+            || shared.credentials.has_asking()
     }
 
     /// Take the work that is next: at most ``count_max`` single codes, and all messages.
@@ -165,6 +180,11 @@ impl Front {
         self.shared.executor.run();
     }
 
+    /// Make new connections by other TLS, and end open ones that it does not admit. False where the front has none.
+    pub fn renew_tls(&self, tls: Rc<Tls>) -> bool {
+        open_tls::renew(&self.shared, tls)
+    }
+
     /// Take no more connections and calls, and end streams.
     pub fn drain(&self) -> io::Result<()> {
         self.shared.is_draining.set(true);
@@ -185,6 +205,8 @@ impl Front {
         self.shared.executor.clear();
         self.shared.queue.clear();
         self.shared.streams.clear();
+        self.shared.credentials.clear();
+        self.shared.tls.clear();
         self.shared.executor.clear();
     }
 }

@@ -26,7 +26,8 @@ pub fn told<'py>(py: Python<'py>, work: &Work) -> PyResult<Told<'py>> {
         }
         Work::Message(odd) => {
             let whole = PyList::new(py, [PyBytes::new(py, &odd.bytes)])?;
-            Ok(("message", PyList::empty(py), whole))
+            let credential = PyList::new(py, [odd.credential.to_string()])?;
+            Ok(("message", credential, whole))
         }
         Work::Batch(_) => unreachable!("batches are taken by themselves"),
     }

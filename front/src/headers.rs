@@ -44,10 +44,18 @@ pub fn remove_reserved(headers: &mut HeaderMap) {
     }
 }
 
-/// Add what the listener in Python is to know: that the front is the caller, and who called it.
-pub fn add_reserved(headers: &mut HeaderMap, token: &HeaderValue, peer: &HeaderValue) {
+/// Add what the listener in Python is to know: that the front is the caller, who called it, and by which certificate.
+pub fn add_reserved(
+    headers: &mut HeaderMap,
+    token: &HeaderValue,
+    peer: &HeaderValue,
+    certificate: Option<&HeaderValue>,
+) {
     headers.insert("x-onecode-token", token.clone());
     headers.insert("x-onecode-peer", peer.clone());
+    if let Some(certificate) = certificate {
+        headers.insert("x-onecode-certificate-bin", certificate.clone());
+    }
 }
 
 /// Return an address as gRPC writes it.

@@ -6,20 +6,26 @@ mod answers;
 mod batch_calls;
 mod budget;
 mod calls;
+mod claims;
 mod connection;
 mod connection_times;
 mod counts;
+mod credential;
+mod credentials;
 mod executor;
 mod frames;
 mod framing;
 mod front;
 mod guard;
 mod handover;
+mod handshakes;
 mod headers;
 mod limits;
 mod listener;
+mod meter;
 mod open_call;
 mod open_streams;
+mod open_tls;
 mod pace;
 mod panics;
 mod queue;
@@ -27,10 +33,13 @@ mod reactor;
 mod requests;
 mod shared;
 mod slots;
+mod stream_claims;
 mod stream_task;
 mod streams;
 mod timers;
+mod tls;
 mod transfer;
+mod transport;
 mod upstream;
 mod watched;
 mod wire_format;
@@ -39,6 +48,7 @@ mod write_buffer;
 
 use std::collections::HashMap;
 use std::os::fd::{AsRawFd, RawFd};
+use std::rc::Rc;
 use std::time::Instant;
 
 use http::HeaderValue;
@@ -50,12 +60,13 @@ use pyo3::types::{PyBytes, PyDict, PyList, PyString};
 
 use crate::answers::{Replies, Status};
 use crate::counts::{Method, Taken};
+use crate::credentials::Given;
 use crate::front::Setup;
 use crate::limits::Limits;
 use crate::work::Work;
 
 /// The version of the boundary to Python.
-const ABI: u32 = 3;
+const ABI: u32 = 4;
 
 /// The type of ``Front.counts``.
 static COUNTS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
@@ -65,6 +76,25 @@ type GivenStatus = (u32, String, Vec<u8>);
 /// A batch as Python sees it: ticket, host, number of codes, and the seconds that its caller still waits.
 type TakenBatch<'py> = (usize, Bound<'py, PyString>, usize, Option<f64>);
 
+#[pyclass(frozen, unsendable, module = "onecode_server.rpc._front")]
+struct Tls(Rc<tls::Tls>);
+
+#[pymethods]
+impl Tls {
+    #[new]
+    #[pyo3(signature = (chain, key, *, client_ca, crl, demands_certificate))]
+    fn new(
+        chain: &[u8],
+        key: &[u8],
+        client_ca: Option<&[u8]>,
+        crl: Option<&[u8]>,
+        demands_certificate: bool,
+    ) -> PyResult<Self> {
+        let made = tls::Tls::new(&tls::Files { chain, key, client_ca, crl, demands_certificate });
+        Ok(Self(Rc::new(made.map_err(PyValueError::new_err)?)))
+    }
+}
+
 #[pyclass(unsendable, module = "onecode_server.rpc._front")]
 struct Front(front::Front);
 
@@ -73,7 +103,8 @@ struct Front(front::Front);
 impl Front {
     #[new]
     #[pyo3(signature = (
-        hosts, port, upstream, upstream_token, overloaded, expired, overdue, idle, *, latency_buckets_s, **limits
+        hosts, port, upstream, upstream_token, overloaded, expired, overdue, idle, crowded, *, tls, latency_buckets_s,
+        **limits
     ))]
     #[expect(clippy::too_many_arguments, reason = "they are Python's, which names them")]
     fn new(
@@ -85,6 +116,8 @@ impl Front {
         expired: GivenStatus,
         overdue: GivenStatus,
         idle: GivenStatus,
+        crowded: GivenStatus,
+        tls: Option<&Tls>,
         latency_buckets_s: Vec<f64>,
         limits: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Self> {
@@ -95,8 +128,9 @@ impl Front {
         let hosts = hosts.map_err(|_| PyValueError::new_err("a host is not an IP address"))?;
         let token =
             HeaderValue::from_str(upstream_token).map_err(|_| PyValueError::new_err("the token is not ASCII"))?;
-        let replies = Replies::new(status(overloaded), status(expired), status(overdue), status(idle));
-        let setup = Setup { hosts, port, upstream, token, replies, latency_buckets_s, limits };
+        let replies = Replies::new([overloaded, expired, overdue, idle, crowded].map(status));
+        let tls = tls.map(|tls| tls.0.clone());
+        let setup = Setup { hosts, port, upstream, token, replies, latency_buckets_s, limits, tls };
         Ok(Self(front::Front::new(setup)?))
     }
 
@@ -120,6 +154,41 @@ impl Front {
     #[getter]
     fn has_work(&self) -> bool {
         self.0.has_work()
+    }
+
+    fn renew_tls(&self, tls: &Tls) -> PyResult<()> {
+        let has_tls = self.0.renew_tls(tls.0.clone());
+        has_tls.then_some(()).ok_or_else(|| PyValueError::new_err("the front was made without TLS"))
+    }
+
+    fn take_asking<'py>(&self, py: Python<'py>) -> Vec<(u64, Bound<'py, PyBytes>, Bound<'py, PyBytes>)> {
+        let asked = self.0.shared().credentials.take_asking();
+        let bytes = |bytes: &[u8]| PyBytes::new(py, bytes);
+        asked.iter().map(|one| (one.number, bytes(&one.key.certificate), bytes(one.key.authorization()))).collect()
+    }
+
+    fn grant(
+        &self,
+        number: u64,
+        host: Option<&str>,
+        seconds: f64,
+        units: i64,
+        in_flight_max: usize,
+        group: u64,
+    ) -> PyResult<()> {
+        let host = host.map(|host| requests::host(host.as_bytes())).transpose().map_err(PyValueError::new_err)?;
+        let given = Given { host, lasts: limits::duration(seconds)?, units, in_flight_max, group };
+        self.0.shared().credentials.grant(number, &given);
+        Ok(())
+    }
+
+    fn deny(&self, number: u64, status: GivenStatus, seconds: f64) -> PyResult<()> {
+        self.0.shared().credentials.deny(number, self::status(status), limits::duration(seconds)?);
+        Ok(())
+    }
+
+    fn ask_again(&self) {
+        self.0.shared().credentials.ask_again();
     }
 
     fn take<'py>(&self, py: Python<'py>, count_max: usize) -> PyResult<Bound<'py, PyList>> {
@@ -247,5 +316,6 @@ fn _front(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("Counts", &counts)?;
     let _ = COUNTS.set(py, counts.unbind()); // another interpreter of this process has set it
     module.add("ABI", ABI)?;
+    module.add_class::<Tls>()?;
     module.add_class::<Front>()
 }

@@ -31,11 +31,19 @@ pub struct Limits {
     #[pyo3(from_py_with = seconds)]
     pub request_s: Duration,
     pub held_bytes_max: usize,
+    /// Whether Python is asked who calls.
+    pub identifies: bool,
+    pub credentials_max: usize,
 }
 
 /// The number of limits, so that an unknown one is noticed.
-pub const COUNT: usize = 14;
+pub const COUNT: usize = 16;
 
 fn seconds(value: &Bound<'_, PyAny>) -> PyResult<Duration> {
-    Duration::try_from_secs_f64(value.extract()?).map_err(|fault| PyValueError::new_err(fault.to_string()))
+    duration(value.extract()?)
+}
+
+/// Return a number of seconds as a time. Raises ValueError where it is none.
+pub fn duration(seconds: f64) -> PyResult<Duration> {
+    Duration::try_from_secs_f64(seconds).map_err(|fault| PyValueError::new_err(fault.to_string()))
 }

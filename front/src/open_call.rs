@@ -12,6 +12,7 @@ use h2::server::SendResponse;
 
 use crate::answers::{self, CANCELLED, DEADLINE_EXCEEDED, OK, Status};
 use crate::budget::{Charge, Held};
+use crate::claims::Claim;
 use crate::counts::Method;
 use crate::shared::Peer;
 use crate::transfer;
@@ -30,6 +31,8 @@ pub struct Entry {
     pub began: Instant,
     /// When its caller no longer waits.
     pub deadline: Option<Instant>,
+    /// What the call was made with, where Python is asked.
+    pub claim: Option<Claim>,
     /// None until the call is known to be plain. The listener in Python counts the others.
     method: Option<Method>,
 }
@@ -39,13 +42,21 @@ impl Entry {
     pub fn open(peer: &Rc<Peer>) -> Self {
         peer.open_calls.update(|count| count + 1);
         peer.shared.counts.open_calls.update(|count| count + 1);
-        Self { peer: peer.clone(), method: None, began: Instant::now(), deadline: None }
+        Self { peer: peer.clone(), method: None, began: Instant::now(), deadline: None, claim: None }
     }
 
     /// Count the call as one of a method, which is answered here.
     pub fn count_as(&mut self, method: Method) {
         self.method = Some(method);
         self.peer.shared.counts.started(method);
+    }
+
+    /// Refuse a call of a method of which nothing was read.
+    pub fn refuse(mut self, method: Method, reason: &'static str, status: &Status, respond: &mut SendResponse<Bytes>) {
+        self.count_as(method);
+        self.peer.shared.counts.refused(reason);
+        answers::refuse(respond, status);
+        self.end(status.code);
     }
 
     /// Count the call's result.
@@ -87,6 +98,12 @@ impl OpenCall {
     pub fn refuse(mut self, status: &Status) {
         answers::refuse(&mut self.respond, status);
         self.entry.end(status.code);
+    }
+
+    /// Refuse the call for a reason that is counted.
+    pub fn refuse_for(self, reason: &'static str, status: &Status) {
+        self.entry.peer.shared.counts.refused(reason);
+        self.refuse(status);
     }
 
     /// Refuse the call because a bound is reached.

@@ -102,9 +102,13 @@ fn code_of(part: Option<Part>) -> Option<Part> {
 }
 
 fn host_of(message: &[u8], part: Option<Part>) -> Option<Host> {
-    let part = part?;
-    let host: Host = part.of(message).try_into().ok()?;
-    host.iter().all(u8::is_ascii_digit).then_some(host)
+    host(part?.of(message)).ok()
+}
+
+/// Return six ASCII digits as a host.
+pub fn host(bytes: &[u8]) -> Result<Host, &'static str> {
+    let host = Host::try_from(bytes).ok().filter(|host| host.iter().all(u8::is_ascii_digit));
+    host.ok_or("a host has six digits")
 }
 
 #[cfg(test)]

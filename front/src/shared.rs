@@ -2,21 +2,27 @@
 //!
 //! It knows the parts. It may not know what is done with them.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell, RefCell};
 use std::net::SocketAddr;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
+use std::task::Waker;
 use std::time::Instant;
 
+use bytes::Bytes;
 use http::HeaderValue;
 
 use crate::answers::Replies;
 use crate::budget::{Account, Budget};
 use crate::counts::Counts;
+use crate::credential::Credential;
+use crate::credentials::Credentials;
 use crate::executor::Executor;
 use crate::guard::Traffic;
+use crate::handshakes::Handshakes;
 use crate::headers;
 use crate::limits::Limits;
 use crate::open_streams::OpenStreams;
+use crate::open_tls::{OpenTls, Secured};
 use crate::pace::Pace;
 use crate::queue::Queue;
 use crate::reactor::Sockets;
@@ -34,6 +40,9 @@ pub struct Shared {
     pub pace: Rc<Pace>,
     pub queue: Queue,
     pub streams: OpenStreams,
+    pub tls: OpenTls,
+    pub handshakes: Handshakes,
+    pub credentials: Credentials,
     pub upstream: String,
     pub token: HeaderValue,
     /// Whether the front takes no more calls.
@@ -54,6 +63,13 @@ pub struct Peer {
     pub waiting_singles: Cell<usize>,
     /// When the last of its open calls ended.
     pub used_at: Cell<Instant>,
+    /// What TLS knows of the caller, where it is used.
+    pub secured: OnceCell<Secured>,
+    /// The credential of its last call.
+    pub credential: RefCell<Weak<Credential>>,
+    /// Whether its certificate counts no longer, and the task to be told of that.
+    pub is_refused: Cell<bool>,
+    pub waker: RefCell<Waker>,
 }
 
 impl Peer {
@@ -67,7 +83,22 @@ impl Peer {
             open_calls: Cell::new(0),
             waiting_singles: Cell::new(0),
             used_at: Cell::new(now),
+            secured: OnceCell::new(),
+            credential: RefCell::default(),
+            is_refused: Cell::new(false),
+            waker: RefCell::new(Waker::noop().clone()),
             shared,
         })
+    }
+
+    /// Return the caller's certificate in DER; empty where it has none.
+    pub fn certificate(&self) -> Bytes {
+        self.secured.get().map_or_else(Bytes::new, Secured::certificate)
+    }
+
+    /// End the connection, since the caller's certificate counts no longer.
+    pub fn refuse(&self) {
+        self.is_refused.set(true);
+        self.waker.borrow().wake_by_ref();
     }
 }

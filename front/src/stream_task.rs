@@ -14,12 +14,14 @@ use h2::{RecvStream, SendStream};
 
 use crate::answers::{self, OK, Status};
 use crate::budget::{Charge, SMALL_BYTES};
+use crate::claims::Claim;
 use crate::counts::Method;
 use crate::framing::{Collected, Next};
 use crate::open_call::Entry;
 use crate::queue::{Place, Queue};
 use crate::requests;
 use crate::shared::Peer;
+use crate::stream_claims::{Step, StreamClaim};
 use crate::streams::Stream;
 use crate::timers::Sleep;
 use crate::transfer;
@@ -38,10 +40,18 @@ struct StreamTask {
     sleep: Sleep,
     deadline: Option<Instant>,
     has_ended: bool,
+    /// What the stream was made with, where Python is asked.
+    claim: Option<StreamClaim>,
 }
 
 /// Begin a stream.
-pub fn begin(peer: &Rc<Peer>, body: RecvStream, mut respond: SendResponse<Bytes>, timeout: Option<Duration>) {
+pub fn begin(
+    peer: &Rc<Peer>,
+    body: RecvStream,
+    mut respond: SendResponse<Bytes>,
+    timeout: Option<Duration>,
+    claim: Option<Claim>,
+) {
     let shared = &peer.shared;
     let mut entry = Entry::open(peer);
     entry.count_as(Method::StreamVerify);
@@ -60,8 +70,20 @@ pub fn begin(peer: &Rc<Peer>, body: RecvStream, mut respond: SendResponse<Bytes>
     let sleep = shared.timers.sleep_until(deadline.map_or(silent_at, |deadline| deadline.min(silent_at)));
     let (collected, charge) = (Collected::default(), peer.account.charge());
     let (unsent, peer, has_ended) = (Bytes::new(), peer.clone(), false);
-    let executor = shared.executor.clone();
-    executor.spawn(StreamTask { stream, peer, body, sending, collected, charge, unsent, sleep, deadline, has_ended });
+    let (executor, claim) = (shared.executor.clone(), claim.map(|claim| StreamClaim::new(claim, shared)));
+    executor.spawn(StreamTask {
+        stream,
+        peer,
+        body,
+        sending,
+        collected,
+        charge,
+        unsent,
+        sleep,
+        deadline,
+        has_ended,
+        claim,
+    });
 }
 
 impl Future for StreamTask {
@@ -76,7 +98,8 @@ impl Future for StreamTask {
         if this.peer.shared.is_draining.get() {
             this.has_ended = true;
         }
-        if this.send(cx).is_ready() && !this.has_ended && this.read(cx).is_err() {
+        let may_read = this.claim.is_none() || this.look_at_claim(cx);
+        if this.send(cx).is_ready() && may_read && !this.has_ended && this.read(cx).is_err() {
             return Poll::Ready(());
         }
         this.look_at_time(cx);
@@ -96,6 +119,21 @@ impl Future for StreamTask {
 }
 
 impl StreamTask {
+    /// Whether the stream may be read by what Python has said of its credential. A denial ends it after the answers that
+    /// are due.
+    fn look_at_claim(&mut self, cx: &mut Context<'_>) -> bool {
+        match self.claim.as_mut().map(|claim| claim.poll(cx)) {
+            None | Some(Step::Read) => true,
+            Some(Step::Wait) => false,
+            Some(Step::End(reason, status)) => {
+                self.claim = None;
+                self.peer.shared.counts.refused(reason);
+                self.refuse(status);
+                false
+            }
+        }
+    }
+
     /// Send the answers that are there. Pending where the caller does not take them: it is then not read on.
     fn send(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
@@ -116,7 +154,7 @@ impl StreamTask {
 
     /// Read as far ahead as is allowed. Err where the caller has gone.
     fn read(&mut self, cx: &mut Context<'_>) -> Result<(), ()> {
-        while !self.has_ended && self.stream.has_room() {
+        while !self.has_ended && self.stream.has_room() && self.claim.as_ref().is_none_or(StreamClaim::may_read) {
             let Some(place) = Queue::places(&self.peer, 1) else {
                 self.peer.shared.queue.wake_at_room(cx.waker());
                 return Ok(());
@@ -166,18 +204,18 @@ impl StreamTask {
             self.charge = self.peer.account.charge();
         }
         let scan = requests::stream_verify(&message);
+        let scan = scan.filter(|scan| self.claim.as_ref().is_none_or(|claim| claim.takes(scan.host)));
         let mut charge = self.peer.account.charge();
         // A plain message is small, and there are as many as the queue has places.
         if scan.is_none() && message.len() > SMALL_BYTES && !charge.grow_to(message.len()) {
             return self.refuse_for_memory();
         }
         let (stream, number, place) = (self.stream.clone(), self.stream.add(message.len()), Some(place));
-        match scan {
-            Some(requests::Scan { request_id, code, host }) => {
-                shared.queue.push_scan(Scan { stream, number, request_id, message, code, host, place });
-            }
-            None => shared.queue.push_message(Message { stream, number, bytes: message, place, charge }),
+        if let Some(requests::Scan { request_id, code, host }) = scan {
+            return shared.queue.push_scan(Scan { stream, number, request_id, message, code, host, place });
         }
+        let credential = self.claim.as_ref().map_or(0, StreamClaim::number);
+        shared.queue.push_message(Message { stream, number, bytes: message, credential, place, charge });
     }
 
     fn refuse_for_memory(&mut self) {

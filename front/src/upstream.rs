@@ -20,6 +20,7 @@ use mio::net::UnixStream;
 use crate::answers::{self, Status};
 use crate::headers;
 use crate::open_call::Entry;
+use crate::open_tls::Secured;
 use crate::shared::Peer;
 use crate::transfer;
 
@@ -83,7 +84,8 @@ async fn connected(peer: &Peer) -> Result<SendRequest<Bytes>, ()> {
 /// Return a request as it is passed on: without the metadata that only the front may set, and with it.
 fn request(mut head: Parts, peer: &Peer) -> Request<()> {
     headers::remove_reserved(&mut head.headers);
-    headers::add_reserved(&mut head.headers, &peer.shared.token, &peer.name);
+    let certificate = peer.secured.get().and_then(Secured::header);
+    headers::add_reserved(&mut head.headers, &peer.shared.token, &peer.name, certificate);
     if head.uri.authority().is_none() && head.method != http::Method::CONNECT {
         // A caller may name the host by a header alone; h2 wants both parts.
         let mut parts = head.uri.clone().into_parts();

@@ -86,6 +86,8 @@ pub struct Message {
     pub stream: Rc<Stream>,
     pub number: u64,
     pub bytes: Bytes,
+    /// The name of the stream's credential in Python; 0 where the front does not ask.
+    pub credential: u64,
     pub place: Option<Place>,
     /// What it takes in memory: Python has it whole until it is answered.
     #[expect(dead_code, reason = "it counts until it is dropped")]

@@ -37,6 +37,8 @@ impl<I: AsyncWrite + Unpin> Gathered<I> {
             }
             self.written += count;
         }
+        // TLS may have taken bytes that its socket has not.
+        ready!(Pin::new(&mut self.inner).poll_flush(cx))?;
         (self.written, self.is_stuck) = (0, false);
         self.bytes.clear();
         self.bytes.shrink_to(KEPT_BYTES_MAX);

@@ -17,6 +17,20 @@ Status = tuple[int, str, bytes]
 """How a call fails: the gRPC code, the message, and the bytes of the trailer ``grpc-status-details-bin`` (none if
 empty)."""
 
+class Tls:
+    """What a front shows and asks for in TLS 1.3, and how it looks at callers' certificates (RFC 8446, RFC 5280)."""
+
+    def __new__(
+        cls, chain: bytes, key: bytes, *, client_ca: bytes | None, crl: bytes | None, demands_certificate: bool
+    ) -> Tls:
+        """Make it of PEM files: the server's certificate with those between it and an authority, its private key, the
+        authorities of callers, and lists of revoked certificates. Raises ValueError where they cannot be used, with a
+        reason that says which file is at fault.
+
+        Without ``client_ca`` no caller is asked for a certificate. With ``demands_certificate`` a caller without one is
+        refused in the handshake. A certificate on none of the lists counts, and a list counts past its next update.
+        """
+
 class Front:
     def __new__(
         cls,
@@ -28,7 +42,9 @@ class Front:
         expired: Status,
         overdue: Status,
         idle: Status,
+        crowded: Status,
         *,
+        tls: Tls | None,
         latency_buckets_s: Sequence[float],
         shares_port: bool,
         connections_max: int,
@@ -44,19 +60,61 @@ class Front:
         stream_idle_s: float,
         request_s: float,
         held_bytes_max: int,
+        identifies: bool,
+        credentials_max: int,
     ) -> Front:
         """Listen on ``hosts``, IP addresses, on one port. Those that this machine does not have are left out, if it has
         any. Raises OSError, and ValueError for a limit that is missing or unknown.
 
         ``upstream`` is the path of the Unix socket of the inner listener. ``overloaded`` is said where a bound is
         reached, ``expired`` where a deadline has passed, ``overdue`` where a request did not arrive within
-        ``request_s``, and ``idle`` where a stream was silent for ``stream_idle_s``. ``latency_buckets_s`` are the upper
-        bounds of the buckets of ``Counts``, which has one more for what is above all of them.
+        ``request_s`` or its caller is unknown for so long, ``idle`` where a stream was silent for ``stream_idle_s``,
+        and ``crowded`` where a caller has too many calls in flight. ``latency_buckets_s`` are the upper bounds of the
+        buckets of ``Counts``, which has one more for what is above all of them.
 
-        Calls that are passed on carry two entries of metadata that no caller can set, since those that begin with
-        ``x-onecode-`` are removed: ``x-onecode-token``, which is ``upstream_token`` (ASCII), and ``x-onecode-peer``,
-        the caller's address as gRPC writes it (``ipv4:127.0.0.1:54321`` or ``ipv6:%5B::1%5D:54321``).
+        Calls that are passed on carry entries of metadata that no caller can set, since those that begin with
+        ``x-onecode-`` are removed: ``x-onecode-token``, which is ``upstream_token`` (ASCII), ``x-onecode-peer``, the
+        caller's address as gRPC writes it (``ipv4:127.0.0.1:54321`` or ``ipv6:%5B::1%5D:54321``), and
+        ``x-onecode-certificate-bin``, the caller's certificate in DER, where it has shown one.
+
+        With ``identifies`` a plain call is answered only where its credential was granted: the certificate of its
+        connection together with its header ``authorization`` (1 to 8,192 bytes; a call with two is passed on). At most
+        ``credentials_max`` are known. Those that were denied give way first, then the least recently used; one with
+        open calls never does, and a call for whose credential there is no room is refused with ``overloaded``.
         """
+
+    def renew_tls(self, tls: Tls) -> None:
+        """Make new connections by ``tls``, and end those of callers that it would not let in, within a few turns.
+        Raises ValueError for a front that was made without TLS."""
+
+    def take_asking(self) -> list[tuple[int, bytes, bytes]]:
+        """Return credentials that nothing is known of, or no longer, as (number, certificate in DER, authorization),
+        the parts empty where there is none: at most 32, those first that were granted before. ``has_work`` tells
+        whether there are more. Their calls wait, at most ``request_s``, until each is granted or denied.
+
+        A number is never given to another credential. One may be returned again before it was answered, after
+        ``ask_again``: then the last answer counts.
+        """
+
+    def grant(self, number: int, host: str | None, seconds: float, units: int, in_flight_max: int, group: int) -> None:
+        """Answer calls with a credential: for ``host`` or, with None, for any, during ``seconds``, and ``units`` codes.
+        Then it is asked about again: at once where a stream is open, which goes on meanwhile, and otherwise with the
+        next call. A batch that is larger than a fresh grant passes, and takes the units below 0.
+
+        Calls for another host are passed on, and messages of streams are taken as ``message``; they take no units. At
+        most ``in_flight_max`` calls of all credentials of ``group`` (not negative) are in flight; more are refused with
+        ``crowded``. A credential that has given way meanwhile has no calls, and nothing is done. Raises ValueError for
+        a host that has not six digits, and for seconds that are negative.
+        """
+
+    def deny(self, number: int, status: Status, seconds: float) -> None:
+        """Refuse calls with a credential by ``status`` during ``seconds``. Then it is asked about again with the next
+        call. Open streams of it end with ``status`` after the answers that are due. Raises ValueError for seconds that
+        are negative."""
+
+    def ask_again(self) -> None:
+        """Let all grants and denials count no longer. Credentials with open streams are asked about at once: the
+        streams go on meanwhile, and end where they are denied."""
 
     @property
     def port(self) -> int: ...
@@ -77,7 +135,8 @@ class Front:
 
         ``single``: codes of Verify calls, whatever their hosts: one ticket for all of them, and a host for each code.
         ``stream``: codes of StreamVerify messages, in the same manner. ``message``: one StreamVerify message that is
-        not plain, whole, in place of the codes; without a host.
+        not plain, or is for another host than the granted one: whole, in place of the codes; in place of hosts the
+        number of its credential as text, ``"0"`` where the front does not identify.
         """
 
     def take_batch(self) -> tuple[int, str, int, float | None] | None:

@@ -35,6 +35,9 @@ connection to the listener behind."""
 QUEUE_CODES_MAX: Final = CODES_MAX
 """The bound on codes that wait in the front, until the loop's next turn takes them. It equals the batcher's, so that
 four of the largest batches that arrive at once are taken, as they are by grpc.aio."""
+CREDENTIALS_MAX: Final = 16_384
+"""The bound on certificates and tokens that the front knows: twice as many as it has connections. Those that were used
+least recently are asked about again when they come back."""
 DRAIN_LOOKS_S: Final = 0.02
 """The period at which a drain looks whether calls are still open. It delays the end of a server by as much."""
 PAGE_WAITS_S: Final = 0.2
@@ -178,6 +181,8 @@ class NativeListener:
             _EXPIRED,
             failure_of(silent_calls.overdue()).status,
             failure_of(silent_calls.idle()).status,
+            failure_of(overloaded).status,
+            tls=None,
             latency_buckets_s=RPC_BUCKETS_S,
             shares_port=self._shares_port,
             connections_max=self._connections_max,
@@ -193,6 +198,8 @@ class NativeListener:
             stream_idle_s=silent_calls.STREAM_IDLE_S,
             request_s=silent_calls.REQUEST_S,
             held_bytes_max=answers.SHARED_BYTES,
+            identifies=False,
+            credentials_max=CREDENTIALS_MAX,
         )
 
 

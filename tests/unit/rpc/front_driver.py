@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import ssl
 import struct
 import time
 from array import array
@@ -23,6 +24,7 @@ OVERLOADED: Final = (8, "too much at once: 100 %", b"\x08\x08retry")
 EXPIRED: Final = (4, "Deadline Exceeded", b"")
 OVERDUE: Final = (4, "the request did not arrive", b"\x08\x04")
 IDLE: Final = (14, "no message for too long", b"")
+CROWDED: Final = (8, "too many calls of this caller", b"\x08\x08crowd")
 LIMITS: Final[dict[str, Any]] = {
     "shares_port": False,
     "connections_max": 16,
@@ -38,6 +40,8 @@ LIMITS: Final[dict[str, Any]] = {
     "stream_idle_s": 600.0,
     "request_s": 10.0,
     "held_bytes_max": 64 * 1024 * 1024,
+    "identifies": False,
+    "credentials_max": 16,
 }
 _WITHIN_S: Final = 20
 
@@ -57,12 +61,14 @@ class Driver:
             EXPIRED,
             OVERDUE,
             IDLE,
-            latency_buckets_s=[0.001, 0.1, 10.0],
-            **LIMITS | limits,
+            CROWDED,
+            **{"tls": None, "latency_buckets_s": [0.001, 0.1, 10.0]} | LIMITS | limits,
         )
         self.target = f"127.0.0.1:{self.front.port}"
         self.works: list[tuple[int, str, list[str], list[bytes]]] = []
         self.ended: list[int] = []
+        self.asked: list[tuple[int, bytes, bytes]] = []
+        self.identify: Callable[[int, bytes, bytes], None] = lambda *asked: self.asked.append(asked)
         self.takes = self.answers = True
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(self.front.fileno(), self.turn)
@@ -70,6 +76,8 @@ class Driver:
     def turn(self) -> None:
         """Do what is to be done now, and answer what is to be answered."""
         waiting = self.front.turn()
+        for asked in self.front.take_asking():
+            self.identify(*asked)
         if waiting and self.takes:
             self.take()
         for ticket in self.front.take_ended():
@@ -187,13 +195,18 @@ def has_ipv6() -> bool:
     return True
 
 
-def channel(driver: Driver, target: str = "", **options: Any) -> grpc.aio.Channel:
-    """Return a channel of its own. ``target`` is one of the front's addresses, if there are several."""
+def channel(
+    driver: Driver, target: str = "", credentials: grpc.ChannelCredentials | None = None, **options: Any
+) -> grpc.aio.Channel:
+    """Return a channel of its own. ``target`` is one of the front's addresses, if there are several. With
+    ``credentials`` it is in TLS."""
     given = {
         "grpc.use_local_subchannel_pool": 1,
         "grpc.max_receive_message_length": -1,
         "grpc.enable_retries": 0,
     } | {key.replace("__", "."): value for key, value in options.items()}
+    if credentials is not None:
+        return grpc.aio.secure_channel(target or driver.target, credentials, tuple(given.items()))
     return grpc.aio.insecure_channel(target or driver.target, tuple(given.items()))
 
 
@@ -209,8 +222,9 @@ class Wire:
         self._reader, self.writer = reader, writer
 
     @classmethod
-    async def open(cls, driver: Driver) -> "Wire":
-        return cls(*await asyncio.open_connection("127.0.0.1", driver.front.port))
+    async def open(cls, driver: Driver, tls: ssl.SSLContext | None = None) -> "Wire":
+        name = None if tls is None else "localhost"
+        return cls(*await asyncio.open_connection("127.0.0.1", driver.front.port, ssl=tls, server_hostname=name))
 
     def send(self, *frames: bytes) -> None:
         self.writer.write(b"".join(frames))

@@ -67,7 +67,7 @@ async def test_an_odd_message_is_handed_over_whole_and_answered_in_its_place():
         driver.answers = False
         call = bytes_call(calls, "StreamVerify")(iter(messages))
         await _has_taken(driver, 3)
-        assert ("message", [], [odd]) in [work[1:] for work in driver.works]
+        assert ("message", ["0"], [odd]) in [work[1:] for work in driver.works]
         driver.answer_all()
         answers = [pb.StreamVerifyResponse.FromString(answer) async for answer in call]
         assert [answer.request_id for answer in answers] == [1, 2, 3]

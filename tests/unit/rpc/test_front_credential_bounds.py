@@ -1,0 +1,118 @@
+"""What credentials may cost the native front: time, calls that wait, room; and those that are odd."""
+
+import asyncio
+
+import grpc
+import grpc.aio
+import pytest
+
+from onecode.v1 import recognition_pb2 as pb
+
+from tests.fronts import NEEDS_FRONT
+from tests.unit.rpc.front_asked import DENIED, HOST, Asked, asked, fails
+from tests.unit.rpc.front_driver import OVERDUE, OVERLOADED, SERVICE, bytes_call, channel, driven, until
+from tests.unit.rpc.front_tls import Pki
+
+pytestmark = NEEDS_FRONT
+
+
+async def test_a_call_waits_no_longer_than_a_request_may_take_and_not_beyond_its_deadline():
+    async with asked(request_s=0.3) as one:
+        await fails(one.verify(), OVERDUE)
+        assert one.front.counts().refused == {"caller_unknown": 1}
+        with pytest.raises(grpc.aio.AioRpcError) as failed:
+            await one.verify(timeout=0.1)
+        assert failed.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+        left = one.verify()
+        await asyncio.sleep(0.05)
+        left.cancel()
+        await until(lambda: one.front.is_idle)
+
+
+async def test_as_many_codes_wait_as_the_queue_may_have():
+    async with asked(queue_codes_max=10) as one:
+        waiting = [one.batch(9), one.verify()]
+        await until(lambda: one.driver.asked)
+        await asyncio.sleep(0.05)
+        await fails(one.verify(), OVERLOADED)
+        counts = one.front.counts()
+        assert (counts.refused, counts.shed_codes) == ({"callers_unknown": 1}, 1)
+        one.grant(one.driver.asked[0][0])
+        await asyncio.gather(*waiting)
+
+
+@pytest.mark.parametrize(
+    "tokens", [("one", "two"), ("x" * 9000,), ("",)], ids=["two", "longer than 8 KiB", "an empty one"]
+)
+async def test_an_odd_authorization_is_passed_on(tokens):
+    async with asked() as one:
+        plain = pb.VerifyRequest(code=b"code", host_region=HOST).SerializeToString()
+        metadata = tuple(("authorization", token) for token in tokens)
+        call = bytes_call(one.calls, "Verify")([plain], metadata=metadata)
+        assert [answer async for answer in call] == [plain]
+        assert one.driver.asked == []
+
+
+async def test_a_token_of_8_kib_and_a_certificate_go_on_to_the_listener_behind():
+    pki = Pki(kind="rsa")
+    caller = pki.caller(kind="rsa")
+    behind = (("grpc.max_metadata_size", 24 * 1024), ("grpc.absolute_max_metadata_size", 24 * 1024))
+    async with (
+        driven(identifies=True, tls=pki.tls(), behind=behind) as driver,
+        channel(driver, credentials=pki.credentials(caller)) as calls,
+    ):
+        token = "t" * 8192
+        call = bytes_call(calls, "/any.Service/Method")([b"one"], metadata=(("authorization", token), ("x-mine", "1")))
+        assert [answer async for answer in call] == [b"one"]
+        assert dict(await call.trailing_metadata())["x-onecode-certificate-bin"] == caller.der
+        plain = bytes_call(calls, SERVICE + "Verify")
+        ends = plain([b"odd"], metadata=(("authorization", token),))
+        await until(lambda: driver.asked or ends.done())
+
+
+async def test_a_thousand_bad_tokens_leave_those_of_others_in_place():
+    async with asked(credentials_max=8) as one:
+        polite = [f"polite {n}" for n in range(4)]
+        for token in polite:
+            call = one.verify(token)
+            one.grant(await one.asked())
+            await call
+        one.driver.identify = lambda number, _certificate, _token: one.front.deny(number, DENIED, 60)
+        for start in range(0, 1000, 4):
+            for call in [one.verify(f"bad {start + n}") for n in range(4)]:
+                await fails(call, DENIED)
+        one.driver.identify = lambda *_: pytest.fail("a polite caller is asked about again")
+        for token in polite:
+            await one.verify(token)
+
+
+async def test_where_all_credentials_have_open_calls_there_is_no_room_for_another():
+    async with asked(credentials_max=2) as one:
+        waiting = [one.verify(token) for token in ("one", "two")]
+        await until(lambda: len(one.driver.asked) == 2)
+        await fails(one.verify("three"), OVERLOADED)
+        assert one.front.counts().refused == {"credentials_full": 1}
+        for number, *_ in one.driver.asked:
+            one.grant(number)
+        await asyncio.gather(*waiting)
+        one.driver.asked.clear()
+        call = one.verify("three")
+        one.grant(await one.asked())
+        await call
+
+
+@pytest.mark.parametrize(
+    ("host", "seconds", "reason"), [("42000", 1, "six digits"), ("42000x", 1, "six digits"), (HOST, -1, "negative")]
+)
+async def test_a_grant_that_makes_no_sense_is_refused(host, seconds, reason):
+    async with asked() as one:
+        with pytest.raises(ValueError, match=reason):
+            one.front.grant(1, host, seconds, 1, 1, 1)
+        one.front.grant(99, HOST, 1, 1, 1, 1)  # it may have given way
+        one.front.deny(99, DENIED, 1e15)
+
+
+async def test_a_front_that_does_not_identify_asks_nothing():
+    async with driven() as driver, channel(driver) as calls:
+        await Asked(driver, calls).verify()
+        assert driver.asked == []
