@@ -65,7 +65,7 @@ pub fn shown(peer: &Peer, headers: &HeaderMap, is_stream: bool) -> Shown {
 }
 
 fn find(peer: &Peer, authorization: Option<&HeaderValue>) -> Option<Rc<Credential>> {
-    let key = Key { certificate: peer.certificate(), authorization: authorization.cloned() };
+    let key = Key { certificate: peer.certificate(), authorization: authorization.cloned(), is_local: peer.is_local };
     let found = peer.shared.credentials.find(&key)?;
     *peer.credential.borrow_mut() = Rc::downgrade(&found);
     Some(found)

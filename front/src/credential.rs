@@ -21,6 +21,8 @@ pub struct Key {
     pub certificate: Bytes,
     /// The header ``authorization`` of the call.
     pub authorization: Option<HeaderValue>,
+    /// Whether the caller is on this machine.
+    pub is_local: bool,
 }
 
 impl Key {
@@ -33,7 +35,7 @@ impl Key {
     pub fn compact(&self) -> Self {
         let authorization = self.authorization.as_ref().map(HeaderValue::as_bytes);
         let authorization = authorization.map(|bytes| HeaderValue::from_bytes(bytes).expect("it was one"));
-        Self { certificate: self.certificate.clone(), authorization }
+        Self { certificate: self.certificate.clone(), authorization, is_local: self.is_local }
     }
 }
 
@@ -42,8 +44,8 @@ pub type Group = Rc<Cell<usize>>;
 
 /// What Python lets the front answer by itself.
 pub struct Grant {
-    /// The only host, or None for any.
-    pub host: Option<Host>,
+    /// The hosts, or None for any.
+    pub hosts: Option<Vec<Host>>,
     pub until: Instant,
     /// Codes that may be answered still. A batch that was larger than all of them has taken it below 0.
     pub units: i64,
@@ -57,7 +59,15 @@ pub struct Grant {
 enum Said {
     Nothing,
     Granted(Grant),
-    Denied(Status, Instant),
+    Denied(Denial),
+}
+
+/// A refusal that counts for a while.
+pub struct Denial {
+    pub status: Status,
+    pub until: Instant,
+    /// Whether it ends open streams, too: otherwise they are held back until Python says more.
+    pub ends_streams: bool,
 }
 
 /// Whether Python is being asked.
@@ -123,9 +133,11 @@ impl Credential {
     pub fn admit(&self, host: Host, codes: usize, now: Instant) -> Standing {
         let mut said = self.said.borrow_mut();
         match &mut *said {
-            Said::Denied(status, until) if *until > now && !self.is_lapsed.get() => Standing::Denied(status.clone()),
+            Said::Denied(denial) if denial.until > now && !self.is_lapsed.get() => {
+                Standing::Denied(denial.status.clone())
+            }
             Said::Granted(grant) if grant.until > now && !self.is_lapsed.get() => {
-                if grant.host.is_some_and(|granted| granted != host) {
+                if !grant.is_for(host) {
                     return Standing::OtherHost;
                 }
                 if grant.group.get() >= grant.in_flight_max {
@@ -140,7 +152,9 @@ impl Credential {
     /// Tell how a stream stands that is about to begin.
     pub fn admit_stream(&self, now: Instant) -> Standing {
         match &*self.said.borrow() {
-            Said::Denied(status, until) if *until > now && !self.is_lapsed.get() => Standing::Denied(status.clone()),
+            Said::Denied(denial) if denial.until > now && !self.is_lapsed.get() => {
+                Standing::Denied(denial.status.clone())
+            }
             Said::Granted(grant) if grant.until > now && !self.is_lapsed.get() => {
                 if grant.group.get() >= grant.in_flight_max { Standing::Crowded } else { Standing::Granted }
             }
@@ -157,8 +171,7 @@ impl Credential {
     pub fn take_message(&self, host: Host) -> bool {
         let mut said = self.said.borrow_mut();
         let Said::Granted(grant) = &mut *said else { return false };
-        let is_host = grant.host.is_none_or(|granted| granted == host);
-        is_host && grant.take(1)
+        grant.is_for(host) && grant.take(1)
     }
 
     /// Return what calls of the group are counted by, once it is granted.
@@ -172,15 +185,28 @@ impl Credential {
     /// Return how it was denied, if that was said last. Open streams end with it, however long it counts.
     pub fn denial(&self) -> Option<Status> {
         match &*self.said.borrow() {
-            Said::Denied(status, _) => Some(status.clone()),
+            Said::Denied(denial) if denial.ends_streams => Some(denial.status.clone()),
             _ => None,
+        }
+    }
+
+    /// Whether open streams are held back, and Python is to say when no longer.
+    pub fn is_held(&self) -> bool {
+        matches!(&*self.said.borrow(), Said::Denied(denial) if !denial.ends_streams)
+    }
+
+    /// Return the codes that were answered beyond the units of the last grant, once.
+    pub fn take_owed(&self) -> i64 {
+        match &mut *self.said.borrow_mut() {
+            Said::Granted(grant) if grant.units < 0 => -std::mem::take(&mut grant.units),
+            _ => 0,
         }
     }
 
     /// Return the denial that counts now, if one does.
     pub fn denial_now(&self, now: Instant) -> Option<Status> {
         match &*self.said.borrow() {
-            Said::Denied(status, until) if *until > now && !self.is_lapsed.get() => Some(status.clone()),
+            Said::Denied(denial) if denial.until > now && !self.is_lapsed.get() => Some(denial.status.clone()),
             _ => None,
         }
     }
@@ -253,8 +279,8 @@ impl Credential {
         self.say(Said::Granted(grant))
     }
 
-    pub fn deny(&self, status: Status, until: Instant) -> bool {
-        self.say(Said::Denied(status, until))
+    pub fn deny(&self, denial: Denial) -> bool {
+        self.say(Said::Denied(denial))
     }
 
     /// Whether a denial was said last, which may lapse.
@@ -290,6 +316,10 @@ pub struct Place {
 }
 
 impl Grant {
+    fn is_for(&self, host: Host) -> bool {
+        self.hosts.as_ref().is_none_or(|hosts| hosts.contains(&host))
+    }
+
     /// Take the units of codes. The first call may have more than there are, since it would otherwise never be answered.
     fn take(&mut self, codes: usize) -> bool {
         let codes = i64::try_from(codes).unwrap_or(i64::MAX);
@@ -312,14 +342,18 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     fn credential() -> Credential {
-        Credential::new(1, Key { certificate: Bytes::new(), authorization: None })
+        Credential::new(1, Key { certificate: Bytes::new(), authorization: None, is_local: true })
     }
 
     fn granted(units: i64, now: Instant) -> Credential {
         let made = credential();
-        let (host, until, group) = (Some(HOST), now + SECOND, Group::default());
-        assert!(made.grant(Grant { host, until, units, is_fresh: true, in_flight_max: 2, group }));
+        let (hosts, until, group) = (Some(vec![HOST]), now + SECOND, Group::default());
+        assert!(made.grant(Grant { hosts, until, units, is_fresh: true, in_flight_max: 2, group }));
         made
+    }
+
+    fn refusal(now: Instant) -> Denial {
+        Denial { status: Status::new(7, "", &[]), until: now + SECOND, ends_streams: true }
     }
 
     fn word(standing: &Standing) -> &'static str {
@@ -353,6 +387,18 @@ mod tests {
         assert_eq!(word(&one.admit(HOST, 4096, now)), "granted");
         assert!(!one.has_units());
         assert_eq!(word(&one.admit(HOST, 1, now)), "unknown");
+        assert_eq!((one.take_owed(), one.take_owed()), (4093, 0));
+    }
+
+    #[test]
+    fn a_stream_that_is_held_back_is_not_ended_and_a_new_call_is_refused() {
+        let now = Instant::now();
+        let one = granted(1, now);
+        let (status, until) = (Status::new(8, "", &[]), now + SECOND);
+        assert!(one.deny(Denial { status, until, ends_streams: false }));
+        assert!(one.is_held() && one.denial().is_none() && !one.has_units());
+        assert_eq!(word(&one.admit(HOST, 1, now)), "denied");
+        assert_eq!(word(&one.admit_stream(now)), "denied");
     }
 
     #[test]
@@ -378,7 +424,7 @@ mod tests {
         assert_eq!(word(&one.admit(HOST, 1, now)), "unknown");
         one.open.set(1);
         assert!(one.take());
-        assert!(one.deny(Status::new(7, "", &[]), now + SECOND));
+        assert!(one.deny(refusal(now)));
         assert!(!one.has_units() && one.denial().is_some());
         assert_eq!(word(&one.admit(HOST, 1, now)), "denied");
         assert_eq!(word(&one.admit(HOST, 1, now + SECOND)), "unknown");
@@ -392,9 +438,9 @@ mod tests {
         assert!(one.ask(now) && one.take());
         assert!(one.lapse(now), "it is asked once more");
         one.open.set(0);
-        assert!(!one.deny(Status::new(7, "", &[]), now + SECOND));
+        assert!(!one.deny(refusal(now)));
         assert!(one.denial().is_none());
-        assert!(one.take() && one.deny(Status::new(7, "", &[]), now + SECOND));
+        assert!(one.take() && one.deny(refusal(now)));
     }
 
     #[test]

@@ -11,7 +11,7 @@ use std::rc::{Rc, Weak};
 use std::time::{Duration, Instant};
 
 use crate::answers::Status;
-use crate::credential::{Credential, Grant, Group, Key};
+use crate::credential::{Credential, Denial, Grant, Group, Key};
 use crate::requests::Host;
 
 /// Bytes that all credentials may take: 16,384 with a certificate and a token of 1 KiB each.
@@ -56,7 +56,7 @@ pub struct Credentials {
 
 /// What Python grants.
 pub struct Given {
-    pub host: Option<Host>,
+    pub hosts: Option<Vec<Host>>,
     pub lasts: Duration,
     pub units: i64,
     pub in_flight_max: usize,
@@ -179,20 +179,20 @@ impl Credentials {
     }
 
     /// Note that calls with a credential may be answered. One that was forgotten meanwhile has no calls.
-    pub fn grant(&self, number: u64, given: &Given) {
+    pub fn grant(&self, number: u64, given: Given) {
         let Some(credential) = self.credential(number) else { return };
-        let Given { host, lasts, units, in_flight_max, group } = *given;
+        let Given { hosts, lasts, units, in_flight_max, group } = given;
         let until = later(lasts);
         let group = self.group(group);
-        if credential.grant(Grant { host, until, units, is_fresh: true, in_flight_max, group }) {
+        if credential.grant(Grant { hosts, until, units, is_fresh: true, in_flight_max, group }) {
             self.place(&credential, OTHER);
         }
     }
 
-    /// Note that calls with a credential are to be refused.
-    pub fn deny(&self, number: u64, status: Status, lasts: Duration) {
+    /// Note that calls with a credential are to be refused, and its open streams ended or held back.
+    pub fn deny(&self, number: u64, status: Status, lasts: Duration, ends_streams: bool) {
         let Some(credential) = self.credential(number) else { return };
-        if credential.deny(status, later(lasts)) {
+        if credential.deny(Denial { status, until: later(lasts), ends_streams }) {
             self.place(&credential, DENIED);
         }
     }
@@ -261,17 +261,17 @@ mod tests {
 
     fn find(credentials: &Credentials, token: &str) -> Option<Rc<Credential>> {
         let authorization = Some(HeaderValue::from_str(token).unwrap());
-        let found = credentials.find(&Key { certificate: Bytes::new(), authorization });
+        let found = credentials.find(&Key { certificate: Bytes::new(), authorization, is_local: true });
         found.inspect(|one| credentials.touch(one))
     }
 
     fn denied(credentials: &Credentials, one: &Credential) {
-        credentials.deny(one.number, Status::new(16, "", &[]), SECOND);
+        credentials.deny(one.number, Status::new(16, "", &[]), SECOND, true);
     }
 
     fn granted(credentials: &Credentials, one: &Credential) {
-        let given = Given { host: None, lasts: SECOND, units: 9, in_flight_max: 9, group: one.number };
-        credentials.grant(one.number, &given);
+        let given = Given { hosts: None, lasts: SECOND, units: 9, in_flight_max: 9, group: one.number };
+        credentials.grant(one.number, given);
     }
 
     #[test]

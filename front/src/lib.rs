@@ -62,6 +62,7 @@ use crate::answers::{Replies, Status};
 use crate::counts::{Method, Taken};
 use crate::credentials::Given;
 use crate::front::Setup;
+use crate::handover::Asking;
 use crate::limits::Limits;
 use crate::work::Work;
 
@@ -161,29 +162,29 @@ impl Front {
         has_tls.then_some(()).ok_or_else(|| PyValueError::new_err("the front was made without TLS"))
     }
 
-    fn take_asking<'py>(&self, py: Python<'py>) -> Vec<(u64, Bound<'py, PyBytes>, Bound<'py, PyBytes>)> {
+    fn take_asking<'py>(&self, py: Python<'py>) -> Vec<Asking<'py>> {
         let asked = self.0.shared().credentials.take_asking();
-        let bytes = |bytes: &[u8]| PyBytes::new(py, bytes);
-        asked.iter().map(|one| (one.number, bytes(&one.key.certificate), bytes(one.key.authorization()))).collect()
+        asked.iter().map(|one| handover::asking(py, one)).collect()
     }
 
     fn grant(
         &self,
         number: u64,
-        host: Option<&str>,
+        hosts: Option<Vec<String>>,
         seconds: f64,
         units: i64,
         in_flight_max: usize,
         group: u64,
     ) -> PyResult<()> {
-        let host = host.map(|host| requests::host(host.as_bytes())).transpose().map_err(PyValueError::new_err)?;
-        let given = Given { host, lasts: limits::duration(seconds)?, units, in_flight_max, group };
-        self.0.shared().credentials.grant(number, &given);
+        let read = |host: String| requests::host(host.as_bytes()).map_err(PyValueError::new_err);
+        let hosts = hosts.map(|hosts| hosts.into_iter().map(read).collect::<PyResult<_>>()).transpose()?;
+        let given = Given { hosts, lasts: limits::duration(seconds)?, units, in_flight_max, group };
+        self.0.shared().credentials.grant(number, given);
         Ok(())
     }
 
-    fn deny(&self, number: u64, status: GivenStatus, seconds: f64) -> PyResult<()> {
-        self.0.shared().credentials.deny(number, self::status(status), limits::duration(seconds)?);
+    fn deny(&self, number: u64, status: GivenStatus, seconds: f64, ends_streams: bool) -> PyResult<()> {
+        self.0.shared().credentials.deny(number, self::status(status), limits::duration(seconds)?, ends_streams);
         Ok(())
     }
 

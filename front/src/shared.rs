@@ -65,6 +65,8 @@ pub struct Peer {
     pub used_at: Cell<Instant>,
     /// What TLS knows of the caller, where it is used.
     pub secured: OnceCell<Secured>,
+    /// Whether the caller is on this machine.
+    pub is_local: bool,
     /// The credential of its last call.
     pub credential: RefCell<Weak<Credential>>,
     /// Whether its certificate counts no longer, and the task to be told of that.
@@ -77,6 +79,7 @@ impl Peer {
         let now = Instant::now();
         Rc::new(Self {
             name: headers::peer(address),
+            is_local: address.ip().to_canonical().is_loopback(),
             account: shared.budget.account(),
             traffic: Traffic::new(now),
             inner: Inner::default(),

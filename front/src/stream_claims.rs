@@ -79,7 +79,7 @@ impl StreamClaim {
     /// Whether a message may be read. Where the grant has no units left, Python is asked again, and wakes the stream.
     pub fn may_read(&self) -> bool {
         let may = self.claim.credential.has_units();
-        if !may {
+        if !may && !self.claim.credential.is_held() {
             self.shared.credentials.ask(&self.claim.credential);
         }
         may
