@@ -17,6 +17,7 @@ mod guard;
 mod handover;
 mod headers;
 mod limits;
+mod linger;
 mod listener;
 mod open_call;
 mod open_streams;
