@@ -6,7 +6,7 @@ import struct
 import time
 from array import array
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
@@ -215,24 +215,24 @@ class Wire:
     def send(self, *frames: bytes) -> None:
         self.writer.write(b"".join(frames))
 
-    async def frames(self) -> list[tuple[int, int, int, bytes]]:
-        """Return type, flags, stream and payload of all frames until the front hangs up."""
-        found = []
-        try:
-            while True:
-                head = await asyncio.wait_for(self._reader.readexactly(9), _WITHIN_S)
-                payload = await self._reader.readexactly(int.from_bytes(head[:3]))
-                found.append((head[3], head[4], int.from_bytes(head[5:]), payload))
-        except (asyncio.IncompleteReadError, ConnectionError):
-            return found
-
-    async def frame(self, kind: int) -> tuple[int, int, bytes]:
-        """Return flags, stream and payload of the next frame of a kind."""
+    async def __aiter__(self) -> AsyncIterator[tuple[int, int, int, bytes]]:
+        """Yield type, flags, stream and payload of each frame."""
         while True:
             head = await asyncio.wait_for(self._reader.readexactly(9), _WITHIN_S)
             payload = await self._reader.readexactly(int.from_bytes(head[:3]))
-            if head[3] == kind:
-                return head[4], int.from_bytes(head[5:]), payload
+            yield head[3], head[4], int.from_bytes(head[5:]), payload
+
+    async def frames(self) -> list[tuple[int, int, int, bytes]]:
+        """Return all frames until the front hangs up."""
+        found = []
+        with suppress(asyncio.IncompleteReadError, ConnectionError):
+            async for one in self:
+                found.append(one)  # noqa: PERF401 - those before the end count
+        return found
+
+    async def frame(self, kind: int) -> tuple[int, int, bytes]:
+        """Return flags, stream and payload of the next frame of a kind."""
+        return await anext((flags, stream, payload) async for of, flags, stream, payload in self if of == kind)
 
     def close(self) -> None:
         self.writer.close()
