@@ -17,6 +17,8 @@ from google.protobuf.message import DecodeError
 
 from onecode.v1 import recognition_pb2 as pb
 
+from tests.unit.rpc.unix_relay import UnixRelay
+
 SERVICE: Final = "/onecode.v1.RecognitionService/"
 TOKEN: Final = "token-of-the-test"
 OVERLOADED: Final = (8, "too much at once: 100 %", b"\x08\x08retry")
@@ -156,11 +158,12 @@ class _Echo(grpc.GenericRpcHandler):
 async def driven(
     *,
     has_upstream: bool = True,
+    relay: UnixRelay | None = None,
     behind: tuple[tuple[str, int], ...] = (),
     hosts: Sequence[str] = ("127.0.0.1",),
     **limits: Any,
 ) -> AsyncIterator[Driver]:
-    """Start a front, with an echo behind it, whose server has the options ``behind``."""
+    """Start a front, with an echo behind it, whose server has the options ``behind``. ``relay`` is put in between."""
     with TemporaryDirectory(prefix="front-") as folder:
         path = Path(folder) / "inner"
         options = (("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1), *behind)
@@ -169,11 +172,13 @@ async def driven(
         if has_upstream:
             server.add_insecure_port(f"unix:{path}")
         await server.start()
-        driver = Driver(str(path), hosts, **limits)
+        driver = Driver(str(await relay.start(path) if relay else path), hosts, **limits)
         try:
             yield driver
         finally:
             driver.close()
+            if relay:
+                await relay.close()
             await server.stop(0)
 
 
