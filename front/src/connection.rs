@@ -43,10 +43,9 @@ const HEADER_BYTES_MAX: u32 = 8 * 1024;
 type Socket = Guard<Watched<TcpStream>>;
 type Http2 = server::Connection<Buffered<Socket>, Bytes>;
 
-/// Serve a connection until it ends.
-pub async fn serve(socket: Watched<TcpStream>, peer: Rc<Peer>) {
+/// Serve a connection until it ends. ``_open`` counts it from when it was accepted.
+pub async fn serve(socket: Watched<TcpStream>, peer: Rc<Peer>, _open: Open) {
     let shared = peer.shared.clone();
-    let _open = Open::new(&shared);
     let limits = &shared.limits;
     let calls_max = limits.calls_max as usize;
     let (buffered, written) = write_buffer::gather(Guard::new(socket, peer.traffic.clone()));
@@ -94,10 +93,10 @@ enum End {
 }
 
 /// Counts a connection while it is open.
-struct Open(Rc<Shared>);
+pub struct Open(Rc<Shared>);
 
 impl Open {
-    fn new(shared: &Rc<Shared>) -> Self {
+    pub fn new(shared: &Rc<Shared>) -> Self {
         shared.counts.connections.update(|count| count + 1);
         Self(shared.clone())
     }
