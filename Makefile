@@ -8,7 +8,7 @@ PROTOC := $(VENV)/protoc
 PIN    := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help attack drills front front-check demo test test-fast test-random fuzz fuzz-ci fuzz-paths fuzz-paths-ci fuzz-front fuzz-front-ci check packages lowest coverage protos stubs-fresh breaking lint types imports bench bench-gate bench-peers spread soak bench-kernel bench-store bench-floods go-client requirements docs docs-fresh clean
+.PHONY: help attack drills front front-check front-deny demo test test-fast test-random fuzz fuzz-ci fuzz-paths fuzz-paths-ci fuzz-front fuzz-front-ci check packages lowest coverage protos stubs-fresh breaking lint types imports bench bench-gate bench-peers spread soak bench-kernel bench-store bench-floods go-client requirements docs docs-fresh clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -41,6 +41,10 @@ front-check: ## format, lint and test the native front in Rust (needs Cargo with
 	$(CARGO) fmt --check --manifest-path front/Cargo.toml
 	$(CARGO) clippy --quiet --all-targets --manifest-path front/Cargo.toml -- -D warnings
 	$(CARGO) test --quiet --no-default-features --manifest-path front/Cargo.toml
+
+front-deny: ## hold the crates of the native front to front/deny.toml: licenses, duplicates, sources (needs cargo-deny)
+	@if command -v cargo-deny >/dev/null; then cd front && cargo deny check bans licenses sources; \
+	else echo "cargo-deny is not installed: the crates of the native front are not looked at"; fi
 
 demo: $(STAMP) ## verify and translate a traveller's code on a real server
 	$(BIN)/python -m demo

@@ -22,8 +22,18 @@ CALLS: Final = 4_000
 TIMEOUT_S: Final = 60
 
 
-def answers_per_cpu_s(servers: list[Server], code: bytes, directory: Path) -> dict[str, int]:
-    """Return the answers to a second of each server's CPU, as h2load drives it; nothing where it is not installed."""
+def answers_per_cpu_s(
+    servers: list[Server],
+    code: bytes,
+    directory: Path,
+    connections: int = 4,
+    in_flight: int = 32,
+    calls: int = CALLS,
+) -> dict[str, int]:
+    """Return the answers to a second of each server's CPU, as h2load drives it; nothing where it is not installed.
+
+    ``in_flight`` is the number of calls at once over all ``connections``, and ``calls`` how many there are.
+    """
     program = shutil.which("h2load")
     if program is None:
         return {}
@@ -33,12 +43,13 @@ def answers_per_cpu_s(servers: list[Server], code: bytes, directory: Path) -> di
     found = {}
     for server in servers:
         url = f"http://{server.address}{METHOD}Verify"
-        command = [program, "-n", str(CALLS), "-c", "4", "-m", "8", "-d", str(body), *headers, url]
+        numbers = ("-n", str(calls), "-c", str(connections), "-m", str(in_flight // connections))
+        command = [program, *numbers, "-d", str(body), *headers, url]
         before_s = server.cpu_s()
         done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=True)
         used_s = server.cpu_s() - before_s
         succeeded = re.search(r"(\d+) succeeded", done.stdout)
-        if succeeded is None or int(succeeded[1]) != CALLS:
+        if succeeded is None or int(succeeded[1]) != calls:
             raise SystemExit(f"h2load was not answered by {server.name}:\n{done.stdout}")
-        found[server.name] = round(CALLS / used_s)
+        found[server.name] = round(calls / used_s)
     return found

@@ -53,7 +53,7 @@ class Connection(asyncio.Protocol):
         self._windows = {0: _DEFAULT_WINDOW}
         self.stream_window = _DEFAULT_WINDOW
         self._window_opened, self._may_write = asyncio.Event(), asyncio.Event()
-        self._is_lost = False
+        self.is_lost = False
         self.resets = 0
 
     @classmethod
@@ -87,7 +87,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Let whoever waits find out."""
-        self._is_lost = True
+        self.is_lost = True
         self._may_write.set()
         self._window_opened.set()
 
@@ -133,7 +133,7 @@ class Connection(asyncio.Protocol):
     async def write(self, data: bytes) -> None:
         """Write bytes as they are, once there is room for them. Raises Lost."""
         await self._may_write.wait()
-        if self._is_lost:
+        if self.is_lost:
             raise Lost
         self._transport.write(data)
 
@@ -160,7 +160,7 @@ class Connection(asyncio.Protocol):
             if length <= 0:
                 self._window_opened.clear()
                 await self._window_opened.wait()
-                if self._is_lost:
+                if self.is_lost:
                     raise Lost
                 continue
             self._windows[0] -= length

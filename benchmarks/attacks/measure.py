@@ -76,7 +76,7 @@ def measure(name: str, front: str, data_dir: Path, codes: list[bytes], seconds: 
         page = server.page
         # As by a gateway: what tables and caches take then is no attack's.
         asyncio.run(warm_cache.send_all(server.address, codes))
-        _polite(server.address, page, codes[:POLITE_CODES], 2, core)
+        call_politely(server.address, page, codes[:POLITE_CODES], 2, core)
         before, used_s, elapsed_s = memory_mib(server.pid)[1], 0.0, 0.0
         calm, found, lags = [], [], Counter[float]()
         with _watched(server.pid) as most:
@@ -88,7 +88,7 @@ def measure(name: str, front: str, data_dir: Path, codes: list[bytes], seconds: 
                 found.append(_beside(name, *attacked, codes[:POLITE_CODES], seconds, rate, core))
                 used_s, elapsed_s = used_s + cpu_s(server.pid), elapsed_s + time.monotonic()
                 lags.update(_lags(page))
-    p99_dummy, p99 = (statistics.median(_p99(one["latencies_ms"]) for one in rounds) for rounds in (calm, found))
+    p99_dummy, p99 = (statistics.median(p99_ms(one["latencies_ms"]) for one in rounds) for rounds in (calm, found))
     answered = sum(len(one["latencies_ms"]) for one in found)
     errors = sum((Counter(one["errors"]) for one in found), Counter[str]())
     return Row(name, p99_dummy, p99, answered, errors, before, most[0], used_s / elapsed_s, _p99_bucket(lags))
@@ -109,7 +109,7 @@ def _beside(
     try:
         _give(attacker, codes)
         time.sleep(SETTLE_S)
-        return _polite(server.address, page, codes, seconds, core)
+        return call_politely(server.address, page, codes, seconds, core)
     finally:
         try:
             attacker.wait(seconds + AFTER_S)
@@ -118,7 +118,8 @@ def _beside(
             attacker.wait()
 
 
-def _polite(address: str, page: str, codes: list[bytes], seconds: float, core: int) -> Any:
+def call_politely(address: str, page: str, codes: list[bytes], seconds: float, core: int) -> Any:
+    """Run the polite client on a core for so long, and return what it says (``polite``)."""
     process = _start("polite", address, page, seconds, core=core)
     out, _ = process.communicate(b"\n".join(codes), timeout=seconds + AFTER_S)
     return json.loads(out)
@@ -182,6 +183,7 @@ def _p99_bucket(counts: Counter[float]) -> str:
     return f"≤ {bound * 1e3:g}"
 
 
-def _p99(latencies_ms: list[float]) -> float:
+def p99_ms(latencies_ms: list[float]) -> float:
+    """Return the 99th percentile, which is infinite where there is none."""
     ordered = sorted(latencies_ms)
     return ordered[int(len(ordered) * 0.99)] if ordered else float("inf")

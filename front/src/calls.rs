@@ -163,17 +163,18 @@ impl Reading {
 
     fn finish(mut self, read: &Read) {
         match read {
-            Read::Whole => {
+            Read::Whole | Read::TooLong => {
                 let bytes = self.collected.take();
                 self.collected.push(bytes.clone());
                 match self.collected.next() {
-                    Next::Message(message) if self.collected.len() == 0 => self.queue(bytes, message),
+                    Next::Message(message) if matches!(read, Read::Whole) && self.collected.len() == 0 => {
+                        self.queue(bytes, message);
+                    }
+                    // gRPC refuses these before Python sees them, which would count the call as cancelled.
+                    Next::Compressed => self.open().refuse(&Status::compressed()),
+                    Next::TooLarge(size) => self.open().refuse(&Status::too_large(size)),
                     _ => self.pass_on(bytes),
                 }
-            }
-            Read::TooLong => {
-                let bytes = self.collected.take();
-                self.pass_on(bytes);
             }
             Read::NoRoom => self.open().overload("request_memory"),
             Read::Gone => drop(self.open()),

@@ -21,6 +21,7 @@ use crate::connection_times::{Act, Watch};
 use crate::counts::Method;
 use crate::guard::Guard;
 use crate::headers;
+use crate::linger;
 use crate::open_call::Entry;
 use crate::shared::{Peer, Shared};
 use crate::stream_task;
@@ -44,10 +45,9 @@ const HEADER_BYTES_MAX: u32 = 12 * 1024;
 type Socket = Guard<Transport>;
 type Http2 = server::Connection<Buffered<Socket>, Bytes>;
 
-/// Serve a connection until it ends.
-pub async fn serve(socket: Watched<TcpStream>, peer: Rc<Peer>) {
+/// Serve a connection until it ends. ``_open`` counts it from when it was accepted.
+pub async fn serve(socket: Watched<TcpStream>, peer: Rc<Peer>, _open: Open) {
     let shared = peer.shared.clone();
-    let _open = Open::new(&shared);
     let limits = &shared.limits;
     let calls_max = limits.calls_max as usize;
     let began = Instant::now();
@@ -73,14 +73,31 @@ pub async fn serve(socket: Watched<TcpStream>, peer: Rc<Peer>) {
     let Some(Ok(mut http2)) = timers::before(shared.timers.sleep_until(ends), handshake).await else { return };
     let Some(pings) = http2.ping_pong() else { return };
     let watch = Watch::new(&shared, pings, began);
-    Connection { http2, written, stuck: None, watch, peer, is_told: false, cut: None }.await;
+    let mut connection = Connection { http2, written, stuck: None, watch, peer, is_told: false, cut: None };
+    let end = (&mut connection).await;
+    let Connection { http2, written, .. } = connection;
+    drop(http2);
+    if end == End::Said
+        && let Some(guard) = written.into_inner()
+    {
+        linger::linger(guard.into_inner(), &shared.timers).await;
+    }
+}
+
+/// How a connection has ended.
+#[derive(PartialEq)]
+enum End {
+    /// Its caller was told, or has hung up: h2 has closed the writing half.
+    Said,
+    /// Its caller takes nothing, or says nothing.
+    Silent,
 }
 
 /// Counts a connection while it is open.
-struct Open(Rc<Shared>);
+pub struct Open(Rc<Shared>);
 
 impl Open {
-    fn new(shared: &Rc<Shared>) -> Self {
+    pub fn new(shared: &Rc<Shared>) -> Self {
         shared.counts.connections.update(|count| count + 1);
         Self(shared.clone())
     }
@@ -106,9 +123,9 @@ struct Connection {
 }
 
 impl Future for Connection {
-    type Output = ();
+    type Output = End;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<End> {
         let this = self.get_mut();
         let state = this.poll_calls(cx);
         let has_ended = match this.written.poll_write_out(cx) {
@@ -118,12 +135,12 @@ impl Future for Connection {
             }
             Poll::Pending => !this.holds_stuck(),
         };
-        if has_ended { Poll::Ready(()) } else { state }
+        if has_ended { Poll::Ready(End::Silent) } else { state }
     }
 }
 
 impl Connection {
-    fn poll_calls(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll_calls(&mut self, cx: &mut Context<'_>) -> Poll<End> {
         if self.cut.is_some() {
             return self.poll_cut(cx);
         }
@@ -132,7 +149,7 @@ impl Connection {
             return self.poll_cut(cx);
         }
         match self.watch.poll(&self.peer, cx) {
-            Some(Act::Close) => return Poll::Ready(()),
+            Some(Act::Close) => return Poll::Ready(End::Silent),
             Some(Act::SayGoodbye) => self.say_goodbye(),
             None => {}
         }
@@ -146,9 +163,9 @@ impl Connection {
                     if fault.is_go_away() && !fault.is_remote() {
                         self.peer.shared.counts.refused("connection_hostile");
                     }
-                    return Poll::Ready(());
+                    return Poll::Ready(End::Said);
                 }
-                Poll::Ready(None) => return Poll::Ready(()),
+                Poll::Ready(None) => return Poll::Ready(End::Said),
                 Poll::Pending if self.peer.traffic.is_hostile.get() => {
                     self.cut("connection_hostile", Reason::ENHANCE_YOUR_CALM);
                     return self.poll_cut(cx);
@@ -187,9 +204,12 @@ impl Connection {
         self.cut = Some(shared.timers.sleep_until(Instant::now() + LAST_WORDS));
     }
 
-    fn poll_cut(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let Some(cut) = &mut self.cut else { return Poll::Ready(()) };
-        if self.http2.poll_closed(cx).is_ready() { Poll::Ready(()) } else { Pin::new(cut).poll(cx) }
+    fn poll_cut(&mut self, cx: &mut Context<'_>) -> Poll<End> {
+        let Some(cut) = &mut self.cut else { return Poll::Ready(End::Silent) };
+        if self.http2.poll_closed(cx).is_ready() {
+            return Poll::Ready(End::Said);
+        }
+        Pin::new(cut).poll(cx).map(|()| End::Silent)
     }
 }
 

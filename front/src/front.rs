@@ -192,7 +192,7 @@ impl Front {
         self.turn(true).map(drop)
     }
 
-    /// Whether no call is open, and no socket has an answer to take.
+    /// Whether no call is open, and no caller has an answer to take.
     pub fn is_idle(&self) -> bool {
         let shared = &self.shared;
         shared.counts.open_calls.get() == 0 && shared.sockets.full() == 0 && !shared.executor.has_ready()

@@ -52,6 +52,11 @@ impl<I> Guard<I> {
         Self { inner, traffic, frames, turn_bytes: 0, written: 0 }
     }
 
+    /// Return the connection's bytes as they are.
+    pub fn into_inner(self) -> I {
+        self.inner
+    }
+
     fn wrote(&mut self, count: usize) {
         self.written += count;
         self.frames.earn(i64::try_from(self.written / WRITTEN_PER_POINT).unwrap_or(i64::MAX));

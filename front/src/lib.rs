@@ -21,6 +21,7 @@ mod handover;
 mod handshakes;
 mod headers;
 mod limits;
+mod linger;
 mod listener;
 mod meter;
 mod open_call;
@@ -38,6 +39,7 @@ mod stream_task;
 mod streams;
 mod timers;
 mod tls;
+mod told_counts;
 mod transfer;
 mod transport;
 mod upstream;
@@ -46,7 +48,6 @@ mod wire_format;
 mod work;
 mod write_buffer;
 
-use std::collections::HashMap;
 use std::os::fd::{AsRawFd, RawFd};
 use std::rc::Rc;
 use std::time::Instant;
@@ -55,11 +56,9 @@ use http::HeaderValue;
 use pyo3::buffer::PyBuffer;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString};
 
 use crate::answers::{Replies, Status};
-use crate::counts::{Method, Taken};
 use crate::credentials::Given;
 use crate::front::Setup;
 use crate::handover::Asking;
@@ -68,9 +67,6 @@ use crate::work::Work;
 
 /// The version of the boundary to Python.
 const ABI: u32 = 4;
-
-/// The type of ``Front.counts``.
-static COUNTS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 
 /// A status as Python gives it: code, message, details.
 type GivenStatus = (u32, String, Vec<u8>);
@@ -265,18 +261,7 @@ impl Front {
     }
 
     fn counts<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let shared = self.0.shared();
-        let Taken { methods: calls, refused, passed_on, shed_codes } = shared.counts.take();
-        let methods = PyDict::new(py);
-        for (method, calls) in Method::ALL.into_iter().zip(calls) {
-            let handled = calls.handled.into_iter().collect::<HashMap<_, _>>();
-            let counts = (calls.started, calls.received, calls.sent, handled, calls.latencies, calls.seconds);
-            methods.set_item(method.name(), counts)?;
-        }
-        let refused = refused.into_iter().collect::<HashMap<_, _>>();
-        let (connections, held) = (shared.counts.connections.get(), shared.budget.held());
-        let made = (methods, refused, passed_on, connections, shared.queue.codes(), held, shed_codes);
-        COUNTS.get(py).expect("the module was made").bind(py).call1(made)
+        told_counts::told(py, self.0.shared())
     }
 
     fn drain(&self) -> PyResult<()> {
@@ -311,11 +296,7 @@ fn status((code, message, details): GivenStatus) -> Status {
 fn _front(module: &Bound<'_, PyModule>) -> PyResult<()> {
     panics::end_the_process();
     let py = module.py();
-    let fields = ["methods", "refused", "passed_on", "connections", "queued_codes", "held_bytes", "shed_codes"];
-    let counts = py.import("collections")?.getattr("namedtuple")?.call1(("Counts", fields))?;
-    counts.setattr("__module__", "onecode_server.rpc._front")?;
-    module.add("Counts", &counts)?;
-    let _ = COUNTS.set(py, counts.unbind()); // another interpreter of this process has set it
+    module.add("Counts", told_counts::make_type(py)?)?;
     module.add("ABI", ABI)?;
     module.add_class::<Tls>()?;
     module.add_class::<Front>()

@@ -13,7 +13,7 @@ use mio::net::{TcpListener, TcpStream};
 use rustix::io::Errno;
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::connection;
+use crate::connection::{self, Open};
 use crate::shared::{Peer, Shared};
 use crate::watched::Watched;
 
@@ -106,10 +106,11 @@ fn begin(socket: TcpStream, address: SocketAddr, shared: &Rc<Shared>) {
     if shared.counts.connections.get() >= shared.limits.connections_max {
         return shared.counts.refused("connections_full");
     }
+    let open = Open::new(shared); // before its task runs: many are accepted in one turn
     // It fails only for a connection that is closed by now, which is noticed when it is read.
     let _ = socket.set_nodelay(true);
     match shared.sockets.watch(socket, true) {
-        Ok(watched) => shared.executor.spawn(connection::serve(watched, Peer::new(shared.clone(), address))),
+        Ok(watched) => shared.executor.spawn(connection::serve(watched, Peer::new(shared.clone(), address), open)),
         Err(_) => shared.counts.refused("connections_full"),
     }
 }

@@ -50,7 +50,7 @@ pub struct Directions {
     pub write: Direction,
     /// Whether the end is behind what is to be read. It comes with an event for both, and no other follows.
     pub is_at_end: Cell<bool>,
-    /// Whether a write has found the socket full, and it is still.
+    /// Whether a write has found a caller's socket full, and it is still.
     is_full: Cell<bool>,
     /// Whether its task is among those that are held back.
     is_held_back: Cell<bool>,
@@ -154,7 +154,7 @@ impl Sockets {
         !self.0.held_back.borrow().is_empty()
     }
 
-    /// The number of sockets that could not take all that was to be written.
+    /// The number of callers' sockets that could not take all that was to be written.
     pub fn full(&self) -> usize {
         self.0.full.get()
     }

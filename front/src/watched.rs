@@ -58,7 +58,9 @@ impl<S: Source> Watched<S> {
             match write(&mut self.source) {
                 Err(fault) if fault.kind() == ErrorKind::WouldBlock => {
                     direction.is_ready.set(false);
-                    self.sockets.now_full(&self.directions);
+                    if self.is_callers {
+                        self.sockets.now_full(&self.directions);
+                    }
                 }
                 result => return Poll::Ready(result),
             }

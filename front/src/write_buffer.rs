@@ -73,6 +73,11 @@ impl<I: AsyncWrite + Unpin> WriteBuffer<I> {
         self.0.borrow_mut().poll_write_out(cx)
     }
 
+    /// Return the connection, once nothing writes to it any more.
+    pub fn into_inner(self) -> Option<I> {
+        Rc::into_inner(self.0).map(|gathered| gathered.into_inner().inner)
+    }
+
     /// The bytes of memory that are held.
     pub fn size(&self) -> usize {
         self.0.borrow().bytes.len()

@@ -74,8 +74,8 @@ class Call:
 def compare_bodies(methods: Mapping[int, str], native: Mapping[int, bytes], by_grpc: Mapping[int, bytes]) -> int:
     """Compare the answers on the streams of checks where both fronts gave one, and return how many these were.
 
-    Where a call's headers are not valid, only one of the fronts may have answered. A stream whose body ends within a
-    message fails, by grpc.aio at once: answers that it has not sent by then are missing. Raises Differs.
+    Where a call's headers are not valid, only one of the fronts may have answered. Where a message of a stream is
+    broken, grpc.aio ends the call at once: answers that it has not sent by then are missing. Raises Differs.
     """
     both = [stream for stream, method in methods.items() if method and native.get(stream) and by_grpc.get(stream)]
     for stream in both:

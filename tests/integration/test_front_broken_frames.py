@@ -1,9 +1,10 @@
-"""Messages whose gRPC frame is broken end their call alike by both fronts."""
+"""Messages whose gRPC frame is broken end their call alike by both fronts, and the native one counts how it ended."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import grpc
 import grpc.aio
@@ -12,13 +13,14 @@ import pytest
 from onecode.v1 import recognition_pb2 as pb
 from onecode.v1 import recognition_pb2_grpc as pb_grpc
 
-from tests.fronts import NEEDS_FRONT, WITHIN_S, open_listener
+from tests.fronts import NEEDS_FRONT, SERVICE, WITHIN_S, open_listener
 from tests.world import World
 
 pytestmark = NEEDS_FRONT
 
 GOOD = pb.StreamVerifyRequest(request_id=1, code=b"x", host_region="440000")
 MARKED = pb.StreamVerifyRequest(request_id=2, code=b"to be broken", host_region="440000")
+TOTAL = "grpc_server_handled_total"
 SIZE, BODY = MARKED.ByteSize(), MARKED.SerializeToString()
 WHOLE = b"\0" + SIZE.to_bytes(4) + BODY
 BROKEN = {
@@ -27,6 +29,11 @@ BROKEN = {
     "cut off": b"\0" + (SIZE + 1).to_bytes(4) + BODY,
     "too large": b"\0\1\0\0\0" + BODY,
 }
+
+REFUSED = {"compressed": "INTERNAL", "too large": "RESOURCE_EXHAUSTED"}
+"""Those that gRPC refuses by itself, and the code that the caller gets."""
+UNKNOWN_TO_GRPC_AIO = "CANCELLED"
+"""What grpc.aio tells the server of such a call: the same as where its caller has gone."""
 
 
 @asynccontextmanager
@@ -50,14 +57,14 @@ async def relay(port: int, broken: bytes) -> AsyncIterator[str]:
 
 
 class Outcome(NamedTuple):
-    """The request ids that were answered, and how the stream ended."""
+    """The request ids that were answered, and how the call ended."""
 
     answered: list[int]
     code: str
     said: str
 
 
-async def outcome(target: str) -> Outcome:
+async def stream_outcome(target: str) -> Outcome:
     """Return how a stream ends after a message, its answer, and another message."""
     async with grpc.aio.insecure_channel(target, (("grpc.enable_http_proxy", 0),)) as channel:
         call = pb_grpc.RecognitionServiceStub(channel).StreamVerify(timeout=WITHIN_S)
@@ -71,15 +78,60 @@ async def outcome(target: str) -> Outcome:
         return Outcome(answered, (await call.code()).name, await call.details() or "")
 
 
-@pytest.mark.parametrize("name", BROKEN)
-async def test_a_stream_with_a_broken_message_ends_alike(world: World, name: str) -> None:
-    outcomes = []
+async def unary_outcome(target: str, method: str) -> Outcome:
+    """Return how a call ends whose only message is the marked one, which need be no request of the method."""
+    async with grpc.aio.insecure_channel(target, (("grpc.enable_http_proxy", 0),)) as channel:
+        called: Any = channel.unary_unary(f"/{SERVICE}/{method}")
+        call = called(BODY, timeout=WITHIN_S)
+        return Outcome([], (await call.code()).name, await call.details() or "")
+
+
+async def outcomes(
+    world: World, name: str, method: str, called: Callable[[str], Awaitable[Outcome]]
+) -> list[tuple[Outcome, dict[str, int]]]:
+    """Return how a call ends by the native front and by grpc.aio, and what each has counted it as."""
+    found = []
     for is_native in (True, False):
+        before = handled(world, method)
         listener = open_listener(world, is_native=is_native)
         async with relay(await listener.start("127.0.0.1", 0), BROKEN[name]) as target:
-            outcomes.append(await outcome(target))
+            ended = await called(target)
         await listener.drain(5)
-    by_native, by_grpc = outcomes
+        found.append(
+            (ended, {code: n for code, count in handled(world, method).items() if (n := count - before[code])})
+        )
+    return found
+
+
+def handled(world: World, method: str) -> Counter[str]:
+    """Return how many calls of a method have ended, by their code."""
+    metric = next(one for one in world.metrics.registry.collect() if one.name == "grpc_server_handled")
+    ended = {
+        one.labels["grpc_code"]: int(one.value)
+        for one in metric.samples
+        if (one.name, one.labels["grpc_method"]) == (TOTAL, method)
+    }
+    return Counter(ended)
+
+
+@pytest.mark.parametrize("name", BROKEN)
+async def test_a_stream_with_a_broken_message_ends_alike(world: World, name: str) -> None:
+    (by_native, counted), (by_grpc, counted_by_grpc) = await outcomes(world, name, "StreamVerify", stream_outcome)
     assert by_native == by_grpc
     assert by_native.answered == [1]
-    assert by_native.code == {"compressed": "INTERNAL", "too large": "RESOURCE_EXHAUSTED"}.get(name, "OK")
+    code = REFUSED.get(name, "OK")
+    assert by_native.code == code
+    assert counted == {code: 1}
+    assert counted_by_grpc == {UNKNOWN_TO_GRPC_AIO if name in REFUSED else code: 1}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+@pytest.mark.parametrize("method", ["Verify", "BatchVerify"])
+async def test_a_call_with_a_broken_request_ends_alike(world: World, name: str, method: str) -> None:
+    (by_native, counted), (by_grpc, counted_by_grpc) = await outcomes(
+        world, name, method, lambda target: unary_outcome(target, method)
+    )
+    assert by_native == by_grpc
+    assert by_native.code == REFUSED[name]
+    assert counted == {REFUSED[name]: 1}
+    assert counted_by_grpc == {UNKNOWN_TO_GRPC_AIO: 1}

@@ -87,17 +87,20 @@ class Front:
         """Make new connections by ``tls``, and end those of callers that it would not let in, within a few turns.
         Raises ValueError for a front that was made without TLS."""
 
-    def take_asking(self) -> list[tuple[int, bytes, bytes]]:
-        """Return credentials that nothing is known of, or no longer, as (number, certificate in DER, authorization),
-        the parts empty where there is none: at most 32, those first that were granted before. ``has_work`` tells
+    def take_asking(self) -> list[tuple[int, bytes, bytes, bool, int]]:
+        """Return credentials that nothing is known of, or no longer, as (number, certificate in DER, authorization,
+        whether the caller is on this machine, codes that were answered beyond the last grant), the bytes empty where
+        there are none: at most 32, those first that were granted before. ``has_work`` tells
         whether there are more. Their calls wait, at most ``request_s``, until each is granted or denied.
 
         A number is never given to another credential. One may be returned again before it was answered, after
         ``ask_again``: then the last answer counts.
         """
 
-    def grant(self, number: int, host: str | None, seconds: float, units: int, in_flight_max: int, group: int) -> None:
-        """Answer calls with a credential: for ``host`` or, with None, for any, during ``seconds``, and ``units`` codes.
+    def grant(
+        self, number: int, hosts: Sequence[str] | None, seconds: float, units: int, in_flight_max: int, group: int
+    ) -> None:
+        """Answer calls with a credential: for ``hosts`` or, with None, for any, during ``seconds``, and ``units`` codes.
         Then it is asked about again: at once where a stream is open, which goes on meanwhile, and otherwise with the
         next call. A batch that is larger than a fresh grant passes, and takes the units below 0.
 
@@ -107,9 +110,10 @@ class Front:
         a host that has not six digits, and for seconds that are negative.
         """
 
-    def deny(self, number: int, status: Status, seconds: float) -> None:
+    def deny(self, number: int, status: Status, seconds: float, ends_streams: bool) -> None:
         """Refuse calls with a credential by ``status`` during ``seconds``. Then it is asked about again with the next
-        call. Open streams of it end with ``status`` after the answers that are due. Raises ValueError for seconds that
+        call. Open streams of it end with ``status`` after the answers that are due; without ``ends_streams`` they
+        are held back until it is granted or denied anew, which Python does unasked. Raises ValueError for seconds that
         are negative."""
 
     def ask_again(self) -> None:

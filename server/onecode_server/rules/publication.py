@@ -8,14 +8,10 @@ from onecode_server.errors import PreconditionFailed
 from onecode_server.model.region import NATIONAL
 from onecode_server.model.status import UNPUBLISHED, Level, Scope, StatusRecord
 from onecode_server.model.trust_list import TrustList
+from onecode_server.rules import retention
 
 PENDING_MAX: Final = 4
 """Records of one publisher, subject and scope that wait to take effect: enough for a plan of the next days."""
-RECENT_MAX: Final = 8
-"""Further records of one publisher, subject and scope that are kept for readers whose clocks are behind. A subject's
-level does not change every minute; together with the pending ones they take some 300 bytes."""
-LAG_US: Final = 600_000_000
-"""Ten minutes by which a reader's clock may be behind the writer's: the records in effect at that time are kept."""
 REVISIONS_END: Final = 2**63
 FIRST_REVISION_MAX: Final = 2**61
 """The highest first revision: it admits any counter, and times in nanoseconds until 2043."""
@@ -76,9 +72,9 @@ def merge(records: Records, record: StatusRecord, now: int) -> Records | Rejecti
     ``record.published_at`` is the time of the commit; ``now`` is the writer's clock, which may be behind it. Both are
     Unix microseconds.
 
-    The result keeps the newest record that took effect LAG_US ago or earlier, and all with a higher revision. A reader
-    chooses among them by its own clock: an announcement does not lift the record in effect, and a writer whose clock is
-    ahead removes no record that still counts for a reader.
+    The result keeps the newest record that took effect ``retention.LAG_US`` ago or earlier, and all with a higher
+    revision. A reader chooses among them by its own clock: an announcement does not lift the record in effect, and a
+    writer whose clock is ahead removes no record that still counts for a reader.
     """
     if any(_is_same(known, record) for known in records):
         return Replay.KNOWN
@@ -87,11 +83,10 @@ def merge(records: Records, record: StatusRecord, now: int) -> Records | Rejecti
         return broken
     others = tuple(r for r in records if (r.publisher, r.scope) != (record.publisher, record.scope))
     mine.append(record)
-    past = [r.revision for r in mine if r.effective_at <= now - LAG_US]
-    kept = [r for r in mine if not past or r.revision >= past[-1]]
-    if len(_waiting(kept, now)) > PENDING_MAX:
+    kept = retention.since_lag(mine, now)
+    if len(retention.waiting(kept, now)) > PENDING_MAX:
         return Rejection.TOO_MANY_PENDING
-    return (*others, *_bounded(kept, now))
+    return (*others, *retention.bounded(kept, now))
 
 
 def alive(records: Records, now: int) -> Records:
@@ -149,8 +144,7 @@ def joined(records: Records, copies: Records, now: int) -> Records:
             for record in _not_overtaken(_own([r for r in part if r in stays], publisher, scope))
         }
         mine = _in_order_of_effect(either)
-        past = [r.revision for r in mine if r.effective_at <= now - LAG_US]
-        result += tuple(_bounded([r for r in mine if not past or r.revision >= past[-1]], now))
+        result += tuple(retention.bounded(retention.since_lag(mine, now), now))
     return result
 
 
@@ -214,39 +208,3 @@ def _out_of_bounds(mine: Sequence[StatusRecord], record: StatusRecord) -> Reject
     if record.revision < mine[-1].revision:
         return Rejection.SUPERSEDED
     return Rejection.INVALID_REVISION if record.revision - mine[-1].revision > RISE_MAX else None
-
-
-def _waiting(mine: Sequence[StatusRecord], now: int) -> list[StatusRecord]:
-    """Return the pending records: not in effect yet, and of a higher revision than the newest that has taken effect."""
-    newest = max((r.revision for r in mine if r.effective_at <= now), default=-1)
-    return [r for r in mine if r.effective_at > now and r.revision > newest]
-
-
-def _bounded(mine: list[StatusRecord], now: int) -> list[StatusRecord]:
-    """Return records, ordered by revision, within the limit: the newest in effect, the pending ones, and RECENT_MAX
-    others."""
-    kept_max = RECENT_MAX + 1 + len(_waiting(mine, now))
-    while len(mine) > kept_max:
-        del mine[_least_needed(mine[: len(mine) - len(_waiting(mine, now))])]
-    return mine
-
-
-def _least_needed(past: Sequence[StatusRecord]) -> int:
-    """Return the place of the record to remove first.
-
-    1. A record that no reader selects at any time, because a later one took effect at the same time or earlier.
-    2. A record behind one that is at least as severe and does not end before the next one takes effect: a reader that
-       would select the removed record selects the one before it.
-    3. The oldest record.
-
-    Among five records without an end there is always one of the first two kinds.
-    """
-    for place, record in enumerate(past[:-1]):
-        if any(later.effective_at <= record.effective_at for later in past[place + 1 :]):
-            return place
-    for place in range(1, len(past) - 1):
-        before, after = past[place - 1], past[place + 1]
-        continues = before.expires_at is None or before.expires_at >= after.effective_at
-        if before.level >= past[place].level and continues:
-            return place
-    return 0

@@ -7,7 +7,7 @@ import struct
 import time
 from array import array
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
@@ -17,6 +17,8 @@ import grpc.aio
 from google.protobuf.message import DecodeError
 
 from onecode.v1 import recognition_pb2 as pb
+
+from tests.unit.rpc.unix_relay import UnixRelay
 
 SERVICE: Final = "/onecode.v1.RecognitionService/"
 TOKEN: Final = "token-of-the-test"
@@ -164,11 +166,12 @@ class _Echo(grpc.GenericRpcHandler):
 async def driven(
     *,
     has_upstream: bool = True,
+    relay: UnixRelay | None = None,
     behind: tuple[tuple[str, int], ...] = (),
     hosts: Sequence[str] = ("127.0.0.1",),
     **limits: Any,
 ) -> AsyncIterator[Driver]:
-    """Start a front, with an echo behind it, whose server has the options ``behind``."""
+    """Start a front, with an echo behind it, whose server has the options ``behind``. ``relay`` is put in between."""
     with TemporaryDirectory(prefix="front-") as folder:
         path = Path(folder) / "inner"
         options = (("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1), *behind)
@@ -177,11 +180,13 @@ async def driven(
         if has_upstream:
             server.add_insecure_port(f"unix:{path}")
         await server.start()
-        driver = Driver(str(path), hosts, **limits)
+        driver = Driver(str(await relay.start(path) if relay else path), hosts, **limits)
         try:
             yield driver
         finally:
             driver.close()
+            if relay:
+                await relay.close()
             await server.stop(0)
 
 
@@ -229,24 +234,24 @@ class Wire:
     def send(self, *frames: bytes) -> None:
         self.writer.write(b"".join(frames))
 
-    async def frames(self) -> list[tuple[int, int, int, bytes]]:
-        """Return type, flags, stream and payload of all frames until the front hangs up."""
-        found = []
-        try:
-            while True:
-                head = await asyncio.wait_for(self._reader.readexactly(9), _WITHIN_S)
-                payload = await self._reader.readexactly(int.from_bytes(head[:3]))
-                found.append((head[3], head[4], int.from_bytes(head[5:]), payload))
-        except (asyncio.IncompleteReadError, ConnectionError):
-            return found
-
-    async def frame(self, kind: int) -> tuple[int, int, bytes]:
-        """Return flags, stream and payload of the next frame of a kind."""
+    async def __aiter__(self) -> AsyncIterator[tuple[int, int, int, bytes]]:
+        """Yield type, flags, stream and payload of each frame."""
         while True:
             head = await asyncio.wait_for(self._reader.readexactly(9), _WITHIN_S)
             payload = await self._reader.readexactly(int.from_bytes(head[:3]))
-            if head[3] == kind:
-                return head[4], int.from_bytes(head[5:]), payload
+            yield head[3], head[4], int.from_bytes(head[5:]), payload
+
+    async def frames(self) -> list[tuple[int, int, int, bytes]]:
+        """Return all frames until the front hangs up."""
+        found = []
+        with suppress(asyncio.IncompleteReadError, ConnectionError):
+            async for one in self:
+                found.append(one)  # noqa: PERF401 - those before the end count
+        return found
+
+    async def frame(self, kind: int) -> tuple[int, int, bytes]:
+        """Return flags, stream and payload of the next frame of a kind."""
+        return await anext((flags, stream, payload) async for of, flags, stream, payload in self if of == kind)
 
     def close(self) -> None:
         self.writer.close()

@@ -145,6 +145,24 @@ async def test_one_connection_too_many_is_closed_at_once():
         await until(lambda: driver.front.counts().connections == 0)
 
 
+async def test_no_connection_too_many_is_taken_where_many_come_at_once():
+    async with driven(connections_max=2) as driver:
+        callers = [socket.create_connection(("127.0.0.1", driver.front.port), timeout=20) for _ in range(30)]
+        refused = 0
+
+        def all_are_refused() -> bool:
+            nonlocal refused
+            counts = driver.front.counts()
+            assert counts.connections <= 2
+            refused += counts.refused.get("connections_full", 0)
+            return refused == 28
+
+        await until(all_are_refused)
+        for caller in callers:
+            caller.close()
+        await until(lambda: driver.front.counts().connections == 0)
+
+
 async def test_calls_of_one_connection_are_bounded():
     async with driven(calls_max=2) as driver:
         driver.takes = False

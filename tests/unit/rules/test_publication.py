@@ -13,9 +13,7 @@ from onecode_server.rules.levels import newest
 from onecode_server.rules.publication import (
     AHEAD_MAX_US,
     FIRST_REVISION_MAX,
-    LAG_US,
     PENDING_MAX,
-    RECENT_MAX,
     RISE_MAX,
     Rejection,
     Replay,
@@ -25,6 +23,7 @@ from onecode_server.rules.publication import (
     rejection,
     set_back,
 )
+from onecode_server.rules.retention import LAG_US, RECENT_MAX
 
 from tests import formats
 
