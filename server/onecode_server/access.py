@@ -4,8 +4,8 @@ import logging
 from collections.abc import Callable, Container, Mapping
 from typing import Any, Final
 
-from onecode_server.identity.callers import FOR_EVER, Callers, watch_token_keys
-from onecode_server.identity.known import Known
+from onecode_server.identity.callers import Callers, watch_token_keys
+from onecode_server.identity.known import FOR_EVER, Known
 from onecode_server.identity.tls_files import TlsFiles, TlsSource
 from onecode_server.model.identity import ANONYMOUS, LOCAL, Identity, Role
 from onecode_server.rpc.page_authorizer import PageAuthorizer
@@ -160,8 +160,6 @@ class Access:
 
 class PageAuthenticator:
     """Identifies those who request pages for operations."""
-
-    partners: Partners = NO_PARTNERS
 
     def __init__(self, access: Access, callers: Callers) -> None:
         self._access = access

@@ -50,9 +50,13 @@ def listener(engine: Engine, front: SelectedFront, access: Access, metrics: Metr
         engine.batcher,
         metrics,
         access,
+        limits,
         connections_max=descriptors.connections_max(descriptors_each=native_listener.DESCRIPTORS_EACH),
         reflects=settings.reflection,
         shares_port=shares_port,
+        tls=access.tls,
+        demands_certificate=access.demands_certificates,
+        answers_health=settings.health_without_identity,
     )
 
 

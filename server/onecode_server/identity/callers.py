@@ -14,7 +14,7 @@ from typing import Any, Final
 from onecode_server.errors import Malformed, NotServing, Unauthenticated
 from onecode_server.identity import token_keys
 from onecode_server.identity.client_certificates import ClientCertificates
-from onecode_server.identity.known import Known
+from onecode_server.identity.known import FOR_EVER, Known
 from onecode_server.identity.refusals import Refusal, refused
 from onecode_server.identity.tls_files import TlsSource
 from onecode_server.identity.token_keys import TokenKeys
@@ -25,9 +25,6 @@ from onecode_server.system.clock import Clock
 from onecode_server.telemetry.metrics import Metrics
 
 KEY_SET: Final = "token_keys"
-FOR_EVER: Final = 2**63 - 1
-"""The end, in Unix microseconds, of an identity that does not end by itself."""
-
 _SCHEME: Final = "bearer "
 
 

@@ -1,8 +1,11 @@
 """What a credential proves."""
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from onecode_server.model.identity import Identity
+
+FOR_EVER: Final = 2**63 - 1
+"""The end, in Unix microseconds, of an identity that does not end by itself."""
 
 
 class Known(NamedTuple):

@@ -100,7 +100,7 @@ class Front:
     def grant(
         self, number: int, hosts: Sequence[str] | None, seconds: float, units: int, in_flight_max: int, group: int
     ) -> None:
-        """Answer calls with a credential: for ``hosts`` or, with None, for any, during ``seconds``, and ``units`` codes.
+        """Answer calls with a credential: for ``hosts`` or, with None, for any, ``seconds`` long, and ``units`` codes.
         Then it is asked about again: at once where a stream is open, which goes on meanwhile, and otherwise with the
         next call. A batch that is larger than a fresh grant passes, and takes the units below 0.
 

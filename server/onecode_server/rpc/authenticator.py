@@ -5,20 +5,43 @@ from ipaddress import IPv6Address
 from typing import Protocol
 from urllib.parse import unquote
 
+from onecode_server.identity.known import FOR_EVER, Known
 from onecode_server.model.identity import LOCAL, Identity
 from onecode_server.rules.authorisation import NO_PARTNERS, Partners
 
 
-class Authenticator(Protocol):
+class Identifier(Protocol):
     """Tells who shows credentials."""
+
+    def identify(self, certificate: bytes | None, authorization: str | None, *, is_local: bool) -> Identity:
+        """Return the identity. Raises Unauthenticated, and NotServing where that cannot be told yet."""
+        ...
+
+
+class Authenticator(Identifier, Protocol):
+    """Tells who calls, and for which hosts partners may do so."""
 
     @property
     def partners(self) -> Partners:
         """The hosts of partners, by the trust list in force."""
         ...
 
-    def identify(self, certificate: bytes | None, authorization: str | None, *, is_local: bool) -> Identity:
-        """Return the identity. Raises Unauthenticated, and NotServing where that cannot be told yet."""
+
+class CachedAuthenticator(Authenticator, Protocol):
+    """Tells who calls, and how long that may be kept."""
+
+    @property
+    def identifies(self) -> bool:
+        """Whether it depends on the caller what may be done: else everybody may do all."""
+        ...
+
+    @property
+    def generation(self) -> int:
+        """A number that rises when callers must be identified again."""
+        ...
+
+    def known(self, certificate: bytes | None, authorization: str | None, *, is_local: bool) -> Known:
+        """Return the identity, and its end in Unix microseconds. Raises as ``identify``."""
         ...
 
 
@@ -26,6 +49,12 @@ class OnlyLocal:
     """An authenticator for a listener that only this machine reaches: nobody has to show anything."""
 
     partners: Partners = NO_PARTNERS
+    identifies = False
+    generation = 0
+
+    def known(self, certificate: bytes | None, authorization: str | None, *, is_local: bool) -> Known:
+        """Return LOCAL, for ever."""
+        return Known(LOCAL, FOR_EVER)
 
     def identify(self, certificate: bytes | None, authorization: str | None, *, is_local: bool) -> Identity:
         """Return LOCAL."""

@@ -14,10 +14,11 @@ from onecode_server.model.code import Scans
 from onecode_server.model.identity import LOCAL
 from onecode_server.model.verdict import Verdict
 from onecode_server.rpc import convert, scan_stream
-from onecode_server.rpc.authenticator import Authenticator
+from onecode_server.rpc.authenticator import OnlyLocal
 from onecode_server.rpc.callers import Caller
 from onecode_server.rpc.failures import failure_of, log_unexpected
 from onecode_server.rpc.native_batches import NativeBatches
+from onecode_server.rpc.native_callers import NativeCallers
 from onecode_server.system import immediate
 from onecode_server.verification.batcher import BATCH_MAX, Batcher
 
@@ -67,11 +68,12 @@ class NativeCalls:
         self,
         front: "Front",
         batcher: Batcher,
-        authenticator: Authenticator,
+        callers: NativeCallers | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
+        """Begin to turn it. Without ``callers`` everybody may check."""
         self._front = front
-        self._authenticator = authenticator
+        self._callers = callers
         self._batcher = batcher
         self._monotonic = monotonic
         self._loop = asyncio.get_running_loop()
@@ -114,6 +116,8 @@ class NativeCalls:
         if waiting and self._lists < LISTS_MAX:
             self._check_waiting()
             waiting = self._front.turn(False)  # sends the answers now, not after everybody else's turn
+        if self._callers is not None:
+            self._callers.turn()
         self._batches.turn()
         self._is_behind = waiting > 0
         if self._is_behind and self._lists >= LISTS_MAX:
@@ -153,7 +157,7 @@ class NativeCalls:
         scans: list[_Taken] = []
         for ticket, kind, hosts, codes in self._front.take(BATCH_MAX):
             if kind == "message":
-                self._spawn(self._answer_message(ticket, codes[0]))
+                self._spawn(self._answer_message(ticket, int(hosts[0]), codes[0]))
             else:
                 scans.append(_Taken(ticket, _ENCODERS[kind], hosts, codes))
         self._batches.take()
@@ -204,10 +208,13 @@ class NativeCalls:
             self._front.answer(ticket, heads, results.which[start:end], tail)
             start = end
 
-    async def _answer_message(self, ticket: int, message: bytes) -> None:
+    async def _answer_message(self, ticket: int, number: int, message: bytes) -> None:
         try:
-            caller = Caller(LOCAL, self._authenticator)
-            answer = await scan_stream.answer(message, caller, self._batcher)
+            caller = Caller(LOCAL, OnlyLocal()) if self._callers is None else self._callers.caller(number)
+            try:
+                answer = await scan_stream.answer(message, caller, self._batcher)
+            finally:
+                caller.leave()
         except Exception as fault:
             self._fail(ticket, fault, "StreamVerify")
         else:

@@ -15,17 +15,22 @@ from typing import Final
 
 import grpc
 
-from onecode_server.errors import Overloaded
+from onecode_server.errors import Misconfigured, Overloaded
 from onecode_server.rpc import answers, listener, silent_calls
 from onecode_server.rpc._front import Front
-from onecode_server.rpc.authenticator import Authenticator
-from onecode_server.rpc.callers import Callers
+from onecode_server.rpc.authenticator import CachedAuthenticator
+from onecode_server.rpc.caller_limits import CALLS_RETRY_S, CallerLimits
+from onecode_server.rpc.callers import NO_LIMITS, Callers
 from onecode_server.rpc.failures import failure_of
 from onecode_server.rpc.listener import GrpcListener, Services, cannot_listen
+from onecode_server.rpc.native_callers import NativeCallers
 from onecode_server.rpc.native_calls import NativeCalls
 from onecode_server.rpc.native_counts import NativeCounts
+from onecode_server.rpc.native_tls import NativeTls
 from onecode_server.rpc.reserved_metadata import Gate
+from onecode_server.rpc.tls_files import FilesOf
 from onecode_server.rpc.unnamed_socket import UnnamedSocket, private_path
+from onecode_server.system.clock import Clock, wall_clock
 from onecode_server.telemetry.metrics import RPC_BUCKETS_S, Metrics
 from onecode_server.verification.batcher import CODES_MAX, RETRY_AFTER_S, WAIT_MAX_S, Batcher
 
@@ -56,24 +61,33 @@ class NativeListener:
         services: Services,
         batcher: Batcher,
         metrics: Metrics,
-        authenticator: Authenticator,
+        authenticator: CachedAuthenticator,
+        limits: CallerLimits = NO_LIMITS,
         *,
         connections_max: int,
         reflects: bool,
         shares_port: bool,
+        tls: FilesOf | None = None,
+        demands_certificate: bool = False,
+        answers_health: bool = False,
+        clock: Clock = wall_clock,
     ) -> None:
-        """Prepare to listen. ``connections_max`` bounds the connections of callers."""
+        """Prepare to listen, in plaintext without ``tls``. ``connections_max`` bounds the connections of callers."""
         self._gate = Gate()
         self._behind = GrpcListener(
             services,
             metrics,
-            Callers(authenticator, self._gate.credentials_of),
+            Callers(authenticator, self._gate.credentials_of, limits, answers_health=answers_health),
             connections_max=connections_max,
             reflects=reflects,
             shares_port=False,
             gate=self._gate,
         )
         self._authenticator = authenticator
+        self._limits = limits
+        self._clock = clock
+        self._tls = None if tls is None else NativeTls(tls, demands_certificate=demands_certificate)
+        self._callers: NativeCallers | None = None
         self._batcher = batcher
         self._metrics = metrics
         self._counts = NativeCounts(metrics)
@@ -104,7 +118,11 @@ class NativeListener:
             self._front = self._open_front(_addresses_of(host), port, self._socket.path)
         except OSError:
             raise cannot_listen(f"[{host}]:{port}" if ":" in host else f"{host}:{port}") from None
-        self._calls = NativeCalls(self._front, self._batcher, self._authenticator)
+        except ValueError as fault:
+            raise Misconfigured(f"the native front does not take the files of TLS: {fault}") from None
+        if self._authenticator.identifies:
+            self._callers = NativeCallers(self._front, self._authenticator, self._limits, self._clock, CREDENTIALS_MAX)
+        self._calls = NativeCalls(self._front, self._batcher, self._callers)
         loop = asyncio.get_running_loop()
         self._metrics.before_page = lambda: self._count_on(loop)
         return self._front.port
@@ -125,6 +143,10 @@ class NativeListener:
         """Tell the metrics what was counted, and end silent calls behind the front. Raises what has ended the front."""
         if self._calls is not None:
             self._calls.raise_fault()
+        if self._callers is not None:
+            self._callers.sweep()
+        if self._tls is not None and self._front is not None:
+            self._tls.renew(self._front)
         self._count()
         await self._behind.sweep()
 
@@ -172,6 +194,7 @@ class NativeListener:
 
     def _open_front(self, hosts: Sequence[str], port: int, upstream: str) -> Front:
         overloaded = Overloaded("too many codes are waiting to be checked", RETRY_AFTER_S)
+        crowded = Overloaded("the caller has too many calls in flight", CALLS_RETRY_S)
         return Front(
             hosts,
             port,
@@ -181,8 +204,8 @@ class NativeListener:
             _EXPIRED,
             failure_of(silent_calls.overdue()).status,
             failure_of(silent_calls.idle()).status,
-            failure_of(overloaded).status,
-            tls=None,
+            failure_of(crowded).status,
+            tls=None if self._tls is None else self._tls.make(),
             latency_buckets_s=RPC_BUCKETS_S,
             shares_port=self._shares_port,
             connections_max=self._connections_max,
@@ -198,7 +221,7 @@ class NativeListener:
             stream_idle_s=silent_calls.STREAM_IDLE_S,
             request_s=silent_calls.REQUEST_S,
             held_bytes_max=answers.SHARED_BYTES,
-            identifies=False,
+            identifies=self._authenticator.identifies,
             credentials_max=CREDENTIALS_MAX,
         )
 

@@ -4,7 +4,7 @@ import ssl
 from tempfile import NamedTemporaryFile
 from typing import Final
 
-from onecode_server.rpc.authenticator import Authenticator, is_local_host
+from onecode_server.rpc.authenticator import Identifier, is_local_host
 from onecode_server.rpc.http_listener import Request
 from onecode_server.rpc.tls_files import Files, FilesOf
 from onecode_server.rules import authorisation
@@ -19,7 +19,7 @@ class PageAuthorizer:
     """
 
     def __init__(
-        self, authenticator: Authenticator, files: FilesOf | None = None, *, answers_health: bool = False
+        self, authenticator: Identifier, files: FilesOf | None = None, *, answers_health: bool = False
     ) -> None:
         self.answers_health: Final = answers_health
         self._authenticator = authenticator

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from onecode_server.errors import NotServing, Unauthenticated
-from onecode_server.identity.callers import FOR_EVER, Callers, watch_token_keys
+from onecode_server.identity.callers import Callers, watch_token_keys
+from onecode_server.identity.known import FOR_EVER
 from onecode_server.identity.refusals import Refusal
 from onecode_server.identity.tls_files import TlsSource
 from onecode_server.identity.watched_files import PATIENCE_S

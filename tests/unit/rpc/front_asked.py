@@ -41,11 +41,11 @@ class Asked:
 
     def grant(self, number: int, host: str | None = HOST, seconds: float = 60, units: int = 1000, **more: int) -> None:
         given = {"in_flight_max": 100, "group": number} | more
-        self.front.grant(number, host, seconds, units, **given)
+        self.front.grant(number, None if host is None else [host], seconds, units, **given)
         self.driver.turn()
 
-    def deny(self, number: int, seconds: float = 60) -> None:
-        self.front.deny(number, DENIED, seconds)
+    def deny(self, number: int, seconds: float = 60, *, ends_streams: bool = True) -> None:
+        self.front.deny(number, DENIED, seconds, ends_streams)
         self.driver.turn()
 
 

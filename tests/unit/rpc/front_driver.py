@@ -46,6 +46,8 @@ LIMITS: Final[dict[str, Any]] = {
     "credentials_max": 16,
 }
 _WITHIN_S: Final = 20
+Asking = tuple[int, bytes, bytes, bool, int]
+"""A credential that is asked about, as ``Front.take_asking`` returns it."""
 
 
 class Driver:
@@ -69,8 +71,8 @@ class Driver:
         self.target = f"127.0.0.1:{self.front.port}"
         self.works: list[tuple[int, str, list[str], list[bytes]]] = []
         self.ended: list[int] = []
-        self.asked: list[tuple[int, bytes, bytes]] = []
-        self.identify: Callable[[int, bytes, bytes], None] = lambda *asked: self.asked.append(asked)
+        self.asked: list[Asking] = []
+        self.identify: Callable[[Asking], None] = self.asked.append
         self.takes = self.answers = True
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(self.front.fileno(), self.turn)
@@ -79,7 +81,7 @@ class Driver:
         """Do what is to be done now, and answer what is to be answered."""
         waiting = self.front.turn()
         for asked in self.front.take_asking():
-            self.identify(*asked)
+            self.identify(asked)
         if waiting and self.takes:
             self.take()
         for ticket in self.front.take_ended():

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from onecode_server.rpc.authenticator import OnlyLocal
 from onecode_server.rpc.native_calls import NativeCalls
 
 from tests.world import World
@@ -95,7 +94,7 @@ class Turned(StandIn):
 
     def __init__(self, world: World) -> None:
         super().__init__()
-        self.calls = NativeCalls(self, world.batcher, OnlyLocal())  # type: ignore[arg-type]
+        self.calls = NativeCalls(self, world.batcher)  # type: ignore[arg-type]
 
     async def done(self, *tickets: int) -> None:
         """Wait until tickets were answered or failed."""

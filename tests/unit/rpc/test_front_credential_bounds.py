@@ -77,7 +77,7 @@ async def test_a_thousand_bad_tokens_leave_those_of_others_in_place():
             call = one.verify(token)
             one.grant(await one.asked())
             await call
-        one.driver.identify = lambda number, _certificate, _token: one.front.deny(number, DENIED, 60)
+        one.driver.identify = lambda asking: one.front.deny(asking[0], DENIED, 60, True)
         for start in range(0, 1000, 4):
             for call in [one.verify(f"bad {start + n}") for n in range(4)]:
                 await fails(call, DENIED)
@@ -107,9 +107,9 @@ async def test_where_all_credentials_have_open_calls_there_is_no_room_for_anothe
 async def test_a_grant_that_makes_no_sense_is_refused(host, seconds, reason):
     async with asked() as one:
         with pytest.raises(ValueError, match=reason):
-            one.front.grant(1, host, seconds, 1, 1, 1)
-        one.front.grant(99, HOST, 1, 1, 1, 1)  # it may have given way
-        one.front.deny(99, DENIED, 1e15)
+            one.front.grant(1, [host], seconds, 1, 1, 1)
+        one.front.grant(99, [HOST], 1, 1, 1, 1)  # it may have given way
+        one.front.deny(99, DENIED, 1e15, True)
 
 
 async def test_a_front_that_does_not_identify_asks_nothing():

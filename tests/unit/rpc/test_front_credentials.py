@@ -16,8 +16,8 @@ async def test_calls_of_an_unknown_credential_wait_until_it_is_granted():
     async with asked() as one:
         calls = [one.verify() for _ in range(5)] + [one.batch(30)]
         await until(lambda: one.driver.asked)
-        [(number, certificate, authorization)] = one.driver.asked
-        assert (certificate, authorization) == (b"", b"Bearer one")
+        [(number, *shown)] = one.driver.asked
+        assert shown == [b"", b"Bearer one", True, 0]
         await asyncio.sleep(0.05)
         assert not any(call.done() for call in calls)
         one.grant(number)
@@ -32,7 +32,7 @@ async def test_each_token_and_none_is_a_credential_of_its_own():
     async with asked() as one:
         calls = [one.verify(token) for token in ("one", "two", None, "one")]
         await until(lambda: len(one.driver.asked) == 3)
-        numbers = {authorization: number for number, _, authorization in one.driver.asked}
+        numbers = {authorization: number for number, _, authorization, *_ in one.driver.asked}
         assert set(numbers) == {b"Bearer one", b"Bearer two", b""}
         one.deny(numbers[b""])
         one.deny(numbers[b"Bearer two"])
@@ -51,10 +51,10 @@ async def test_the_certificate_of_the_connection_is_a_part_of_the_credential():
                 call = Asked(driver, calls).verify(token="one")
                 if caller is second or not driver.asked:
                     await until(lambda: driver.asked and driver.asked[-1][1] == caller.der)  # noqa: B023
-                    driver.front.grant(driver.asked[-1][0], HOST, 60, 1000, 10, 1)
+                    driver.front.grant(driver.asked[-1][0], [HOST], 60, 1000, 10, 1)
                     driver.turn()
                 await call
-        assert [(certificate, token) for _, certificate, token in driver.asked] == [
+        assert [(certificate, token) for _, certificate, token, *_ in driver.asked] == [
             (first.der, b"Bearer one"),
             (second.der, b"Bearer one"),
         ]
@@ -178,7 +178,7 @@ async def test_an_answer_from_before_does_not_count():
         call = one.verify()
         number = await one.asked()
         one.front.ask_again()
-        one.front.grant(number, HOST, 60, 1000, 100, 1)
+        one.front.grant(number, [HOST], 60, 1000, 100, 1)
         assert await _is_asked_again(one) == number
         one.deny(number)
         await fails(call, DENIED)
@@ -187,3 +187,40 @@ async def test_an_answer_from_before_does_not_count():
 async def _is_asked_again(one: Asked) -> int:
     one.driver.turn()
     return await one.asked()
+
+
+async def test_codes_that_were_answered_beyond_a_grant_are_told_once():
+    async with asked() as one:
+        batch = one.batch(4000)
+        one.grant(await one.asked(), units=10)
+        await batch
+        for owed in (3990, 0):
+            call = one.verify()
+            await until(lambda: one.driver.asked)
+            [(number, *_, told)] = one.driver.asked
+            one.driver.asked.clear()
+            assert told == owed
+            one.grant(number, units=1)
+            await call
+
+
+async def test_a_caller_has_all_hosts_of_its_grant():
+    async with asked() as one:
+        call = one.verify(host="110000")
+        number = await one.asked()
+        one.front.grant(number, ["420000", "110000"], 60, 1000, 100, 1)
+        one.driver.turn()
+        await call
+        await one.verify(host="420000")
+        assert one.front.counts().passed_on == 0
+        await one.verify(host="440000")
+        assert one.front.counts().passed_on == 1
+
+
+async def test_a_caller_without_a_host_is_passed_on():
+    async with asked() as one:
+        call = one.verify()
+        one.front.grant(await one.asked(), [], 60, 1000, 100, 1)
+        one.driver.turn()
+        await call
+        assert one.front.counts().passed_on == 1

@@ -29,7 +29,8 @@ class Scans:
         await self.call.write(pb.StreamVerifyRequest(request_id=number, code=b"code", host_region=host))
 
     async def answer(self) -> int:
-        return (await self.call.read()).request_id
+        number: int = (await self.call.read()).request_id
+        return number
 
     async def ends(self, status: tuple[int, str, bytes]) -> None:
         with pytest.raises(grpc.aio.AioRpcError) as failed:
@@ -167,4 +168,18 @@ async def test_a_caller_who_leaves_while_a_stream_waits_leaves_nothing_open():
         scans.call.cancel()
         await until(lambda: one.front.is_idle)
         one.grant(number, in_flight_max=1)
+        await one.verify()
+
+
+async def test_a_stream_is_held_back_while_new_calls_are_refused():
+    async with _opened(units=1) as (one, scans, number):
+        await scans.send(2)
+        assert await one.asked() == number
+        one.deny(number, ends_streams=False)
+        await fails(one.verify(), DENIED)
+        await asyncio.sleep(0.1)
+        assert not scans.call.done()
+        assert one.driver.asked == [], "Python answers anew by itself"
+        one.grant(number)
+        assert await scans.answer() == 2
         await one.verify()
