@@ -35,6 +35,7 @@ def _setting(name: str, text: str) -> Callable[[_F], _F]:
 @_setting("data-dir", "Made by 'onecode init'. Required.")
 @_setting("listen", "HOST:PORT for gRPC, loopback only; port 0 lets the system choose. Default: 127.0.0.1:50051.")
 @_setting("metrics", "HOST:PORT for /metrics and /healthz, loopback only. Default: 127.0.0.1:9464.")
+@_setting("gateway-keys", "Directory of gateway keys, or a PKCS#11 URI (RFC 7512). Default: keys/ in --data-dir.")
 @_setting("workers", "Processes that share the port, 1 to 64. Default: one for each core that it may use.")
 @_setting("signature-backend", f"One of {', '.join(BACKENDS)}. Default: auto.")
 @_setting("front", f"One of {', '.join(FRONTS)}. Default: auto.")

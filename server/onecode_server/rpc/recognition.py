@@ -22,7 +22,8 @@ from onecode_server.verification.batcher import Batcher, Remaining, no_deadline
 BATCH_CODES_MAX: Final = 4096
 BATCH_BYTES_MAX: Final = 4 * 1024 * 1024
 SIGNED_TOGETHER: Final = 64
-"""Translations that are signed without a pause: a full batch would block the event loop for half a second."""
+"""Translations that are signed without a pause by keys in memory: a full batch would block the event loop for half a
+second."""
 
 _OBSTACLES: Final = {
     Obstacle.ALREADY_TRANSLATED: "the code is a translation already; scan the bearer's own code",
@@ -63,18 +64,19 @@ class RecognitionServicer(pb_grpc.RecognitionServiceServicer):
                 yield answer
 
     async def Translate(self, request: pb.TranslateRequest, context: _Context) -> pb.TranslateResponse:
-        """Translate one code. Raises InvalidRequest, PreconditionFailed, Overloaded, NotServing."""
+        """Translate one code. Raises InvalidRequest, PreconditionFailed, Overloaded, NotServing, SigningUnavailable."""
         _expect_region(request.target_region, "target_region")
         self._translator.check_target(request.target_region, self._trust.current)
         scan = Scan(request.code, request.target_region, for_translation=True)
         result = await self._batcher.submit(scan, _remaining(context))
-        made = self._translator.translate(result.check, result.results)
+        made = await self._translator.translate(result.check, result.results)
         if made.obstacle is not Obstacle.NONE:
             raise PreconditionFailed(made.obstacle.name, _OBSTACLES[made.obstacle])
         return convert.translation(made)
 
     async def BatchTranslate(self, request: pb.BatchTranslateRequest, context: _Context) -> pb.BatchTranslateResponse:
-        """Translate many codes. Raises InvalidRequest, PreconditionFailed, Overloaded, NotServing."""
+        """Translate many codes. Raises InvalidRequest, PreconditionFailed, Overloaded, NotServing,
+        SigningUnavailable."""
         _expect_region(request.target_region, "target_region")
         codes = read_batch(request.codes)
         self._translator.check_target(request.target_region, self._trust.current)
@@ -83,7 +85,7 @@ class RecognitionServicer(pb_grpc.RecognitionServiceServicer):
         checked = await self._batcher.submit_batch(scans, _remaining(context))
         results = []
         for number, check in enumerate(checked.checks, 1):
-            results.append(convert.batch_translation(self._translator.translate(check, checked)))
+            results.append(convert.batch_translation(await self._translator.translate(check, checked)))
             if number % SIGNED_TOGETHER == 0:
                 await asyncio.sleep(0)
         return pb.BatchTranslateResponse(

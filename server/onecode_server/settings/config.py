@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, NamedTuple, get_type_hints
 
-from onecode_server.crypto import BACKENDS
+from onecode_server.crypto import BACKENDS, token_uri
 from onecode_server.errors import Misconfigured
 from onecode_server.settings import cores
 from onecode_server.settings.sources import Sources
@@ -48,6 +48,8 @@ class Settings:
     # Loopback only, until callers have identities: nobody else may publish or translate.
     listen: Address = Address("127.0.0.1", 50051)
     metrics: Address = Address("127.0.0.1", 9464)
+    # A directory of key files, keys/ of the data directory where this is empty; or a PKCS#11 URI.
+    gateway_keys: str | Path = ""
     # A worker uses one core, since Python runs one thread at a time.
     workers: int = field(default_factory=_one_for_each_core)
     front: str = "auto"
@@ -163,6 +165,13 @@ def _workers(text: str) -> int:
     return count
 
 
+def _key_source(text: str) -> str | Path:
+    if text.startswith(token_uri.SCHEME):
+        token_uri.read_uri(text)
+        return text
+    return _directory(text) if text else ""
+
+
 def _directory(text: str) -> Path:
     if not text or not Path(text).is_dir():
         raise ValueError("no such directory")
@@ -173,6 +182,7 @@ _READERS: Final[Mapping[str, Callable[[str], Any]]] = {
     "data_dir": _directory,
     "listen": read_address,
     "metrics": read_address,
+    "gateway_keys": _key_source,
     "workers": _workers,
     "front": _one_of(*FRONTS),
     "signature_backend": _one_of(*BACKENDS),

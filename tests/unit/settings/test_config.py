@@ -2,6 +2,7 @@
 
 import sys
 from dataclasses import FrozenInstanceError, fields
+from pathlib import Path
 
 import pytest
 
@@ -11,10 +12,13 @@ from onecode_server.settings.config import Address, Settings, read_address
 from onecode_server.status.cache import ENTRIES_MAX
 from onecode_server.verification.batcher import CODES_MAX
 
+URI = "pkcs11:token=onecode?module-path=/usr/lib/softhsm/libsofthsm2.so&pin-source=/run/secrets/pin"
 NAMES = {field.name for field in fields(Settings)}
 GOOD = [
     ("listen", "[::1]:0", Address("::1", 0)),
     ("metrics", "localhost:9000", Address("localhost", 9000)),
+    ("gateway_keys", "/tmp", Path("/tmp")),
+    ("gateway_keys", URI, URI),
     ("workers", "1", 1),
     ("workers", "64", 64),
     ("front", "native", "native"),
@@ -35,6 +39,8 @@ BAD = [
     ("data_dir", "/no/such/directory", "no such directory"),
     ("listen", "50051", "expected HOST:PORT"),
     ("metrics", "0.0.0.0:9464", "only loopback"),
+    ("gateway_keys", "/no/such/directory", "no such directory"),
+    ("gateway_keys", "pkcs11:token=onecode", "module-path= is missing"),
     ("workers", "0", "expected a whole number from 1 to 64"),
     ("workers", "65", "expected a whole number from 1 to 64"),
     ("workers", "auto", "expected a whole number"),
