@@ -90,6 +90,7 @@ async def test_work_whose_caller_has_left_is_not_begun(thread: OwnThread, device
     left = asyncio.create_task(thread.call(lambda: done.append(1), LONG_S))
     await asyncio.sleep(0)
     left.cancel()
+    await asyncio.wait([left])
     device.set()
     await first
     await thread.call(lambda: None, LONG_S)
