@@ -165,7 +165,8 @@ def _workers(text: str) -> int:
     return count
 
 
-def _key_source(text: str) -> str | Path:
+def read_key_source(text: str) -> str | Path:
+    """Return a directory or a PKCS#11 URI; "" for none. Raises ValueError."""
     if text.startswith(token_uri.SCHEME):
         token_uri.read_uri(text)
         return text
@@ -182,7 +183,7 @@ _READERS: Final[Mapping[str, Callable[[str], Any]]] = {
     "data_dir": _directory,
     "listen": read_address,
     "metrics": read_address,
-    "gateway_keys": _key_source,
+    "gateway_keys": read_key_source,
     "workers": _workers,
     "front": _one_of(*FRONTS),
     "signature_backend": _one_of(*BACKENDS),
