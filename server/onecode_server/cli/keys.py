@@ -84,7 +84,9 @@ def check(config: Path | None, within: str, *, as_json: bool, **flags: str | Non
     trust = trust_document.parse(trust_document.read(data)) if data.trust_list.exists() else None
     rows = [*key_rows.of_data_directory(data, trust, now)]
     if gateways:
-        rows += key_rows.of_gateways(gateways, trust, now)
+        held = [*key_rows.of_gateways(gateways, trust, now)]
+        elsewhere = {row.public_key for row in held}
+        rows = [row for row in rows if row.file or row.public_key not in elsewhere] + held
     rows += certificate_rows.of_tls(files, now)
     if as_json:
         for row in rows:
