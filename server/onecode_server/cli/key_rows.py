@@ -59,8 +59,8 @@ def of_gateways(where: str | Path, trust: TrustList | None, now: int) -> Iterato
     session = TokenSession(uri)
     try:
         held: dict[bytes, Row] = {
-            public_key: Row(Role.GATEWAY, NOT_LISTED, public_key=public_key.hex(), file=str(uri))
-            for public_key in session.signers()
+            public_key: Row(Role.GATEWAY, NOT_LISTED, signer.label, public_key=public_key.hex(), file=str(uri))
+            for public_key, signer in session.signers().items()
         }
     except SigningUnavailable as fault:
         yield Row(Role.GATEWAY, UNREADABLE, file=str(uri), why=str(fault))

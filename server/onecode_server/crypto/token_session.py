@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from nacl.exceptions import BadSignatureError
 from nacl.signing import VerifyKey
 
-from onecode_server.crypto.signing import SECRET_BYTES, MessageSigner, read_secret_text
+from onecode_server.crypto.signing import SECRET_BYTES, read_secret_text
 from onecode_server.crypto.token_uri import TokenUri, expect_module
 from onecode_server.errors import Misconfigured, SigningUnavailable
 
@@ -61,7 +61,7 @@ class TokenSession:
         self._session: pkcs11.Session | None = None
         self._refused_pin = b""
 
-    def signers(self) -> Mapping[bytes, MessageSigner]:
+    def signers(self) -> "Mapping[bytes, TokenSigner]":
         """Return the token's Ed25519 keys that the URI names, by public key; a lost session is opened again.
 
         Raises SigningUnavailable where the token is not there, refuses, or has no such key; then the session is closed.

@@ -21,6 +21,8 @@ POLL_S: Final = 0.5
 """The interval of looks at the keys, as of those at the trust list, with which they change."""
 FILES_MAX: Final = 256
 """Gateway keys in a directory. A look asks for the state of each, some microseconds; a rotation adds three."""
+LATE_S: Final = 5.0
+"""A look that takes this long has hung: ten are due by then."""
 SETTLING_S: Final = 3.0
 """The time after a change for which a file is read at every look: file systems record times in steps of up to 2 s."""
 
@@ -87,7 +89,8 @@ class FileGatewayKeys:
         self._monotonic = monotonic
         self._kept: dict[str, _Kept] = {}
         self._signers: dict[bytes, MessageSigner] = {}
-        self.fault: str | None = None
+        self._fault: str | None = None
+        self._looks_since_s: float | None = None
         metrics.gateway_keys_fault.set_function(lambda: self.fault is not None)
         found, faults = self._look()
         if faults:
@@ -99,23 +102,33 @@ class FileGatewayKeys:
         """The public keys (32 bytes each)."""
         return self._signers.keys()
 
+    @property
+    def fault(self) -> str | None:
+        """Why not all keys are as they are stored. A look that takes longer than LATE_S hangs in the file system."""
+        if self._looks_since_s is not None and self._monotonic() > self._looks_since_s + LATE_S:
+            return f"{self._directory}: a look has not ended for {LATE_S:g} s"
+        return self._fault
+
     async def refresh(self) -> None:
         """Look at the files, on a thread: a file system may hang. Raises nothing."""
+        self._looks_since_s = self._monotonic()
         try:
             found, faults = await asyncio.to_thread(self._look)
         except Exception as raised:  # no thread, no memory, or a directory that cannot be listed
             why = getattr(raised, "strerror", None) or type(raised).__name__
             found, faults = self._kept, [f"{self._directory}: {why}"]
+        finally:
+            self._looks_since_s = None
         before = set(self._signers)
         self._take(found)
         if before != set(self._signers):
             _log.info("gateway keys taken", extra={"keys": len(self._signers)})
         fault = "; ".join(faults) or None
-        if fault is not None and fault != self.fault:  # once, not at every look
+        if fault is not None and fault != self._fault:  # once, not at every look
             _log.error("a gateway key cannot be taken, the last good one stays in use: %s", fault)
-        if fault is None and self.fault is not None:
+        if fault is None and self._fault is not None:
             _log.info("the gateway keys are read again")
-        self.fault = fault
+        self._fault = fault
 
     def expect_answer(self) -> None:
         """Do nothing: a file's key is in memory."""

@@ -25,8 +25,8 @@ LOOK_S: Final = 5.0
 is asked seldom."""
 AWAY_S: Final = 1.0
 """The interval of looks at a token that does not answer."""
-OPEN_S: Final = 10.0
-"""The longest wait for a look: a session with a network module takes seconds to open."""
+OPEN_S: Final = 5.0
+"""The longest wait for a look: a session with a network module takes seconds to open. A start waits for it, too."""
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")

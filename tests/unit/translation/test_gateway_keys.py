@@ -1,5 +1,7 @@
 """Gateway keys in files: taken while a server runs, and kept where a file turns bad."""
 
+import asyncio
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -146,3 +148,20 @@ def test_a_start_on_a_bad_file_is_refused(keys: Keys) -> None:
     keys.file("b").touch(0o600)
     with pytest.raises(Misconfigured, match="does not hold 32 bytes"):
         FileGatewayKeys(keys.path, PATTERN, Metrics())
+
+
+async def test_a_file_system_that_hangs_is_shown_and_keeps_the_keys(
+    keys: Keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, answers = set(keys.read.public_keys), threading.Event()
+    look = keys.read._look
+    monkeypatch.setattr(keys.read, "_look", lambda: answers.wait() and look())
+    hangs = asyncio.create_task(keys.look())
+    await asyncio.sleep(0)
+    assert keys.read.fault is None
+    keys.now_s += gateway_keys.LATE_S + 1
+    assert "a look has not ended" in str(keys.read.fault)
+    assert (set(keys.read.public_keys), keys.faults()) == (before, 1)
+    answers.set()
+    assert await hangs == before
+    assert keys.read.fault is None
