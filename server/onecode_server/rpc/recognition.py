@@ -1,8 +1,8 @@
 """The RecognitionService: checks and translations, one at a time and in batches."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import aclosing, contextmanager
 from typing import Any, Final
 
 import grpc
@@ -10,7 +10,7 @@ import grpc.aio
 
 from onecode.v1 import recognition_pb2 as pb
 from onecode.v1 import recognition_pb2_grpc as pb_grpc
-from onecode_server.errors import InvalidRequest, PreconditionFailed
+from onecode_server.errors import InvalidRequest, Overloaded, PreconditionFailed
 from onecode_server.model.code import Scan, Scans
 from onecode_server.model.region import is_region_code
 from onecode_server.model.scanned import SCAN_BYTES_MAX, enough
@@ -24,6 +24,11 @@ BATCH_BYTES_MAX: Final = 4 * 1024 * 1024
 SIGNED_TOGETHER: Final = 64
 """Translations that are signed without a pause by keys in memory: a full batch would block the event loop for half a
 second."""
+TRANSLATING_CODES_MAX: Final = 32_768
+"""Codes of batches that are checked or signed at once: the queue's 16,384, and as many again. A token may take 20 s to
+sign a batch, whose results, 2 KB a code, would otherwise pile up in each call that is admitted."""
+TRANSLATED_S: Final = 5.0
+"""The time after which a batch that was refused for others may come back: a token signs a thousand codes in it."""
 
 _OBSTACLES: Final = {
     Obstacle.ALREADY_TRANSLATED: "the code is a translation already; scan the bearer's own code",
@@ -40,6 +45,7 @@ class RecognitionServicer(pb_grpc.RecognitionServiceServicer):
         self._translator = translator
         self._trust = trust
         self._draining = draining
+        self._translating_codes = 0
         self.expect_room = batcher.expect_room
 
     async def Verify(self, request: pb.VerifyRequest, context: _Context) -> bytes:  # type: ignore[override]
@@ -82,7 +88,22 @@ class RecognitionServicer(pb_grpc.RecognitionServiceServicer):
         self._translator.check_target(request.target_region, self._trust.current)
         scans = Scans.at(request.target_region, codes, for_translation=True)
         del request, codes
-        checked = await self._batcher.submit_batch(scans, _remaining(context))
+        with self._translating(len(scans)):
+            return await self._batch_translate(scans, _remaining(context))
+
+    @contextmanager
+    def _translating(self, codes: int) -> Iterator[None]:
+        """Count codes that are being translated. Raises Overloaded where they are too many."""
+        if self._translating_codes + codes > TRANSLATING_CODES_MAX:
+            raise Overloaded(f"{self._translating_codes:,} codes are being translated", TRANSLATED_S)
+        self._translating_codes += codes
+        try:
+            yield
+        finally:
+            self._translating_codes -= codes
+
+    async def _batch_translate(self, scans: Scans, remaining: Remaining) -> pb.BatchTranslateResponse:
+        checked = await self._batcher.submit_batch(scans, remaining)
         results = []
         for number, check in enumerate(checked.checks, 1):
             results.append(convert.batch_translation(await self._translator.translate(check, checked)))

@@ -153,7 +153,8 @@ class FileGatewayKeys:
 
         Raises OSError where the directory cannot be listed: then nothing is known of any key.
         """
-        files = sorted(self._directory.glob(self._pattern))
+        # Those that are in use come first: one file too many takes none of them away.
+        files = sorted(self._directory.glob(self._pattern), key=lambda file: (file.name not in self._kept, file.name))
         if not files and self._kept:
             os.listdir(self._directory)  # glob takes a directory that is gone or closed for one that is empty
         faults = []

@@ -136,11 +136,15 @@ async def test_a_file_that_does_not_change_is_not_read_for_ever(keys: Keys, monk
     assert len(read) == gateway_keys.SETTLING_S / gateway_keys.POLL_S - 1
 
 
-async def test_keys_without_number_are_not_taken(keys: Keys, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_keys_without_number_are_not_taken_and_take_away_none_in_use(
+    keys: Keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(gateway_keys, "FILES_MAX", 2)
+    keys.make("z")
+    before = await keys.look()
     for name in "bcd":
         keys.make(name)
-    assert len(await keys.look()) == 2
+    assert await keys.look() == before
     assert "more than 2 gateway keys" in str(keys.read.fault)
 
 
