@@ -125,7 +125,7 @@ class World:
         self.trust, self.issuers = engine.trust, engine.issuers
         self.statuses, self.change_feed = engine.statuses, engine.change_feed
         self.verifier, self.batcher, self.translator = engine.verifier, engine.batcher, engine.translator
-        self.publisher = engine.publisher
+        self.gateway_keys, self.publisher = engine.gateway_keys, engine.publisher
         self.exceptions, self.exception_service = engine.exceptions, engine.exception_service
 
     async def start(self) -> None:
@@ -236,7 +236,7 @@ class World:
     async def translate(self, code: bytes, target: str) -> Translation:
         """Return one translation."""
         outcome = await self.check_all([code], target, for_translation=True)
-        return self.translator.translate(outcome.checks[0], outcome)
+        return await self.translator.translate(outcome.checks[0], outcome)
 
     async def say(self, publisher: str, level: Level, subject: str = "id-1", **more: Any) -> None:
         """Publish a record of a subject's status, and let it be seen."""

@@ -24,6 +24,7 @@ from onecode_server.system import heap
 from onecode_server.system.clock import every, watch_lag
 from onecode_server.system.signals import ENDING, stop_event
 from onecode_server.telemetry.metrics import Metrics
+from onecode_server.translation import gateway_keys
 from onecode_server.trust import source as trust_source
 
 REPORT_S: Final = 1.0
@@ -150,6 +151,7 @@ async def _serve(
     watchers = (
         _keep(every(trust_source.POLL_S, engine.trust.refresh)),
         _keep(every(watched_files.POLL_S, access.refresh)),
+        _keep(every(gateway_keys.POLL_S, engine.gateway_keys.refresh)),
         _keep(every(change_feed.FOLLOW_S, engine.change_feed.catch_up)),
         _keep(watch_lag(metrics.loop_lag.observe)),
         _keep(every(write_probe.PROBE_S, engine.write_probe.probe)),

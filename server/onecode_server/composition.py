@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from onecode_server.crypto import ShadowedBackend, SignatureBackend, open_backend
+from onecode_server.crypto.token_session import TokenSession
+from onecode_server.crypto.token_uri import read_uri
 from onecode_server.errors import Misconfigured, StoreUnavailable
 from onecode_server.model.region import NATIONAL
 from onecode_server.model.trust_list import Role
@@ -17,7 +19,7 @@ from onecode_server.recognition.exception_cache import ExceptionCache
 from onecode_server.recognition.exception_list import ExceptionList
 from onecode_server.recognition.exception_service import ExceptionService
 from onecode_server.settings.config import Settings
-from onecode_server.settings.data_directory import DataDirectory
+from onecode_server.settings.data_directory import DataDirectory, key_pattern
 from onecode_server.status.cache import StatusCache
 from onecode_server.status.change_feed import ChangeFeedReader
 from onecode_server.stores.lmdb import LmdbStore
@@ -26,6 +28,8 @@ from onecode_server.stores.protocol import Store
 from onecode_server.stores.write_probe import WriteProbe
 from onecode_server.system.clock import Clock, wall_clock
 from onecode_server.telemetry.metrics import Metrics
+from onecode_server.translation.gateway_keys import FileGatewayKeys, GatewayKeys
+from onecode_server.translation.token_gateway_keys import TokenGatewayKeys
 from onecode_server.translation.translator import Translator
 from onecode_server.trust.source import TrustSource
 from onecode_server.verification.authenticate.by_template import TemplateAuthenticator
@@ -88,7 +92,8 @@ class Engine:
             self.trust, by_template, general, self.statuses, self.change_feed, decider, metrics, clock, monotonic
         )
         self.batcher = Batcher(self.verifier, metrics, settings.queue_codes_max, monotonic)
-        self.translator = Translator(data.signers(NATIONAL, Role.GATEWAY), metrics)
+        self.gateway_keys = _gateway_keys(settings, data, metrics, monotonic)
+        self.translator = Translator(self.gateway_keys, metrics)
         self.publisher = Publisher(self.trust, self.verifier, tokens, store, pseudonym_key, metrics, clock)
         self.exception_service = ExceptionService(self.trust, store, self.exceptions, clock, skew)
         self.exception_list = ExceptionList(store, clock)
@@ -120,6 +125,7 @@ class Engine:
                 "unread_s": round(self.trust.unread_s, 1),
                 "skipped": [f"{where}: {why}" for where, why in trusted.skipped] if trusted else [],
             },
+            "gateway_keys": self.gateway_keys.report(),
         }
 
 
@@ -132,6 +138,15 @@ def _shadowed(backend: SignatureBackend, settings: Settings, metrics: Metrics) -
     watched = backend if backend.name == "libsodium" else ShadowedBackend(backend, settings.shadow_one_in, count)
     metrics.backend_fault.set_function(lambda: watched.is_degraded)
     return watched
+
+
+def _gateway_keys(
+    settings: Settings, data: DataDirectory, metrics: Metrics, monotonic: Callable[[], float]
+) -> GatewayKeys:
+    where = settings.gateway_keys or data.keys
+    if isinstance(where, Path):
+        return FileGatewayKeys(where, key_pattern(NATIONAL, Role.GATEWAY), metrics, monotonic)
+    return TokenGatewayKeys(TokenSession(read_uri(where)), metrics, monotonic)
 
 
 def open_store(settings: Settings, metrics: Metrics, clock: Clock = wall_clock) -> LmdbStore:
@@ -184,5 +199,7 @@ async def _open(settings: Settings, metrics: Metrics) -> AsyncIterator[tuple[Eng
         closing.push_async_callback(store.close)
         engine = Engine(settings, store=store, backend=backend, metrics=metrics)
         closing.callback(engine.trust.close)
+        closing.callback(engine.gateway_keys.close)
         await engine.trust.refresh()
+        await engine.gateway_keys.refresh()
         yield engine, Migration(store, engine.trust, pseudonym_key, wall_clock)

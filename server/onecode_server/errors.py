@@ -127,6 +127,10 @@ class StoredDamaged(StoreUnavailable):
     """Stored data cannot be decoded: the file was changed or damaged. The text contains nothing of the data."""
 
 
+class SigningUnavailable(OnecodeError):
+    """The token that holds the gateway keys does not answer, or refuses: nothing can be signed at present."""
+
+
 class TrustListRefused(OnecodeError):
     """A trust list must not be accepted: unreadable, badly signed, older, or other content under a known version."""
 

@@ -53,6 +53,7 @@ def test_a_draft_that_is_none_is_one_line(deployment: Deployment, draft: Path, n
 def changed(deployment: Deployment, **members: Any) -> str:
     """Return the list as a draft in which the first region after the national authority has these members."""
     document = json.loads(expect(deployment.trust("show", "--json")))
+    document["version"] += 1
     document["regions"][1] |= members
     return json.dumps(document)
 

@@ -22,6 +22,7 @@ _COMMANDS: Final = {
     "init": "init",
     "inspect": "inspect",
     "issue": "issue",
+    "keys": "keys",
     "serve": "serve",
     "status": "status",
     "store": "store",

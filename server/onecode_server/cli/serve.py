@@ -55,6 +55,7 @@ def _setting(name: str, text: str) -> Callable[[_F], _F]:
     "Codes, records and other calls a second, and calls in flight, of each caller by its role, such as "
     "partner=20000/1024,ops=100/64; in each worker.",
 )
+@_setting("gateway-keys", "Directory of gateway keys, or a PKCS#11 URI (RFC 7512). Default: keys/ in --data-dir.")
 @_setting("workers", "Processes that share the port, 1 to 64. Default: one for each core that it may use.")
 @_setting("signature-backend", f"One of {', '.join(BACKENDS)}. Default: auto.")
 @_setting("front", f"One of {', '.join(FRONTS)}. Default: auto.")

@@ -10,6 +10,7 @@ import click
 
 from onecode_server.cli import json_files, output, trust_document
 from onecode_server.cli.options import PathType
+from onecode_server.cli.rotate_gateway import rotate_gateway
 from onecode_server.cli.samples import try_on
 from onecode_server.cli.trust_document import Document
 from onecode_server.codes import opaque
@@ -30,6 +31,9 @@ _FORMATS = click.Choice(FORMATS)
 @click.group()
 def trust() -> None:
     """Show and edit the trust list of a data directory, offline."""
+
+
+trust.add_command(rotate_gateway)
 
 
 @trust.command()
@@ -224,7 +228,7 @@ def _edit(
     data = DataDirectory(data_dir)
     with trust_document.locked(data):
         document = trust_document.draft_or_list(data)
-        before = trust_document.parse(trust_document.read(data))
+        before = trust_document.current(data)
         edited = deepcopy(document)
         edit(edited)
         if samples is not None:

@@ -75,10 +75,25 @@ def read(data: DataDirectory) -> Document:
     return document
 
 
+def current(data: DataDirectory) -> TrustList:
+    """Return the last signed list as a server reads it; none where the first one is a draft. Raises as ``read``."""
+    signed = _read_or_first(data)
+    return parse(signed | {"version": max(signed["version"], 1)})
+
+
+def _read_or_first(data: DataDirectory) -> Document:
+    """Return the last signed list; where the first one is still a draft, one of version 0 without a region."""
+    if data.draft.exists() and not data.trust_list.exists():
+        data.expect()
+        return stamp({"version": 0, "regions": []})
+    return read(data)
+
+
 def draft_or_list(data: DataDirectory) -> Document:
     """Return the draft of the next version where there is one, else the last signed list.
 
-    Raises Misconfigured where the draft, which a person may have edited, could not be signed.
+    A draft that was signed elsewhere, and has come back as the list, is none any more. Raises Misconfigured where the
+    draft, which a person may have edited, could not be signed, or was made before other edits that it would undo.
     """
     if not data.draft.exists():
         return read(data)
@@ -91,6 +106,14 @@ def draft_or_list(data: DataDirectory) -> Document:
     except (ValueError, KeyError, TypeError, RecursionError, TrustListRefused):
         raise Misconfigured(f"{data.draft} is not a draft of a trust list") from None
     draft: Document = document
+    signed = _read_or_first(data)
+    if signed["regions"] == draft["regions"]:
+        return signed
+    if draft["version"] <= signed["version"]:
+        raise Misconfigured(
+            f"{data.draft} is of version {draft['version']}, and the list of version {signed['version']} already: "
+            f"remove the draft, and make its edits again"
+        )
     return draft
 
 
@@ -166,11 +189,11 @@ def commit(data: DataDirectory, before: TrustList, document: Document, root_key:
     Raises Misconfigured where a server would skip an entry that it does not skip in the current list: then nothing is
     written.
     """
-    document = document | {"version": read(data)["version"] + 1}
+    document = document | {"version": _read_or_first(data)["version"] + 1}
     expect_taken(before, document)
     signer = root_signer(data, root_key)
     if signer is None:
-        _replace(data.draft, json.dumps(document, ensure_ascii=False, indent=2).encode() + b"\n")
+        write_draft(data, document)
         return f"draft of version {document['version']} in {data.draft}: run 'onecode trust sign' where the root key is"
     write(data, document, signer)
     return f"trust list version {document['version']} signed"
@@ -201,6 +224,11 @@ def stamp(document: Document) -> Document:
     return {"version": document["version"], **times, "regions": document["regions"]}
 
 
+def write_draft(data: DataDirectory, document: Document) -> None:
+    """Write a draft, to be signed where the root key is. Raises Misconfigured."""
+    _replace(data.draft, json.dumps(document, ensure_ascii=False, indent=2).encode() + b"\n")
+
+
 def write(data: DataDirectory, document: Document, root: Signer) -> None:
     """Sign a document with the current time and replace the list at once: a server reads the old list or the new
     one."""
@@ -208,9 +236,9 @@ def write(data: DataDirectory, document: Document, root: Signer) -> None:
     data.draft.unlink(missing_ok=True)
 
 
-def publish_root(data: DataDirectory, root: Signer) -> None:
-    """Write the public key with which servers check the list. Raises Misconfigured."""
-    _replace(data.root_public_key, f"{root.public_key.hex()}\n".encode("ascii"))
+def publish_root(data: DataDirectory, root_public_key: bytes) -> None:
+    """Write the public key (32 bytes) with which servers check the list. Raises Misconfigured."""
+    _replace(data.root_public_key, f"{root_public_key.hex()}\n".encode("ascii"))
 
 
 def _replace(file: Path, content: bytes) -> None:

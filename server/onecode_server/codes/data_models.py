@@ -64,7 +64,7 @@ class DataModel(Protocol):
         ...
 
     def new_key_id(self, region: str, role: Role, fmt: Format, date: str) -> str:
-        """Return the text of the id of a region's new key; ``date`` is eight digits."""
+        """Return the text of the id of a region's new key; ``date`` is eight digits, or fourteen with the time."""
         ...
 
 

@@ -1,5 +1,7 @@
 """Signing keys: made, kept in files that only their owner can read, and used. They are never logged or printed.
 
+A key may also lie in a PKCS#11 token: ``crypto.token_session`` has that signer.
+
 A key file is one line of 64 hex digits: the 32-byte seed of RFC 8032, section 5.1.5, or a 32-byte symmetric key.
 """
 
@@ -7,7 +9,7 @@ import os
 import secrets
 import stat
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from nacl.bindings import crypto_core_ed25519_is_valid_point
 from nacl.signing import SigningKey
@@ -16,9 +18,22 @@ from onecode_server.errors import Misconfigured
 from onecode_server.system import durable_files
 
 SECRET_BYTES: Final = 32
-_FILE_CHARS_MAX: Final = 1024
+_FILE_BYTES_MAX: Final = 1024
 """Ten times the length of a key file: a longer file is no key, and may be endless."""
 _OWNERS_ALONE: Final = 0o600
+
+
+class MessageSigner(Protocol):
+    """Makes Ed25519 signatures, wherever its secret lies. Signing may block where it lies in a token."""
+
+    @property
+    def public_key(self) -> bytes:
+        """The public key (32 bytes)."""
+        ...
+
+    def sign(self, message: bytes) -> bytes:
+        """Return the 64-byte signature of ``message`` (RFC 8032, section 5.1.6)."""
+        ...
 
 
 class Signer:
@@ -63,14 +78,27 @@ def read_public_key(path: Path) -> bytes:
     return _read(path, is_secret=False)
 
 
-def _read(path: Path, *, is_secret: bool) -> bytes:
+def read_secret_text(path: Path) -> bytes:
+    """Return what is in a file that only its owner may open, such as a PIN, without white space around it.
+
+    At most 1,024 bytes are read. Raises Misconfigured; the message names the file, never its content.
+    """
+    return _content(path, is_secret=True)
+
+
+def _content(path: Path, *, is_secret: bool) -> bytes:
     try:
-        with path.open(encoding="ascii") as file:
+        with path.open("rb") as file:
             if is_secret:
                 _expect_owners_alone(path, os.fstat(file.fileno()).st_mode)
-            key = bytes.fromhex(file.read(_FILE_CHARS_MAX).strip())
+            return file.read(_FILE_BYTES_MAX).strip()
     except OSError as fault:
         raise Misconfigured(f"cannot read the key file {path}: {fault.strerror}") from None
+
+
+def _read(path: Path, *, is_secret: bool) -> bytes:
+    try:
+        key = bytes.fromhex(_content(path, is_secret=is_secret).decode("ascii"))
     except ValueError:
         raise Misconfigured(f"the key file {path} is not hex") from None
     if len(key) != SECRET_BYTES:

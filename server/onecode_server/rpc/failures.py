@@ -21,6 +21,7 @@ from onecode_server.errors import (
     Overloaded,
     PreconditionFailed,
     RequestOverdue,
+    SigningUnavailable,
     StoreUnavailable,
     Unauthenticated,
 )
@@ -75,6 +76,8 @@ def failure_of(fault: Exception) -> Failure:  # noqa: C901, PLR0911, PLR0912 - a
             return _failure(grpc.StatusCode.UNAVAILABLE, str(fault), "NOT_SERVING")
         case StoreUnavailable():
             return _failure(grpc.StatusCode.UNAVAILABLE, "the store does not answer", "STORE_UNAVAILABLE")
+        case SigningUnavailable():
+            return _failure(grpc.StatusCode.UNAVAILABLE, "the gateway keys cannot be used now", "SIGNING_UNAVAILABLE")
         case OnecodeError():
             return _failure(grpc.StatusCode.INTERNAL, "a failure without a status", "INTERNAL")
         case _:

@@ -1,13 +1,13 @@
 """The RecognitionService: checks and translations, one at a time and in batches."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import aclosing, contextmanager
 from typing import Final
 
 from onecode.v1 import recognition_pb2 as pb
 from onecode.v1 import recognition_pb2_grpc as pb_grpc
-from onecode_server.errors import InvalidRequest, PreconditionFailed
+from onecode_server.errors import InvalidRequest, Overloaded, PreconditionFailed
 from onecode_server.model.code import Scan, Scans
 from onecode_server.model.region import is_region_code
 from onecode_server.model.scanned import SCAN_BYTES_MAX, enough
@@ -16,12 +16,18 @@ from onecode_server.rpc.callers import Caller
 from onecode_server.rules.authorisation import Right
 from onecode_server.translation.translator import Obstacle, Translator
 from onecode_server.trust.source import TrustSource
-from onecode_server.verification.batcher import Batcher
+from onecode_server.verification.batcher import Batcher, Remaining
 
 BATCH_CODES_MAX: Final = 4096
 BATCH_BYTES_MAX: Final = 4 * 1024 * 1024
 SIGNED_TOGETHER: Final = 64
-"""Translations that are signed without a pause: a full batch would block the event loop for half a second."""
+"""Translations that are signed without a pause by keys in memory: a full batch would block the event loop for half a
+second."""
+TRANSLATING_CODES_MAX: Final = 32_768
+"""Codes of batches that are checked or signed at once: the queue's 16,384, and as many again. A token may take 20 s to
+sign a batch, whose results, 2 KB a code, would otherwise pile up in each call that is admitted."""
+TRANSLATED_S: Final = 5.0
+"""The time after which a batch that was refused for others may come back: a token signs a thousand codes in it."""
 
 _OBSTACLES: Final = {
     Obstacle.ALREADY_TRANSLATED: "the code is a translation already; scan the bearer's own code",
@@ -37,6 +43,7 @@ class RecognitionServicer(pb_grpc.RecognitionServiceServicer):
         self._translator = translator
         self._trust = trust
         self._draining = draining
+        self._translating_codes = 0
         self.expect_room = batcher.expect_room
 
     async def Verify(self, request: pb.VerifyRequest, caller: Caller) -> bytes:  # type: ignore[override]
@@ -67,14 +74,15 @@ class RecognitionServicer(pb_grpc.RecognitionServiceServicer):
     async def Translate(  # type: ignore[override]
         self, request: pb.TranslateRequest, caller: Caller
     ) -> pb.TranslateResponse:
-        """Translate one code. Raises InvalidRequest, NotPermitted, PreconditionFailed, Overloaded, NotServing."""
+        """Translate one code. Raises InvalidRequest, NotPermitted, PreconditionFailed, Overloaded, NotServing,
+        SigningUnavailable."""
         _expect_region(request.target_region, "target_region")
         caller.expect(Right.TRANSLATE, request.target_region)
         caller.charge(1)
         self._translator.check_target(request.target_region, self._trust.current)
         scan = Scan(request.code, request.target_region, for_translation=True)
         result = await self._batcher.submit(scan, caller.time_remaining)
-        made = self._translator.translate(result.check, result.results)
+        made = await self._translator.translate(result.check, result.results)
         if made.obstacle is not Obstacle.NONE:
             raise PreconditionFailed(made.obstacle.name, _OBSTACLES[made.obstacle])
         return convert.translation(made)
@@ -82,7 +90,8 @@ class RecognitionServicer(pb_grpc.RecognitionServiceServicer):
     async def BatchTranslate(  # type: ignore[override]
         self, request: pb.BatchTranslateRequest, caller: Caller
     ) -> pb.BatchTranslateResponse:
-        """Translate many codes. Raises InvalidRequest, NotPermitted, PreconditionFailed, Overloaded, NotServing."""
+        """Translate many codes. Raises InvalidRequest, NotPermitted, PreconditionFailed, Overloaded, NotServing,
+        SigningUnavailable."""
         _expect_region(request.target_region, "target_region")
         caller.expect(Right.TRANSLATE, request.target_region)
         codes = read_batch(request.codes)
@@ -90,10 +99,25 @@ class RecognitionServicer(pb_grpc.RecognitionServiceServicer):
         self._translator.check_target(request.target_region, self._trust.current)
         scans = Scans.at(request.target_region, codes, for_translation=True)
         del request, codes
-        checked = await self._batcher.submit_batch(scans, caller.time_remaining)
+        with self._translating(len(scans)):
+            return await self._batch_translate(scans, caller.time_remaining)
+
+    @contextmanager
+    def _translating(self, codes: int) -> Iterator[None]:
+        """Count codes that are being translated. Raises Overloaded where they are too many."""
+        if self._translating_codes + codes > TRANSLATING_CODES_MAX:
+            raise Overloaded(f"{self._translating_codes:,} codes are being translated", TRANSLATED_S)
+        self._translating_codes += codes
+        try:
+            yield
+        finally:
+            self._translating_codes -= codes
+
+    async def _batch_translate(self, scans: Scans, remaining: Remaining) -> pb.BatchTranslateResponse:
+        checked = await self._batcher.submit_batch(scans, remaining)
         results = []
         for number, check in enumerate(checked.checks, 1):
-            results.append(convert.batch_translation(self._translator.translate(check, checked)))
+            results.append(convert.batch_translation(await self._translator.translate(check, checked)))
             if number % SIGNED_TOGETHER == 0:
                 await asyncio.sleep(0)
         return pb.BatchTranslateResponse(

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, get_type_hints
 
-from onecode_server.crypto import BACKENDS
+from onecode_server.crypto import BACKENDS, token_uri
 from onecode_server.errors import Misconfigured
 from onecode_server.settings import cores, limits, values
 from onecode_server.settings.limits import Limits
@@ -59,6 +59,8 @@ class Settings:
     health_without_identity: bool = False
     # Of each caller, by its role.
     limits: Limits = Limits()  # noqa: RUF009 - it does not change
+    # A directory of key files, keys/ of the data directory where this is empty; or a PKCS#11 URI.
+    gateway_keys: str | Path = ""
     # A worker uses one core, since Python runs one thread at a time.
     workers: int = field(default_factory=_one_for_each_core)
     front: str = "auto"
@@ -153,10 +155,19 @@ def _workers(text: str) -> int:
     return count
 
 
+def read_key_source(text: str) -> str | Path:
+    """Return a directory or a PKCS#11 URI; "" for none. Raises ValueError."""
+    if text.startswith(token_uri.SCHEME):
+        token_uri.read_uri(text)
+        return text
+    return values.directory(text) if text else ""
+
+
 _READERS: Final[Mapping[str, Callable[[str], Any]]] = {
     "data_dir": values.directory,
     "listen": values.address,
     "metrics": values.address,
+    "gateway_keys": read_key_source,
     "tls_cert": values.file,
     "tls_key": values.file,
     "tls_client_ca": values.file,

@@ -4,7 +4,8 @@ trust-list.jws        the signed trust list; trust-list.draft.json the next one,
 root.pub              the root's public key, with which a server checks the list
 root.key              the root's secret key: here on the operator's machine only, and never opened by ``serve``
 keys/                 signing keys: one file a key, named region.role.format.kid.key
-pseudonym.key         the secret that turns identifiers into pseudonyms, the same on all nodes
+pseudonym.key         the secret that turns identifiers into pseudonyms, the same on all nodes: 64 hex digits, or a
+                      PKCS#11 URI that names a secret key of a token, from which it is derived at a start
 store/                the LMDB store
 
 Key files (root.key, keys/, pseudonym.key) have mode 0600, and are refused where anybody but their owner may open them.
@@ -12,7 +13,8 @@ Key files (root.key, keys/, pseudonym.key) have mode 0600, and are refused where
 
 from pathlib import Path
 
-from onecode_server.crypto.signing import Signer, read_public_key, read_secret
+from onecode_server.crypto.signing import Signer, read_public_key, read_secret, read_secret_text
+from onecode_server.crypto.token_uri import SCHEME, read_uri
 from onecode_server.errors import Misconfigured
 from onecode_server.model.trust_list import Format, Role
 from onecode_server.trust.region_entry import key_id_text
@@ -41,8 +43,18 @@ class DataDirectory:
         return read_public_key(self.root_public_key)
 
     def read_pseudonym_key(self) -> bytes:
-        """Return the pseudonym key (32 bytes). Raises Misconfigured."""
-        return read_secret(self.pseudonym_key)
+        """Return the pseudonym key (32 bytes), from the file or from the token that it names. Raises Misconfigured."""
+        file = self.pseudonym_key
+        if not (text := read_secret_text(file)).startswith(SCHEME.encode()):
+            return read_secret(file)
+        # Only where a token is used: its packages need not be there.
+        from onecode_server.crypto.token_session import TokenSession  # noqa: PLC0415
+
+        try:
+            uri = read_uri(text.decode())
+        except ValueError as fault:
+            raise Misconfigured(f"the key file {file}: {fault}") from None
+        return TokenSession(uri).secret()
 
     def key_file(self, region: str, role: Role, fmt: Format, key_id: bytes) -> Path:
         """Return the path of a signing key."""
@@ -50,5 +62,10 @@ class DataDirectory:
 
     def signers(self, region: str, role: Role) -> dict[bytes, Signer]:
         """Return the signing keys of a region in this directory, by public key (32 bytes). Raises Misconfigured."""
-        signers = [Signer(read_secret(file)) for file in sorted(self.keys.glob(f"{region}.{role}.*.key"))]
+        signers = [Signer(read_secret(file)) for file in sorted(self.keys.glob(key_pattern(region, role)))]
         return {signer.public_key: signer for signer in signers}
+
+
+def key_pattern(region: str, role: Role) -> str:
+    """Return the pattern of the names of a region's key files."""
+    return f"{region}.{role}.*.key"

@@ -10,6 +10,8 @@ from onecode_server.errors import Misconfigured
 
 FILE_BYTES_MAX: Final = 64 * 1024
 """Twenty times the size of all settings with a comment each: a longer file is no settings file."""
+URI_SCHEMES: Final = ("pkcs11:",)
+"""The beginnings of values that are no paths, where a path could stand as well."""
 _TOML_KINDS: Final[Mapping[Any, tuple[type, ...]]] = {bool: (bool,), int: (int,), float: (int, float)}
 """The types of a TOML value for a setting of a type; all other settings are strings."""
 _TOML_WORDS: Final = {
@@ -39,7 +41,8 @@ class Given(NamedTuple):
         text = _text(self.value, *_TOML_KINDS.get(kind, (str,)))
         # A server is started from any directory, by hand or at boot: a path in a file must always mean the same.
         is_path = Path in (kind, *get_args(kind))
-        return str(self.file.parent / text) if is_path and text else text
+        is_uri = text.startswith(URI_SCHEMES)
+        return str(self.file.parent / text) if is_path and text and not is_uri else text
 
 
 class Sources:

@@ -7,17 +7,29 @@ replacement is renamed over the old file, so that readers find either the old co
 import errno
 import os
 from pathlib import Path
+from typing import Final
+
+_NO_LINKS: Final = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK)
+"""What link(2) says on a file system without hard links. A file is then written under its own name."""
 
 
 def create(path: Path, content: bytes, mode: int) -> None:
-    """Write a new file, with ``mode`` less the umask. Raises FileExistsError where the file exists, OSError."""
+    """Write a new file, with ``mode`` less the umask. It gets its name once it is whole: a server may look for it.
+
+    Raises FileExistsError where the file exists, OSError.
+    """
+    beside = _beside(path)
     try:
-        _write(path, content, mode)
-    except FileExistsError:
-        raise
-    except OSError:
-        path.unlink(missing_ok=True)
-        raise
+        beside.unlink(missing_ok=True)
+        _write(beside, content, mode)
+        try:
+            os.link(beside, path)  # unlike a renaming, it replaces nothing
+        except OSError as fault:
+            if fault.errno not in _NO_LINKS:
+                raise
+            _write(path, content, mode)
+    finally:
+        beside.unlink(missing_ok=True)
     sync_directory(path.parent)
 
 
@@ -26,7 +38,7 @@ def replace(path: Path, content: bytes) -> None:
 
     Raises OSError: the file then has its old content or, where only its name could not be synced, the new one.
     """
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    beside = _beside(path)
     try:
         beside.unlink(missing_ok=True)  # left by a killed process with the same process id
         _write(beside, content, 0o666)
@@ -55,6 +67,10 @@ def sync_directory(path: Path) -> None:
             raise
     finally:
         os.close(handle)
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{os.getpid()}")
 
 
 def _write(path: Path, content: bytes, mode: int) -> None:

@@ -143,6 +143,11 @@ class MetricFamilies:
         self.translations = self._counter(
             "onecode_translations_total", "Translations requested, by target and outcome", ("target", "outcome")
         )
+        self.gateway_keys_fault = self._gauge(
+            "onecode_gateway_keys_fault",
+            "1 while a gateway key cannot be read as it is stored, or the token that holds them does not sign",
+            "livemax",
+        )
         self.queued = self._gauge(
             "onecode_queue_codes", "Codes that wait for the verifier or are being checked", "livesum"
         )

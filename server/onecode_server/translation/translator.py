@@ -3,13 +3,11 @@ by the gateway key.
 """
 
 import hashlib
-from collections.abc import Mapping
 from enum import IntEnum
 from typing import Final, NamedTuple
 
 from onecode_server.codes import claims, source
 from onecode_server.codes.codec import CODECS
-from onecode_server.crypto.signing import Signer
 from onecode_server.errors import PreconditionFailed
 from onecode_server.model.code import Claims, Source
 from onecode_server.model.region import NATIONAL
@@ -19,6 +17,7 @@ from onecode_server.model.verdict import Reason, Recognition, Verdict
 from onecode_server.rules import levels
 from onecode_server.rules.validity import key_fault
 from onecode_server.telemetry.metrics import UNKNOWN_REGION, Metrics
+from onecode_server.translation.gateway_keys import GatewayKeys
 from onecode_server.verification.check import Check, CheckResults
 
 LIFETIME_US: Final = 15 * 60_000_000
@@ -49,10 +48,10 @@ class Translation(NamedTuple):
 
 
 class Translator:
-    """Makes and signs translations. ``signers`` maps the public key (32 bytes) of each gateway key to its signer."""
+    """Makes translations, and has them signed by ``keys``."""
 
-    def __init__(self, signers: Mapping[bytes, Signer], metrics: Metrics) -> None:
-        self._signers = signers
+    def __init__(self, keys: GatewayKeys, metrics: Metrics) -> None:
+        self._keys = keys
         self._metrics = metrics
 
     def check_target(self, target: str, trust: TrustList) -> None:
@@ -64,20 +63,21 @@ class Translator:
         if region is not None and region.format == OPAQUE:
             raise PreconditionFailed("TARGET_OPAQUE", f"region {target} has opaque codes, which only it can issue")
 
-    def translate(self, check: Check, results: CheckResults) -> Translation:
+    async def translate(self, check: Check, results: CheckResults) -> Translation:
         """Return the translation of a checked code for the host that it was checked for.
 
-        Raises PreconditionFailed if there is no gateway key for the target's format, or as ``check_target`` does under
-        the trust list of the check, which may be newer than the list at the start of the call.
+        It waits only for a key that lies in a token. Raises PreconditionFailed if there is no gateway key for the
+        target's format, or as ``check_target`` does under the trust list of the check, which may be newer than the list
+        at the start of the call; SigningUnavailable and Overloaded as ``GatewayKeys.sign`` does.
         """
         self.check_target(check.host, results.trust)
-        made = self._translate(check, results)
+        made = await self._translate(check, results)
         target = check.host if check.host in results.trust.regions else UNKNOWN_REGION
         done = "translated" if made.code else made.obstacle.name.lower() if made.obstacle else "not_allowed"
         self._metrics.translations.labels(target, done).inc()
         return made
 
-    def _translate(self, check: Check, results: CheckResults) -> Translation:
+    async def _translate(self, check: Check, results: CheckResults) -> Translation:
         verdict, claimed, target = check.answer, check.claims, _code_region(check.host, results.trust)
         if claimed is None or target is None or verdict.recognition is not Recognition.RECOGNISED:
             return Translation(verdict)
@@ -98,15 +98,15 @@ class Translator:
         issued_at = results.checked_at - results.checked_at % step
         expires_at = min([issued_at + lasts, *_ends(check, claimed, results.checked_at)])
         issued_at = min(issued_at, expires_at - step)  # a source in its last minute, or in the skew after it
-        code = self._issue(check, claimed, target, word, (issued_at, expires_at), results)
+        code = await self._issue(check, claimed, target, word, (issued_at, expires_at), results)
         return Translation(verdict, code, target.format, expires_at)
 
-    def _issue(
+    async def _issue(
         self, check: Check, claimed: Claims, target: Region, word: str, window: tuple[int, int], results: CheckResults
     ) -> bytes:
         fmt = target.format
         codec = CODECS[fmt]
-        key = self._gateway_key(fmt, window[0], results)
+        key = self._gateway_key(fmt, window, results)
         named = Source(
             claimed.home,
             check.signed.key_id if check.signed is not None else b"",
@@ -118,15 +118,32 @@ class Translator:
         tree |= source.write(named, fmt)
         if codec.ISSUER_IS_REGION:
             tree[codec.ISSUER] = NATIONAL
-        return codec.mint(tree, key.key_id, self._signers[key.public_key].sign)
+        return await self._keys.sign(key.public_key, lambda sign: codec.mint(tree, key.key_id, sign))
 
-    def _gateway_key(self, fmt: Format, issued_at: int, results: CheckResults) -> IssuerKey:
-        authority = results.trust.region(NATIONAL)
-        for key in authority.keys if authority is not None else ():
-            ours = key.role is Role.GATEWAY and key.format == fmt and key.public_key in self._signers
-            if ours and key_fault(key, issued_at, results.checked_at) is None:
-                return key
-        raise PreconditionFailed("GATEWAY_KEY_MISSING", f"this server has no valid gateway key for {fmt} codes")
+    def _gateway_key(self, fmt: Format, window: tuple[int, int], results: CheckResults) -> IssuerKey:
+        """Return the newest key of ours that may sign a code issued and ending at the times of ``window``.
+
+        A key that holds for all of that time by every clock comes before one that holds now by a clock that is off.
+        """
+        authority, held = results.trust.region(NATIONAL), self._keys.public_keys
+        ours = [
+            key
+            for key in (authority.keys if authority is not None else ())
+            if key.role is Role.GATEWAY and key.format == fmt and key.public_key in held
+        ]
+        issued_at, expires_at = window
+        fit = [key for key in ours if key_fault(key, issued_at, max(expires_at, results.checked_at), skew=0) is None]
+        fit = fit or [key for key in ours if key_fault(key, issued_at, results.checked_at) is None]
+        if not fit:
+            self._keys.expect_answer()
+            raise PreconditionFailed("GATEWAY_KEY_MISSING", f"this server has no valid gateway key for {fmt} codes")
+        return max(enumerate(fit), key=_age)[1]
+
+
+def _age(listed: tuple[int, IssuerKey]) -> tuple[int, int]:
+    """Return a number by which keys are compared: the newest one began last, or stands last in the list."""
+    place, key = listed
+    return (0 if key.not_before is None else key.not_before, place)
 
 
 def _ends(check: Check, claimed: Claims, now: int) -> list[int]:

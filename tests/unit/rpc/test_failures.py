@@ -7,7 +7,7 @@ import grpc
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 
-from onecode_server.errors import StoreBusy, StoredDamaged, StoreUnavailable
+from onecode_server.errors import SigningUnavailable, StoreBusy, StoredDamaged, StoreUnavailable
 from onecode_server.rpc.failures import failure_of
 
 Detail = TypeVar("Detail", bound=Message)
@@ -36,3 +36,8 @@ def test_a_store_that_fails_or_is_damaged_is_unavailable() -> None:
         (info,) = details(fault, error_details_pb2.ErrorInfo)
         assert info.reason == "STORE_UNAVAILABLE"
         assert list(details(fault, error_details_pb2.RetryInfo)) == []
+
+
+def test_a_token_that_does_not_sign_is_unavailable_and_is_not_described_to_callers() -> None:
+    failure = failure_of(SigningUnavailable("pkcs11:token=onecode: DeviceRemoved"))
+    assert (failure.code, failure.message) == (grpc.StatusCode.UNAVAILABLE, "the gateway keys cannot be used now")

@@ -15,6 +15,7 @@ from onecode_server.settings.values import Address, address
 from onecode_server.status.cache import ENTRIES_MAX
 from onecode_server.verification.batcher import CODES_MAX
 
+URI = "pkcs11:token=onecode?module-path=/usr/lib/softhsm/libsofthsm2.so&pin-source=/run/secrets/pin"
 NAMES = {field.name for field in fields(Settings)}
 FILES = {"tls_cert", "tls_key", "tls_client_ca", "tls_crl", "token_keys"}
 """They may come later: whoever reads them says what is wrong."""
@@ -33,6 +34,8 @@ GOOD = [
     ("insecure_plaintext", "true", True),
     ("health_without_identity", "true", True),
     ("limits", "partner=5/2,ops=1/1", Limits({**DEFAULTS, Role.PARTNER: Limit(5, 2), Role.OPS: Limit(1, 1)})),
+    ("gateway_keys", "/tmp", Path("/tmp")),
+    ("gateway_keys", URI, URI),
     ("workers", "1", 1),
     ("workers", "64", 64),
     ("front", "native", "native"),
@@ -64,6 +67,8 @@ BAD = [
     ("limits", "local=5/5", "expected one of the roles scanner, "),
     ("limits", "partner=0/5", "expected a whole number from 1 to 10,000,000"),
     ("limits", "partner=5/999999", "expected a whole number from 1 to 100,000"),
+    ("gateway_keys", "/no/such/directory", "no such directory"),
+    ("gateway_keys", "pkcs11:token=onecode", "module-path= is missing"),
     ("workers", "0", "expected a whole number from 1 to 64"),
     ("workers", "65", "expected a whole number from 1 to 64"),
     ("workers", "auto", "expected a whole number"),

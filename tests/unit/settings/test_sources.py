@@ -157,3 +157,10 @@ def test_a_path_in_a_file_is_relative_to_the_file(tmp_path, monkeypatch):
 
 def test_an_absolute_path_in_a_file_is_what_it_is(tmp_path, read):
     assert read(f"data_dir = '{tmp_path}'").data_dir == tmp_path
+
+
+def test_a_uri_in_a_file_is_no_path(tmp_path, read):
+    uri = "pkcs11:token=onecode?module-path=/lib/p11.so&pin-source=/run/pin"
+    (tmp_path / "keys").mkdir()
+    assert read(f"data_dir = '.'\ngateway_keys = '{uri}'").gateway_keys == uri
+    assert read("data_dir = '.'\ngateway_keys = 'keys'").gateway_keys == tmp_path / "keys"

@@ -48,7 +48,21 @@ def test_a_file_is_synced_before_its_name_is_given_and_the_directory_after(direc
 
 def test_a_new_file_is_synced_and_then_its_directory(directory: Path, done: list[str]) -> None:
     durable_files.create(directory / "key", b"secret", 0o600)
-    assert done == ["sync key 6", "sync data directory"]
+    assert done == [f"sync .key.{os.getpid()} 6", "sync data directory"]
+    assert [(file.name, file.read_bytes(), file.stat().st_mode & 0o777) for file in directory.iterdir()] == [
+        ("key", b"secret", 0o600)
+    ]
+
+
+def test_a_new_file_is_made_where_there_are_no_hard_links(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: Path) -> None:
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refused)
+    durable_files.create(directory / "key", b"secret", 0o600)
+    assert [(file.name, file.read_bytes()) for file in directory.iterdir()] == [("key", b"secret")]
+    with pytest.raises(FileExistsError):
+        durable_files.create(directory / "key", b"second", 0o600)
 
 
 def test_what_is_there_is_not_created_again(directory: Path) -> None:

@@ -1,6 +1,7 @@
 """Translation: home to national to host, by the gateway's key, for as long as its source is good."""
 
 import hashlib
+from typing import Any
 
 import jwt
 import pytest
@@ -236,5 +237,69 @@ async def test_a_translation_dies_with_its_targets_own_code(world: World) -> Non
 async def test_a_target_is_asked_of_the_list_that_the_code_was_checked_by(world: World) -> None:
     result = await world.batcher.submit(Scan(world.code("440000"), "310000", for_translation=True))
     with pytest.raises(PreconditionFailed) as refused:
-        world.translator.translate(result.check, result.results)
+        await world.translator.translate(result.check, result.results)
     assert refused.value.reason == "TARGET_OPAQUE"
+
+
+async def rotated(world: World, **entry: Any) -> dict[str, Any]:
+    """Publish one more gateway key for JWTs, which has its file; return its entry."""
+    added = world.key_entry("000000", f"gateway-{len(world.signers)}", role="gateway", format="jwt", **entry)
+    world.entry("000000")["keys"].append(added)
+    await world.gateway_keys.refresh()
+    await world.publish_list()
+    return added
+
+
+def signer_of(made: Translation) -> str:
+    return str(jwt.get_unverified_header(made.code)["kid"])
+
+
+async def test_of_several_gateway_keys_the_one_that_began_last_signs(world: World) -> None:
+    await rotated(world, not_before=(NOON - 2 * HOUR) / SECOND)
+    last = await rotated(world, not_before=(NOON - HOUR) / SECOND)
+    await rotated(world, not_before=(NOON - 3 * HOUR) / SECOND)
+    assert signer_of(await world.translate(world.code("440000"), "420000")) == last["kid"]
+
+
+async def test_of_gateway_keys_without_a_beginning_the_one_listed_last_signs(world: World) -> None:
+    last = await rotated(world)
+    assert signer_of(await world.translate(world.code("440000"), "420000")) == last["kid"]
+
+
+async def test_a_gateway_key_signs_from_its_beginning_on_and_not_by_a_clock_that_is_ahead(world: World) -> None:
+    begins = NOON - NOON % MINUTE_US + MINUTE_US
+    new = await rotated(world, not_before=begins / SECOND)
+    for world.now, kid in ((begins - SECOND, "gateway-jwt"), (begins, new["kid"])):
+        made = await world.translate(world.code("440000"), "420000")
+        assert signer_of(made) == kid
+        assert (await world.verify(made.code, "440000")).decision is Decision.ADMIT
+
+
+async def test_a_gateway_key_that_ends_before_its_translation_gives_way_to_one_that_does_not(world: World) -> None:
+    await rotated(world, not_before=(NOON - HOUR) / SECOND, not_after=(NOON + 60 * SECOND) / SECOND)
+    assert signer_of(await world.translate(world.code("440000"), "420000")) == "gateway-jwt"
+
+
+async def test_the_only_gateway_key_signs_from_the_moment_at_which_it_is_listed(world: World) -> None:
+    for key in world.entry("000000")["keys"]:
+        if key.get("format") == "jwt":
+            key["state"] = "revoked"
+    new = await rotated(world, not_before=(NOON + 30 * SECOND) / SECOND)
+    assert signer_of(await world.translate(world.code("440000"), "420000")) == new["kid"]
+
+
+async def test_a_translation_lasts_when_the_key_that_signed_it_is_retired(world: World) -> None:
+    made = await world.translate(world.code("440000"), "420000")
+    world.now += MINUTE_US
+    old = next(key for key in world.entry("000000")["keys"] if key.get("format") == "jwt")
+    old |= {"state": "retired", "retired_at": world.now / SECOND}
+    new = await rotated(world)
+    assert signer_of(await world.translate(world.code("440000"), "420000")) == new["kid"]
+    assert (await world.verify(made.code, "440000")).decision is Decision.ADMIT
+
+
+async def test_a_gateway_key_that_the_list_does_not_have_signs_nothing(world: World) -> None:
+    world.key_entry("000000", "unlisted", role="gateway", format="jwt")
+    await world.gateway_keys.refresh()
+    assert len(world.gateway_keys.public_keys) == 4
+    assert signer_of(await world.translate(world.code("440000"), "420000")) == "gateway-jwt"
