@@ -40,7 +40,7 @@ async def test_a_list_that_does_not_wait_is_answered_in_the_turn_that_took_it(fr
 async def test_an_odd_message_of_a_stream_is_answered_or_fails_as_grpc_has_it(front: Turned) -> None:
     good = pb.StreamVerifyRequest(request_id=7, code=b"x" * 5000, host_region="440000").SerializeToString()
     nowhere = pb.StreamVerifyRequest(request_id=8, code=b"x", host_region="44").SerializeToString()
-    front.arrive(*((ticket, "message", [], [one]) for ticket, one in enumerate((good, nowhere, b"\xff"), 1)))
+    front.arrive(*((ticket, "message", ["0"], [one]) for ticket, one in enumerate((good, nowhere, b"\xff"), 1)))
     await front.done(1, 2, 3)
     answer = pb.StreamVerifyResponse.FromString(front.answers[1][0])
     assert (answer.request_id, answer.verdict.reason) == (7, pb.REASON_CODE_TOO_LARGE)

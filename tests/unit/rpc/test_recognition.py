@@ -10,8 +10,11 @@ import pytest
 from onecode.v1 import recognition_pb2 as pb
 from onecode_server.errors import NotServing, Overloaded
 from onecode_server.model.code import Scans
+from onecode_server.model.identity import LOCAL
 from onecode_server.model.scanned import SCAN_BYTES_MAX
 from onecode_server.rpc import recognition
+from onecode_server.rpc.authenticator import OnlyLocal
+from onecode_server.rpc.callers import Caller
 from onecode_server.rpc.recognition import RecognitionServicer
 
 from tests.world import World
@@ -74,7 +77,7 @@ async def test_batches_that_wait_for_signatures_are_bounded_in_codes(
         codes = [world.code("440000", subject=f"id-{n}") for n in range(count)]
         return servicer.BatchTranslate(
             pb.BatchTranslateRequest(codes=codes, target_region="420000"),
-            None,  # type: ignore[arg-type]
+            Caller(LOCAL, OnlyLocal()),
         )
 
     first = asyncio.create_task(batch(2))
