@@ -64,6 +64,10 @@ WINDOW_BYTES: Final = 128 * 1024
 """The flow-control window of a call whose message is not read yet: a batch of 250 codes fits. Ten connections full of
 calls may fill 128 MiB with it."""
 
+METADATA_BYTES_MAX: Final = 12 * 1024
+"""The bound on a call's metadata, as the native front has it: a token of 8 KiB is refused by name, not by a reset."""
+METADATA_BEHIND_BYTES_MAX: Final = 24 * 1024
+"""The bound behind the native front, which adds the caller's certificate in base64."""
 KEEPALIVE_S: Final = 60.0
 KEEPALIVE_TIMEOUT_S: Final = 20.0
 """A scanner that vanished without closing its connection is noticed within 80 s."""
@@ -86,7 +90,8 @@ _OPTIONS: Final = (
     ("grpc.http2.lookahead_bytes", WINDOW_BYTES),
     # 4 MiB of codes and their framing: at most 4 bytes before each of 4,096.
     ("grpc.max_receive_message_length", BATCH_BYTES_MAX + 64 * 1024),
-    ("grpc.max_metadata_size", 8 * 1024),
+    ("grpc.max_metadata_size", METADATA_BYTES_MAX),
+    ("grpc.absolute_max_metadata_size", METADATA_BYTES_MAX),
     # A client that pings more often than every 10 s is sent ENHANCE_YOUR_CALM (GOAWAY) and disconnected.
     ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
     ("grpc.http2.max_ping_strikes", 2),
@@ -103,6 +108,8 @@ _NEVER_MS: Final = 2**31 - 1
 _BEHIND_FRONT: Final = (
     # The front bounds the calls of each caller's connection, and how long it lasts. A connection here lasts as long.
     ("grpc.http2.max_ping_strikes", 0),
+    ("grpc.max_metadata_size", METADATA_BEHIND_BYTES_MAX),
+    ("grpc.absolute_max_metadata_size", METADATA_BEHIND_BYTES_MAX),
     ("grpc.keepalive_time_ms", _NEVER_MS),
     ("grpc.max_connection_idle_ms", _NEVER_MS),
 )
