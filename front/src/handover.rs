@@ -7,11 +7,22 @@ use std::collections::HashMap;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyString};
 
+use crate::credential::Credential;
+use crate::key::Key;
 use crate::requests::Host;
 use crate::work::{Unread, Work};
 
 /// Work as Python sees it: kind, hosts, codes.
 type Told<'py> = (&'static str, Bound<'py, PyList>, Bound<'py, PyList>);
+
+/// A credential as Python sees it: its number, the certificate, and the authorization.
+pub type Asked<'py> = (u64, Bound<'py, PyBytes>, Bound<'py, PyBytes>);
+
+/// Return a credential as Python sees it.
+pub fn asked<'py>(py: Python<'py>, credential: &Credential) -> Asked<'py> {
+    let Key { certificate, .. } = &credential.key;
+    (credential.number, PyBytes::new(py, certificate), PyBytes::new(py, credential.key.authorization()))
+}
 
 /// Return work as Python sees it: its kind, hosts and codes.
 pub fn told<'py>(py: Python<'py>, work: &Work) -> PyResult<Told<'py>> {

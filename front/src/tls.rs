@@ -43,7 +43,8 @@ impl Tls {
         let provider = Arc::new(ring::default_provider());
         let verifier = verifier(files, &provider)?;
         let chain = certificates(files.chain, "the certificate chain")?;
-        let key = PrivateKeyDer::from_pem_slice(files.key).map_err(|fault| told("the private key", "private key", &fault))?;
+        let key =
+            PrivateKeyDer::from_pem_slice(files.key).map_err(|fault| told("the private key", "private key", &fault))?;
         let builder = ServerConfig::builder_with_provider(provider)
             .with_protocol_versions(&[&version::TLS13])
             .map_err(|fault| fault.to_string())?;
