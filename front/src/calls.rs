@@ -14,65 +14,32 @@ use http::request::Parts;
 
 use crate::answers::Status;
 use crate::budget::{Charge, Held, SMALL_BYTES};
-use crate::claims::{Admission, Claim, WaitingCodes};
+use crate::claims::Claim;
 use crate::counts::Method;
 use crate::framing::{Collected, MESSAGE_BYTES_MAX, Next, PREFIX};
 use crate::open_call::{Entry, OpenCall};
-use crate::pace::{Paced, UNPACED_BYTES, Waiting};
-use crate::queue::Queue;
-use crate::requests::{self, Host};
+use crate::pace::{Paced, UNPACED_BYTES};
 use crate::shared::Peer;
 use crate::timers;
 use crate::upstream;
-use crate::work::{Batch, Single};
+use crate::work::Single;
 
 /// The message of a plain Verify call: a code of 4,096 bytes, a host and their tags.
 const VERIFY_BYTES_MAX: usize = 4096 + 16;
 
 /// A call whose request is read.
-struct Reading {
+pub struct Reading {
     head: Parts,
     body: RecvStream,
-    respond: SendResponse<Bytes>,
-    entry: Entry,
-    method: Method,
+    pub respond: SendResponse<Bytes>,
+    pub entry: Entry,
+    pub method: Method,
     /// When the request had come.
-    read_at: Instant,
+    pub read_at: Instant,
     collected: Collected,
-    charge: Charge,
+    pub charge: Charge,
     /// Where the request is a large one.
     paced: Option<Box<Paced>>,
-}
-
-/// A request that is plain.
-enum Request {
-    Single(requests::Scan),
-    Batch(requests::Batch),
-}
-
-impl Request {
-    /// Cut a request out of its bytes. None where it is odd.
-    fn cut(method: Method, message: &[u8]) -> Option<Self> {
-        match method {
-            Method::BatchVerify => requests::batch_verify(message).map(Self::Batch),
-            _ => requests::verify(message).map(Self::Single),
-        }
-    }
-
-    fn host(&self) -> Host {
-        match self {
-            Self::Single(scan) => scan.host,
-            Self::Batch(batch) => batch.host,
-        }
-    }
-
-    /// The number of its codes.
-    fn codes(&self) -> usize {
-        match self {
-            Self::Single(_) => 1,
-            Self::Batch(batch) => batch.codes.len(),
-        }
-    }
 }
 
 /// Why a request is read no further.
@@ -181,110 +148,15 @@ impl Reading {
         }
     }
 
-    /// Queue a request, or pass it on as the ``bytes`` that it came in where it is odd.
-    fn queue(mut self, bytes: Bytes, message: Bytes) {
-        let Some(request) = Request::cut(self.method, &message) else { return self.pass_on(bytes) };
-        if let Some(admission) = self.admit(&request) {
-            return self.settle(admission, request, bytes, message);
-        }
-        let executor = self.entry.peer.shared.executor.clone();
-        executor.spawn(self.wait_to_be_known(request, bytes, message));
-    }
-
-    /// Admit the call. None until Python has said whether to.
-    fn admit(&mut self, request: &Request) -> Option<Admission> {
-        match &mut self.entry.claim {
-            None => Some(Admission::Admitted),
-            Some(claim) => claim.admit(request.host(), request.codes()),
-        }
-    }
-
-    fn poll_admission(&mut self, request: &Request, cx: &mut Context<'_>) -> Poll<Option<Admission>> {
-        if self.respond.poll_reset(cx).is_ready() {
-            return Poll::Ready(None);
-        }
-        let admission = self.admit(request);
-        if admission.is_some() {
-            return Poll::Ready(admission);
-        }
-        if let Some(claim) = &mut self.entry.claim {
-            claim.wake_at_answer(cx);
-        }
-        Poll::Pending
-    }
-
-    /// Wait until Python knows who calls.
-    async fn wait_to_be_known(mut self, request: Request, bytes: Bytes, message: Bytes) {
-        let shared = self.entry.peer.shared.clone();
-        let has_room = !self.charge.is_empty() || self.charge.grow_to(message.len());
-        let waiting = WaitingCodes::begin(&shared, request.codes());
-        if !has_room || waiting.is_none() {
-            return self.open().shed("callers_unknown", request.codes());
-        }
-        let overdue = Instant::now() + shared.limits.request_s;
-        let ends = self.entry.deadline.map_or(overdue, |deadline| deadline.min(overdue));
-        let admission = poll_fn(|cx| self.poll_admission(&request, cx));
-        match timers::before(shared.timers.sleep_until(ends), admission).await {
-            Some(Some(admission)) => self.settle(admission, request, bytes, message),
-            Some(None) => drop(self.open()),
-            None if ends < overdue => self.open().expire(),
-            None => self.open().refuse_for("caller_unknown", &shared.replies.overdue),
-        }
-    }
-
-    fn settle(self, admission: Admission, request: Request, bytes: Bytes, message: Bytes) {
-        match admission {
-            Admission::Admitted => self.enter(request, message),
-            Admission::PassOn => self.pass_on(bytes),
-            Admission::Refused(reason, status) => self.open().refuse_for(reason, &status),
-        }
-    }
-
-    /// Queue a request of a call that is admitted.
-    fn enter(mut self, request: Request, message: Bytes) {
-        let peer = self.entry.peer.clone();
-        let shared = &peer.shared;
-        let method = self.method;
-        let (code, host) = match request {
-            Request::Single(requests::Scan { code, host, .. }) => (code, host),
-            Request::Batch(requests::Batch { codes, host }) => {
-                // Small ones were not counted yet, and as many as come may wait for Python.
-                let has_room = !self.charge.is_empty() || self.charge.grow_to(message.len());
-                let call = self.open();
-                shared.counts.received(method);
-                if !has_room {
-                    return call.overload("request_memory");
-                }
-                return match Queue::places(&peer, codes.len()) {
-                    None => call.shed("queue_full", codes.len()),
-                    place => {
-                        let waiting = Waiting::begin(&shared.pace, message.len());
-                        shared.queue.push_batch(Batch { call, message, codes, host, place, waiting });
-                    }
-                };
-            }
-        };
-        let call = self.open();
-        shared.counts.received(method);
-        // More waiting calls than a connection may have are cancelled ones, which a caller could go on adding.
-        if peer.waiting_singles.get() >= 2 * shared.limits.calls_max as usize {
-            return call.overload("calls_full");
-        }
-        match Queue::place_of_single(&peer) {
-            None => call.shed("queue_full", 1),
-            place => shared.queue.push_single(Single { call, message, code, host, place }),
-        }
-    }
-
     /// Count the call as one that is answered here.
-    fn open(self) -> OpenCall {
+    pub fn open(self) -> OpenCall {
         let Self { mut entry, method, respond, charge: request, read_at: queued_at, .. } = self;
         entry.count_as(method);
         OpenCall { entry, respond, method, queued_at, request }
     }
 
     /// Pass the call on. A large request counts until the listener in Python has taken it.
-    fn pass_on(self, bytes: Bytes) {
+    pub fn pass_on(self, bytes: Bytes) {
         let bytes =
             if self.charge.is_empty() { bytes } else { Bytes::from_owner(Held { body: bytes, charge: self.charge }) };
         upstream::pass_on(self.entry, self.head, bytes, self.body, self.respond);

@@ -9,7 +9,10 @@ use std::time::Instant;
 use http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 
 use crate::answers::Status;
-use crate::credential::{Credential, Group, Key, Place, Standing};
+use crate::asking::Place;
+use crate::credential::{Credential, Standing};
+use crate::grant::Group;
+use crate::key::Key;
 use crate::requests::Host;
 use crate::shared::{Peer, Shared};
 
@@ -101,7 +104,7 @@ impl Claim {
 
     /// Wake the task once Python has said something.
     pub fn wake_at_answer(&mut self, cx: &Context<'_>) {
-        self.credential.wait(cx.waker(), &mut self.place);
+        self.credential.asking.wait(cx.waker(), &mut self.place);
     }
 
     fn settle(&mut self, standing: Standing) -> Option<Admission> {
@@ -129,7 +132,7 @@ impl Drop for Claim {
         self.credential.open.update(|count| count - 1);
         self.credential.streams.update(|count| count - usize::from(self.is_stream));
         if let Some(place) = &self.place {
-            self.credential.leave(place);
+            self.credential.asking.leave(place);
         }
         if let Some(group) = &self.in_flight {
             group.update(|count| count - 1);

@@ -182,7 +182,7 @@ impl Front {
 
     /// Make new connections by other TLS, and end open ones that it does not admit. False where the front has none.
     pub fn renew_tls(&self, tls: Rc<Tls>) -> bool {
-        open_tls::renew(&self.shared, tls)
+        self.is_closed.get() || open_tls::renew(&self.shared, tls)
     }
 
     /// Take no more connections and calls, and end streams.

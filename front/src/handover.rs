@@ -14,15 +14,15 @@ use crate::work::{Unread, Work};
 /// Work as Python sees it: kind, hosts, codes.
 type Told<'py> = (&'static str, Bound<'py, PyList>, Bound<'py, PyList>);
 
-/// A credential that Python is asked about: number, certificate, authorization, whether the caller is on this machine, and
-/// the codes that were answered beyond the last grant.
-pub type Asking<'py> = (u64, Bound<'py, PyBytes>, Bound<'py, PyBytes>, bool, i64);
+/// A credential as Python sees it: its number, the certificate, the authorization, whether the caller is on this machine,
+/// and the codes that were answered beyond the last grant.
+pub type Asked<'py> = (u64, Bound<'py, PyBytes>, Bound<'py, PyBytes>, bool, i64);
 
-/// Return a credential as Python is asked about it.
-pub fn asking<'py>(py: Python<'py>, one: &Credential) -> Asking<'py> {
-    let bytes = |bytes: &[u8]| PyBytes::new(py, bytes);
-    let key = &one.key;
-    (one.number, bytes(&key.certificate), bytes(key.authorization()), key.is_local, one.take_owed())
+/// Return a credential as Python sees it.
+pub fn asked<'py>(py: Python<'py>, credential: &Credential) -> Asked<'py> {
+    let key = &credential.key;
+    let (certificate, authorization) = (PyBytes::new(py, &key.certificate), PyBytes::new(py, key.authorization()));
+    (credential.number, certificate, authorization, key.is_local, credential.take_owed())
 }
 
 /// Return work as Python sees it: its kind, hosts and codes.

@@ -2,7 +2,9 @@
 //!
 //! It knows Python's types and the front's methods. It may not know how anything is done.
 
+mod admissions;
 mod answers;
+mod asking;
 mod batch_calls;
 mod budget;
 mod calls;
@@ -16,10 +18,14 @@ mod executor;
 mod frames;
 mod framing;
 mod front;
+mod given;
+mod grant;
 mod guard;
 mod handover;
 mod handshakes;
 mod headers;
+mod key;
+mod known;
 mod limits;
 mod linger;
 mod listener;
@@ -49,7 +55,6 @@ mod work;
 mod write_buffer;
 
 use std::os::fd::{AsRawFd, RawFd};
-use std::rc::Rc;
 use std::time::Instant;
 
 use http::HeaderValue;
@@ -58,39 +63,18 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString};
 
-use crate::answers::{Replies, Status};
+use crate::answers::Replies;
 use crate::credentials::Given;
 use crate::front::Setup;
-use crate::handover::Asking;
+use crate::given::{GivenStatus, Tls, status};
 use crate::limits::Limits;
 use crate::work::Work;
 
 /// The version of the boundary to Python.
 const ABI: u32 = 4;
 
-/// A status as Python gives it: code, message, details.
-type GivenStatus = (u32, String, Vec<u8>);
 /// A batch as Python sees it: ticket, host, number of codes, and the seconds that its caller still waits.
 type TakenBatch<'py> = (usize, Bound<'py, PyString>, usize, Option<f64>);
-
-#[pyclass(frozen, unsendable, module = "onecode_server.rpc._front")]
-struct Tls(Rc<tls::Tls>);
-
-#[pymethods]
-impl Tls {
-    #[new]
-    #[pyo3(signature = (chain, key, *, client_ca, crl, demands_certificate))]
-    fn new(
-        chain: &[u8],
-        key: &[u8],
-        client_ca: Option<&[u8]>,
-        crl: Option<&[u8]>,
-        demands_certificate: bool,
-    ) -> PyResult<Self> {
-        let made = tls::Tls::new(&tls::Files { chain, key, client_ca, crl, demands_certificate });
-        Ok(Self(Rc::new(made.map_err(PyValueError::new_err)?)))
-    }
-}
 
 #[pyclass(unsendable, module = "onecode_server.rpc._front")]
 struct Front(front::Front);
@@ -158,9 +142,9 @@ impl Front {
         has_tls.then_some(()).ok_or_else(|| PyValueError::new_err("the front was made without TLS"))
     }
 
-    fn take_asking<'py>(&self, py: Python<'py>) -> Vec<Asking<'py>> {
+    fn take_asking<'py>(&self, py: Python<'py>) -> Vec<handover::Asked<'py>> {
         let asked = self.0.shared().credentials.take_asking();
-        asked.iter().map(|one| handover::asking(py, one)).collect()
+        asked.iter().map(|credential| handover::asked(py, credential)).collect()
     }
 
     fn grant(
@@ -172,15 +156,14 @@ impl Front {
         in_flight_max: usize,
         group: u64,
     ) -> PyResult<()> {
-        let read = |host: String| requests::host(host.as_bytes()).map_err(PyValueError::new_err);
-        let hosts = hosts.map(|hosts| hosts.into_iter().map(read).collect::<PyResult<_>>()).transpose()?;
-        let given = Given { hosts, lasts: limits::duration(seconds)?, units, in_flight_max, group };
-        self.0.shared().credentials.grant(number, given);
+        let (hosts, lasts) = (given::hosts(hosts)?, limits::duration(seconds)?);
+        self.0.shared().credentials.grant(number, Given { hosts, lasts, units, in_flight_max, group });
         Ok(())
     }
 
     fn deny(&self, number: u64, status: GivenStatus, seconds: f64, ends_streams: bool) -> PyResult<()> {
-        self.0.shared().credentials.deny(number, self::status(status), limits::duration(seconds)?, ends_streams);
+        let lasts = limits::duration(seconds)?;
+        self.0.shared().credentials.deny(number, self::status(status), lasts, ends_streams);
         Ok(())
     }
 
@@ -226,8 +209,7 @@ impl Front {
     ) -> PyResult<()> {
         let Some(work) = self.redeem(ticket)? else { return Ok(()) };
         let pieces: Vec<&[u8]> = pieces.iter().map(PyBytesMethods::as_bytes).collect();
-        let which: Vec<usize> =
-            which.to_vec(py)?.into_iter().map(|place| usize::try_from(place).unwrap_or(usize::MAX)).collect();
+        let which = given::places(py, &which)?;
         let count = match &work {
             Work::Singles(singles) => singles.len(),
             Work::Scans(scans) => scans.len(),
@@ -286,10 +268,6 @@ impl Front {
             work => Ok(work),
         }
     }
-}
-
-fn status((code, message, details): GivenStatus) -> Status {
-    Status::new(code, &message, &details)
 }
 
 #[pymodule]

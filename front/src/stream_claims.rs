@@ -14,12 +14,8 @@ use crate::requests::Host;
 use crate::shared::Shared;
 use crate::timers::Sleep;
 
-/// How a stream goes on.
-pub enum Step {
-    Read,
-    Wait,
-    End(&'static str, Status),
-}
+/// Why a stream ends: as it is counted, and as its caller is told.
+type End = (&'static str, Status);
 
 pub struct StreamClaim {
     claim: Claim,
@@ -41,25 +37,26 @@ impl StreamClaim {
         self.claim.credential.number
     }
 
-    /// Look at what Python has said by now. It is asked again when a grant ends, even where nothing is read.
-    pub fn poll(&mut self, cx: &mut Context<'_>) -> Step {
+    /// Look at what Python has said by now, and return whether the stream may be read. Python is asked again when a grant
+    /// ends, even where nothing is read.
+    pub fn poll(&mut self, cx: &mut Context<'_>) -> Result<bool, End> {
         let credential = self.claim.credential.clone();
         self.claim.wake_at_answer(cx);
         if self.is_admitted
             && let Some(status) = credential.denial()
         {
-            return Step::End("caller_denied", status);
+            return Err(("caller_denied", status));
         }
         if !self.is_admitted {
             match self.claim.admit_stream() {
                 Some(Admission::Admitted) => self.is_admitted = true,
-                Some(Admission::Refused(reason, status)) => return Step::End(reason, status),
+                Some(Admission::Refused(reason, status)) => return Err((reason, status)),
                 Some(Admission::PassOn) | None => {}
             }
         }
         loop {
             let limits = &self.shared.limits;
-            let overdue = credential.asked_since().map(|since| since + limits.request_s);
+            let overdue = credential.asking.since().map(|since| since + limits.request_s);
             let ends = overdue.or(credential.granted_until()).unwrap_or(self.ends);
             if ends != self.ends {
                 self.ends = ends;
@@ -69,11 +66,11 @@ impl StreamClaim {
                 break;
             }
             if overdue.is_some() {
-                return Step::End("caller_unknown", self.shared.replies.overdue.clone());
+                return Err(("caller_unknown", self.shared.replies.overdue.clone()));
             }
             self.shared.credentials.ask(&credential);
         }
-        if self.is_admitted { Step::Read } else { Step::Wait }
+        Ok(self.is_admitted)
     }
 
     /// Whether a message may be read. Where the grant has no units left, Python is asked again, and wakes the stream.

@@ -21,7 +21,7 @@ use crate::open_call::Entry;
 use crate::queue::{Place, Queue};
 use crate::requests;
 use crate::shared::Peer;
-use crate::stream_claims::{Step, StreamClaim};
+use crate::stream_claims::StreamClaim;
 use crate::streams::Stream;
 use crate::timers::Sleep;
 use crate::transfer;
@@ -71,19 +71,8 @@ pub fn begin(
     let (collected, charge) = (Collected::default(), peer.account.charge());
     let (unsent, peer, has_ended) = (Bytes::new(), peer.clone(), false);
     let (executor, claim) = (shared.executor.clone(), claim.map(|claim| StreamClaim::new(claim, shared)));
-    executor.spawn(StreamTask {
-        stream,
-        peer,
-        body,
-        sending,
-        collected,
-        charge,
-        unsent,
-        sleep,
-        deadline,
-        has_ended,
-        claim,
-    });
+    let task = StreamTask { stream, peer, body, sending, collected, charge, unsent, sleep, deadline, has_ended, claim };
+    executor.spawn(task);
 }
 
 impl Future for StreamTask {
@@ -98,7 +87,7 @@ impl Future for StreamTask {
         if this.peer.shared.is_draining.get() {
             this.has_ended = true;
         }
-        let may_read = this.claim.is_none() || this.look_at_claim(cx);
+        let may_read = this.look_at_claim(cx);
         if this.send(cx).is_ready() && may_read && !this.has_ended && this.read(cx).is_err() {
             return Poll::Ready(());
         }
@@ -119,19 +108,18 @@ impl Future for StreamTask {
 }
 
 impl StreamTask {
-    /// Whether the stream may be read by what Python has said of its credential. A denial ends it after the answers that
+    /// Whether the stream may be read, by what Python has said of its credential. A denial ends it after the answers that
     /// are due.
     fn look_at_claim(&mut self, cx: &mut Context<'_>) -> bool {
-        match self.claim.as_mut().map(|claim| claim.poll(cx)) {
-            None | Some(Step::Read) => true,
-            Some(Step::Wait) => false,
-            Some(Step::End(reason, status)) => {
-                self.claim = None;
-                self.peer.shared.counts.refused(reason);
-                self.refuse(status);
-                false
-            }
-        }
+        let Some(claim) = &mut self.claim else { return true };
+        let (reason, status) = match claim.poll(cx) {
+            Ok(may_read) => return may_read,
+            Err(end) => end,
+        };
+        self.claim = None;
+        self.peer.shared.counts.refused(reason);
+        self.refuse(status);
+        false
     }
 
     /// Send the answers that are there. Pending where the caller does not take them: it is then not read on.
