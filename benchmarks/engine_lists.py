@@ -1,8 +1,8 @@
 """What a list of codes costs the engine alone, by its length: ``python -m benchmarks.engine_lists``.
 
-The engine runs in this process, composed as the server composes it, and gets lists as the native front hands them over;
-there is no socket. *Warm* lists follow each other at once. Before a *cold* one the process sleeps for 0.3 ms, as a server
-does that waits for a caller's next call: meanwhile the processor's caches and predictors lose what they held.
+The engine runs in this process, composed as the server composes it, and gets lists as the native front hands them
+over; there is no socket. *Warm* lists follow each other at once. Before a *cold* one the process sleeps for 0.3 ms, as
+a server does that waits for a caller's next call: meanwhile the processor's caches and predictors lose what they held.
 
 A figure is the median over rounds of the CPU time of a list, on the thread of the event loop. Two trees are compared by
 running each one's command in turns on one ``--data-dir``.

@@ -34,3 +34,12 @@ void onecode_check(int implementation, const void *base_table, size_t count, con
     (void)implementation;
     check_portable(&b, count, answers);
 }
+
+int onecode_check_one(int implementation, const void *base_table, const void *key_table, const uint8_t signature[64],
+                      const uint8_t *message, size_t message_bytes)
+{
+    const uint64_t end = message_bytes;
+    uint8_t answer;
+    onecode_check(implementation, base_table, 1, &key_table, signature, message, &end, &answer);
+    return answer;
+}
