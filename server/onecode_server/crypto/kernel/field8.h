@@ -11,6 +11,8 @@
 
 #include <immintrin.h>
 
+#define LANES 8
+
 typedef __m512i u64x8;
 
 typedef struct {

@@ -60,6 +60,8 @@ DECLARATIONS: Final = """
     void open_point_add_multiple(point *out, const point *p, const multiple *m, int negative);
     void open_add_multiples(uint64_t out[4][5][8], uint64_t sum[4][5][8], const multiple *const m[8], uint8_t negative);
 
+    void open_point8_add(uint64_t out[4][5][8], uint64_t p[4][5][8], uint64_t q[4][5][8]);
+
     size_t open_sha512_blocks(size_t message_bytes);
     void sha512_block(uint8_t out[128], size_t number, const uint8_t r[32], const uint8_t a[32],
                       const uint8_t *message, size_t message_bytes);
