@@ -97,13 +97,15 @@ class Decider:
         check.level = facts.level
         check.verdict = admission.decide(facts)
 
-    def decide_simple(self, claims: Claims, known: SimpleStatus[int], host: str, context: RequestContext) -> Verdict:
-        """Return the verdict on an authentic code whose subject has a simple status: what ``decide`` would find."""
+    def decide_simple(self, check: Check, claims: Claims, known: SimpleStatus[int], context: RequestContext) -> None:
+        """Fill in what ``decide`` would, for an authentic check whose subject has a simple status."""
         home, makes_no_claim = claims.home, claims.level_word is None
         level, status, age_s = self._weigh(
             known, int(home), claims.level, makes_no_claim, claims.asserted_at, context.now, _where
         )
-        return _verdict(level, status, age_s, home, *self._recognise(context, host, home), self._is_in_date(context))
+        recognition, exception_id = self._recognise(context, check.host, home)
+        check.level = _LEVELS[level]
+        check.verdict = _verdict(level, status, age_s, home, recognition, exception_id, self._is_in_date(context))
 
     def decide_all(
         self,

@@ -120,15 +120,10 @@ class Verifier:
             codes = CodeSlice.of_single([check])
             await self._general.authenticate(codes, context.trust, context.now)
             self._by_template.learn(codes, context.trust)
-        verdict = None
-        if check.claims is not None and check.finding is None:
-            status = self._statuses.simple(check.claims.subject, context.now)  # 8
-            if status is not None:
-                verdict = self._decider.decide_simple(check.claims, status, host, context)  # 9, 10
-        if verdict is None:
-            await self._look_up_status([check])  # 8
-            self._decider.decide(check, context)  # 9, 10
-            verdict = check.answer
+        self._decide_at_once(check, context)  # 8, 9, 10
+        if check.verdict is None:
+            await self._decide_looked_up([check], context)
+        verdict = check.answer
         self._count(((verdict, host, 1),), context.trust)
         return CheckResults([verdict], _FIRST, context.trust, context.now, [])
 
@@ -138,9 +133,11 @@ class Verifier:
             if number:
                 await asyncio.sleep(0)
             await self._authenticate(CodeSlice.of_single(part), context.trust, context.now)  # 1 to 7
-            await self._look_up_status(part)  # 8
-            for check in part:
-                self._decider.decide(check, context)  # 9, 10
+            if not context.for_translation:  # which needs the records
+                for check in part:
+                    self._decide_at_once(check, context)  # 8, 9, 10
+            if left := [check for check in part if check.verdict is None]:
+                await self._decide_looked_up(left, context)
         verdicts = [check.answer for check in checks]
         counts: dict[tuple[Verdict, str], int] = {}
         for answer in zip(verdicts, scans.hosts, strict=True):
@@ -192,12 +189,23 @@ class Verifier:
                 which[place] = refused.setdefault(check.finding, len(verdicts) + len(refused))
         return verdicts + [admission.decide(admission.Facts(finding)) for finding in refused], which
 
-    async def _look_up_status(self, checks: list[Check]) -> None:
+    def _decide_at_once(self, check: Check, context: RequestContext) -> None:
+        """Take one check through steps 8 to 10, if it was refused or its status is simple; else leave it."""
+        claims = check.claims
+        if claims is None or check.finding is not None:
+            self._decider.decide(check, context)
+        elif (status := self._statuses.simple(claims.subject, context.now)) is not None:
+            self._decider.decide_simple(check, claims, status, context)
+
+    async def _decide_looked_up(self, checks: list[Check], context: RequestContext) -> None:
+        """Take checks through steps 8 to 10, with one look-up of all statuses."""
         authentic = [(check, check.claims.subject) for check in checks if check.claims and check.finding is None]
         if authentic:
-            views = await self._statuses.lookup([subject for _, subject in authentic])
+            views = await self._statuses.lookup([subject for _, subject in authentic])  # 8
             for (check, _), view in zip(authentic, views, strict=True):
                 check.view = view
+        for check in checks:
+            self._decider.decide(check, context)  # 9, 10
 
     def _count(self, answers: Iterable[tuple[Verdict, str, int]], trust: TrustList) -> None:
         """Count verdicts by decision and authenticity, and scans by home and host."""

@@ -7,6 +7,7 @@ Signatures are checked on the event loop, in slices of the backend's size. On a 
 import asyncio
 import time
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -27,7 +28,7 @@ class SignatureChecker:
 
     def __init__(self, backend: SignatureBackend, metrics: Metrics) -> None:
         self._backend = backend
-        self._metrics = metrics
+        self._meters = lru_cache(lambda name: (metrics.signature_seconds.labels(name), metrics.signatures.labels(name)))
 
     def find_key(self, check: Check) -> None:
         """Set the key of one check, or the finding that none of its candidates signed it.
@@ -104,6 +105,7 @@ class SignatureChecker:
         return is_signed
 
     def _count(self, signatures: int, started_s: float) -> None:
-        took_s, name = time.perf_counter() - started_s, self._backend.name
-        self._metrics.signature_seconds.labels(name).observe(took_s)
-        self._metrics.signatures.labels(name).inc(signatures)
+        took_s = time.perf_counter() - started_s
+        seconds, checked = self._meters(self._backend.name)
+        seconds.observe(took_s)
+        checked.inc(signatures)
