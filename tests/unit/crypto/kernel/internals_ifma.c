@@ -47,9 +47,9 @@ void open_fe8_freeze(uint64_t out[5][8], uint64_t a[5][8])
     write8(out, frozen.limb);
 }
 
-void open_fe8_invert(uint64_t out[5][8], uint64_t a[5][8])
+void open_invert_lanes(uint64_t out[5][8], uint64_t a[5][8])
 {
-    const fe8 in = read8(a), inverse = fe8_invert(&in);
+    const fe8 in = read8(a), inverse = invert_lanes(&in);
     write8(out, inverse.limb);
 }
 

@@ -40,7 +40,7 @@ DECLARATIONS: Final = """
     void open_fe8_reduce(uint64_t out[5][8], uint64_t columns[5][8]);
     void open_fe8_mul(uint64_t out[5][8], uint64_t a[5][8], uint64_t b[5][8]);
     void open_fe8_freeze(uint64_t out[5][8], uint64_t a[5][8]);
-    void open_fe8_invert(uint64_t out[5][8], uint64_t a[5][8]);
+    void open_invert_lanes(uint64_t out[5][8], uint64_t a[5][8]);
     uint64_t open_bias8(int i);
     void open_transpose8(uint64_t rows[8][8]);
 
