@@ -24,6 +24,10 @@ class Tabled:
         self._backend = NativeBackend(implementation, KEYS_MAX)
         self._preparing = threading.Lock()  # what is asserted holds until another thread prepares
 
+    def verify_one(self, public_key: bytes, signature: bytes, message: bytes) -> bool:
+        self.prepare([public_key])
+        return self._backend.verify_one(public_key, signature, message)
+
     def verify_batch(
         self, public_keys: Sequence[bytes], signatures: Sequence[bytes], messages: Sequence[bytes]
     ) -> list[bool]:
@@ -70,7 +74,20 @@ class InColumns:
         return answers  # type: ignore[return-value]
 
 
-Backend = SignatureBackend | Tabled | InColumns
+class OneByOne:
+    """A backend that is asked for one item after the other."""
+
+    def __init__(self, backend: SignatureBackend | Tabled) -> None:
+        self._backend = backend
+
+    def verify_batch(
+        self, public_keys: Sequence[bytes], signatures: Sequence[bytes], messages: Sequence[bytes]
+    ) -> list[bool]:
+        items = zip(public_keys, signatures, messages, strict=True)
+        return [self._backend.verify_one(*item) for item in items]
+
+
+Backend = SignatureBackend | Tabled | InColumns | OneByOne
 
 
 def opened() -> dict[str, Callable[[], Backend]]:
@@ -81,7 +98,12 @@ def opened() -> dict[str, Callable[[], Backend]]:
         found["native"] = lambda: open_backend("native")
         for name in implementations():
             found[f"tables, {name}"] = partial(Tabled, name)
-    return found | {f"{name}, in columns": lambda make=make: InColumns(make()) for name, make in found.items()}
+    others = {"in columns": InColumns, "one by one": OneByOne}
+    return found | {
+        f"{name}, {how}": lambda make=make, asked=asked: asked(make())
+        for how, asked in others.items()
+        for name, make in found.items()
+    }
 
 
 @pytest.fixture(scope="session", params=opened())

@@ -11,6 +11,7 @@ from typing import Final
 
 import numpy as np
 
+from onecode_server.codes.encodings.fixed_bits import FixedBits
 from onecode_server.codes.encodings.rfc3339_columns import TimeText
 from onecode_server.codes.json_fields import fields_of
 from onecode_server.codes.layouts import SECOND_US, TIME_DIGITS_MAX, Bytes, Field, Flags, Kind, Times
@@ -49,22 +50,14 @@ class JsonLayout:
             claims[path] = field
         self.claims: Mapping[Path, Field] = claims
         self._free, self._classes = np.array([*free], np.int64), np.array([*free.values()], np.uint8)
-        # Eight bytes are compared at once; in the last eight, the bytes after the claims may have any value.
-        size = len(payload) + -len(payload) % 8
-        must, fixed = np.zeros(size, np.uint8), np.zeros(size, np.uint8)
-        must[: len(payload)] = 0xFF
+        must = np.full(len(payload), 0xFF, np.uint8)
         must[self._free - start] = 0
-        fixed[: len(payload)] = np.frombuffer(payload, np.uint8)
-        self._must, self._fixed = must.view(np.uint64), (fixed & must).view(np.uint64)
-        self._words = slice(start // 8, (start + size) // 8)
-        self._payload_bytes = slice(start, start + len(payload))
-        self._must_be = int.from_bytes(must.tobytes()[: len(payload)])
-        self._fixed_are = int.from_bytes(payload) & self._must_be
+        self._fixed = FixedBits(must.tobytes(), payload, start)
         self._runs = _runs(free)
 
     def fits(self, data: Bytes) -> Flags:
         """Tell which rows, uint8[n, m], have this layout: bool[n]."""
-        fits = np.asarray(((data.view(np.uint64)[:, self._words] & self._must) == self._fixed).all(axis=1))
+        fits = self._fixed.are_in_rows(data)
         if fits.any():  # mostly all of them or none
             fits &= ((_CLASSES.take(data[:, self._free]) & self._classes) == self._classes).all(axis=1)
             for time in self._times.values():
@@ -73,7 +66,7 @@ class JsonLayout:
 
     def fits_one(self, row: bytes) -> bool:
         """Tell whether one row has this layout."""
-        if int.from_bytes(row[self._payload_bytes]) & self._must_be != self._fixed_are:
+        if not self._fixed.are_in(row):
             return False
         return not any(row[start:end].translate(None, members) for start, end, members in self._runs)
 

@@ -5,6 +5,7 @@ Arrays are NumPy's; ``n`` is the number of codes, each of which is a row.
 
 from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
+from operator import itemgetter
 from typing import Final, NamedTuple, Protocol
 
 import numpy as np
@@ -146,6 +147,13 @@ class Layouts(Protocol):
         """The function that returns the encoded part of a code that contains the key id, as a row has it at
         ``Layout.key_id``; None where the row has the key id itself."""
         ...
+
+
+def cutter(*fields: Field) -> Callable[[bytes], tuple[bytes, ...]]:
+    """Return the function that cuts two or more fields out of one row: by one call, not one for each."""
+    if len(fields) < 2:
+        raise ValueError("one field is cut by a slice")
+    return itemgetter(*[slice(field.start, field.end) for field in fields])
 
 
 def octets(data: Bytes, field: Field) -> list[bytes]:

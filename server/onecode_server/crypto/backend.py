@@ -52,6 +52,10 @@ class SignatureBackend(Protocol):
         """
         ...
 
+    def verify_one(self, public_key: bytes, signature: bytes, message: bytes) -> bool:
+        """Return the answer that ``verify_batch`` gives to one item."""
+        ...
+
     def verify_batch(
         self, public_keys: Sequence[bytes], signatures: Sequence[bytes], messages: Sequence[bytes]
     ) -> list[bool]:

@@ -42,13 +42,15 @@ class Table:
 
 
 class Generation:
-    """An unchangeable set of tables: ``addresses`` by public key, 0 for bytes that are no public key."""
+    """An unchangeable set of tables by public key: their ``addresses``, 0 for bytes that are no public key, and these
+    as ``pointers``."""
 
-    __slots__ = ("addresses", "tables")
+    __slots__ = ("addresses", "pointers", "tables")
 
     def __init__(self, tables: Mapping[bytes, Table | None]) -> None:
         self.tables = dict(tables)
         self.addresses = {key: table.address if table else 0 for key, table in tables.items()}
+        self.pointers = {key: ffi.cast("void *", address) for key, address in self.addresses.items()}
 
 
 class KeyTables:

@@ -49,6 +49,15 @@ class NativeBackend:
         """Build the tables of these keys, about a millisecond each, and drop all others."""
         self.tables.prepare(public_keys)
 
+    def verify_one(self, public_key: bytes, signature: bytes, message: bytes) -> bool:
+        """Return whether one signature is the key's for the message."""
+        generation = self.tables.current  # as long as it is held, its tables live
+        table = generation.pointers.get(public_key)
+        if table is None or len(signature) != SIGNATURE_BYTES or self.tables.is_over_capacity:
+            return self.verify_batch([public_key], [signature], [message])[0]
+        answer = lib.onecode_check_one(self._implementation, self.tables.base, table, signature, message, len(message))
+        return bool(answer)
+
     def verify_batch(
         self, public_keys: Sequence[bytes], signatures: Sequence[bytes], messages: Sequence[bytes]
     ) -> list[bool]:
@@ -99,19 +108,6 @@ class NativeBackend:
     def _check(self, addresses: array[int], signatures: Sequence[bytes], messages: Sequence[bytes]) -> list[bool]:
         """Run the kernel. Where an address is 0 the answer is False."""
         count = len(addresses)
-        if count == 1 and len(signatures[0]) == SIGNATURE_BYTES:  # a single signature, for which nothing is joined
-            message, answer = messages[0], ffi.new("uint8_t[1]")
-            lib.onecode_check(
-                self._implementation,
-                self.tables.base,
-                1,
-                ffi.from_buffer("void *[]", addresses),
-                signatures[0],
-                message,
-                ffi.new("uint64_t[1]", (len(message),)),
-                answer,
-            )
-            return [answer[0] == 1]
         if list(map(len, signatures)).count(SIGNATURE_BYTES) != count:
             signatures = [s if len(s) == SIGNATURE_BYTES else _NO_SIGNATURE for s in signatures]
         answers = bytearray(count)

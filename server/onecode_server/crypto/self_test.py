@@ -51,7 +51,7 @@ def failure(backend: SignatureBackend) -> str:
         if backend.verify_batch(keys, signatures, messages) != expected:
             return "a batch of known signatures was checked wrongly"
         for example in examples:
-            if backend.verify_batch(*([part] for part in example[:3])) != [example.is_good]:
+            if backend.verify_one(*example[:3]) != example.is_good:
                 return "a known signature was checked wrongly"
     finally:
         backend.prepare(())

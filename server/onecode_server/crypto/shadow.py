@@ -53,6 +53,13 @@ class ShadowedBackend:
         """Prepare for these keys."""
         self._backend.prepare(public_keys)
 
+    def verify_one(self, public_key: bytes, signature: bytes, message: bytes) -> bool:
+        """Return whether one signature is the key's for the message."""
+        answer = self._backend.verify_one(public_key, signature, message)
+        if self._sampled(1) and not self._agrees(answer, public_key, signature, message):
+            return self._backend.verify_one(public_key, signature, message)
+        return answer
+
     def verify_batch(
         self, public_keys: Sequence[bytes], signatures: Sequence[bytes], messages: Sequence[bytes]
     ) -> list[bool]:
@@ -76,7 +83,7 @@ class ShadowedBackend:
 
     def _sampled(self, count: int) -> list[int]:
         """Return the places of the next ``count`` items that are compared."""
-        sampled = []
+        sampled: list[int] = []
         while self._until_next < count:
             sampled.append(self._until_next)
             self._until_next += random.randint(1, self._gap_max)  # noqa: S311

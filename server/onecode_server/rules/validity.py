@@ -116,8 +116,9 @@ def expiry(issued_at: _Time, ends: Sequence[_Time], lifetimes: Sequence[int]) ->
 
     There is at least one expiry or lifetime. A registered expiry must be processed (RFC 7519, section 4.1.4).
     """
-    times: list[_Time] = list(ends)
-    times.extend(issued_at + lasts for lasts in lifetimes)
+    times = list(ends)
+    if lifetimes:
+        times += [issued_at + lasts for lasts in lifetimes]
     earliest = times[0]
     for time in times[1:]:
         earliest = min(earliest, time) if isinstance(earliest, int) else earliest.clip(max=time)

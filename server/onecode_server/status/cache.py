@@ -7,7 +7,7 @@ status is UNAVAILABLE. Not thread-safe: only the event loop uses it.
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -16,8 +16,18 @@ from onecode_server.errors import StoreUnavailable
 from onecode_server.model.status import Status, StatusView
 from onecode_server.rules import freshness
 from onecode_server.rules.freshness import ABSENT_S, CURRENT_S
-from onecode_server.status.table import MANY, NO_RECORD, UNKNOWN, Entries, Entry, StatusTable, as_row
-from onecode_server.stores.protocol import UNREADABLE, Changes, Records, Store
+from onecode_server.status.known import SimpleStatus, StatusColumns
+from onecode_server.status.table import (
+    MANY,
+    NO_RECORD,
+    UNKNOWN,
+    Entries,
+    Entry,
+    StatusTable,
+    as_row,
+    is_many,
+)
+from onecode_server.stores.protocol import UNREADABLE, Changes, Store
 from onecode_server.system.clock import Clock
 from onecode_server.telemetry.metrics import Metrics
 
@@ -33,17 +43,6 @@ RETRY_AFTER_S: Final = 0.5
 """After a failure the store is not read for this time; otherwise every answer would wait for the store's timeout."""
 
 _NEVER: Final = float("-inf")
-
-
-class StatusColumns(NamedTuple):
-    """The statuses of some subjects now, in order. ``entries`` are rows of a StatusTable, ``status`` is uint8[n],
-    ``age_s`` is int64[n] in whole seconds; ``records`` has the records at each place where ``table.needs_records`` may
-    be true."""
-
-    entries: Entries
-    status: npt.NDArray[np.uint8]
-    age_s: npt.NDArray[np.int64]
-    records: dict[int, Records]
 
 
 class StatusCache:
@@ -115,6 +114,24 @@ class StatusCache:
         views = [_view(entry, age_s) for entry, age_s in zip(entries, ages_s, strict=True)]
         self._metrics.status_age.observe(max([view.age_s for view in views], default=0))
         return views
+
+    def simple(self, subject: bytes, now: int) -> SimpleStatus[int] | None:
+        """Return the status of one subject at ``now`` (Unix microseconds) if it is CURRENT, and its row says all of it.
+
+        None for any other, which ``lookup`` returns.
+        """
+        row = self._table.row(subject)
+        if row is None:
+            return None
+        read_at_s, _, effective_at, expires_at, published_at, publisher, level, is_followed, has_older = row
+        confirmed_s = freshness.confirmed_at(read_at_s, is_followed, publisher == NO_RECORD, self._followed_at_s)
+        age_s = self._monotonic() - confirmed_s
+        if age_s > CURRENT_S or is_many(publisher, has_older, effective_at, now):
+            return None
+        self._count(1, 0)
+        whole_s = int(age_s)
+        self._metrics.status_age.observe(whole_s)
+        return SimpleStatus(publisher, level, effective_at, expires_at, published_at, _CURRENT_NUMBER, whole_s)
 
     async def columns(self, subjects: Sequence[bytes]) -> StatusColumns:
         """Return the status of each subject, in order: the result of ``lookup`` in columns."""
@@ -216,6 +233,7 @@ class StatusCache:
         return now_s - freshness.confirmed_at(read_at_s, is_followed, not records, self._followed_at_s)
 
 
+_CURRENT_NUMBER: Final = int(Status.CURRENT)
 _UNAVAILABLE_NUMBER: Final = int(Status.UNAVAILABLE)
 """With which arrays are compared fast: NumPy converts a member of an enum for each comparison."""
 _UNAVAILABLE: Final = StatusView((), Status.UNAVAILABLE, 0)

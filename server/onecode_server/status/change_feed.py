@@ -29,6 +29,11 @@ class ChangeFeedReader:
         self._steps = _NEVER
         self._reading = asyncio.Lock()
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether there was a commit that ``follow`` has not applied."""
+        return self._store.commits() > self._commits
+
     async def follow(self) -> None:
         """Apply all commits made before this call to the caches. If the store does not answer, they do not change."""
         commits = self._store.commits()

@@ -8,7 +8,7 @@ and its records are evaluated one by one.
 
 from collections.abc import Sequence
 from itertools import repeat
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -43,10 +43,13 @@ _ENTRY: Final = np.dtype(
         ("level", "u1"),
         ("is_followed", "?"),  # whether the change feed confirms it
         ("has_older", "?"),  # whether there are earlier records, which may count until that one takes effect
-    ]
+    ],
+    align=True,  # columns of numbers that are not aligned are copied at each operation
 )
-"""A row has 47 bytes."""
+"""A row has 48 bytes."""
 Entries = npt.NDArray[np.void]
+Row = tuple[float, int, int, int, int, int, int, bool, bool]
+"""The same as numbers, in this order."""
 
 
 class Entry(NamedTuple):
@@ -96,6 +99,14 @@ class StatusTable:
         number = self._read_at_s.item(row), self._positions.item(row), self._is_followed.item(row)
         return Entry(self._records[row], *number)
 
+    def row(self, subject: bytes) -> Row | None:
+        """Return the columns of one subject as numbers, or None."""
+        row = self._rows.get(subject)
+        if row is None:
+            return None
+        numbers: Row = self._entries.item(row)  # type: ignore[assignment]  # NumPy's stubs do not know the columns
+        return numbers
+
     def put(self, subject: bytes, entry: Entry) -> None:
         """Write the entry of a subject over the one that was read longest ago."""
         self.forget(subject)
@@ -119,7 +130,7 @@ class StatusTable:
             self.forget(subject)
 
 
-def as_row(entry: Entry) -> tuple[float, int, int, int, int, int, int, bool, bool]:
+def as_row(entry: Entry) -> Row:
     """Return an entry as a row of the table."""
     read = entry.read_at_s, entry.position
     if not entry.records:
@@ -147,5 +158,9 @@ def _are_alike(records: Records) -> bool:
 
 def needs_records(entries: Entries, now: int) -> npt.NDArray[np.bool_]:
     """Return for each row whether its records, and not its columns, decide at ``now`` (Unix microseconds): bool[n]."""
-    is_announced = entries["has_older"] & (entries["effective_at"] > now)
-    return np.asarray((entries["publisher"] == MANY) | is_announced)
+    return np.asarray(is_many(entries["publisher"], entries["has_older"], entries["effective_at"], now))
+
+
+def is_many(publisher: Any, has_older: Any, effective_at: Any, now: int) -> Any:
+    """Return the same for one row, whose columns are numbers: bool."""
+    return (publisher == MANY) | (has_older & (effective_at > now))

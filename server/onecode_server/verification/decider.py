@@ -4,25 +4,26 @@
 are decided by a few operations on columns; codes of a batch with equal facts are decided once.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
+from onecode_server.model.code import Claims
 from onecode_server.model.status import Level, Status, StatusView
 from onecode_server.model.trust_list import TrustList
 from onecode_server.model.verdict import Recognition, Verdict
 from onecode_server.recognition.exception_cache import ExceptionCache
 from onecode_server.rules import admission, levels, validity
 from onecode_server.rules.freshness import STALE_S
-from onecode_server.status.cache import StatusColumns
+from onecode_server.status.known import SimpleStatus, StatusColumns, simple
 from onecode_server.status.table import needs_records
 from onecode_server.verification.authenticate.verified_claims import Assertions, VerifiedClaims
 from onecode_server.verification.check import Check
 
-_Numbers = npt.NDArray[np.int64]
+_Number = TypeVar("_Number", int, npt.NDArray[Any])
 
 _AGE_BITS: Final = int(STALE_S).bit_length()
 """An age in whole seconds is at most STALE_S."""
@@ -32,6 +33,11 @@ _STATUSES: Final = tuple(Status)
 # As plain numbers, with which arrays are compared fast: NumPy converts a member of an enum for each comparison.
 _CURRENT: Final = int(Status.CURRENT)
 _NONE: Final = int(Status.NONE)
+
+
+def _where(condition: bool, one: int, other: int) -> int:
+    """Choose for one code what ``np.where`` chooses for many."""
+    return one if condition else other
 
 
 class RequestContext(NamedTuple):
@@ -91,6 +97,16 @@ class Decider:
         check.level = facts.level
         check.verdict = admission.decide(facts)
 
+    def decide_simple(self, check: Check, claims: Claims, known: SimpleStatus[int], context: RequestContext) -> None:
+        """Fill in what ``decide`` would, for an authentic check whose subject has a simple status."""
+        home, makes_no_claim = claims.home, claims.level_word is None
+        level, status, age_s = self._weigh(
+            known, int(home), claims.level, makes_no_claim, claims.asserted_at, context.now, _where
+        )
+        recognition, exception_id = self._recognise(context, check.host, home)
+        check.level = _LEVELS[level]
+        check.verdict = _verdict(level, status, age_s, home, recognition, exception_id, self._is_in_date(context))
+
     def decide_all(
         self,
         claims: VerifiedClaims,
@@ -103,7 +119,11 @@ class Decider:
 
         ``known`` are the statuses of their subjects. ``host``, int64[n], is the place of each code's host in ``hosts``.
         """
-        level, status, age_s = self._levels_and_statuses(claims, known, context)
+        by = claims.assertion
+        homes, claimed, makes_no_claim = claims.assertions.columns
+        level, status, age_s = self._weigh(
+            simple(known), homes[by], claimed[by], makes_no_claim[by], claims.asserted_at, context.now, np.where
+        )
         # One number holds all that a verdict depends on: codes with equal numbers have equal facts.
         pair = host * len(claims.assertions) + claims.assertion
         facts = ((pair * len(_LEVELS) + level) * len(_STATUSES) + status) << _AGE_BITS | age_s
@@ -119,29 +139,28 @@ class Decider:
             verdicts.append(admission.decide(facts_of_one))
         return verdicts, which
 
-    def _levels_and_statuses(
-        self, claims: VerifiedClaims, known: StatusColumns, context: RequestContext
-    ) -> tuple[_Numbers, _Numbers, _Numbers]:
-        """Return the effective level, the status and its age in seconds of each code with a simple status: int64[n]."""
-        entries, by = known.entries, claims.assertion
-        homes, claimed, makes_no_claim = claims.assertions.columns
-        claimed = claimed[by]
-        recorded, effective_at = entries["level"], entries["effective_at"]
-        counts = (entries["publisher"] == homes[by]) & levels.in_effect(
-            effective_at, entries["expires_at"], context.now
-        )
+    def _weigh(
+        self,
+        known: SimpleStatus[_Number],
+        home: _Number,
+        claimed: _Number,
+        makes_no_claim: bool | npt.NDArray[np.bool_],
+        asserted_at: _Number,
+        now: int,
+        where: Callable[[Any, Any, Any], Any],
+    ) -> tuple[_Number, _Number, _Number]:
+        """Return the effective level, the status and its age in seconds, as far as a status is simple.
+
+        Takes numbers for one code, and arrays for many; ``where`` chooses between such, as NumPy's does.
+        """
+        publisher, recorded, effective_at, expires_at, published_at, status, age_s = known
+        counts = (publisher == home) & levels.in_effect(effective_at, expires_at, now)
         replaces_claim = levels.replaces_claim(
-            recorded,
-            effective_at,
-            entries["published_at"],
-            claimed,
-            makes_no_claim[by],
-            claims.asserted_at,
-            self._skew,
+            recorded, effective_at, published_at, claimed, makes_no_claim, asserted_at, self._skew
         )
-        level = np.where(counts & replaces_claim, recorded, claimed)
-        status = np.where((known.status == _CURRENT) & ~counts, _NONE, known.status)
-        return level, status, np.where(status == _NONE, 0, known.age_s)
+        level = where(counts & replaces_claim, recorded, claimed)
+        status = where((status == _CURRENT) & (counts ^ True), _NONE, status)
+        return level, status, where(status == _NONE, 0, age_s)
 
     def _verdicts(
         self, numbers: Iterable[int], assertions: Assertions, hosts: Sequence[str], context: RequestContext

@@ -13,6 +13,7 @@ The steps run on the event loop, in slices; only store lookups leave it.
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -44,6 +45,11 @@ def _distinct(hosts: Sequence[str]) -> tuple[list[str], npt.NDArray[np.int64]]:
     return list(places), np.array([places[host] for host in hosts], np.int64)
 
 
+_FIRST: Final = np.zeros(1, np.int64)
+"""The place of the verdict on a code that is checked alone."""
+_FIRST.flags.writeable = False
+
+
 def _always() -> bool:
     return True
 
@@ -65,6 +71,7 @@ class Verifier:
     ) -> None:
         self._trust = trust
         self._by_template = by_template
+        self._general = general
         self._authenticators: tuple[Authenticator, ...] = (by_template, general)
         self._statuses = statuses
         self._change_feed = change_feed
@@ -83,9 +90,12 @@ class Verifier:
         Each code has the verdict that it would have alone: no code affects another. ``is_shared`` tells whether single
         calls are arriving as well.
         """
-        await self._change_feed.follow()
+        if self._change_feed.is_behind:
+            await self._change_feed.follow()
         context = RequestContext(self._trust.current, self._clock(), self._trust.is_read, scans.for_translation)
         self._metrics.batch_codes.observe(len(scans.codes))
+        if len(scans.codes) == 1 and not scans.for_translation:
+            return await self._verify_alone(bare(scans.codes[0]), scans.hosts[0], context)
         scans = Scans(all_bare(scans.codes), scans.hosts, scans.for_translation)
         if scans.for_translation or not self._by_template.prefers_columns(scans.codes):  # a translation needs a Check
             return await self._verify_singly(scans, context)
@@ -102,15 +112,32 @@ class Verifier:
             await authenticator.authenticate(codes, trust, now)
         self._by_template.learn(codes, trust)
 
+    async def _verify_alone(self, code: bytes, host: str, context: RequestContext) -> CheckResults:
+        """Check one code, which waits for nothing where its template and its status are known."""
+        check = Check(code, host)
+        self._by_template.authenticate_one(check, context.trust, context.now)  # 1 to 7
+        if check.claims is None and check.finding is None:
+            codes = CodeSlice.of_single([check])
+            await self._general.authenticate(codes, context.trust, context.now)
+            self._by_template.learn(codes, context.trust)
+        self._decide_at_once(check, context)  # 8, 9, 10
+        if check.verdict is None:
+            await self._decide_looked_up([check], context)
+        verdict = check.answer
+        self._count(((verdict, host, 1),), context.trust)
+        return CheckResults([verdict], _FIRST, context.trust, context.now, [])
+
     async def _verify_singly(self, scans: Scans, context: RequestContext) -> CheckResults:
         checks = [Check(code, host) for code, host in zip(scans.codes, scans.hosts, strict=True)]
         for number, part in enumerate(in_parts(checks)):
             if number:
                 await asyncio.sleep(0)
             await self._authenticate(CodeSlice.of_single(part), context.trust, context.now)  # 1 to 7
-            await self._look_up_status(part)  # 8
-            for check in part:
-                self._decider.decide(check, context)  # 9, 10
+            if not context.for_translation:  # which needs the records
+                for check in part:
+                    self._decide_at_once(check, context)  # 8, 9, 10
+            if left := [check for check in part if check.verdict is None]:
+                await self._decide_looked_up(left, context)
         verdicts = [check.answer for check in checks]
         counts: dict[tuple[Verdict, str], int] = {}
         for answer in zip(verdicts, scans.hosts, strict=True):
@@ -162,12 +189,23 @@ class Verifier:
                 which[place] = refused.setdefault(check.finding, len(verdicts) + len(refused))
         return verdicts + [admission.decide(admission.Facts(finding)) for finding in refused], which
 
-    async def _look_up_status(self, checks: list[Check]) -> None:
+    def _decide_at_once(self, check: Check, context: RequestContext) -> None:
+        """Take one check through steps 8 to 10, if it was refused or its status is simple; else leave it."""
+        claims = check.claims
+        if claims is None or check.finding is not None:
+            self._decider.decide(check, context)
+        elif (status := self._statuses.simple(claims.subject, context.now)) is not None:
+            self._decider.decide_simple(check, claims, status, context)
+
+    async def _decide_looked_up(self, checks: list[Check], context: RequestContext) -> None:
+        """Take checks through steps 8 to 10, with one look-up of all statuses."""
         authentic = [(check, check.claims.subject) for check in checks if check.claims and check.finding is None]
         if authentic:
-            views = await self._statuses.lookup([subject for _, subject in authentic])
+            views = await self._statuses.lookup([subject for _, subject in authentic])  # 8
             for (check, _), view in zip(authentic, views, strict=True):
                 check.view = view
+        for check in checks:
+            self._decider.decide(check, context)  # 9, 10
 
     def _count(self, answers: Iterable[tuple[Verdict, str, int]], trust: TrustList) -> None:
         """Count verdicts by decision and authenticity, and scans by home and host."""

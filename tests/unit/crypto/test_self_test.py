@@ -15,11 +15,12 @@ class Wrong(LibsodiumBackend):
         super().__init__()
         self.place = place
 
+    def verify_one(self, public_key: bytes, signature: bytes, message: bytes) -> bool:
+        return super().verify_one(public_key, signature, message) != (self.place is None)
+
     def verify_batch(self, keys: Sequence[bytes], signatures: Sequence[bytes], messages: Sequence[bytes]) -> list[bool]:
         answers = super().verify_batch(keys, signatures, messages)
-        if self.place is None:
-            return answers if len(answers) > 1 else [not answers[0]]
-        return [answer != (i == self.place) for i, answer in enumerate(answers)] if len(answers) > 1 else answers
+        return [answer != (i == self.place) for i, answer in enumerate(answers)]
 
 
 EXAMPLES = list(self_test._examples())

@@ -26,6 +26,9 @@ class Stub(LibsodiumBackend):
         super().__init__()
         self.admits_all = admits_all
 
+    def verify_one(self, public_key: bytes, signature: bytes, message: bytes) -> bool:
+        return self.admits_all or super().verify_one(public_key, signature, message)
+
     def verify_batch(self, keys: Sequence[bytes], signatures: Sequence[bytes], messages: Sequence[bytes]) -> list[bool]:
         return [True] * len(keys) if self.admits_all else super().verify_batch(keys, signatures, messages)
 
@@ -49,8 +52,17 @@ def test_single_items_are_compared_as_often_as_batches():
     reported: list[bool] = []
     backend = ShadowedBackend(Stub(admits_all=False), 5, reported.append)
     for i in range(1000):
-        backend.verify_batch(*([column[i % 100]] for column in BATCH))
+        assert backend.verify_one(*(column[i % 100] for column in BATCH))
+    assert all(reported)
     assert 120 < len(reported) < 320
+
+
+def test_a_single_item_on_which_the_two_disagree_has_pynacls_answer():
+    reported: list[bool] = []
+    backend = ShadowedBackend(Stub(admits_all=True), 1, reported.append)
+    answers = [backend.verify_one(BATCH[0][0], bytes(64), MESSAGES[0]) for _ in range(3)]
+    assert (reported[0], answers[1:]) == (False, [False, False])
+    assert backend.is_degraded
 
 
 def test_the_first_disagreement_is_counted_and_logged_and_pynacl_answers_from_then_on(caplog):

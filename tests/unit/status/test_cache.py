@@ -165,17 +165,21 @@ async def test_columns_say_what_a_look_up_says(
     await world.say("420000", Level.RED)
     await world.say("000000", Level.YELLOW, "id-2", home="420000")
     anna, bert = (pseudonym(world.pseudonym_key, "420000", name) for name in ("id-1", "id-2"))
-    one, other = opened(), opened()
-    for cache in (one, other):
+    one, other, third = opened(), opened(), opened()
+    for cache in (one, other, third):
         await cache.lookup([anna, bert, CARL])
     world.monotonic_s += later_s
     if is_followed:
-        for cache in (one, other):
+        for cache in (one, other, third):
             await cache.catch_up()
     store.is_down = is_down
+    simple = [third.simple(subject, world.now) for subject in (anna, bert, CARL)]
+    is_current = later_s <= 5 or is_followed
+    assert [found is not None for found in simple] == [is_current, False, is_current and later_s <= 30]
     views, known = await one.lookup([anna, bert, CARL]), await other.columns([anna, bert, CARL])
     assert known.status.tolist() == [view.status for view in views]
     assert known.age_s.tolist() == [view.age_s for view in views]
+    assert all(found[-2:] == view[1:] for found, view in zip(simple, views, strict=True) if found)
     is_known = views[0].status is not Status.UNAVAILABLE
     publishers = [
         UNKNOWN if view.status is Status.UNAVAILABLE else publisher

@@ -25,11 +25,10 @@ def _decode_in_c(text: bytes, kernel: Any) -> bytes:
     if characters % 3 == 1:
         raise Malformed("not base45")
     size = 2 * (characters // 3) + (characters % 3 == 2)
-    to = kernel.ffi.new("uint8_t[]", size + 1)  # one byte more, for whether it is base45
-    kernel.lib.onecode_base45_rows(1, characters, text, characters, to, size, to + size)
-    if not to[size]:
+    to = kernel.ffi.new("char[]", size)
+    if not kernel.lib.onecode_base45(characters, text, to):
         raise Malformed("not base45")
-    data: bytes = kernel.ffi.unpack(kernel.ffi.cast("char *", to), size)
+    data: bytes = kernel.ffi.unpack(to, size)
     return data
 
 

@@ -1,4 +1,4 @@
-"""Calls of the text decoders in C on whole columns."""
+"""Calls of the kernel in C on whole columns."""
 
 from typing import Any
 
@@ -23,3 +23,18 @@ def decode(kernel: Any, encoding: str, text: Bytes, data: Bytes) -> Flags:
         count, characters, address(text[0]), text.strides[0], address(data[0]), data.strides[0], address(is_good)
     )
     return is_good.view(bool)
+
+
+def fit(kernel: Any, data: Bytes, must: bytes, fixed: bytes) -> Flags:
+    """Return in which rows of ``data``, uint8[n, size], the bits of ``must`` are those of ``fixed``: bool[n].
+
+    Each row is contiguous.
+    """
+    count, size = data.shape
+    fits = np.empty(count, np.uint8)
+    if count and size:
+        address = kernel.ffi.from_buffer
+        kernel.lib.onecode_rows_fit(count, size, address(data[0]), data.strides[0], must, fixed, address(fits))
+    else:
+        fits[:] = 1
+    return fits.view(bool)

@@ -11,7 +11,8 @@ from typing import Final
 import numpy as np
 
 from onecode_server.codes.encodings import base45, base45_columns
-from onecode_server.codes.layouts import SECOND_US, Bytes, Field, Flags, Kind, Shape, Times
+from onecode_server.codes.encodings.fixed_bits import FixedBits
+from onecode_server.codes.layouts import SECOND_US, Bytes, Field, Flags, Kind, Shape, Times, cutter, padded
 from onecode_server.codes.national import codec as national
 from onecode_server.codes.national.fields import Irregular, bytes_at, fields_of, number
 from onecode_server.model.code import SignedCode
@@ -63,16 +64,12 @@ class NationalLayout:
         except (Irregular, IndexError):
             raise ValueError("not a code of fixed offsets") from None
         national.read_claims(national.decode(code).payload)
-        # The mask of fixed bits: all of them, except those that the next lines clear. Eight bytes are compared at once;
-        # the rest of the last eight is zero in every row.
-        must = np.full(len(cbor) + -len(cbor) % 8, 0xFF, np.uint8)
+        # All bits are fixed, except those that the next lines clear.
+        must = np.full(len(cbor), 0xFF, np.uint8)
         for field in (self.key_id, self._signature, *self.claims.values()):
             must[field.start : field.end] = _fixed_bits(field, cbor)
-        heads = np.zeros(must.size, np.uint8)
-        heads[: len(cbor)] = np.frombuffer(cbor, np.uint8)
-        self._must, self._heads = must.view(np.uint64), (heads & must).view(np.uint64)
-        self._size, self._must_be = len(cbor), int.from_bytes(must.tobytes()[: len(cbor)])
-        self._heads_are = int.from_bytes(cbor) & self._must_be
+        self._size, self._heads = len(cbor), FixedBits(must.tobytes(), cbor)
+        self._cut = cutter(self._protected, self._payload, self._signature)
         self._before_bytes = before = national.SIGNATURE1 + national.bytes_head(
             self._protected.end - self._protected.start
         )
@@ -102,22 +99,19 @@ class NationalLayout:
 
     def fits(self, data: Bytes) -> Flags:
         """Tell which rows of CBOR, as ``decode`` returns them, have this layout: bool[n]."""
-        rows = data.view(np.uint64)
-        if rows.shape[1] != self._must.size:
+        if data.shape[1] != padded(self._size):
             return np.zeros(len(data), bool)
-        differs = (rows & self._must) != self._heads
-        return ~differs.any(axis=1) if np.count_nonzero(differs) else np.ones(len(data), bool)
+        return self._heads.are_in_rows(data)
 
     def fits_one(self, row: bytes) -> bool:
         """Tell whether one code's CBOR has this layout."""
-        return len(row) == self._size and int.from_bytes(row) & self._must_be == self._heads_are
+        return len(row) == self._size and self._heads.are_in(row)
 
     def signed(self, row: bytes, key_id: bytes) -> SignedCode:
         """Return the envelope of one code's CBOR that fits."""
-        protected, payload, signature = self._protected, self._payload, self._signature
-        body = row[payload.start : payload.end]
-        message = b"".join((self._before_bytes, row[protected.start : protected.end], self._between_bytes, body))
-        return SignedCode(national.FORMAT, key_id, message, row[signature.start : signature.end], body)
+        protected, payload, signature = self._cut(row)
+        message = b"".join((self._before_bytes, protected, self._between_bytes, payload))
+        return SignedCode(national.FORMAT, key_id, message, signature, payload)
 
     def time(self, row: bytes, field: Field) -> int:
         """Return the time in a field of one code's CBOR, in Unix microseconds."""

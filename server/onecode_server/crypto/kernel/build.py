@@ -23,6 +23,8 @@ ffibuilder.cdef("""
     int onecode_make_key_table(void *key_table, const uint8_t public_key[32]);
     void onecode_check(int implementation, const void *base_table, size_t count, const void *const key_tables[],
                        const uint8_t *signatures, const uint8_t *messages, const uint64_t ends[], uint8_t answers[]);
+    int onecode_check_one(int implementation, const void *base_table, const void *key_table,
+                          const uint8_t signature[64], const uint8_t *message, size_t message_bytes);
 """)
 ffibuilder.set_source(
     "onecode_server.crypto._kernel",

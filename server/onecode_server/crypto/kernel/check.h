@@ -39,4 +39,7 @@ static inline item item_of(const batch *b, size_t i)
 void check_portable(const batch *b, size_t count, uint8_t answers[]);
 void check_ifma(const batch *b, size_t count, uint8_t answers[]);
 
+/* Check one item: 1 or 0. */
+int check_one_ifma(const base_table *base, const item *it);
+
 #endif

@@ -4,11 +4,10 @@
 
 #include "bytes.h"
 #include "check.h"
-#include "field8.h"
 #include "plan8.h"
+#include "point8.h"
 #include "sha512.h"
 #include "sha512x8.h"
-#include "transpose8.h"
 
 /* Groups that share an inversion: 32 take 76 KiB of stack, and an inversion then costs each item 2 % of its time. */
 #define GROUPS_MAX 32
@@ -27,11 +26,6 @@ typedef struct {
     uint64_t s[4][LANES], k[4][LANES]; /* word by word */
     __mmask8 checked;
 } group;
-
-/* Extended coordinates with Y + X and Y - X in the place of X and Y, as the additions use them. */
-typedef struct {
-    fe8 y_plus_x, y_minus_x, z, t;
-} point8;
 
 /* Takes `count` items from `first` on, hashes them and reduces the hashes. */
 static void fill_group(group *g, const batch *b, size_t first, int count)
@@ -77,57 +71,9 @@ static inline void fetch_ahead(const plan *p, int step)
     }
 }
 
-/* sum + multiple in every lane, or sum - multiple in the lanes of `negative`. */
-static inline point8 add_multiples(const point8 *sum, const multiple *const address[LANES], __mmask8 negative)
-{
-    u64x8 low[LANES], high[LANES];
-    for (int lane = 0; lane < LANES; lane++) {
-        low[lane] = _mm512_loadu_si512(address[lane]);
-        high[lane] = _mm512_loadu_si512((const char *)address[lane] + 64);
-    }
-    transpose8(low);
-    transpose8(high);
-    const u64x8 word[15] = {low[0], low[1], low[2], low[3], low[4], low[5], low[6], low[7],
-                            high[0], high[1], high[2], high[3], high[4], high[5], high[6]};
-    fe8 plus, minus, xy_2d;
-    for (int i = 0; i < 5; i++) { /* the opposite of (x, y) is (-x, y); 2 p - a limb is below 2^52 */
-        plus.limb[i] = _mm512_mask_blend_epi64(negative, word[i], word[5 + i]);
-        minus.limb[i] = _mm512_mask_blend_epi64(negative, word[5 + i], word[i]);
-        xy_2d.limb[i] = _mm512_mask_sub_epi64(word[10 + i], negative, all8(bias8(i) / 256), word[10 + i]);
-    }
-    const wide8 a = fe8_product(&sum->y_minus_x, &minus, 0), b = fe8_product(&sum->y_plus_x, &plus, 1);
-    const wide8 c = fe8_product(&sum->t, &xy_2d, 0);
-    wide8 twice_z, biased, wide;
-    for (int k = 0; k < 5; k++) {
-        twice_z.column[k] = _mm512_add_epi64(sum->z.limb[k], sum->z.limb[k]);
-        biased.column[k] = _mm512_add_epi64(twice_z.column[k], all8(bias8(k)));
-    }
-    wide = wide8_sub(&b, &a);
-    const fe8 e = fe8_reduce(&wide);
-    wide = wide8_add(&b, &a);
-    const fe8 h = fe8_reduce(&wide);
-    wide = wide8_add(&twice_z, &c);
-    const fe8 g = fe8_reduce(&wide);
-    wide = wide8_sub(&biased, &c);
-    const fe8 f = fe8_reduce(&wide);
-    const wide8 x = fe8_product(&e, &f, 0), y = fe8_product(&g, &h, 1);
-    point8 out;
-    wide = wide8_add(&y, &x);
-    out.y_plus_x = fe8_reduce(&wide);
-    wide = wide8_sub(&y, &x);
-    out.y_minus_x = fe8_reduce(&wide);
-    out.z = fe8_mul(&f, &g);
-    out.t = fe8_mul(&e, &h);
-    return out;
-}
-
 static point8 sum_of_multiples(const plan *p)
 {
-    point8 sum;
-    for (int i = 0; i < 5; i++) { /* the neutral element: 0, 1 */
-        sum.y_plus_x.limb[i] = sum.y_minus_x.limb[i] = sum.z.limb[i] = all8(i == 0);
-        sum.t.limb[i] = all8(0);
-    }
+    point8 sum = point8_neutral();
     for (int step = 0; step < AHEAD; step++)
         fetch_ahead(p, step);
     for (int step = 0; step < STEPS; step++) {
@@ -170,6 +116,28 @@ static __mmask8 compare(const point8 *sum, const fe8 *half_z_inverse, const grou
     return same & g->checked;
 }
 
+/* 1 / a in every lane, where no lane is 0. One lane after the other: the squarings of an inversion wait for each other,
+ * and take longer in vectors than all that it needs besides to serve eight lanes. */
+static fe8 invert_lanes(const fe8 *a)
+{
+    uint64_t lanes[5][LANES];
+    point points[LANES]; /* of which the Z alone are used */
+    fe inverses[LANES];
+    fe8 out;
+    for (int i = 0; i < 5; i++)
+        _mm512_storeu_si512(lanes[i], a->limb[i]);
+    for (int lane = 0; lane < LANES; lane++)
+        for (int i = 0; i < 5; i++)
+            points[lane].z.limb[i] = lanes[i][lane];
+    point_invert_z(inverses, points, LANES); /* no Z is 0: the addition law is complete */
+    for (int lane = 0; lane < LANES; lane++)
+        for (int i = 0; i < 5; i++)
+            lanes[i][lane] = inverses[lane].limb[i];
+    for (int i = 0; i < 5; i++)
+        out.limb[i] = _mm512_loadu_si512(lanes[i]);
+    return out;
+}
+
 /* Checks `count` items from `first` on, at most LANES * GROUPS_MAX. */
 static void check_groups(const batch *b, size_t first, size_t count, uint8_t answers[])
 {
@@ -187,7 +155,7 @@ static void check_groups(const batch *b, size_t first, size_t count, uint8_t ans
     }
     for (int i = 0; i < 5; i++)
         half.limb[i] = all8(FE_HALF.limb[i]);
-    fe8 inverse = fe8_invert(&products[used - 1]); /* no Z is 0: the addition law is complete */
+    fe8 inverse = invert_lanes(&products[used - 1]);
     inverse = fe8_mul(&inverse, &half);            /* and so every inverse below is halved */
     for (size_t i = used; i-- > 0;) {
         const fe8 half_z_inverse = i ? fe8_mul(&inverse, &products[i - 1]) : inverse;

@@ -1,37 +1,17 @@
 /* The check on any 64-bit processor: one item after the other, and one inversion for up to 64 of them. */
 #include "check.h"
 
+#include "plan.h"
 #include "sha512.h"
 
-#define STEPS (BASE_WINDOWS + 1 + KEY_WINDOWS + 1)
 /* How many steps ahead multiples are fetched: a read from main memory takes about as long as one step. */
 #define AHEAD 4
-
-/* The multiple that each step adds or subtracts. */
-typedef struct {
-    const multiple *multiple[STEPS];
-    uint8_t negative[STEPS];
-} plan;
-
-/* Plans the steps for one scalar, from `step` on; `neutral` is the beginning of its table. Returns the next step. */
-static inline int plan_steps(plan *p, int step, const multiple *neutral, const scalar *biased, int bits, int windows)
-{
-    for (int i = 0; i <= windows; i++) {
-        const int digit = i < windows ? table_digit(biased, bits, i) : table_top_digit(biased, TOP_BIT(bits, windows));
-        const int row = i << (bits - 1), size = digit < 0 ? -digit : digit;
-        p->multiple[step] = digit ? neutral + row + size : neutral;
-        p->negative[step++] = digit < 0;
-    }
-    return step;
-}
 
 static point sum_of_multiples(const base_table *base, const key_table *key, const scalar *s, const scalar *k)
 {
     plan p;
     point sum = POINT_NEUTRAL;
-    const scalar base_digits = scalar_add(s, &BASE_BIAS), key_digits = scalar_add(k, &KEY_BIAS);
-    const int next = plan_steps(&p, 0, &base->neutral, &base_digits, BASE_BITS, BASE_WINDOWS);
-    plan_steps(&p, next, &key->neutral, &key_digits, KEY_BITS, KEY_WINDOWS);
+    make_plan(&p, base, key, s, k);
     for (int step = 0; step < STEPS + AHEAD; step++) {
         if (step < STEPS) {
             __builtin_prefetch(p.multiple[step]);

@@ -39,11 +39,35 @@ fe fe_freeze(const fe *a)
     return out;
 }
 
+/* The columns of fe_square, for a reduced element; returns reduced. fe_square carries from each column into the next, for
+ * fewest operations. Here the columns do not wait for each other, for squares of squares: half of the time.
+ *
+ * A column is at most (1 + 4 * 19) * (2^51 + 2^13)^2 < 2^109, and its carry < 2^58; that of column 4, which is added 19
+ * times, < 2^54. So limbs are < 2^60 after the first carries. The second ones are < 2^9, and 19 times that of limb 4,
+ * which is < 2^57, is < 2^11. */
+static inline fe square_of_reduced(const fe *a)
+{
+    const uint64_t a0 = a->limb[0], a1 = a->limb[1], a2 = a->limb[2], a3 = a->limb[3], a4 = a->limb[4];
+    const uint64_t a0_2 = 2 * a0, a1_2 = 2 * a1, a2_2 = 2 * a2, a3_2 = 2 * a3, a3_19 = 19 * a3, a4_19 = 19 * a4;
+    const u128 c0 = (u128)a0 * a0 + (u128)a1_2 * a4_19 + (u128)a2_2 * a3_19;
+    const u128 c1 = (u128)a0_2 * a1 + (u128)a2_2 * a4_19 + (u128)a3 * a3_19;
+    const u128 c2 = (u128)a0_2 * a2 + (u128)a1 * a1 + (u128)a3_2 * a4_19;
+    const u128 c3 = (u128)a0_2 * a3 + (u128)a1_2 * a2 + (u128)a4 * a4_19;
+    const u128 c4 = (u128)a0_2 * a4 + (u128)a1_2 * a3 + (u128)a2 * a2;
+    const uint64_t b0 = ((uint64_t)c0 & FE_MASK) + 19 * (uint64_t)(c4 >> 51);
+    const uint64_t b1 = ((uint64_t)c1 & FE_MASK) + (uint64_t)(c0 >> 51);
+    const uint64_t b2 = ((uint64_t)c2 & FE_MASK) + (uint64_t)(c1 >> 51);
+    const uint64_t b3 = ((uint64_t)c3 & FE_MASK) + (uint64_t)(c2 >> 51);
+    const uint64_t b4 = ((uint64_t)c4 & FE_MASK) + (uint64_t)(c3 >> 51);
+    return (fe){{(b0 & FE_MASK) + 19 * (b4 >> 51), (b1 & FE_MASK) + (b0 >> 51), (b2 & FE_MASK) + (b1 >> 51),
+                 (b3 & FE_MASK) + (b2 >> 51), (b4 & FE_MASK) + (b3 >> 51)}};
+}
+
 static fe square_times(const fe *a, int times)
 {
-    fe out = fe_square(a);
-    while (--times > 0)
-        out = fe_square(&out);
+    fe out = *a;
+    while (times-- > 0)
+        out = square_of_reduced(&out);
     return out;
 }
 

@@ -11,6 +11,8 @@
 
 #include <immintrin.h>
 
+#define LANES 8
+
 typedef __m512i u64x8;
 
 typedef struct {
@@ -106,15 +108,6 @@ static inline fe8 fe8_mul(const fe8 *a, const fe8 *b)
     return fe8_reduce(&product);
 }
 
-/* The same as fe8_mul: inversions are too few for a separate squaring to save time. */
-static inline fe8 fe8_square_times(const fe8 *a, int times)
-{
-    fe8 out = *a;
-    while (times-- > 0)
-        out = fe8_mul(&out, &out);
-    return out;
-}
-
 /* Carries from limb to limb, and leaves limbs 0 to 3 below 2^51; returns the bits of limb 4 above 51. */
 static inline u64x8 carry_up(fe8 *a)
 {
@@ -142,32 +135,6 @@ static inline fe8 fe8_freeze(const fe8 *a)
     out.limb[0] = _mm512_madd52lo_epu64(out.limb[0], is_large, all8(19));
     carry_up(&out);
     return out;
-}
-
-/* 1 / a, and 0 for 0; field.c has the same chain for one element. */
-static inline fe8 fe8_invert(const fe8 *a)
-{
-    const fe8 a2 = fe8_mul(a, a);
-    fe8 t = fe8_square_times(&a2, 2);
-    const fe8 a9 = fe8_mul(&t, a), a11 = fe8_mul(&a9, &a2);
-    t = fe8_square_times(&a11, 1);
-    const fe8 x5 = fe8_mul(&t, &a9);
-    t = fe8_square_times(&x5, 5);
-    const fe8 x10 = fe8_mul(&t, &x5);
-    t = fe8_square_times(&x10, 10);
-    const fe8 x20 = fe8_mul(&t, &x10);
-    t = fe8_square_times(&x20, 20);
-    t = fe8_mul(&t, &x20);
-    t = fe8_square_times(&t, 10);
-    const fe8 x50 = fe8_mul(&t, &x10);
-    t = fe8_square_times(&x50, 50);
-    const fe8 x100 = fe8_mul(&t, &x50);
-    t = fe8_square_times(&x100, 100);
-    t = fe8_mul(&t, &x100);
-    t = fe8_square_times(&t, 50);
-    t = fe8_mul(&t, &x50);
-    t = fe8_square_times(&t, 5);
-    return fe8_mul(&t, &a11);
 }
 
 #endif

@@ -5,7 +5,6 @@
 #include "field8.h"
 #include "table.h"
 
-#define LANES 8
 #define STEPS (BASE_WINDOWS + 1 + KEY_WINDOWS + 1)
 
 /* The terms of each step: the addresses of eight multiples, and which of them are to be subtracted. */

@@ -56,6 +56,18 @@ class TemplateAuthenticator:
         elif len(codes.codes) >= ROWS_MIN:
             await self._in_columns(codes, index, now)
 
+    def authenticate_one(self, check: Check, trust: TrustList, now: int) -> None:
+        """Do the same with one code, at once. It is left where its check has neither claims nor a finding then."""
+        index = self._issuers.of(trust)
+        try:
+            row = self._single.decode(check, index)
+            if row is not None:
+                if check.candidates:
+                    self._signatures.find_key(check)
+                self._single.read_claims(check, row, index, now)
+        except Exception as bug:
+            self._log_bug(bug)
+
     def learn(self, codes: CodeSlice, trust: TrustList) -> None:
         """Learn templates from the authentic codes that no template fitted. From codes that were too few for columns
         nothing is learned again: it takes longer than their check."""

@@ -9,7 +9,7 @@ from onecode_server.verification.authenticate.authenticator import KEY_REVOKED, 
 from onecode_server.verification.authenticate.claim_fields import local_id
 from onecode_server.verification.authenticate.issuer_index import IssuerIndex
 from onecode_server.verification.authenticate.pseudonyms import Pseudonyms
-from onecode_server.verification.authenticate.template import NO_ASSERTION, Template
+from onecode_server.verification.authenticate.template import Template
 from onecode_server.verification.authenticate.template_lookup import find_single
 from onecode_server.verification.check import Check
 
@@ -56,8 +56,8 @@ class SingleReader:
             return
         if claims is None:
             return
-        window, (*_, issued_at, expires_at, not_before, _) = index.key_windows[place], claims
-        if not validity.is_valid(window, issued_at, expires_at, not_before, now, self._skew):
+        times = claims.issued_at, claims.expires_at, claims.not_before
+        if not validity.is_valid(index.key_windows[place], *times, now, self._skew):
             check.finding = validity.code_fault(claims, key, index.trust, now, self._skew)
         check.claims = claims  # last: a code with claims and no finding is authentic
 
@@ -66,22 +66,20 @@ class SingleReader:
         fields = template.fields_of(place, key, index.trust)
         if fields is None:
             return None
-        words = b"".join([row[start:end] for _, start, end in fields.words])
-        found = template.assertion_of(place, key, words, index.trust)
-        if found == NO_ASSERTION:
+        read = template.words_of(place, key, b"".join([row[start:end] for _, start, end in fields.words]), index.trust)
+        if read is None:
             return None
         issued_at = layout.time(row, fields.issued_at)
         expires_at = validity.expiry(issued_at, [layout.time(row, end) for end in fields.ends], fields.lifetimes)
         if expires_at <= issued_at:
             return None
         index.templates.use(template, (place,), index.keys)
-        assertion, level = template.assertions[found], fields.level
+        assertion, level_word = read
         _, start, end = fields.subject
         subject = row[start:end]
         if not fields.is_pseudonym:
             subject = self._pseudonyms.of(assertion.home, local_id(fields, subject, layout))
         not_before = None if fields.not_before is None else layout.time(row, fields.not_before)
-        level_word = layout.text(level, row[level.start : level.end])
         return Claims(assertion.home, subject, level_word, assertion.claimed, issued_at, expires_at, not_before)
 
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from onecode_server.codes.layouts import Bytes, Field, Kind, Layout, Shape, octets
 from onecode_server.model.trust_list import IssuerKey, TrustList
-from onecode_server.verification.authenticate.claim_fields import ClaimFields, claim_fields, read_words
+from onecode_server.verification.authenticate.claim_fields import ClaimFields, ReadWords, claim_fields, read_words
 from onecode_server.verification.authenticate.verified_claims import Assertions
 
 Places = npt.NDArray[np.int64]
@@ -25,7 +25,7 @@ _UNKNOWN: Final = -2
 _PLACE_BYTES: Final = 8
 _LAYOUT_BYTES: Final = 8192  # fields with their paths, and the arrays themselves
 _LAYOUT_FACTOR: Final = 16  # bytes in the arrays for each byte of a code: places, classes, constant bytes
-_WORDS_BYTES: Final = 300  # an entry of the dict, and the size of its key without the words
+_WORDS_BYTES: Final = 600  # two entries of dicts, the size of their key without the words, and what the words say
 
 
 class Template:
@@ -46,6 +46,7 @@ class Template:
         self._fields: dict[int, ClaimFields | None] = {}
         self._known_fields: dict[ClaimFields, ClaimFields] = {}
         self._places: dict[bytes, int] = {}
+        self._read_words: dict[bytes, ReadWords | None] = {}
         self._words: dict[int, list[bytes]] = {}
 
     def fields_of(self, place: int, key: IssuerKey, trust: TrustList) -> ClaimFields | None:
@@ -67,19 +68,23 @@ class Template:
         except KeyError:
             return [self.fields_of(place, keys[place], trust) for place in places]
 
-    def assertion_of(self, place: int, key: IssuerKey, words: bytes, trust: TrustList) -> int:
-        """Return the place in ``assertions`` of the assertion of a code that ``key`` signed, or NO_ASSERTION.
+    def words_of(self, place: int, key: IssuerKey, words: bytes, trust: TrustList) -> ReadWords | None:
+        """Return what the words of a code that ``key`` signed say, or None if the general path must read them.
 
         ``words`` are the bytes of the key's ``ClaimFields.words``, joined.
         """
         row = place.to_bytes(_PLACE_BYTES, sys.byteorder) + words
-        found = self._places.get(row, _UNKNOWN)
-        return self._read(place, key, row, trust) if found == _UNKNOWN else found
+        if row not in self._places:
+            self._read(place, key, row, trust)
+        return self._read_words[row]
 
     def assertions_of(
         self, places: Places, fields: ClaimFields, data: Bytes, keys: list[IssuerKey], trust: TrustList
     ) -> Places:
-        """Return the same for many codes: int64[n]. ``data`` has their rows; all their keys have these ``fields``."""
+        """Return the place in ``assertions`` of the assertion of each code, or NO_ASSERTION: int64[n].
+
+        ``data`` has their rows; all their keys have these ``fields``.
+        """
         # A row contains the key's place, since two regions may have keys of the same id.
         signed_by = np.ascontiguousarray(places).view(np.uint8).reshape(-1, _PLACE_BYTES)
         words = (data[:, field.start : field.end] for field in fields.words)
@@ -103,6 +108,7 @@ class Template:
         """Remove a key's cached words."""
         for row in self._words.pop(place, ()):
             self._places.pop(row, None)
+            self._read_words.pop(row, None)
 
     def _read(self, place: int, key: IssuerKey, row: bytes, trust: TrustList) -> int:
         fields = self.fields_of(place, key, trust)
@@ -113,6 +119,6 @@ class Template:
         if len(self._words.get(place, ())) >= WORDS_MAX:
             self.forget(place)
         self._words.setdefault(place, []).append(row)
-        self._places[row] = found
+        self._places[row], self._read_words[row] = found, read
         self.reads = 0  # the next use() then updates the size of the share
         return found

@@ -47,9 +47,9 @@ void open_fe8_freeze(uint64_t out[5][8], uint64_t a[5][8])
     write8(out, frozen.limb);
 }
 
-void open_fe8_invert(uint64_t out[5][8], uint64_t a[5][8])
+void open_invert_lanes(uint64_t out[5][8], uint64_t a[5][8])
 {
-    const fe8 in = read8(a), inverse = fe8_invert(&in);
+    const fe8 in = read8(a), inverse = invert_lanes(&in);
     write8(out, inverse.limb);
 }
 
@@ -99,6 +99,18 @@ void open_add_multiples(uint64_t out[4][5][8], uint64_t sum[4][5][8], const mult
     write8(out[1], after.y_minus_x.limb);
     write8(out[2], after.z.limb);
     write8(out[3], after.t.limb);
+}
+
+/* p + q in every lane. */
+void open_point8_add(uint64_t out[4][5][8], uint64_t p[4][5][8], uint64_t q[4][5][8])
+{
+    const point8 left = {read8(p[0]), read8(p[1]), read8(p[2]), read8(p[3])};
+    const point8 right = {read8(q[0]), read8(q[1]), read8(q[2]), read8(q[3])};
+    const point8 sum = point8_add(&left, &right);
+    write8(out[0], sum.y_plus_x.limb);
+    write8(out[1], sum.y_minus_x.limb);
+    write8(out[2], sum.z.limb);
+    write8(out[3], sum.t.limb);
 }
 
 #if defined(__clang__)

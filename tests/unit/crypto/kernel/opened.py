@@ -40,7 +40,7 @@ DECLARATIONS: Final = """
     void open_fe8_reduce(uint64_t out[5][8], uint64_t columns[5][8]);
     void open_fe8_mul(uint64_t out[5][8], uint64_t a[5][8], uint64_t b[5][8]);
     void open_fe8_freeze(uint64_t out[5][8], uint64_t a[5][8]);
-    void open_fe8_invert(uint64_t out[5][8], uint64_t a[5][8]);
+    void open_invert_lanes(uint64_t out[5][8], uint64_t a[5][8]);
     uint64_t open_bias8(int i);
     void open_transpose8(uint64_t rows[8][8]);
 
@@ -59,6 +59,8 @@ DECLARATIONS: Final = """
     void point_invert_z(fe out[], const point points[], int count);
     void open_point_add_multiple(point *out, const point *p, const multiple *m, int negative);
     void open_add_multiples(uint64_t out[4][5][8], uint64_t sum[4][5][8], const multiple *const m[8], uint8_t negative);
+
+    void open_point8_add(uint64_t out[4][5][8], uint64_t p[4][5][8], uint64_t q[4][5][8]);
 
     size_t open_sha512_blocks(size_t message_bytes);
     void sha512_block(uint8_t out[128], size_t number, const uint8_t r[32], const uint8_t a[32],

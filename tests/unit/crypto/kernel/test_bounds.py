@@ -32,6 +32,26 @@ def test_no_doubled_limb_of_fe_square_overflows() -> None:
     assert 19 * LOOSE < 2**64
 
 
+def test_no_limb_of_a_square_of_squares_overflows_and_all_are_reduced() -> None:
+    a, a_19 = REDUCED, 19 * REDUCED
+    columns = [(k + 1) * a * a + (4 - k) * a * a_19 for k in range(5)]
+    carries = [column >> 51 for column in columns]
+    assert max(columns) < 2**109
+    assert max(carries) < 2**58
+    assert carries[4] < 2**54
+    once = [MASK + 19 * carries[4], *[MASK + carry for carry in carries[:4]]]
+    assert max(once) < 2**60
+    assert once[4] < 2**57
+    twice = [limb >> 51 for limb in once]
+    assert 19 * twice[4] < 2**11
+    assert MASK + max(19 * twice[4], *twice[:4]) <= REDUCED
+
+
+def test_what_the_lanes_of_one_item_give_is_loose() -> None:
+    assert 2 * REDUCED8 < 2**53 - 76
+    assert REDUCED8 + 4 * MASK <= LOOSE
+
+
 def test_what_the_point_formulas_multiply_is_loose() -> None:
     four_p = [4 * (MASK - 18), *[4 * MASK] * 4]
     assert sum(limb << 51 * i for i, limb in enumerate(four_p)) == 4 * P

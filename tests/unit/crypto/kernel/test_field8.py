@@ -110,9 +110,10 @@ def test_what_is_just_above_p_and_two_to_the_255_is_frozen(kernel8: Any) -> None
 
 
 def test_inverses(kernel8: Any) -> None:
+    """Of all but 0, which no Z is: one of it in a lane would make all lanes 0."""
     out = ffi.new("uint64_t[5][8]")
-    for a, _ in by_eight([(a, a) for a in corners(REDUCED8)]):
-        kernel8.open_fe8_invert(out, lanes(a))
+    for a, _ in by_eight([(a, a) for a in corners(REDUCED8) if value(a) % P]):
+        kernel8.open_invert_lanes(out, lanes(a))
         for before, after in zip(a, from_lanes(out), strict=True):
             assert value(after) % P == pow(value(before), P - 2, P)
             assert max(after) <= REDUCED8

@@ -51,26 +51,48 @@ def test_sums_and_differences_with_a_tables_multiples(kernel: Any) -> None:
             assert_reduced(out)
 
 
+def in_lanes(points: list[Any]) -> Any:
+    """Return eight points as vectors have them: Y + X, Y - X, Z and T."""
+    coordinates = [
+        [p.y + p.x for p in points],
+        [p.y - p.x for p in points],
+        [p.z for p in points],
+        [p.t for p in points],
+    ]
+    return ffi.new(
+        "uint64_t[4][5][8]", [[list(row) for row in lanes([limbs_of(n % P) for n in c])] for c in coordinates]
+    )
+
+
+def assert_in_lanes(out: Any, expected: list[Any]) -> None:
+    found = [from_lanes(rows) for rows in out]
+    for lane, point in enumerate(expected):
+        plus, minus, z, t = (value(found[i][lane]) for i in range(4))
+        assert (plus - minus) * point.z % P == 2 * z * point.x % P
+        assert (plus + minus) * point.z % P == 2 * z * point.y % P
+        assert (plus - minus) * (plus + minus) % P == 4 * z * t % P
+        assert all(max(found[i][lane]) <= REDUCED8 for i in range(4))
+
+
 def test_sums_and_differences_in_eight_lanes(kernel8: Any) -> None:
     out = ffi.new("uint64_t[4][5][8]")
     pairs = list(product(SAMPLES, repeat=2))
     for first in range(0, len(pairs) - 7, 8):
         eight = pairs[first : first + 8]
-        sums = [scaled(p, 5 + first) for p, _ in eight]
+        sums = in_lanes([scaled(p, 5 + first) for p, _ in eight])
         multiples = [multiple_of(q) for _, q in eight]
-        coordinates = [[p.y + p.x for p in sums], [p.y - p.x for p in sums], [p.z for p in sums], [p.t for p in sums]]
-        given_sums = ffi.new(
-            "uint64_t[4][5][8]", [[list(row) for row in lanes([limbs_of(n % P) for n in c])] for c in coordinates]
-        )
-        kernel8.open_add_multiples(out, given_sums, ffi.new("multiple *[8]", multiples), 0b10110010)
-        found = [from_lanes(rows) for rows in out]
-        for lane, (p, q) in enumerate(eight):
-            plus, minus, z, t = (value(found[i][lane]) for i in range(4))
-            expected = p + (-q if 0b10110010 >> lane & 1 else q)
-            assert (plus - minus) * expected.z % P == 2 * z * expected.x % P
-            assert (plus + minus) * expected.z % P == 2 * z * expected.y % P
-            assert (plus - minus) * (plus + minus) % P == 4 * z * t % P
-            assert all(max(found[i][lane]) <= REDUCED8 for i in range(4))
+        kernel8.open_add_multiples(out, sums, ffi.new("multiple *[8]", multiples), 0b10110010)
+        assert_in_lanes(out, [p + (-q if 0b10110010 >> lane & 1 else q) for lane, (p, q) in enumerate(eight)])
+
+
+def test_sums_of_all_pairs_of_points_in_eight_lanes(kernel8: Any) -> None:
+    out = ffi.new("uint64_t[4][5][8]")
+    pairs = list(product(SAMPLES, repeat=2))
+    for first in range(0, len(pairs) - 7, 8):
+        eight = pairs[first : first + 8]
+        left, right = in_lanes([scaled(p, 5 + first) for p, _ in eight]), in_lanes([scaled(q, 9) for _, q in eight])
+        kernel8.open_point8_add(out, left, right)
+        assert_in_lanes(out, [p + q for p, q in eight])
 
 
 def test_opposites_and_small_orders(kernel: Any) -> None:

@@ -18,6 +18,12 @@ static const uint8_t VALUES[256] = {
 };
 #undef X
 
+int onecode_base45(size_t characters, const uint8_t *text, uint8_t *data) {
+    uint8_t is_good;
+    onecode_base45_rows(1, characters, text, 0, data, 0, &is_good);
+    return is_good;
+}
+
 void onecode_base45_rows(size_t rows, size_t characters, const uint8_t *text, size_t text_stride, uint8_t *data,
                          size_t data_stride, uint8_t is_good[]) {
     size_t whole = characters / 3;
