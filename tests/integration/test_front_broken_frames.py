@@ -31,8 +31,8 @@ BROKEN = {
 }
 
 REFUSED = {"compressed": "INTERNAL", "too large": "RESOURCE_EXHAUSTED"}
-"""Those that gRPC refuses by itself, and the code that the caller gets. grpc.aio tells its server of such a call what it
-tells of one whose caller has gone, or has sent nothing more: it is counted once, under some code."""
+"""Those that gRPC refuses by itself, and the code that the caller gets. grpc.aio tells its server of such a call what
+it tells of one whose caller has gone, or has sent nothing more: it is counted once, under some code."""
 
 
 @asynccontextmanager
