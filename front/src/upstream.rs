@@ -5,7 +5,7 @@
 //!
 //! It knows HTTP/2 on both sides. It may not know methods, messages or codes.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::future::{Future, poll_fn};
 use std::task::Poll;
 
@@ -29,11 +29,7 @@ const WINDOW_BYTES: u32 = 64 * 1024;
 
 /// The inner connection of a caller's connection. It is closed once no call and no connection refers to it.
 #[derive(Default)]
-pub struct Inner {
-    sender: RefCell<Option<SendRequest<Bytes>>>,
-    /// How many there were: calls that wait for one that ends open one other, not one each.
-    number: Cell<u64>,
-}
+pub struct Inner(RefCell<Option<SendRequest<Bytes>>>);
 
 /// Pass a call on. ``first`` are the bytes of its body that were read already.
 pub fn pass_on(entry: Entry, head: Parts, first: Bytes, body: RecvStream, mut respond: SendResponse<Bytes>) {
@@ -51,19 +47,14 @@ pub fn pass_on(entry: Entry, head: Parts, first: Bytes, body: RecvStream, mut re
 
 /// Return a way to send requests, over the inner connection that is open or over a new one.
 async fn connected(peer: &Peer) -> Result<SendRequest<Bytes>, ()> {
-    let inner = &peer.inner;
-    loop {
-        let (known, number) = (inner.sender.borrow().clone(), inner.number.get());
-        if let Some(sender) = known
-            && let Ok(sender) = sender.ready().await
-        {
-            return Ok(sender);
-        }
-        if inner.number.get() == number {
-            break; // it was never open, or the listener has closed it (GOAWAY)
-        }
+    let known = peer.inner.0.borrow().clone();
+    if let Some(sender) = known
+        && let Ok(sender) = sender.ready().await
+    {
+        return Ok(sender);
     }
-    inner.number.update(|number| number + 1);
+    // It was never open, or the listener has closed it (GOAWAY). No two calls open one each: ``ready`` waits for no place
+    // among the calls, which h2 gives later, and the handshake only writes some bytes into a socket that is empty.
     let shared = &peer.shared;
     let socket = UnixStream::connect(&shared.upstream).map_err(drop)?;
     let watched = shared.sockets.watch(socket, false).map_err(drop)?;
@@ -77,7 +68,7 @@ async fn connected(peer: &Peer) -> Result<SendRequest<Bytes>, ()> {
     shared.executor.spawn(async move {
         let _ = connection.await; // its calls are told of its end
     });
-    *inner.sender.borrow_mut() = Some(sender.clone());
+    *peer.inner.0.borrow_mut() = Some(sender.clone());
     sender.ready().await.map_err(drop)
 }
 
