@@ -17,6 +17,8 @@ from onecode_server.model.identity import LOCAL
 from onecode_server.model.status import Level, Scope, StatusRecord
 from onecode_server.model.subject import pseudonym
 from onecode_server.publication.publisher import LocalSubject, SubjectName
+from onecode_server.rpc.authenticator import OnlyLocal
+from onecode_server.rpc.callers import Caller
 from onecode_server.rpc.recognition_exceptions import ExceptionServicer
 
 from tests.unit.verification.plain_model import PlainModel
@@ -180,7 +182,7 @@ class EngineAndModel:
         servicer = ExceptionServicer(self.world.exception_service, self.world.engine.exception_list)
         request, found = pb.ListExceptionsRequest(page_size=2), []
         while True:
-            page = await servicer.ListExceptions(request, None)  # type: ignore[arg-type]
+            page = await servicer.ListExceptions(request, Caller(LOCAL, OnlyLocal()))
             found += [(one.id, pb.ExceptionState.Name(one.state).split("_", 2)[2]) for one in page.exceptions]
             if not page.next_page_token:
                 return found
