@@ -124,7 +124,7 @@ class EngineAndModel:
 
         def act(name: str) -> Any:
             desk = self.world.exception_service  # of today: a restart makes another one
-            return (desk.acknowledge if done == "acknowledged" else desk.withdraw)(report["id"], name)
+            return (desk.acknowledge if done == "acknowledged" else desk.withdraw)(LOCAL, report["id"], name)
 
         return self.stepped(act, (done, report["id"]), broken) is not None
 
