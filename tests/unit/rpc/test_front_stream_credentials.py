@@ -29,7 +29,9 @@ class Scans:
         await self.call.write(pb.StreamVerifyRequest(request_id=number, code=b"code", host_region=host))
 
     async def answer(self) -> int:
-        return (await self.call.read()).request_id
+        answered = await self.call.read()
+        assert isinstance(answered, pb.StreamVerifyResponse)
+        return answered.request_id
 
     async def ends(self, status: tuple[int, str, bytes]) -> None:
         with pytest.raises(grpc.aio.AioRpcError) as failed:
