@@ -13,8 +13,8 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// Bytes that one caller may have read before the others have their turn: twice the largest record. As changes of keys
-/// they take 3 ms.
+/// Bytes that one caller may have read before the others have their turn: twice the largest record, or some 1,200 changes
+/// of keys.
 const TURN_BYTES: usize = 32 * 1024;
 /// Bytes of a handshake: a ClientHello has up to 2 KiB, a chain of four certificates 8 KiB. rustls itself would hold 64 KiB.
 const HANDSHAKE_BYTES: i64 = 16 * 1024;
