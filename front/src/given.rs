@@ -2,8 +2,10 @@
 //!
 //! It knows Python's types. It may not know what is done with what they say.
 
+use std::net::IpAddr;
 use std::rc::Rc;
 
+use http::HeaderValue;
 use pyo3::buffer::PyBuffer;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -25,10 +27,26 @@ pub fn hosts(texts: Option<Vec<String>>) -> PyResult<Option<Vec<Host>>> {
     texts.map(|texts| texts.into_iter().map(read).collect()).transpose()
 }
 
-/// Return places in a list. A negative one is behind its end.
-pub fn places(py: Python<'_>, numbers: &PyBuffer<i64>) -> PyResult<Vec<usize>> {
-    let places = numbers.to_vec(py)?.into_iter().map(|place| usize::try_from(place).unwrap_or(usize::MAX));
-    Ok(places.collect())
+/// Return IP addresses. Raises ValueError where one is none.
+pub fn addresses(hosts: &[String]) -> PyResult<Vec<IpAddr>> {
+    let parsed = hosts.iter().map(|host| host.parse()).collect::<Result<_, _>>();
+    parsed.map_err(|_| PyValueError::new_err("a host is not an IP address"))
+}
+
+/// Return a token as metadata. Raises ValueError where it is not ASCII.
+pub fn token(text: &str) -> PyResult<HeaderValue> {
+    HeaderValue::from_str(text).map_err(|_| PyValueError::new_err("the token is not ASCII"))
+}
+
+/// Return the place of each code's answer among ``pieces``. Raises ValueError where there are more or fewer than
+/// ``codes``, or one is of no piece.
+pub fn places(py: Python<'_>, which: &PyBuffer<i64>, codes: usize, pieces: usize) -> PyResult<Vec<usize>> {
+    let places = which.to_vec(py)?.into_iter().map(|place| usize::try_from(place).unwrap_or(usize::MAX));
+    let places: Vec<_> = places.collect();
+    if places.len() != codes || places.iter().any(|place| *place >= pieces) {
+        return Err(PyValueError::new_err("the answers do not fit the codes"));
+    }
+    Ok(places)
 }
 
 /// TLS as Python makes it.

@@ -57,7 +57,6 @@ mod write_buffer;
 use std::os::fd::{AsRawFd, RawFd};
 use std::time::Instant;
 
-use http::HeaderValue;
 use pyo3::buffer::PyBuffer;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -102,13 +101,7 @@ impl Front {
         latency_buckets_s: Vec<f64>,
         limits: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Self> {
-        let limits = limits.filter(|limits| limits.len() == limits::COUNT);
-        let limits = limits.ok_or_else(|| PyValueError::new_err("a limit is missing or unknown"))?;
-        let limits: Limits = limits.extract().map_err(|fault: PyErr| PyValueError::new_err(fault.to_string()))?;
-        let hosts = hosts.iter().map(|host| host.parse()).collect::<Result<_, _>>();
-        let hosts = hosts.map_err(|_| PyValueError::new_err("a host is not an IP address"))?;
-        let token =
-            HeaderValue::from_str(upstream_token).map_err(|_| PyValueError::new_err("the token is not ASCII"))?;
+        let (limits, hosts, token) = (Limits::of(limits)?, given::addresses(&hosts)?, given::token(upstream_token)?);
         let replies = Replies::new([overloaded, expired, overdue, idle, crowded].map(status));
         let tls = tls.map(|tls| tls.0.clone());
         let setup = Setup { hosts, port, upstream, token, replies, latency_buckets_s, limits, tls };
@@ -209,30 +202,19 @@ impl Front {
     ) -> PyResult<()> {
         let Some(work) = self.redeem(ticket)? else { return Ok(()) };
         let pieces: Vec<&[u8]> = pieces.iter().map(PyBytesMethods::as_bytes).collect();
-        let which = given::places(py, &which)?;
-        let count = match &work {
-            Work::Singles(singles) => singles.len(),
-            Work::Scans(scans) => scans.len(),
-            Work::Batch(_) | Work::Message(_) => return Err(PyValueError::new_err("this work has one answer")),
-        };
-        if which.len() != count || which.iter().any(|place| *place >= pieces.len()) {
-            return Err(PyValueError::new_err("the answers do not fit the codes"));
-        }
+        let codes = work.codes().ok_or_else(|| PyValueError::new_err("this work has one answer"))?;
+        let which = given::places(py, &which, codes, pieces.len())?;
         self.0.answer(work, &pieces, &which, tail);
         Ok(())
     }
 
     fn answer_whole(&self, ticket: usize, message: &[u8]) -> PyResult<()> {
-        match self.redeem(ticket)? {
-            None => Ok(()),
-            Some(Work::Singles(_) | Work::Scans(_)) => {
-                Err(PyValueError::new_err("this work has an answer for each code"))
-            }
-            Some(work) => {
-                self.0.answer_whole(work, message);
-                Ok(())
-            }
+        let Some(work) = self.redeem(ticket)? else { return Ok(()) };
+        if work.codes().is_some() {
+            return Err(PyValueError::new_err("this work has an answer for each code"));
         }
+        self.0.answer_whole(work, message);
+        Ok(())
     }
 
     fn fail(&self, ticket: usize, status: GivenStatus) -> PyResult<()> {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
+use pyo3::types::PyDict;
 
 #[derive(FromPyObject)]
 #[pyo3(from_item_all)]
@@ -37,7 +38,16 @@ pub struct Limits {
 }
 
 /// The number of limits, so that an unknown one is noticed.
-pub const COUNT: usize = 16;
+const COUNT: usize = 16;
+
+impl Limits {
+    /// Read the limits. Raises ValueError where one is missing, unknown or no number.
+    pub fn of(given: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
+        let given = given.filter(|given| given.len() == COUNT);
+        let given = given.ok_or_else(|| PyValueError::new_err("a limit is missing or unknown"))?;
+        given.extract().map_err(|fault: PyErr| PyValueError::new_err(fault.to_string()))
+    }
+}
 
 fn seconds(value: &Bound<'_, PyAny>) -> PyResult<Duration> {
     duration(value.extract()?)

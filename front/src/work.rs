@@ -101,3 +101,14 @@ pub enum Work {
     Batch(TakenBatch),
     Message(Message),
 }
+
+impl Work {
+    /// The number of its codes, each of which has an answer. None where it has one answer.
+    pub fn codes(&self) -> Option<usize> {
+        match self {
+            Self::Singles(singles) => Some(singles.len()),
+            Self::Scans(scans) => Some(scans.len()),
+            Self::Batch(_) | Self::Message(_) => None,
+        }
+    }
+}

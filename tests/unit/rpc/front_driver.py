@@ -1,7 +1,6 @@
 """The native front alone: turned by the test's loop, answered by the test, with an echo where the listener would be."""
 
 import asyncio
-import socket
 import ssl
 import struct
 import time
@@ -190,16 +189,6 @@ async def driven(
             if relay:
                 await relay.close()
             await server.stop(0)
-
-
-def has_ipv6() -> bool:
-    """Return whether this machine has the loopback address of IPv6."""
-    try:
-        with socket.socket(socket.AF_INET6) as one:
-            one.bind(("::1", 0))
-    except OSError:
-        return False
-    return True
 
 
 def channel(

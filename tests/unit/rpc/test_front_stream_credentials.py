@@ -29,8 +29,9 @@ class Scans:
         await self.call.write(pb.StreamVerifyRequest(request_id=number, code=b"code", host_region=host))
 
     async def answer(self) -> int:
-        number: int = (await self.call.read()).request_id
-        return number
+        answered = await self.call.read()
+        assert isinstance(answered, pb.StreamVerifyResponse)
+        return answered.request_id
 
     async def ends(self, status: tuple[int, str, bytes]) -> None:
         with pytest.raises(grpc.aio.AioRpcError) as failed:

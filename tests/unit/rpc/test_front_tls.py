@@ -52,10 +52,14 @@ async def _refusals_of(driver: Driver, context: ssl.SSLContext) -> Counter[str]:
     return await refusals(driver)
 
 
-@pytest.mark.parametrize("kind", ["p256", "p384", "ed25519", "rsa"])
-async def test_calls_of_all_sizes_are_answered_whatever_the_kind_of_key(kind):
-    pki = Pki(kind="p256" if kind == "ed25519" else kind)  # gRPC's own TLS does not take Ed25519 of a server
-    caller = pki.caller(kind="p256" if kind == "ed25519" else kind)
+@pytest.mark.parametrize(
+    ("server", "caller"),
+    # gRPC's own library takes Ed25519 of no server.
+    [("p256", "p256"), ("p384", "ed25519"), ("rsa", "rsa")],
+)
+async def test_calls_of_all_sizes_are_answered_whatever_the_kinds_of_keys(server, caller):
+    pki = Pki(kind=server)
+    caller = pki.caller(kind=caller)
     async with driven(tls=pki.tls()) as driver, channel(driver, credentials=pki.credentials(caller)) as calls:
         stub = pb_grpc.RecognitionServiceStub(calls)
         assert (await stub.Verify(PLAIN)).verdict.exception_id == "code"
@@ -67,7 +71,7 @@ async def test_calls_of_all_sizes_are_answered_whatever_the_kind_of_key(kind):
         await until(lambda: driver.front.counts().held_bytes == 0)
 
 
-async def test_a_caller_with_an_ed25519_key_is_let_in():
+async def test_the_front_may_have_an_ed25519_key():
     pki = Pki(kind="ed25519")
     async with driven(tls=pki.tls()) as driver:
         wire = await Wire.open(driver, pki.context(pki.caller(kind="ed25519")))

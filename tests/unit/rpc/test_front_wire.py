@@ -23,7 +23,8 @@ from benchmarks.attacks.connection import (
     message,
 )
 from tests.fronts import NEEDS_FRONT
-from tests.unit.rpc.front_driver import SERVICE, Wire, bytes_call, channel, driven, has_ipv6, until
+from tests.unit.rpc.front_driver import SERVICE, Wire, bytes_call, channel, driven, until
+from tests.unit.rpc.ipv6 import has_ipv6
 
 pytestmark = NEEDS_FRONT
 

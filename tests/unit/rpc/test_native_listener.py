@@ -24,7 +24,7 @@ from benchmarks.attacks.connection import (
     message,
 )
 from tests.fronts import NEEDS_FRONT, SERVICE, Caller, open_listener
-from tests.unit.rpc.front_driver import has_ipv6
+from tests.unit.rpc.ipv6 import has_ipv6
 from tests.world import World
 
 pytestmark = NEEDS_FRONT
