@@ -9,7 +9,7 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use crate::calls::Reading;
-use crate::claims::{Admission, WaitingCodes};
+use crate::claims::Admission;
 use crate::counts::Method;
 use crate::pace::Waiting;
 use crate::queue::Queue;
@@ -56,7 +56,7 @@ impl Reading {
             return self.settle(admission, request, bytes, message);
         }
         let executor = self.entry.peer.shared.executor.clone();
-        executor.spawn(self.wait_to_be_known(request, bytes, message));
+        executor.spawn(self.wait_for_units(request, bytes, message));
     }
 
     /// Admit the call. None until Python has said whether to.
@@ -81,13 +81,12 @@ impl Reading {
         Poll::Pending
     }
 
-    /// Wait until Python knows who calls.
-    async fn wait_to_be_known(mut self, request: Request, bytes: Bytes, message: Bytes) {
+    /// Wait until there are units for the codes, or Python has said again what the caller may do.
+    async fn wait_for_units(mut self, request: Request, bytes: Bytes, message: Bytes) {
         let shared = self.entry.peer.shared.clone();
         let has_room = !self.charge.is_empty() || self.charge.grow_to(message.len());
-        let waiting = WaitingCodes::begin(&shared, request.codes());
-        if !has_room || waiting.is_none() {
-            return self.open().shed("callers_unknown", request.codes());
+        if !has_room {
+            return self.open().overload("request_memory");
         }
         let overdue = Instant::now() + shared.limits.request_s;
         let ends = self.entry.deadline.map_or(overdue, |deadline| deadline.min(overdue));

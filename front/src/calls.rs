@@ -20,6 +20,7 @@ use crate::framing::{Collected, MESSAGE_BYTES_MAX, Next, PREFIX};
 use crate::open_call::{Entry, OpenCall};
 use crate::pace::{Paced, UNPACED_BYTES};
 use crate::shared::Peer;
+use crate::strangers::{self, Waited};
 use crate::timers;
 use crate::upstream;
 use crate::work::Single;
@@ -67,19 +68,47 @@ pub fn begin(
     entry.deadline = timeout.and_then(|timeout| entry.began.checked_add(timeout));
     let (collected, charge, paced) = (Collected::default(), peer.account.charge(), None);
     let read_at = entry.began;
-    let mut reading = Reading { head, body, respond, entry, method, read_at, collected, charge, paced };
-    // A batch that would find the queue full is not read: reading it would cost milliseconds.
-    let is_full = peer.shared.queue.codes() >= peer.shared.limits.queue_codes_max;
-    if is_full && method == Method::BatchVerify {
-        return reading.open().overload("queue_full");
+    let reading = Reading { head, body, respond, entry, method, read_at, collected, charge, paced };
+    if reading.entry.claim.as_ref().is_some_and(Claim::is_unknown) {
+        return peer.shared.executor.spawn(reading.wait_to_be_known());
     }
-    match reading.poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(read) => reading.finish(&read),
-        Poll::Pending => peer.shared.executor.spawn(reading.wait()),
-    }
+    reading.begin();
 }
 
 impl Reading {
+    /// Read nothing until Python has said who calls.
+    async fn wait_to_be_known(mut self) {
+        let shared = self.entry.peer.shared.clone();
+        let deadline = self.entry.deadline;
+        let waited = match &mut self.entry.claim {
+            Some(claim) => strangers::wait(&shared, claim, &mut self.respond, deadline).await,
+            None => Waited::Known,
+        };
+        match waited {
+            Waited::Known => match self.entry.claim.as_ref().and_then(Claim::denial) {
+                Some(status) => self.open().refuse_for("caller_denied", &status),
+                None => self.begin(),
+            },
+            Waited::Gone => drop(self.open()),
+            Waited::Expired => self.open().expire(),
+            Waited::Refused(reason, status) => self.open().refuse_for(reason, &status),
+        }
+    }
+
+    fn begin(mut self) {
+        let shared = self.entry.peer.shared.clone();
+        let method = self.method;
+        // A batch that would find the queue full is not read: reading it would cost milliseconds.
+        let is_full = shared.queue.codes() >= shared.limits.queue_codes_max;
+        if is_full && method == Method::BatchVerify {
+            return self.open().overload("queue_full");
+        }
+        match self.poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(read) => self.finish(&read),
+            Poll::Pending => shared.executor.spawn(self.wait()),
+        }
+    }
+
     /// Read on as the request comes, within its time.
     async fn wait(mut self) {
         let shared = self.entry.peer.shared.clone();

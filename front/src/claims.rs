@@ -92,6 +92,16 @@ impl Claim {
         denial
     }
 
+    /// Whether Python must say who calls before anything is done for the call.
+    pub fn is_unknown(&self) -> bool {
+        !self.credential.is_known(Instant::now())
+    }
+
+    /// Whether the caller has neither shown a certificate that counts for TLS, nor been known before.
+    pub fn is_stranger(&self) -> bool {
+        self.credential.key.certificate.is_empty() && !self.credential.was_granted()
+    }
+
     /// Admit a call with so many codes. None until Python has said whether to.
     pub fn admit(&mut self, host: Host, codes: usize) -> Option<Admission> {
         self.settle(self.credential.admit(host, codes, Instant::now()))
@@ -100,6 +110,11 @@ impl Claim {
     /// Admit a stream. None until Python has said whether to.
     pub fn admit_stream(&mut self) -> Option<Admission> {
         self.settle(self.credential.admit_stream(Instant::now()))
+    }
+
+    /// Ask Python who calls, unless it is being asked.
+    pub fn ask(&self) {
+        self.shared.credentials.ask(&self.credential);
     }
 
     /// Wake the task once Python has said something.
@@ -112,7 +127,7 @@ impl Claim {
             Standing::Granted => {
                 self.in_flight = self.credential.group();
                 if let Some(group) = &self.in_flight {
-                    group.update(|count| count + 1);
+                    group.in_flight.update(|count| count + 1);
                 }
                 Some(Admission::Admitted)
             }
@@ -135,32 +150,7 @@ impl Drop for Claim {
             self.credential.asking.leave(place);
         }
         if let Some(group) = &self.in_flight {
-            group.update(|count| count - 1);
+            group.in_flight.update(|count| count - 1);
         }
-    }
-}
-
-/// Codes that wait for Python's word on a credential, until this is dropped.
-pub struct WaitingCodes {
-    shared: Rc<Shared>,
-    codes: usize,
-}
-
-impl WaitingCodes {
-    /// Let codes wait, unless as many do as the queue may have. They have no places in the queue: strangers with made-up
-    /// tokens must not take those from callers who are known.
-    pub fn begin(shared: &Rc<Shared>, codes: usize) -> Option<Self> {
-        let waiting = &shared.credentials.waiting_codes;
-        if waiting.get() >= shared.limits.queue_codes_max {
-            return None;
-        }
-        waiting.update(|count| count + codes);
-        Some(Self { shared: shared.clone(), codes })
-    }
-}
-
-impl Drop for WaitingCodes {
-    fn drop(&mut self) {
-        self.shared.credentials.waiting_codes.update(|count| count - self.codes);
     }
 }

@@ -39,6 +39,8 @@ pub struct Credential {
     /// Whether what was said counts no longer for new calls.
     is_lapsed: Cell<bool>,
     pub asking: Asking,
+    /// Units that calls need beyond those that there are.
+    wanted: Cell<i64>,
     /// Calls that are open, and those of them that are streams.
     pub open: Cell<usize>,
     pub streams: Cell<usize>,
@@ -59,6 +61,7 @@ impl Credential {
             said: RefCell::new(Said::Nothing),
             is_lapsed: Cell::new(false),
             asking: Asking::default(),
+            wanted: Cell::new(0),
             open: Cell::new(0),
             streams: Cell::new(0),
             used: Cell::new(0),
@@ -68,8 +71,7 @@ impl Credential {
 
     /// Tell how a call with so many codes stands, and take its units where it may begin.
     pub fn admit(&self, host: Host, codes: usize, now: Instant) -> Standing {
-        let mut said = self.said.borrow_mut();
-        match &mut *said {
+        match &*self.said.borrow() {
             Said::Denied(denial) if self.counts(denial.until, now) => Standing::Denied(denial.status.clone()),
             Said::Granted(grant) if self.counts(grant.until, now) => {
                 if !grant.is_for(host) {
@@ -78,7 +80,7 @@ impl Credential {
                 if grant.is_crowded() {
                     return Standing::Crowded;
                 }
-                if grant.take(codes) { Standing::Granted } else { Standing::Unknown }
+                self.take_units(grant, codes)
             }
             _ => Standing::Unknown,
         }
@@ -99,6 +101,35 @@ impl Credential {
         }
     }
 
+    fn take_units(&self, grant: &Grant, codes: usize) -> Standing {
+        match grant.group.take(codes) {
+            Ok(()) => Standing::Granted,
+            Err(wanting) => {
+                self.want(wanting);
+                Standing::Unknown
+            }
+        }
+    }
+
+    /// Note that calls need more units than there are.
+    fn want(&self, units: i64) {
+        self.wanted.set(self.wanted.get().max(units));
+    }
+
+    /// Return the units that calls need beyond those that there are, once.
+    pub fn take_wanted(&self) -> i64 {
+        self.wanted.take()
+    }
+
+    /// Whether Python has said something that counts for new calls.
+    pub fn is_known(&self, now: Instant) -> bool {
+        match &*self.said.borrow() {
+            Said::Nothing => false,
+            Said::Granted(grant) => self.counts(grant.until, now),
+            Said::Denied(denial) => self.counts(denial.until, now),
+        }
+    }
+
     /// Whether what was said until a time counts for new calls.
     fn counts(&self, until: Instant, now: Instant) -> bool {
         until > now && !self.is_lapsed.get()
@@ -106,14 +137,16 @@ impl Credential {
 
     /// Whether an open stream may have a message answered. It goes on while Python is asked again.
     pub fn has_units(&self) -> bool {
-        matches!(&*self.said.borrow(), Said::Granted(grant) if grant.has_units())
+        let has_units = matches!(&*self.said.borrow(), Said::Granted(grant) if grant.group.units.get() > 0);
+        if !has_units {
+            self.want(1);
+        }
+        has_units
     }
 
     /// Take the unit of a stream's message. False where it is for another host than the granted one.
     pub fn take_message(&self, host: Host) -> bool {
-        let mut said = self.said.borrow_mut();
-        let Said::Granted(grant) = &mut *said else { return false };
-        grant.is_for(host) && grant.take(1)
+        matches!(&*self.said.borrow(), Said::Granted(grant) if grant.is_for(host) && grant.group.take(1).is_ok())
     }
 
     /// Return what calls of the group are counted by, once it is granted.
@@ -132,16 +165,11 @@ impl Credential {
         }
     }
 
-    /// Whether open streams are held back, and Python is to say when no longer.
-    pub fn is_held(&self) -> bool {
-        matches!(&*self.said.borrow(), Said::Denied(denial) if !denial.ends_streams)
-    }
-
-    /// Return the codes that were answered beyond the units of the last grant, once.
-    pub fn take_owed(&self) -> i64 {
-        match &mut *self.said.borrow_mut() {
-            Said::Granted(grant) => grant.take_owed(),
-            _ => 0,
+    /// Return until when open streams are held back.
+    pub fn held_until(&self) -> Option<Instant> {
+        match &*self.said.borrow() {
+            Said::Denied(denial) if !denial.ends_streams => Some(denial.until),
+            _ => None,
         }
     }
 

@@ -16,7 +16,8 @@ fn credential() -> Credential {
 fn granted(units: i64, now: Instant) -> Credential {
     let made = credential();
     let (hosts, until, group) = (Some(vec![HOST]), now + SECOND, Group::default());
-    assert!(made.grant(Grant { hosts, until, units, is_fresh: true, in_flight_max: 2, group }));
+    group.add(units);
+    assert!(made.grant(Grant { hosts, until, in_flight_max: 2, group }));
     made
 }
 
@@ -41,7 +42,10 @@ fn a_grant_lasts_for_its_units_and_its_time() {
     let one = granted(3, now);
     assert_eq!(word(&one.admit(*b"110000", 1, now)), "other host");
     assert_eq!(word(&one.admit(HOST, 3, now)), "granted");
+    assert_eq!(one.take_wanted(), 0);
     assert_eq!(word(&one.admit(HOST, 1, now)), "unknown");
+    assert_eq!(word(&one.admit(HOST, 4096, now)), "unknown");
+    assert_eq!((one.take_wanted(), one.take_wanted()), (4096, 0), "the most that one call needs");
     let other = granted(3, now);
     assert_eq!(word(&other.admit(HOST, 1, now + SECOND)), "unknown");
 }
@@ -51,10 +55,10 @@ fn a_group_has_a_bound() {
     let now = Instant::now();
     let one = granted(9, now);
     let group = one.group().unwrap();
-    group.set(2);
+    group.in_flight.set(2);
     assert_eq!(word(&one.admit(HOST, 1, now)), "crowded");
     assert_eq!(word(&one.admit_stream(now)), "crowded");
-    group.set(1);
+    group.in_flight.set(1);
     assert_eq!(word(&one.admit_stream(now)), "granted");
 }
 
@@ -80,7 +84,7 @@ fn a_stream_that_is_held_back_is_not_ended_and_a_new_call_is_refused() {
     let now = Instant::now();
     let one = granted(1, now);
     assert!(one.deny(refusal(now, false)));
-    assert!(one.is_held() && one.denial().is_none() && !one.has_units());
+    assert!(one.held_until().is_some() && one.denial().is_none() && !one.has_units());
     assert_eq!(word(&one.admit(HOST, 1, now)), "denied");
     assert_eq!(word(&one.admit_stream(now)), "denied");
 }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use crate::answers::Status;
 use crate::credential::{Credential, Turn};
-use crate::grant::{Denial, Grant, Group};
+use crate::grant::{Denial, Grant, Group, Shares};
 use crate::key::Key;
 use crate::known::Known;
 use crate::requests::Host;
@@ -25,10 +25,10 @@ pub struct Credentials {
     known: Known,
     line: RefCell<BTreeMap<Turn, Rc<Credential>>>,
     turns: Cell<u64>,
-    groups: RefCell<HashMap<u64, Weak<Cell<usize>>>>,
+    groups: RefCell<HashMap<u64, Weak<Shares>>>,
     groups_max: Cell<usize>,
-    /// Codes of calls that wait for Python's word on a credential.
-    pub waiting_codes: Cell<usize>,
+    /// Calls of strangers that wait for Python's first word.
+    pub strangers: Cell<usize>,
 }
 
 /// What Python grants.
@@ -48,7 +48,7 @@ impl Credentials {
             turns: Cell::new(0),
             groups: RefCell::default(),
             groups_max: Cell::new(GROUPS_KEPT),
-            waiting_codes: Cell::new(0),
+            strangers: Cell::new(0),
         }
     }
 
@@ -59,6 +59,11 @@ impl Credentials {
                 self.line.borrow_mut().remove(&turn);
             }
         })
+    }
+
+    /// Return what a caller has shown that Python was asked about, while it is known.
+    pub fn shown(&self, number: u64) -> Option<Key> {
+        self.known.get(number).map(|credential| credential.key.clone())
     }
 
     /// Note that a credential is used.
@@ -104,7 +109,8 @@ impl Credentials {
         let Some(credential) = self.known.get(number) else { return };
         let Given { hosts, lasts, units, in_flight_max, group } = given;
         let (until, group) = (later(lasts), self.group(group));
-        if credential.grant(Grant { hosts, until, units, is_fresh: true, in_flight_max, group }) {
+        group.add(units);
+        if credential.grant(Grant { hosts, until, in_flight_max, group }) {
             self.known.place(&credential);
         }
     }

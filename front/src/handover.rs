@@ -8,21 +8,28 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyString};
 
 use crate::credential::Credential;
+use crate::key::Key;
 use crate::requests::Host;
 use crate::work::{Unread, Work};
 
 /// Work as Python sees it: kind, hosts, codes.
 type Told<'py> = (&'static str, Bound<'py, PyList>, Bound<'py, PyList>);
 
-/// A credential as Python sees it: its number, the certificate, the authorization, whether the caller is on this machine,
-/// and the codes that were answered beyond the last grant.
+/// What a caller has shown as Python sees it: the certificate, the authorization, and whether it is on this machine.
+pub type Shown<'py> = (Bound<'py, PyBytes>, Bound<'py, PyBytes>, bool);
+
+/// A credential as Python is asked about it: its number, what was shown, and the units that its calls are wanting.
 pub type Asked<'py> = (u64, Bound<'py, PyBytes>, Bound<'py, PyBytes>, bool, i64);
+
+/// Return what a caller has shown as Python sees it.
+pub fn shown<'py>(py: Python<'py>, key: &Key) -> Shown<'py> {
+    (PyBytes::new(py, &key.certificate), PyBytes::new(py, key.authorization()), key.is_local)
+}
 
 /// Return a credential as Python sees it.
 pub fn asked<'py>(py: Python<'py>, credential: &Credential) -> Asked<'py> {
-    let key = &credential.key;
-    let (certificate, authorization) = (PyBytes::new(py, &key.certificate), PyBytes::new(py, key.authorization()));
-    (credential.number, certificate, authorization, key.is_local, credential.take_owed())
+    let (certificate, authorization, is_local) = shown(py, &credential.key);
+    (credential.number, certificate, authorization, is_local, credential.take_wanted())
 }
 
 /// Return work as Python sees it: its kind, hosts and codes.

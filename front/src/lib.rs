@@ -40,6 +40,7 @@ mod reactor;
 mod requests;
 mod shared;
 mod slots;
+mod strangers;
 mod stream_claims;
 mod stream_task;
 mod streams;
@@ -66,6 +67,7 @@ use crate::answers::Replies;
 use crate::credentials::Given;
 use crate::front::Setup;
 use crate::given::{GivenStatus, Tls, status};
+use crate::handover::Shown;
 use crate::limits::Limits;
 use crate::work::Work;
 
@@ -158,6 +160,10 @@ impl Front {
         let lasts = limits::duration(seconds)?;
         self.0.shared().credentials.deny(number, self::status(status), lasts, ends_streams);
         Ok(())
+    }
+
+    fn shown<'py>(&self, py: Python<'py>, number: u64) -> Option<Shown<'py>> {
+        self.0.shared().credentials.shown(number).map(|key| handover::shown(py, &key))
     }
 
     fn ask_again(&self) {

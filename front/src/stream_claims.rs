@@ -57,7 +57,7 @@ impl StreamClaim {
         loop {
             let limits = &self.shared.limits;
             let overdue = credential.asking.since().map(|since| since + limits.request_s);
-            let ends = overdue.or(credential.granted_until()).unwrap_or(self.ends);
+            let ends = overdue.or(credential.granted_until()).or(credential.held_until()).unwrap_or(self.ends);
             if ends != self.ends {
                 self.ends = ends;
                 self.sleep.reset(ends);
@@ -76,7 +76,7 @@ impl StreamClaim {
     /// Whether a message may be read. Where the grant has no units left, Python is asked again, and wakes the stream.
     pub fn may_read(&self) -> bool {
         let may = self.claim.credential.has_units();
-        if !may && !self.claim.credential.is_held() {
+        if !may && self.claim.credential.held_until().is_none() {
             self.shared.credentials.ask(&self.claim.credential);
         }
         may

@@ -21,6 +21,7 @@ use crate::open_call::Entry;
 use crate::queue::{Place, Queue};
 use crate::requests;
 use crate::shared::Peer;
+use crate::strangers::{self, Waited};
 use crate::stream_claims::StreamClaim;
 use crate::streams::Stream;
 use crate::timers::Sleep;
@@ -48,14 +49,44 @@ struct StreamTask {
 pub fn begin(
     peer: &Rc<Peer>,
     body: RecvStream,
-    mut respond: SendResponse<Bytes>,
+    respond: SendResponse<Bytes>,
     timeout: Option<Duration>,
     claim: Option<Claim>,
 ) {
-    let shared = &peer.shared;
     let mut entry = Entry::open(peer);
     entry.count_as(Method::StreamVerify);
     entry.deadline = timeout.and_then(|timeout| entry.began.checked_add(timeout));
+    match claim {
+        Some(claim) if claim.is_unknown() => {
+            peer.shared.executor.spawn(wait_to_be_known(entry, body, respond, claim));
+        }
+        claim => open(entry, body, respond, claim),
+    }
+}
+
+/// Open no stream until Python has said who calls: a stranger's would take the place of one that is in use.
+async fn wait_to_be_known(entry: Entry, body: RecvStream, mut respond: SendResponse<Bytes>, mut claim: Claim) {
+    let shared = entry.peer.shared.clone();
+    let (reason, status) = match strangers::wait(&shared, &mut claim, &mut respond, entry.deadline).await {
+        Waited::Known => match claim.denial() {
+            None => return open(entry, body, respond, Some(claim)),
+            Some(status) => ("caller_denied", status),
+        },
+        Waited::Gone => return drop(entry),
+        Waited::Expired => ("", shared.replies.expired.clone()),
+        Waited::Refused(reason, status) => (reason, status),
+    };
+    if !reason.is_empty() {
+        shared.counts.refused(reason);
+    }
+    answers::refuse(&mut respond, &status);
+    entry.end(status.code);
+}
+
+fn open(entry: Entry, body: RecvStream, mut respond: SendResponse<Bytes>, claim: Option<Claim>) {
+    let peer = entry.peer.clone();
+    let shared = &peer.shared;
+    let deadline = entry.deadline;
     let stream = match shared.streams.open(entry) {
         Ok(stream) => stream,
         Err(entry) => {
@@ -65,11 +96,10 @@ pub fn begin(
     };
     let Some(sending) = shared.replies.begin(&mut respond) else { return stream.abandon() };
     let now = Instant::now();
-    let (deadline, silent_at) =
-        (timeout.and_then(|timeout| now.checked_add(timeout)), now + shared.limits.stream_idle_s);
+    let silent_at = now + shared.limits.stream_idle_s;
     let sleep = shared.timers.sleep_until(deadline.map_or(silent_at, |deadline| deadline.min(silent_at)));
     let (collected, charge) = (Collected::default(), peer.account.charge());
-    let (unsent, peer, has_ended) = (Bytes::new(), peer.clone(), false);
+    let (unsent, has_ended) = (Bytes::new(), false);
     let (executor, claim) = (shared.executor.clone(), claim.map(|claim| StreamClaim::new(claim, shared)));
     let task = StreamTask { stream, peer, body, sending, collected, charge, unsent, sleep, deadline, has_ended, claim };
     executor.spawn(task);

@@ -121,29 +121,30 @@ class Access:
         """Look at the files, and take what has changed. Raises nothing."""
         await self._callers.refresh()
 
-    def report(self) -> dict[str, Any]:
-        """Return the state for operations."""
+    def report(self, front: str) -> dict[str, Any]:
+        """Return for operations what callers need, and the faults of files. The fronts differ in what they can ask for:
+        the native one speaks TLS 1.3 alone, and takes revocations at the handshake as well as at each call."""
+        is_native, asks = front == "native", self._settings.tls_client_ca is not None
+        demands = self.demands_certificates or (asks and not is_native)
         return {
-            "tls": self._tls is not None,
-            "client_certificates": self._settings.tls_client_ca is not None,
+            "tls": None if self._tls is None else "1.3" if is_native else "1.2 or later",
+            "client_certificates": "demanded" if demands else "asked for" if asks else "not asked for",
+            "revocations_taken_at": None if not asks else "handshakes and calls" if is_native else "calls",
             "tokens": self._keys is not None,
             "loopback_role": "none" if self._local is None else self._local.role.value,
             "insecure_plaintext": self._stranger is not None,
-            "faults": self.faults,
+            "faults": self._callers.faults,
         }
 
-    @property
-    def faults(self) -> dict[str, str]:
-        """The faults of files, by their names."""
-        return self._callers.faults
-
-    def log(self) -> None:
+    def log(self, front: str) -> None:
         """Log what callers need."""
-        shown = [name for name, value in self.report().items() if value is True]
+        report = self.report(front)
         _log.info(
-            "callers: %s; those of this machine who show nothing have the role %s",
-            ", ".join(shown) or "plaintext, this machine only",
-            self.report()["loopback_role"],
+            "callers speak %s; certificates are %s, tokens %s; who shows nothing on this machine has the role %s",
+            "plaintext" if report["tls"] is None else f"TLS {report['tls']}",
+            report["client_certificates"],
+            "taken" if report["tokens"] else "not taken",
+            report["loopback_role"],
         )
         if self._stranger is not None:
             _log.warning("others reach this server in plaintext, and may check and translate without an identity")

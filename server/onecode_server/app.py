@@ -132,7 +132,7 @@ async def _open_access(settings: Settings, engine: Engine, metrics: Metrics) -> 
 
 
 def _report(engine: Engine, front: SelectedFront, access: Access) -> dict[str, Any]:
-    return {**engine.report(), "front": front._asdict(), "access": access.report()}
+    return {**engine.report(), "front": front._asdict(), "access": access.report(front.name)}
 
 
 async def _serve(
@@ -162,7 +162,7 @@ async def _serve(
         port = await listener.start(*settings.listen)
         _log.info("signatures are checked by %s (%s)", engine.backend.name, engine.backend.detail)
         _log.info("calls are answered by the front %s (%s)", front.name, front.detail)
-        access.log()
+        access.log(front.name)
         _quiet_garbage_collection()
         announcer = asyncio.create_task(_announce_once_open(engine, lambda: ready(port)))
         await stop.wait()

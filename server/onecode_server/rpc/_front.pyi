@@ -89,8 +89,8 @@ class Front:
 
     def take_asking(self) -> list[tuple[int, bytes, bytes, bool, int]]:
         """Return credentials that nothing is known of, or no longer, as (number, certificate in DER, authorization,
-        whether the caller is on this machine, codes that were answered beyond the last grant), the bytes empty where
-        there are none: at most 32, those first that were granted before. ``has_work`` tells
+        whether the caller is on this machine, units that its calls are wanting), the bytes empty where there are none:
+        at most 32, those first that were granted before. ``has_work`` tells
         whether there are more. Their calls wait, at most ``request_s``, until each is granted or denied.
 
         A number is never given to another credential. One may be returned again before it was answered, after
@@ -100,9 +100,11 @@ class Front:
     def grant(
         self, number: int, hosts: Sequence[str] | None, seconds: float, units: int, in_flight_max: int, group: int
     ) -> None:
-        """Answer calls with a credential: for ``hosts`` or, with None, for any, ``seconds`` long, and ``units`` codes.
-        Then it is asked about again: at once where a stream is open, which goes on meanwhile, and otherwise with the
-        next call. A batch that is larger than a fresh grant passes, and takes the units below 0.
+        """Answer calls with a credential, ``seconds`` long, for ``hosts`` or, with None, for any. Then it is asked
+        about again: at once where a stream is open, which goes on meanwhile, and otherwise with the next call.
+
+        ``units`` are added to those of ``group``, which all of its credentials share: one for each code. Where a call
+        needs more than there are, the credential is asked about, and the call waits.
 
         Calls for another host are passed on, and messages of streams are taken as ``message``; they take no units. At
         most ``in_flight_max`` calls of all credentials of ``group`` (not negative) are in flight; more are refused with
@@ -113,8 +115,12 @@ class Front:
     def deny(self, number: int, status: Status, seconds: float, ends_streams: bool) -> None:
         """Refuse calls with a credential by ``status`` during ``seconds``. Then it is asked about again with the next
         call. Open streams of it end with ``status`` after the answers that are due; without ``ends_streams`` they
-        are held back until it is granted or denied anew, which Python does unasked. Raises ValueError for seconds that
+        are held back as long, and it is asked about again then. Raises ValueError for seconds that
         are negative."""
+
+    def shown(self, number: int) -> tuple[bytes, bytes, bool] | None:
+        """Return what was shown with a credential, as ``take_asking`` returned it; None where it has given way, which
+        one with open calls never does."""
 
     def ask_again(self) -> None:
         """Let all grants and denials count no longer. Credentials with open streams are asked about at once: the

@@ -93,16 +93,12 @@ class CallerLimits:
             self._count(identity.role.value, "rate")
             raise Overloaded(f"{identity} asks for more than its rate allows", wait_s)
 
-    def lease(self, identity: Identity, owed: int) -> int:
-        """Count ``owed`` units that were answered beyond the last lease, and those of the next one; return the latter.
-
-        They are LEASE_S' worth. Raises Overloaded where they come too soon; what is owed counts in any case.
-        """
+    def lease(self, identity: Identity, wanted: int) -> int:
+        """Count units that the native front may answer, and return their number: ``wanted``, or LEASE_S' worth where
+        that is more. Raises Overloaded where they come too soon."""
         if (limit := self._limits.get(identity.role)) is None:
             return UNITS_MAX
-        if owed:
-            self._take(identity, owed, may_owe=True)
-        units = max(1, round(limit.units_per_s * LEASE_S))
+        units = max(wanted, round(limit.units_per_s * LEASE_S))
         self.charge(identity, units)
         return units
 

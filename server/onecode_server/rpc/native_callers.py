@@ -1,16 +1,15 @@
 """Tells the native front who its callers are, and what they may do until it asks again.
 
-The front asks once for each credential: what a caller has shown. What it is told counts for a while, for a number of
-codes, and until the trust list, the token keys or the certificates' authorities and revocations have changed.
+The front asks once for each credential: what a caller has shown. What it is told counts for a while, and until the
+trust list, the token keys or the certificates' authorities and revocations have changed. It asks for units, one for
+each code, when those of the caller are used up.
 """
 
-import asyncio
-from collections import OrderedDict
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+import logging
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from onecode_server.errors import NotServing, OnecodeError, Overloaded
-from onecode_server.model.identity import Identity
 from onecode_server.rpc.authenticator import CachedAuthenticator
 from onecode_server.rpc.caller_limits import CallerLimits
 from onecode_server.rpc.callers import Caller, Credentials
@@ -25,39 +24,50 @@ GRANTED_S: Final = 30.0
 """The longest time for which the front answers a caller without asking again: an idle stream is ended so long after its
 caller's identity, at the latest."""
 DENIED_S: Final = 1.0
-"""The time for which a refusal is repeated: a caller that shows the same again costs no second look meanwhile."""
+"""The longest time for which a refusal is repeated: who shows the same again costs no second look meanwhile."""
+
+_log = logging.getLogger(__name__)
+
+
+class _Grant(NamedTuple):
+    """What the front may do for a caller, in the order of ``Front.grant``."""
+
+    hosts: Sequence[str] | None
+    seconds: float
+    units: int
+    in_flight_max: int
+    group: int
 
 
 class NativeCallers:
-    """Answers what a front asks about callers. ``clock`` returns Unix microseconds; ``callers_max`` is the number of
-    credentials that the front keeps."""
+    """Answers what a front asks about callers. ``clock`` returns Unix microseconds."""
 
     def __init__(
-        self,
-        front: "Front",
-        authenticator: CachedAuthenticator,
-        limits: CallerLimits,
-        clock: Callable[[], int],
-        callers_max: int,
+        self, front: "Front", authenticator: CachedAuthenticator, limits: CallerLimits, clock: Callable[[], int]
     ) -> None:
         self._front = front
         self._authenticator = authenticator
         self._limits = limits
         self._clock = clock
-        self._callers_max = callers_max
-        self._loop = asyncio.get_running_loop()
         self._generation = authenticator.generation
-        self._credentials: OrderedDict[int, Credentials] = OrderedDict()  # by the front's number, the last seen last
 
     def turn(self) -> None:
-        """Answer what the front asks about now."""
-        for number, certificate, authorization, is_local, owed in self._front.take_asking():
-            shown = Credentials(certificate or None, authorization.decode("latin-1") or None, is_local)
-            self._credentials[number] = shown
-            self._credentials.move_to_end(number)
-            if len(self._credentials) > self._callers_max:
-                self._credentials.popitem(last=False)
-            self._answer(number, shown, owed)
+        """Answer what the front asks about now. Raises nothing: no caller must be able to end the front."""
+        for number, certificate, authorization, is_local, wanted in self._front.take_asking():
+            try:
+                granted = self._grant(_credentials(certificate, authorization, is_local), wanted)
+            except Overloaded as fault:
+                # Streams are held back, and the front asks again. Other calls may be repeated later.
+                self._deny(number, fault, min(fault.retry_after_s, DENIED_S), ends_streams=False)
+            except NotServing as fault:  # it may be known who calls once there is a trust list
+                self._deny(number, fault, DENIED_S, ends_streams=False)
+            except OnecodeError as fault:
+                self._deny(number, fault, DENIED_S, ends_streams=True)
+            except Exception as bug:
+                _log.error("unexpected failure: %s", type(bug).__name__, extra={"part": "callers"})
+                self._deny(number, bug, DENIED_S, ends_streams=True)
+            else:
+                self._front.grant(number, *granted)
 
     def sweep(self) -> None:
         """Have the front ask again about all callers where others may be known by now."""
@@ -66,35 +76,27 @@ class NativeCallers:
             self._front.ask_again()
 
     def caller(self, number: int) -> Caller:
-        """Return the caller with a credential. Raises Unauthenticated, NotServing, Overloaded."""
-        if (shown := self._credentials.get(number)) is None:
-            raise Overloaded("too many callers are there, and this one is known no more", DENIED_S)
-        certificate, authorization, is_local = shown
+        """Return the caller of an open stream. Raises Unauthenticated, NotServing, Overloaded."""
+        if (shown := self._front.shown(number)) is None:
+            raise AssertionError("a credential with an open stream is known")
+        credentials = _credentials(*shown)
+        certificate, authorization, is_local = credentials
         identity = self._authenticator.identify(certificate, authorization, is_local=is_local)
-        return Caller(identity, self._authenticator, self._limits, shown)
+        return Caller(identity, self._authenticator, self._limits, credentials)
 
-    def _answer(self, number: int, shown: Credentials, owed: int) -> None:
-        certificate, authorization, is_local = shown
-        try:
-            identity, until = self._authenticator.known(certificate, authorization, is_local=is_local)
-            authorisation.expect(identity, Right.CHECK)
-            units = self._limits.lease(identity, owed)
-        except Overloaded as fault:
-            self._front.deny(number, failure_of(fault).status, fault.retry_after_s, False)
-            self._loop.call_later(fault.retry_after_s, self._answer_held, number)
-        except OnecodeError as fault:
-            # Streams may go on while it is only unknown who calls: no trust list is there yet.
-            self._front.deny(number, failure_of(fault).status, DENIED_S, not isinstance(fault, NotServing))
-        else:
-            seconds = min(GRANTED_S, max(0.0, (until - self._clock()) / 1e6))
-            self._grant(number, identity, seconds, units)
-
-    def _grant(self, number: int, identity: Identity, seconds: float, units: int) -> None:
+    def _grant(self, credentials: Credentials, wanted: int) -> _Grant:
+        certificate, authorization, is_local = credentials
+        identity, until = self._authenticator.known(certificate, authorization, is_local=is_local)
+        authorisation.expect(identity, Right.CHECK)
         hosts = authorisation.regions(identity, Right.CHECK, self._authenticator.partners)
         group, calls = self._limits.group(identity)
-        self._front.grant(number, None if hosts is None else [*hosts], seconds, units, calls, group)
+        units = self._limits.lease(identity, wanted) if wanted else 0
+        seconds = min(GRANTED_S, max(0.0, (until - self._clock()) / 1e6))
+        return _Grant(None if hosts is None else [*hosts], seconds, units, calls, group)
 
-    def _answer_held(self, number: int) -> None:
-        """Answer anew about a caller who was held back, for its open streams."""
-        if (shown := self._credentials.get(number)) is not None:
-            self._answer(number, shown, 0)
+    def _deny(self, number: int, fault: Exception, seconds: float, *, ends_streams: bool) -> None:
+        self._front.deny(number, failure_of(fault).status, seconds, ends_streams)
+
+
+def _credentials(certificate: bytes, authorization: bytes, is_local: bool) -> Credentials:
+    return Credentials(certificate or None, authorization.decode("latin-1") or None, is_local)

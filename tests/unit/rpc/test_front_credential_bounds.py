@@ -1,19 +1,23 @@
 """What credentials may cost the native front: time, calls that wait, room; and those that are odd."""
 
 import asyncio
+from contextlib import AsyncExitStack
 
 import grpc
 import grpc.aio
 import pytest
 
 from onecode.v1 import recognition_pb2 as pb
+from onecode.v1 import recognition_pb2_grpc as pb_grpc
 
 from tests.fronts import NEEDS_FRONT
-from tests.unit.rpc.front_asked import DENIED, HOST, Asked, asked, fails
+from tests.unit.rpc.front_asked import DENIED, HOST, Asked, asked, fails, metadata_of
 from tests.unit.rpc.front_driver import OVERDUE, OVERLOADED, bytes_call, channel, driven, until
 from tests.unit.rpc.front_tls import Pki
 
 pytestmark = NEEDS_FRONT
+STRANGERS_MAX = 1024  # of front/src/strangers.rs
+EACH = 96  # fewer calls than a connection may have
 
 _BEHIND = (("grpc.max_metadata_size", 24 * 1024), ("grpc.absolute_max_metadata_size", 24 * 1024))
 
@@ -31,16 +35,44 @@ async def test_a_call_waits_no_longer_than_a_request_may_take_and_not_beyond_its
         await until(lambda: one.front.is_idle)
 
 
-async def test_as_many_codes_wait_as_the_queue_may_have():
+async def test_calls_that_want_units_take_no_places_in_the_queue():
     async with asked(queue_codes_max=10) as one:
-        waiting = [one.batch(9), one.verify()]
+        known = one.verify()
+        number = await one.asked()
+        one.grant(number, units=1)
+        await known
+        waiting = [one.batch(9), one.batch(9), one.verify()]
         await until(lambda: one.driver.asked)
         await asyncio.sleep(0.05)
-        await fails(one.verify(), OVERLOADED)
         counts = one.front.counts()
-        assert (counts.refused, counts.shed_codes) == ({"callers_unknown": 1}, 1)
-        one.grant(one.driver.asked[0][0])
+        assert (counts.queued_codes, counts.refused) == (0, {})
+        one.grant(number, units=19)
         await asyncio.gather(*waiting)
+
+
+async def test_strangers_have_a_bound_of_their_own_and_take_nothing_from_others():
+    async with asked() as one, AsyncExitStack() as channels:
+        known = one.verify("known")
+        one.grant(await one.asked())
+        await known
+        request = pb.VerifyRequest(code=b"code", host_region=HOST)
+        strangers = []
+        for number in range(STRANGERS_MAX // EACH + 1):
+            calls = await channels.enter_async_context(channel(one.driver))
+            verify = pb_grpc.RecognitionServiceStub(calls).Verify
+            strangers += [verify(request, metadata=metadata_of(f"stranger {number}"), timeout=60) for _ in range(EACH)]
+        too_many = len(strangers) - STRANGERS_MAX
+        await until(lambda: sum(call.done() for call in strangers) >= too_many)
+        ended = [call for call in strangers if call.done()]
+        assert len(ended) == too_many
+        for call in ended:
+            await fails(call, OVERLOADED)
+        await one.verify("known")  # it goes on
+        for number, *_ in one.driver.asked:
+            one.deny(number)
+        for call in strangers:
+            if call not in ended:
+                await fails(call, DENIED)
 
 
 @pytest.mark.parametrize(

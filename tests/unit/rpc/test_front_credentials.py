@@ -96,22 +96,6 @@ async def test_a_grant_lasts_for_its_time_and_its_units():
         await call
 
 
-async def test_a_batch_waits_for_units_and_one_that_is_larger_than_a_grant_passes_once():
-    async with asked() as one:
-        call = one.verify()
-        number = await one.asked()
-        one.grant(number, units=10)
-        await call
-        call = one.batch(10)
-        await one.asked()
-        one.grant(number, units=5)
-        assert len((await call).verdicts) == 10
-        call = one.verify()
-        await one.asked()
-        one.grant(number)
-        await call
-
-
 async def test_waiting_calls_ask_again_where_a_grant_has_too_few_units_for_all():
     async with asked() as one:
         calls = [one.verify() for _ in range(5)]
@@ -189,19 +173,60 @@ async def _is_asked_again(one: Asked) -> int:
     return await one.asked()
 
 
-async def test_codes_that_were_answered_beyond_a_grant_are_told_once():
+async def test_a_batch_waits_for_as_many_units_as_it_needs():
     async with asked() as one:
         batch = one.batch(4000)
         one.grant(await one.asked(), units=10)
+        await until(lambda: one.driver.asked)
+        [(number, *_, wanted)] = one.driver.asked
+        one.driver.asked.clear()
+        assert wanted == 3990
+        assert not batch.done()
+        one.grant(number, units=wanted)
         await batch
-        for owed in (3990, 0):
-            call = one.verify()
-            await until(lambda: one.driver.asked)
-            [(number, *_, told)] = one.driver.asked
-            one.driver.asked.clear()
-            assert told == owed
-            one.grant(number, units=1)
-            await call
+        call = one.verify()
+        await until(lambda: one.driver.asked)
+        assert one.driver.asked.pop()[-1] == 1
+        one.grant(number, units=1)
+        await call
+
+
+async def test_all_credentials_of_a_group_share_its_units():
+    async with asked() as one:
+        first = one.verify("one")
+        one.grant(await one.asked(), units=3, group=7)
+        await first
+        second = one.verify("two")
+        one.grant(await one.asked(), units=0, group=7)
+        await second
+        await one.verify("one")
+        third = one.verify("two")
+        await until(lambda: one.driver.asked)
+        [(number, *_, wanted)] = one.driver.asked
+        one.driver.asked.clear()
+        assert wanted == 1
+        one.grant(number, units=1, group=7)
+        await third
+
+
+async def test_nothing_is_read_of_a_batch_whose_caller_is_not_known():
+    async with asked() as one:
+        batch = one.batch(4000)
+        number = await one.asked()
+        await asyncio.sleep(0.1)
+        assert one.front.counts().held_bytes == 0
+        one.deny(number)
+        await fails(batch, DENIED)
+
+
+async def test_what_was_shown_can_be_asked_for():
+    async with asked() as one:
+        call = one.verify()
+        number = await one.asked()
+        assert one.front.shown(number) == (b"", b"Bearer one", True)
+        assert one.front.shown(number + 1) is None
+        one.grant(number)
+        await call
 
 
 async def test_a_caller_has_all_hosts_of_its_grant():

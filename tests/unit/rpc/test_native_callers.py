@@ -1,13 +1,12 @@
 """What the native front is told of callers: who they are, for which hosts, how long, and how much at a time."""
 
-import asyncio
 from collections.abc import Collection
 from typing import Any
 
 import grpc
 import pytest
 
-from onecode_server.errors import NotServing, OnecodeError, Overloaded, Unauthenticated
+from onecode_server.errors import NotServing, OnecodeError, Unauthenticated
 from onecode_server.identity.known import FOR_EVER, Known
 from onecode_server.model.identity import ANONYMOUS, Identity, Role
 from onecode_server.rpc.caller_limits import LEASE_S, UNITS_MAX, CallerLimits
@@ -27,6 +26,11 @@ class StandIn:
         self.granted: dict[int, tuple[Any, ...]] = {}
         self.denied: dict[int, tuple[Any, ...]] = {}
         self.asked_again = 0
+        self.known: dict[int, tuple[bytes, bytes, bool]] = {}
+
+    def shown(self, number: int) -> tuple[bytes, bytes, bool] | None:
+        """Return what was shown."""
+        return self.known.get(number)
 
     def take_asking(self) -> list[Asking]:
         """Return what is asked."""
@@ -51,11 +55,18 @@ class Authenticator:
 
     identifies = True
     generation = 1
-    partners: dict[str, Collection[str]] = {"airport": ("420000", "440000"), "closed": ()}  # noqa: RUF012 - a table
 
     def __init__(self) -> None:
+        self.partners_fault: Exception | None = None
         self.known_by: dict[bytes, Known | OnecodeError] = {b"scanner": Known(SCANNER, FOR_EVER)}
         self.seen: list[tuple[bytes | None, str | None, bool]] = []
+
+    @property
+    def partners(self) -> dict[str, Collection[str]]:
+        """Two partners with hosts of their own."""
+        if self.partners_fault is not None:
+            raise self.partners_fault
+        return {"airport": ("420000", "440000"), "closed": ()}
 
     def known(self, certificate: bytes | None, authorization: str | None, *, is_local: bool) -> Known:
         """Return who shows a certificate."""
@@ -73,14 +84,15 @@ class Authenticator:
 class Asked:
     """Callers behind a stand-in."""
 
-    def __init__(self, units_per_s: int = 1000, callers_max: int = 10) -> None:
+    def __init__(self, units_per_s: int = 1000) -> None:
         self.front, self.authenticator, self.now_s = StandIn(), Authenticator(), 0.0
         self.limits = CallerLimits({Role.SCANNER: Limit(units_per_s, 7)}, lambda: self.now_s, lambda *_: None)
-        self.callers = NativeCallers(self.front, self.authenticator, self.limits, lambda: NOW, callers_max)  # type: ignore[arg-type]
+        self.callers = NativeCallers(self.front, self.authenticator, self.limits, lambda: NOW)  # type: ignore[arg-type]
 
-    def ask(self, number: int = 1, certificate: bytes = b"scanner", owed: int = 0) -> None:
+    def ask(self, number: int = 1, certificate: bytes = b"scanner", wanted: int = 1) -> None:
         """Have the front ask about a credential."""
-        self.front.asks.append((number, certificate, b"", False, owed))
+        self.front.known[number] = (certificate, b"", False)
+        self.front.asks.append((number, certificate, b"", False, wanted))
         self.callers.turn()
 
 
@@ -150,20 +162,50 @@ async def test_a_caller_without_the_right_is_denied(asked: Asked) -> None:
     assert asked.front.denied[1][0][:2] == (7, "ops may not check codes")
 
 
-async def test_a_caller_that_asks_for_too_much_is_held_back_and_answered_anew_by_itself() -> None:
+async def test_a_caller_that_is_new_takes_no_units_until_it_wants_some(asked: Asked) -> None:
+    for number in range(1, 1000):
+        asked.ask(number, wanted=0)
+        assert asked.front.granted[number][2] == 0
+    asked.ask(1, wanted=1)
+    assert asked.front.granted[1][2] == 1000 * LEASE_S
+
+
+async def test_a_batch_is_leased_whole_and_what_comes_after_it_waits() -> None:
     asked = Asked(units_per_s=100)
-    asked.ask(owed=4000)  # a batch that was larger than its lease
-    status, seconds, ends_streams = asked.front.denied[1]
-    assert (status[0], ends_streams) == (grpc.StatusCode.RESOURCE_EXHAUSTED.value[0], False)
-    assert seconds == pytest.approx(39, abs=1)
-    fast = Asked(units_per_s=100_000)
-    fast.ask(owed=100_000 + 5_000)
-    assert fast.front.denied[1][1] == pytest.approx(0.05)
-    fast.now_s = 1.0
-    async with asyncio.timeout(10):
-        while not fast.front.granted:  # noqa: ASYNC110 - there is no event for it
-            await asyncio.sleep(0.01)
-    assert fast.front.granted[1][2] == 100_000 * LEASE_S
+    asked.ask(wanted=4000)
+    assert asked.front.granted[1][2] == 4000
+    asked.ask(2, wanted=1)  # whatever it has shown: it is the same caller
+    status, seconds, ends_streams = asked.front.denied[2]
+    assert (status[0], seconds, ends_streams) == (grpc.StatusCode.RESOURCE_EXHAUSTED.value[0], DENIED_S, False)
+    asked.now_s = 40.0
+    asked.ask(2, wanted=1)
+    assert asked.front.granted[2][2] == 100 * LEASE_S
+
+
+@pytest.mark.parametrize("spellings", [1, 100])
+async def test_no_caller_is_leased_more_than_its_rate_however_many_credentials_it_shows(spellings: int) -> None:
+    asked = Asked(units_per_s=100)
+    leased = 0
+    for step in range(1000):
+        asked.front.granted.clear()
+        asked.ask(1 + step % spellings, wanted=4096 if step % 7 == 0 else 1)
+        leased += sum(given[2] for given in asked.front.granted.values())
+        asked.now_s += 0.1
+    assert leased <= 100 * (100 + 1) + 4096
+
+
+async def test_a_trust_list_that_is_missing_ends_no_front(asked: Asked) -> None:
+    asked.authenticator.known_by[b"scanner"] = Known(Identity(Role.PARTNER, name="railway"), FOR_EVER)
+    asked.authenticator.partners_fault = NotServing("no trust list")
+    asked.ask()
+    assert asked.front.denied[1][0][0] == grpc.StatusCode.UNAVAILABLE.value[0]
+
+
+async def test_a_bug_denies_one_caller_and_is_logged(asked: Asked, caplog: pytest.LogCaptureFixture) -> None:
+    asked.authenticator.partners_fault = ZeroDivisionError("a secret")
+    asked.ask()
+    assert asked.front.denied[1][0][0] == grpc.StatusCode.INTERNAL.value[0]
+    assert [record.message for record in caplog.records] == ["unexpected failure: ZeroDivisionError"]
 
 
 async def test_all_are_asked_about_again_where_others_may_be_known(asked: Asked) -> None:
@@ -181,12 +223,3 @@ async def test_a_message_that_python_is_to_judge_has_the_caller_of_its_stream(as
     asked.authenticator.known_by[b"scanner"] = Unauthenticated("CERTIFICATE_REVOKED", "revoked")
     with pytest.raises(Unauthenticated):
         asked.callers.caller(3)
-
-
-async def test_credentials_are_forgotten_within_the_bound_of_the_front() -> None:
-    asked = Asked(callers_max=10)
-    for number in range(1, 100):
-        asked.ask(number)
-    assert len(asked.callers._credentials) == 10
-    with pytest.raises(Overloaded):
-        asked.callers.caller(1)
