@@ -26,7 +26,7 @@ def test_every_setting_is_on_the_page_with_its_default() -> None:
     settings = Settings(Path("data"))
     defaults = {field.name.replace("_", "-"): getattr(settings, field.name) for field in fields(Settings)}
     expected = {name: IN_WORDS.get(name, written(value)) for name, value in defaults.items()}
-    assert ROWS == expected | {"data-dir": "–"}
+    assert expected | {"data-dir": "–"} == ROWS
 
 
 def test_every_flag_of_the_command_is_on_the_page() -> None:
