@@ -46,7 +46,7 @@ front-deny: ## hold the crates of the native front to front/deny.toml: licenses,
 	@if command -v cargo-deny >/dev/null; then cd front && cargo deny check bans licenses sources; \
 	else echo "cargo-deny is not installed: the crates of the native front are not looked at"; fi
 
-demo: $(STAMP) ## verify and translate a traveller's code on a real server
+demo: $(STAMP) ## codes verified and translated on a real server, and what each role may do over mutual TLS
 	$(BIN)/python -m demo
 
 test: $(STAMP) ## run all tests

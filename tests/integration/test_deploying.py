@@ -1,4 +1,4 @@
-"""The page about deploying: its commands are run as they stand there, on either front, and its ids are ids."""
+"""The pages about deploying: their commands are run as they stand there, on either front, and their ids are ids."""
 
 import os
 import re
@@ -20,7 +20,7 @@ from tests.fronts import IS_BUILT
 from tests.integration.deployment import END_S, ONECODE, START_S
 
 ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "docs" / "deploying.md").read_text(encoding="utf-8")
+PAGES = "".join((ROOT / "docs" / name).read_text(encoding="utf-8") for name in ("deploying.md", "certificates.md"))
 TOOLS = os.pathsep.join([str(Path(ONECODE).parent), str(ROOT / "clients" / "go" / "bin"), os.environ["PATH"]])
 UNIT, SETTINGS = ROOT / "deploy" / "onecode.service", ROOT / "deploy" / "onecode.toml"
 EXPOSURE_MAX = 1.1
@@ -34,7 +34,7 @@ def needs(tool: str) -> pytest.MarkDecorator:
 
 def blocks(heading: str, kind: str = "sh") -> list[str]:
     """Return the blocks of a kind under a heading."""
-    section = re.search(rf"^## {heading}$(.*?)(?=^## |\Z)", PAGE, re.DOTALL | re.MULTILINE)
+    section = re.search(rf"^## {heading}$(.*?)(?=^##? |\Z)", PAGES, re.DOTALL | re.MULTILINE)
     assert section is not None, heading
     return re.findall(rf"^```{kind}\n(.*?)^```$", section[1], re.DOTALL | re.MULTILINE)
 
@@ -143,8 +143,26 @@ def test_curl_gets_the_pages_for_operations(trial: Trial) -> None:
     assert "# TYPE grpc_server_handled_total counter" in said
 
 
-def test_every_spiffe_id_of_the_page_has_a_role_and_no_role_is_left_out() -> None:
-    named = set(re.findall(r"spiffe://onecode\.internal/[a-z0-9/._-]+", PAGE))
+def test_the_sidecar_gives_the_server_files_of_its_own_and_renews_them(tmp_path: Path) -> None:
+    (manifest,) = blocks("Kubernetes needs a copy of the key", "yaml")
+    found = re.search(r"^( +)- \|\n((?:\1  .*\n)+)", manifest, re.MULTILINE)
+    assert found is not None
+    secret, tls = tmp_path / "secret", tmp_path / "tls"
+    script = found[2].replace("/secret/", f"{secret}/").replace("/tls/", f"{tls}/").replace("sleep 30", "exit")
+    names = ("ca.crt", "tls.crt", "tls.key")
+    for directory in (secret, tls):
+        directory.mkdir()
+    for content in ("first", "renewed"):
+        for name in names:
+            (secret / name).write_text(f"{content} {name}")
+            (secret / name).chmod(0o440)
+        run(script, tmp_path)
+        assert {file.name: file.read_text() for file in tls.iterdir()} == {name: f"{content} {name}" for name in names}
+        assert {file.stat().st_mode & 0o777 for file in tls.iterdir()} == {0o600}
+
+
+def test_every_spiffe_id_of_the_pages_has_a_role_and_no_role_is_left_out() -> None:
+    named = set(re.findall(r"spiffe://onecode\.internal/[a-z0-9/._-]+", PAGES))
     others = {one for one in named if "/spire/" in one or "/server/" in one}
     roles = {spiffe_id.read(one, "onecode.internal").role for one in named - others}
     assert roles == set(Role) - {Role.LOCAL, Role.ANONYMOUS}
@@ -184,7 +202,7 @@ def test_the_unit_is_as_little_exposed_as_the_page_says(tmp_path: Path) -> None:
     if found is None:
         pytest.skip(f"systemd-analyze cannot look at a unit here: {ran.stderr.strip()}")
     assert float(found[1]) <= EXPOSURE_MAX
-    assert f"an exposure of {EXPOSURE_MAX}" in PAGE
+    assert f"an exposure of {EXPOSURE_MAX}" in PAGES
 
 
 def _entries(block: str) -> list[str]:
