@@ -1,9 +1,15 @@
 # syntax=docker/dockerfile:1
-# The server in a container. It listens on loopback only, until callers have identities: run it with the host's
-# network, or share its network namespace with a sidecar that has the identities.
+# The server in a container. It listens on all addresses, and speaks TLS only: it does not start without the files in
+# /tls (docs/deploying.md says how they are made and renewed).
 #
 #   docker build -t onecode .
-#   docker run --network host -v /srv/onecode:/data onecode
+#   docker run -p 50051:50051 -p 9464:9464 -v /srv/onecode:/data -v /srv/onecode-tls:/tls:ro onecode
+#
+#   tls.crt, tls.key        the server's certificate, which names localhost too, for the health check
+#   ca.crt                  the authorities of callers, and of this server
+#   health.crt, health.key  what the health check shows: the certificate of a gateway, which may read health alone
+#
+# User 10001 must be able to read them, and nobody else the two keys.
 #
 # One container for each data directory: LMDB locks by process id, and two containers have the same ids.
 #
@@ -32,11 +38,23 @@ COPY --from=build /opt/onecode /opt/onecode
 # Without the kernels everything works and takes up to forty times as long, which nobody wants of an image.
 RUN ["/opt/onecode/bin/python", "-c", "import onecode_server.crypto._kernel, onecode_server.codes.encodings._columns"]
 USER onecode
-ENV PATH=/opt/onecode/bin:$PATH ONECODE_DATA_DIR=/data ONECODE_METRICS=127.0.0.1:9464
+# An empty variable counts as none: -e ONECODE_TLS_CLIENT_CA= -e ONECODE_TOKEN_KEYS=/tls/jwks.json is for tokens alone.
+ENV PATH=/opt/onecode/bin:$PATH \
+    ONECODE_DATA_DIR=/data \
+    ONECODE_LISTEN=0.0.0.0:50051 \
+    ONECODE_METRICS=0.0.0.0:9464 \
+    ONECODE_METRICS_TLS=true \
+    ONECODE_TLS_CERT=/tls/tls.crt \
+    ONECODE_TLS_KEY=/tls/tls.key \
+    ONECODE_TLS_CLIENT_CA=/tls/ca.crt
+# The client of the health check.
+ENV ONECODE_SERVER=localhost:50051 \
+    ONECODE_TLS_CA=/tls/ca.crt \
+    ONECODE_TLS_CLIENT_CERT=/tls/health.crt \
+    ONECODE_TLS_CLIENT_KEY=/tls/health.key
+EXPOSE 50051 9464
 VOLUME /data
 STOPSIGNAL SIGTERM
-# By http.client, which knows no proxy: one in the environment is not for loopback.
-HEALTHCHECK --interval=10s --timeout=3s --start-period=15s \
-  CMD ["python", "-c", "import http.client, os, sys; page = http.client.HTTPConnection(os.environ['ONECODE_METRICS'], timeout=2); page.request('GET', '/healthz'); sys.exit(page.getresponse().status != 200)"]
+HEALTHCHECK --interval=15s --timeout=5s --start-period=20s CMD ["onecode", "health", "--timeout", "4"]
 ENTRYPOINT ["onecode"]
 CMD ["serve"]

@@ -8,7 +8,7 @@ PROTOC := $(VENV)/protoc
 PIN    := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help attack drills front front-check front-deny demo test test-fast test-random fuzz fuzz-ci fuzz-paths fuzz-paths-ci fuzz-front fuzz-front-ci check packages lowest coverage protos stubs-fresh breaking lint types imports bench bench-gate bench-peers spread soak bench-kernel bench-store bench-floods go-client requirements docs docs-fresh clean
+.PHONY: help attack drills front front-check front-deny demo test test-fast test-random fuzz fuzz-ci fuzz-paths fuzz-paths-ci fuzz-front fuzz-front-ci check packages image-steps lowest coverage protos stubs-fresh breaking lint types imports bench bench-gate bench-peers spread soak bench-kernel bench-store bench-floods go-client requirements docs docs-fresh clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -46,7 +46,7 @@ front-deny: ## hold the crates of the native front to front/deny.toml: licenses,
 	@if command -v cargo-deny >/dev/null; then cd front && cargo deny check bans licenses sources; \
 	else echo "cargo-deny is not installed: the crates of the native front are not looked at"; fi
 
-demo: $(STAMP) ## verify and translate a traveller's code on a real server
+demo: $(STAMP) ## codes verified and translated on a real server, and what each role may do over mutual TLS
 	$(BIN)/python -m demo
 
 test: $(STAMP) ## run all tests
@@ -83,6 +83,9 @@ DIST := build/dist
 packages: $(STAMP) ## build both packages, install them where nothing else is, with and without a compiler, and use them
 	rm -rf $(DIST)
 	$(BIN)/python -m tests.packages --out $(DIST)
+
+image-steps: $(STAMP) ## carry out the steps of the Dockerfile in an empty directory: no engine is needed
+	$(BIN)/python -m tests.packages.image
 
 # What was built runs on the oldest of each package that it asks for; the tests' own tools are those of $(VENV).
 LOWEST := build/lowest

@@ -1,4 +1,5 @@
-"""``make demo``: travellers' codes from all over the country, checked and translated by a real server."""
+"""``make demo``: travellers' codes from all over the country, checked and translated by a real server; then callers
+with identities, over mutual TLS, and what each of them may do."""
 
 import base64
 import json
@@ -19,7 +20,9 @@ from onecode_client import OnecodeClient
 from onecode_server.codes.encodings import base45
 from onecode_server.codes.national import codec as national
 
+from demo.credentials import Credentials
 from demo.deployment import Deployment
+from demo.rights import ROLES, call_with_identities
 
 SEEN_S = 1
 """Within a second every server answers with what was published, and knows of an exception that was acknowledged."""
@@ -172,10 +175,17 @@ def main() -> int:
                 code = travel(deployment, gate)
             console.print(gate.table())
             translate(deployment, client, code, console)
-    for surprise in gate.surprises:
+        console.print("\nmaking a certificate for each role ...")
+        credentials = Credentials(Path(directory) / "pki", deployment.run, ROLES)
+        with deployment.serving(*credentials.flags()):
+            console.print(f"serving gRPC over mutual TLS on {deployment.server}")
+            counter = call_with_identities(deployment, credentials)
+        console.print(counter.table())
+    surprises = gate.surprises + counter.surprises
+    for surprise in surprises:
         console.print(f"[red]not as expected:[/] {surprise}")
-    console.print("\nEvery answer was the expected one." if not gate.surprises else "")
-    return 1 if gate.surprises else 0
+    console.print("\nEvery answer was the expected one." if not surprises else "")
+    return 1 if surprises else 0
 
 
 if __name__ == "__main__":

@@ -34,10 +34,11 @@ class Deployment:
         return subprocess.run([ONECODE, *arguments], check=True, capture_output=True, text=True).stdout
 
     @contextmanager
-    def serving(self) -> Iterator[None]:
+    def serving(self, *flags: str) -> Iterator[None]:
         """Serve on loopback ports that the system chooses, until the block ends."""
         command = [str(ONECODE), "serve", "--data-dir", str(self.data_dir)]
         command += ["--listen", "127.0.0.1:0", "--metrics", "127.0.0.1:0", "--workers", "1", "--log-level", "error"]
+        command += flags
         log = (self.data_dir / "server.log").open("w", encoding="utf-8")
         with log, subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True) as process:
             try:

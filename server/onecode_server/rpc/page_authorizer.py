@@ -1,7 +1,6 @@
 """Who may see the pages for operations, and the TLS by which they are asked for."""
 
 import ssl
-from tempfile import NamedTemporaryFile
 from typing import Final
 
 from onecode_server.rpc.authenticator import Identifier, is_local_host
@@ -9,6 +8,7 @@ from onecode_server.rpc.http_listener import Request
 from onecode_server.rpc.tls_files import Files, FilesOf
 from onecode_server.rules import authorisation
 from onecode_server.rules.authorisation import Right
+from onecode_server.system.memory_file import memory_file
 
 
 class PageAuthorizer:
@@ -48,10 +48,8 @@ def _context(files: Files) -> ssl.SSLContext:
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     context.num_tickets = 0  # a resumed session would show the certificate of an earlier handshake
     # OpenSSL reads both from a file alone. Those of the settings may be others by now than the ones that were checked.
-    with NamedTemporaryFile() as pair:  # which its owner alone may read
-        pair.write(files.key + b"\n" + files.chain)
-        pair.flush()
-        context.load_cert_chain(pair.name)
+    with memory_file(files.key + b"\n" + files.chain) as pair:
+        context.load_cert_chain(pair)
     if files.client_ca is not None:
         context.verify_mode = ssl.CERT_OPTIONAL  # a token does as well; who shows neither is told so by the answer
         context.load_verify_locations(cadata=files.client_ca.decode("ascii"))

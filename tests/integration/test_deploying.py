@@ -1,0 +1,210 @@
+"""The pages about deploying: their commands are run as they stand there, on either front, and their ids are ids."""
+
+import os
+import re
+import select
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from onecode_server.errors import Misconfigured
+from onecode_server.identity import spiffe_id
+from onecode_server.model.identity import Role
+from onecode_server.settings.config import Settings
+
+from tests.fronts import IS_BUILT
+from tests.integration.deployment import END_S, ONECODE, START_S
+
+ROOT = Path(__file__).parents[2]
+PAGES = "".join((ROOT / "docs" / name).read_text(encoding="utf-8") for name in ("deploying.md", "certificates.md"))
+TOOLS = os.pathsep.join([str(Path(ONECODE).parent), str(ROOT / "clients" / "go" / "bin"), os.environ["PATH"]])
+UNIT, SETTINGS = ROOT / "deploy" / "onecode.service", ROOT / "deploy" / "onecode.toml"
+EXPOSURE_MAX = 1.1
+"""What the page says of the unit."""
+
+
+def needs(tool: str) -> pytest.MarkDecorator:
+    """Skip a test where a tool is not installed."""
+    return pytest.mark.skipif(shutil.which(tool, path=TOOLS) is None, reason=f"{tool} is not installed")
+
+
+def blocks(heading: str, kind: str = "sh") -> list[str]:
+    """Return the blocks of a kind under a heading."""
+    section = re.search(rf"^## {heading}$(.*?)(?=^##? |\Z)", PAGES, re.DOTALL | re.MULTILINE)
+    assert section is not None, heading
+    return re.findall(rf"^```{kind}\n(.*?)^```$", section[1], re.DOTALL | re.MULTILINE)
+
+
+class Trial(NamedTuple):
+    """The directory of the trial, and the server in it."""
+
+    here: Path
+    address: str
+    page: str
+
+    def run(self, script: str) -> str:
+        """Run commands of the page, and return what they wrote."""
+        script = script.replace("127.0.0.1:50051", self.address).replace("127.0.0.1:9464", self.page)
+        return run(script, self.here)
+
+    def call(self, tool: str) -> str:
+        """Run the block about the first calls whose last command is a tool's, and return what it wrote."""
+        (script,) = (
+            block for block in blocks("The first calls show that it works") if re.search(rf"^{tool} ", block, re.M)
+        )
+        return self.run(script)
+
+
+def run(script: str, here: Path) -> str:
+    """Run a shell script in a directory; return what it wrote, on standard error too."""
+    ran = subprocess.run(
+        ["/bin/sh", "-c", f"set -e\n{script}"],
+        cwd=here,
+        env=os.environ | {"PATH": TOOLS},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stdout
+    return ran.stdout
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The files of the trial."""
+    here = tmp_path_factory.mktemp("deploying")
+    run(blocks("A trial needs one machine")[0], here)
+    (here / "protos").symlink_to(ROOT / "protos")
+    return here
+
+
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param("native", marks=pytest.mark.skipif(not IS_BUILT, reason="the native front was not built")),
+        "grpc",
+    ],
+)
+def trial(made: Path, request: pytest.FixtureRequest) -> Iterator[Trial]:
+    """The server of the page, on ports that the system chooses."""
+    given = blocks("A trial needs one machine")[1].removesuffix(" &\n")
+    flags = f"--front {request.param} --workers 1 --listen 127.0.0.1:0 --metrics 127.0.0.1:0 2>serve.log"
+    with subprocess.Popen(
+        ["/bin/sh", "-c", f"exec {given} {flags}"],
+        cwd=made,
+        env=os.environ | {"PATH": TOOLS},
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as server:
+        assert server.stdout is not None
+        try:
+            readable, _, _ = select.select([server.stdout], [], [], START_S)
+            line = server.stdout.readline() if readable else ""
+            ready = re.fullmatch(r"ready grpc=(\S+) metrics=(\S+)\n", line)
+            assert ready, (made / "serve.log").read_text(encoding="utf-8")
+            yield Trial(made, *ready.groups())
+        finally:
+            server.terminate()
+            assert server.wait(END_S) == 0
+
+
+@needs("openssl")
+def test_openssl_verifies_the_server_and_speaks_tls_1_3(trial: Trial) -> None:
+    said = trial.call("openssl")
+    assert re.search(r"^Verification: OK$", said, re.M), said
+    assert re.search(r"^Protocol version: TLSv1\.3$", said, re.M), said
+
+
+def test_a_scanner_is_answered_and_so_is_a_gateway_that_carries_its_token(trial: Trial) -> None:
+    said = trial.call("onecode verify")
+    assert said.count("ADMIT") == 2, said
+
+
+@needs("grpcurl")
+def test_grpcurl_gets_a_verdict(trial: Trial) -> None:
+    assert '"decision": "DECISION_ADMIT"' in trial.call("grpcurl")
+
+
+@needs("onecode-verify")
+def test_the_client_in_go_gets_a_verdict(trial: Trial) -> None:
+    assert trial.call("onecode-verify").startswith("ADMIT")
+
+
+@needs("curl")
+def test_curl_gets_the_pages_for_operations(trial: Trial) -> None:
+    said = trial.call("curl")
+    assert '"serving": true' in said
+    assert "# TYPE grpc_server_handled_total counter" in said
+
+
+def test_the_sidecar_gives_the_server_files_of_its_own_and_renews_them(tmp_path: Path) -> None:
+    (manifest,) = blocks("Kubernetes needs a copy of the key", "yaml")
+    found = re.search(r"^( +)- \|\n((?:\1  .*\n)+)", manifest, re.MULTILINE)
+    assert found is not None
+    secret, tls = tmp_path / "secret", tmp_path / "tls"
+    script = found[2].replace("/secret/", f"{secret}/").replace("/tls/", f"{tls}/").replace("sleep 30", "exit")
+    names = ("ca.crt", "tls.crt", "tls.key")
+    for directory in (secret, tls):
+        directory.mkdir()
+    for content in ("first", "renewed"):
+        for name in names:
+            (secret / name).write_text(f"{content} {name}")
+            (secret / name).chmod(0o440)
+        run(script, tmp_path)
+        assert {file.name: file.read_text() for file in tls.iterdir()} == {name: f"{content} {name}" for name in names}
+        assert {file.stat().st_mode & 0o777 for file in tls.iterdir()} == {0o600}
+
+
+def test_every_spiffe_id_of_the_pages_has_a_role_and_no_role_is_left_out() -> None:
+    named = set(re.findall(r"spiffe://onecode\.internal/[a-z0-9/._-]+", PAGES))
+    others = {one for one in named if "/spire/" in one or "/server/" in one}
+    roles = {spiffe_id.read(one, "onecode.internal").role for one in named - others}
+    assert roles == set(Role) - {Role.LOCAL, Role.ANONYMOUS}
+    entries = [spiffe for block in blocks("SPIRE issues certificates and tokens") for spiffe in _entries(block)]
+    assert {spiffe_id.read(one, "onecode.internal").role for one in entries} == roles
+
+
+def test_the_settings_file_beside_the_unit_reads(tmp_path: Path) -> None:
+    text = SETTINGS.read_text(encoding="utf-8")
+    file = tmp_path / SETTINGS.name
+    file.write_text(text.replace('"/var/lib/onecode"', f'"{tmp_path}"'), encoding="utf-8")
+    settings = Settings.read({}, {}, file)
+    assert settings.serves_tls
+    assert not settings.listen.is_loopback
+    assert settings.tls_cert == tmp_path / "tls" / "server.crt"
+    file.write_text(re.sub(r"^tls_.*\n", "", file.read_text(encoding="utf-8"), flags=re.MULTILINE), encoding="utf-8")
+    with pytest.raises(Misconfigured, match="others reach it"):
+        Settings.read({}, {}, file)
+
+
+def test_the_unit_gives_a_drain_its_time_and_does_not_repeat_a_mistake() -> None:
+    unit = dict(re.findall(r"^(\w+)=(.*)$", UNIT.read_text(encoding="utf-8"), re.MULTILINE))
+    assert int(unit["TimeoutStopSec"]) > Settings(Path()).drain_s + 10
+    assert (unit["Restart"], unit["RestartPreventExitStatus"]) == ("on-failure", "2")
+    assert unit["ExecStart"].split()[1:] == ["serve", "--config", "/etc/onecode/onecode.toml"]
+
+
+@needs("systemd-analyze")
+def test_the_unit_is_as_little_exposed_as_the_page_says(tmp_path: Path) -> None:
+    places = {UNIT: tmp_path / "etc/systemd/system", Path("/bin/true"): tmp_path / "opt/onecode/bin"}
+    for file, directory in places.items():
+        directory.mkdir(parents=True)
+        shutil.copy(file, directory / ("onecode" if file.name == "true" else file.name))
+    asked = ["systemd-analyze", "security", "--offline=true", f"--root={tmp_path}", "--no-pager", UNIT.name]
+    ran = subprocess.run(asked, capture_output=True, text=True, timeout=60, check=False)
+    found = re.search(r"exposure level for onecode\.service: ([0-9.]+)", ran.stdout)
+    if found is None:
+        pytest.skip(f"systemd-analyze cannot look at a unit here: {ran.stderr.strip()}")
+    assert float(found[1]) <= EXPOSURE_MAX
+    assert f"an exposure of {EXPOSURE_MAX}" in PAGES
+
+
+def _entries(block: str) -> list[str]:
+    given = re.findall(r"-spiffeID (\S+)", block)
+    return [one for one in given if "/server/" not in one]
