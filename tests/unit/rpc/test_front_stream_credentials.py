@@ -184,3 +184,24 @@ async def test_a_stream_is_held_back_while_new_calls_are_refused():
         one.grant(number)
         assert await scans.answer() == 2
         await one.verify()
+
+
+async def test_streams_of_strangers_take_no_places_of_others():
+    async with asked(streams_max=1) as one:
+        scans = Scans(one)
+        await scans.send(1)
+        one.grant(await one.asked())
+        assert await scans.answer() == 1
+        strangers = [Scans(one, f"stranger {number}") for number in range(5)]
+        for stranger in strangers:
+            await stranger.send(1)
+        await until(lambda: len(one.driver.asked) == 5)
+        await scans.send(2)
+        assert await scans.answer() == 2
+        assert one.front.counts().refused == {}
+        for number, *_ in one.driver.asked:
+            one.deny(number)
+        for stranger in strangers:
+            await stranger.ends(DENIED)
+        await scans.send(3)
+        assert await scans.answer() == 3
