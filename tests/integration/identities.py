@@ -3,9 +3,11 @@
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import grpc
+from google.rpc import error_details_pb2, status_pb2
+from grpc_health.v1 import health_pb2_grpc
 
 from tests.certificates import Authority, Leaf, spiffe_id
 from tests.integration.deployment import Server
@@ -49,6 +51,11 @@ class Identities:
             self._leaves[path] = self.authority.issue(spiffe_id(path))
         return self._leaves[path]
 
+    def put_leaf(self, path: str, leaf: Leaf) -> Leaf:
+        """Have ``leaf`` return this certificate for a path from now on."""
+        self._leaves[path] = leaf
+        return leaf
+
     def token(self, path: str, **claims: Any) -> str:
         """Return a token of a caller."""
         return self.tokens.token(path, time.time(), **claims)
@@ -70,6 +77,50 @@ class Identities:
     def carried(self, server: Server, path: str) -> grpc.Channel:
         """Return a connection of a gateway that carries a caller's token."""
         return self.channel(server, self.leaf(GATEWAY), self.token(path))
+
+    def ops_reads(self, server: Server, **claims: Any) -> Server:
+        """Have the pages of a server be read by ops, with a token, and return the server."""
+        server.page_headers = {"Authorization": f"Bearer {self.token(OPS, **claims)}"}
+        return server
+
+
+class Refused(NamedTuple):
+    """How a call ended: the name of its status, the reason of its ErrorInfo, its text, and when to retry in seconds."""
+
+    status: str
+    reason: str
+    text: str
+    retry_s: float | None = None
+
+
+OK: Final = Refused("OK", "", "")
+
+
+def refusal_of(call: Callable[[], Any]) -> Refused:
+    """Return how a call ended, with what its details say."""
+    try:
+        call()
+    except grpc.RpcError as fault:
+        return read_refusal(fault)
+    return OK
+
+
+def read_refusal(fault: Any) -> Refused:
+    """Return what a failed call says."""
+    trailers = dict(fault.trailing_metadata() or ())
+    status = status_pb2.Status.FromString(trailers.get("grpc-status-details-bin", b""))
+    info, retry = error_details_pb2.ErrorInfo(), error_details_pb2.RetryInfo()
+    retry_s = None
+    for detail in status.details:
+        detail.Unpack(info)
+        if detail.Unpack(retry):
+            retry_s = retry.retry_delay.ToTimedelta().total_seconds()
+    return Refused(fault.code().name, info.reason, fault.details() or "", retry_s)
+
+
+def health_stub(channel: grpc.Channel) -> Any:
+    """Return a stub of the health service; the type that it comes with has no calls."""
+    return health_pb2_grpc.HealthStub(channel)
 
 
 def code_of(call: Callable[[], Any]) -> tuple[grpc.StatusCode, str]:
