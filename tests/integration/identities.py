@@ -60,6 +60,15 @@ class Identities:
         """Return a token of a caller."""
         return self.tokens.token(path, time.time(), **claims)
 
+    def revoke(self, *paths: str) -> None:
+        """Publish a list in which the certificates of these callers are."""
+        self.crl.write_bytes(self.authority.crl(*map(self.leaf, paths)))
+
+    def faults(self, server: Server) -> dict[str, str]:
+        """Return the faults of files that a server reports."""
+        faults: dict[str, str] = self.ops_reads(server).healthz()[1]["access"]["faults"]
+        return faults
+
     def channel(self, server: Server, leaf: Leaf | None = None, token: str = "") -> grpc.Channel:
         """Return a connection of its own, which shows a certificate, a token, or both."""
         shown = (None, None) if leaf is None else (leaf.key_pem, leaf.chain_pem)
