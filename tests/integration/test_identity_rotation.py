@@ -5,13 +5,11 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-import grpc
 import pytest
 
 from onecode.v1 import recognition_pb2 as pb
-from onecode.v1 import recognition_pb2_grpc
 from onecode_client import AsyncOnecodeClient, Tls
 
 from tests.certificates import Authority, Leaf, spiffe_id
@@ -115,7 +113,7 @@ class Load:
     async def _call(self, client: AsyncOnecodeClient) -> None:
         try:
             answer = await client.verify(self._code, "420000", deadline_s=30)
-        except Exception as fault:  # noqa: BLE001 - whatever it is, the call has failed
+        except Exception as fault:
             self.failed.append(f"{type(fault).__name__}: {fault}")
         else:
             self.answered += answer.verdict.decision == pb.DECISION_ADMIT
