@@ -256,6 +256,15 @@ class Server:
             with answer:
                 return answer.code, json.load(answer)
 
+    def page_status(self, path: str) -> int:
+        """Return the HTTP status of a page."""
+        try:
+            with urlopen(self._page(path), timeout=30) as response:
+                return int(response.status)
+        except HTTPError as answer:
+            with answer:
+                return answer.code
+
     def front(self) -> str:
         """Return the name of the front that answers."""
         return str(self.healthz()[1]["front"]["name"])

@@ -69,12 +69,15 @@ class Identities:
         faults: dict[str, str] = self.ops_reads(server).healthz()[1]["access"]["faults"]
         return faults
 
-    def channel(self, server: Server, leaf: Leaf | None = None, token: str = "") -> grpc.Channel:
-        """Return a connection of its own, which shows a certificate, a token, or both."""
+    def channel(
+        self, server: Server, leaf: Leaf | None = None, token: str = "", *, authorization: str = ""
+    ) -> grpc.Channel:
+        """Return a connection of its own, which shows a certificate, a token, or both; ``authorization``, whatever it
+        is, in the place of a token."""
         shown = (None, None) if leaf is None else (leaf.key_pem, leaf.chain_pem)
         credentials = grpc.ssl_channel_credentials(self.authority.pem, *shown)
-        if token:
-            carried = grpc.access_token_call_credentials(token)
+        if value := f"Bearer {token}" if token else authorization:
+            carried = grpc.metadata_call_credentials(_Authorization(value))
             credentials = grpc.composite_channel_credentials(credentials, carried)
         options = (("grpc.use_local_subchannel_pool", 1), ("grpc.enable_http_proxy", 0))
         return server.keep(grpc.secure_channel(server.address, credentials, options))
@@ -91,6 +94,14 @@ class Identities:
         """Have the pages of a server be read by ops, with a token, and return the server."""
         server.page_headers = {"Authorization": f"Bearer {self.token(OPS, **claims)}"}
         return server
+
+
+class _Authorization(grpc.AuthMetadataPlugin):
+    def __init__(self, value: str) -> None:
+        self._metadata = (("authorization", value),)
+
+    def __call__(self, context: grpc.AuthMetadataContext, callback: grpc.AuthMetadataPluginCallback) -> None:
+        callback(self._metadata, None)
 
 
 class Refused(NamedTuple):
