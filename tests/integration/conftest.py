@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
 
 from tests.integration.deployment import Deployment, Server, command, expect
+from tests.integration.identities import SCANNER, Identities
 
 
 @pytest.fixture(scope="session")
@@ -66,3 +68,30 @@ def pair(deployment: Deployment, serve: Callable[..., Server]) -> Server:
 def running(deployment: Deployment, serve: Callable[..., Server]) -> Server:
     """A server of the test's own."""
     return serve(deployment)
+
+
+@pytest.fixture(scope="module")
+def identities(tmp_path_factory: pytest.TempPathFactory) -> Identities:
+    """An authority, and files of TLS by it."""
+    return Identities(tmp_path_factory.mktemp("identities"))
+
+
+@pytest.fixture(scope="module")
+def guarded(made: Deployment, identities: Identities, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server that knows its callers by certificates and tokens; its pages are read by ops."""
+    deployment = made.copy_to(tmp_path_factory.mktemp("guarded") / "data")
+    running = identities.ops_reads(Server(deployment, *identities.flags()))
+    yield running
+    assert running.end() == 0
+
+
+@pytest.fixture(scope="module")
+def polite(guarded: Server, identities: Identities) -> grpc.Channel:
+    """The connection of a scanner who is to be answered whatever others do."""
+    return identities.of(guarded, SCANNER)
+
+
+@pytest.fixture(scope="module")
+def code(made: Deployment) -> bytes:
+    """A code of the capital."""
+    return made.issue("110000")[0]

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 from unittest import mock
 from urllib.error import HTTPError
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -159,6 +159,8 @@ class Server:
                 stderr=log,
             )
         self.address = self.page = ""
+        self.page_headers: dict[str, str] = {}
+        """What those who read the pages show of themselves."""
         self._channels: list[grpc.Channel] = []
         if await_ready:
             try:
@@ -248,11 +250,20 @@ class Server:
     def healthz(self) -> tuple[int, dict[str, Any]]:
         """Return the HTTP status and the report."""
         try:
-            with urlopen(f"http://{self.page}/healthz", timeout=30) as response:
+            with urlopen(self._page("/healthz"), timeout=30) as response:
                 return response.status, json.load(response)
         except HTTPError as answer:
             with answer:
                 return answer.code, json.load(answer)
+
+    def page_status(self, path: str) -> int:
+        """Return the HTTP status of a page."""
+        try:
+            with urlopen(self._page(path), timeout=30) as response:
+                return int(response.status)
+        except HTTPError as answer:
+            with answer:
+                return answer.code
 
     def front(self) -> str:
         """Return the name of the front that answers."""
@@ -260,7 +271,7 @@ class Server:
 
     def metrics_text(self) -> str:
         """Return the page that Prometheus reads."""
-        with urlopen(f"http://{self.page}/metrics", timeout=30) as response:
+        with urlopen(self._page("/metrics"), timeout=30) as response:
             return str(response.read(), "utf-8")
 
     def samples(self, name: str) -> dict[tuple[str, ...], float]:
@@ -274,3 +285,6 @@ class Server:
         lines = [json.loads(line) for line in self.log_file.read_text("utf-8").splitlines()]
         assert all(isinstance(line, dict) for line in lines)
         return lines
+
+    def _page(self, path: str) -> Request:
+        return Request(f"http://{self.page}{path}", headers=self.page_headers)

@@ -150,6 +150,8 @@ class Callers:
     def _by_token(self, authorization: str, now: int) -> Known:
         if authorization[: len(_SCHEME)].lower() != _SCHEME:
             raise refused(Refusal.AUTHORIZATION_SCHEME)
+        if "," in authorization:  # several headers, joined as proxies may do (RFC 9110, section 5.3): no token has one
+            raise refused(Refusal.AUTHORIZATION_REPEATED)
         if self._tokens is None:
             raise refused(Refusal.TOKENS_NOT_ACCEPTED)
         token = authorization[len(_SCHEME) :].strip(" ")

@@ -40,6 +40,7 @@ class Refusal(Enum):
     )
     REGION_UNKNOWN = "the region of the identity is not in the trust list in force"
     AUTHORIZATION_SCHEME = "the authorization is not one bearer token: 'Bearer ' and a JWT"
+    AUTHORIZATION_REPEATED = "the call has several authorization headers"
     TOKENS_NOT_ACCEPTED = "this server has no token keys, and accepts no bearer tokens"
     TOKEN_TOO_LONG = "the token is longer than 8,192 bytes"
     TOKEN_MALFORMED = (

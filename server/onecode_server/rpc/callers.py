@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 import grpc.aio
 
-from onecode_server.errors import Unauthenticated
+from onecode_server.errors import NotServing, Unauthenticated
 from onecode_server.model.identity import ANONYMOUS, Identity
 from onecode_server.rpc.authenticator import Authenticator, is_local_peer
 from onecode_server.rpc.caller_limits import CallerLimits
@@ -59,7 +59,15 @@ CredentialsOf = Callable[[_Context], Credentials]
 class Caller:
     """The caller of one call, in the place of gRPC's context in the methods of services."""
 
-    __slots__ = ("_authenticator", "_credentials", "_limits", "_taken", "identity", "time_remaining")
+    __slots__ = (
+        "_authenticator",
+        "_credentials",
+        "_is_anybodys",
+        "_limits",
+        "_taken",
+        "identity",
+        "time_remaining",
+    )
 
     def __init__(
         self,
@@ -68,11 +76,14 @@ class Caller:
         limits: CallerLimits = NO_LIMITS,
         credentials: Credentials = NOTHING,
         time_remaining: Remaining = no_deadline,
+        *,
+        is_anybodys: bool = False,
     ) -> None:
         """Count a call of a caller until ``leave``. ``time_remaining`` returns the seconds for which the caller still
-        waits, None without a deadline. Raises Overloaded."""
+        waits, None without a deadline; ``is_anybodys`` tells that the call needs no identity. Raises Overloaded."""
         self._authenticator = authenticator
         self._credentials = credentials
+        self._is_anybodys = is_anybodys
         self._limits = limits
         self.identity = identity
         self.time_remaining = time_remaining
@@ -100,8 +111,9 @@ class Caller:
         return authorisation.regions(self.identity, right, self._authenticator.partners)
 
     def expect_still(self) -> None:
-        """Raise Unauthenticated where what the caller has shown is worth nothing any more."""
-        _identify(self._authenticator, self._credentials)
+        """Raise Unauthenticated where the call needs an identity, and what the caller has shown is none any more."""
+        if not self._is_anybodys:
+            _identify(self._authenticator, self._credentials)
 
 
 class Callers:
@@ -123,16 +135,18 @@ class Callers:
 
     def find(self, context: _Context, right: Right) -> Caller:
         """Return the caller of a call, which counts until it leaves. Raises Unauthenticated, NotPermitted where it has
-        ``right`` for no region, and Overloaded."""
+        ``right`` for no region, NotServing, and Overloaded."""
         credentials = self._credentials_of(context)
+        is_anybodys = self._answers_health and right is Right.READ_HEALTH
         try:
             identity = _identify(self._authenticator, credentials)
-        except Unauthenticated:
-            if right is not Right.READ_HEALTH or not self._answers_health:
+        except (Unauthenticated, NotServing):
+            if not is_anybodys:
                 raise
             identity = ANONYMOUS
         authorisation.expect(identity, right)
-        return Caller(identity, self._authenticator, self._limits, credentials, context.time_remaining)
+        limits, remaining = self._limits, context.time_remaining
+        return Caller(identity, self._authenticator, limits, credentials, remaining, is_anybodys=is_anybodys)
 
 
 def nothing_shown(_: _Context) -> Credentials:
@@ -152,8 +166,7 @@ def _identify(authenticator: Authenticator, credentials: Credentials) -> Identit
 
 
 def authorization_of(context: _Context) -> str | None:
-    """Return the value of the ``authorization`` metadata. Raises Unauthenticated where there are several."""
-    values = [value for name, value in context.invocation_metadata() or () if name == "authorization"]
-    if len(values) > 1:
-        raise Unauthenticated("AUTHORIZATION_REPEATED", "the call has several authorization headers")
-    return str(values[0]) if values else None
+    """Return the value of the ``authorization`` metadata. Several are joined by commas (RFC 9110, section 5.3), which
+    no bearer token has: whoever reads it refuses it as repeated, and counts that."""
+    values = [str(value) for name, value in context.invocation_metadata() or () if name == "authorization"]
+    return ", ".join(values) if values else None

@@ -194,6 +194,9 @@ def _read(received: bytes) -> Request | str:
         return "400 Bad Request"
     if not protocol.startswith("HTTP/1."):
         return "505 HTTP Version Not Supported"
-    headers = (line.partition(":") for line in lines if line)
-    path = target.partition("?")[0]
-    return Request(method, path, {name.strip().lower(): value.strip() for name, _, value in headers})
+    headers: dict[str, str] = {}
+    for name, _, value in (line.partition(":") for line in lines if line):
+        key, known = name.strip().lower(), headers.get(name.strip().lower())
+        # Several of one name are one with all values (RFC 9110, section 5.3): of two authorizations none may be chosen.
+        headers[key] = value.strip() if known is None else f"{known}, {value.strip()}"
+    return Request(method, target.partition("?")[0], headers)

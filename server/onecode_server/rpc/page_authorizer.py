@@ -27,7 +27,8 @@ class PageAuthorizer:
         self._context: tuple[int, ssl.SSLContext] | None = None
 
     def expect(self, request: Request, right: Right) -> None:
-        """Raise Unauthenticated or NotPermitted where the caller does not have ``right``."""
+        """Raise Unauthenticated or NotPermitted where the caller does not have ``right``, and NotServing where that
+        cannot be told yet."""
         identity = self._authenticator.identify(
             request.certificate, request.headers.get("authorization"), is_local=is_local_host(request.host)
         )

@@ -100,7 +100,7 @@ def test_the_scheme_is_bearer_in_any_case(server, scheme):
         ("Bearer\t" + bearer()[7:], "AUTHORIZATION_SCHEME"),
         (bearer()[7:], "AUTHORIZATION_SCHEME"),
         ("Bearer ", "TOKEN_MALFORMED"),
-        (f"{bearer()}, {bearer()}", "TOKEN_MALFORMED"),
+        (f"{bearer()}, {bearer()}", "AUTHORIZATION_REPEATED"),
         ("Bearer é", "TOKEN_MALFORMED"),
         ("Bearer " + "a" * 8193, "TOKEN_TOO_LONG"),
     ],
