@@ -101,7 +101,8 @@ class Caller:
 
     def expect_still(self) -> None:
         """Raise Unauthenticated where what the caller has shown is worth nothing any more."""
-        _identify(self._authenticator, self._credentials)
+        certificate, authorization, is_local = self._credentials
+        self._authenticator.identify(certificate, authorization, is_local=is_local)
 
 
 class Callers:
@@ -126,7 +127,8 @@ class Callers:
         ``right`` for no region, and Overloaded."""
         credentials = self._credentials_of(context)
         try:
-            identity = _identify(self._authenticator, credentials)
+            certificate, authorization, is_local = credentials
+            identity = self._authenticator.identify(certificate, authorization, is_local=is_local)
         except Unauthenticated:
             if right is not Right.READ_HEALTH or not self._answers_health:
                 raise
@@ -144,11 +146,6 @@ def shown_to_grpc(context: _Context) -> Credentials:
     """Return what a caller has shown to a listener of grpc.aio."""
     certificate = next(iter(context.auth_context().get("x509_pem_cert", ())), None)
     return Credentials(certificate, authorization_of(context), is_local_peer(context.peer()))
-
-
-def _identify(authenticator: Authenticator, credentials: Credentials) -> Identity:
-    certificate, authorization, is_local = credentials
-    return authenticator.identify(certificate, authorization, is_local=is_local)
 
 
 def authorization_of(context: _Context) -> str | None:
