@@ -93,7 +93,9 @@ class Caller:
 
     def expect(self, right: Right, *regions: str) -> None:
         """Raise NotPermitted where the caller has ``right`` for none of the regions."""
-        authorisation.expect_for(self.identity, right, *regions, partners=self._authenticator.partners)
+        if not authorisation.has(self.identity, right, regions):
+            partners = self._authenticator.partners
+            authorisation.expect_for(self.identity, right, *regions, partners=partners)
 
     def regions(self, right: Right) -> Collection[str] | None:
         """Return the regions for which the caller has ``right``: None for all of them."""

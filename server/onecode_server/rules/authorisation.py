@@ -88,6 +88,13 @@ def regions(identity: Identity, right: Right, partners: Partners = NO_PARTNERS) 
     return ()
 
 
+def has(identity: Identity, right: Right, of: Collection[str]) -> bool:
+    """Return whether ``identity`` has ``right`` for one of the regions ``of`` by its role and region alone. It is the
+    answer for most calls; false for the national operator's own and for partners, whom ``expect_for`` decides about."""
+    whose = TABLE[identity.role].get(right)
+    return whose is _ALL or (whose is _OWN and identity.region in of and identity.role is not _NATION)
+
+
 def expect(identity: Identity, right: Right) -> None:
     """Raise NotPermitted where ``identity`` has ``right`` for no region."""
     if right not in TABLE[identity.role]:
