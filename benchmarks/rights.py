@@ -63,7 +63,7 @@ class Context(NamedTuple):
 
 def contexts(directory: Path, authority: Authority) -> dict[str, Context]:
     """Return calls with what callers can show."""
-    authority.issue(directory / "gateway", "--role", "gateway", "--name", "gate-7")
+    authority.issue("gateway", "--role", "gateway", "--name", "gate-7")
     caller, gateway = ((directory / f"{name}.crt").read_bytes() for name in ("caller", "gateway"))
     bearer = (("user-agent", "grpc-python/1.85.1"), ("authorization", f"Bearer {authority.token()}"))
     return {
@@ -113,7 +113,7 @@ def main() -> None:
     rows = []
     with tempfile.TemporaryDirectory(prefix="onecode-rights-") as temporary:
         directory = Path(temporary) / "certs"
-        authority = Authority(directory)
+        authority = Authority.make(directory)
         found = callers(directory)
         for name, context in contexts(directory, authority).items():
             costs = cost_us(partial(find, found), context)

@@ -111,7 +111,7 @@ def main(rounds: int, seconds: float, fronts: tuple[str, ...], only: tuple[str, 
         data_dir = Path(directory) / "data"
         progress.print("issuing codes and publishing status")
         codes = workload.make(data_dir, POOL_CODES, names=())["national"].codes
-        authority = Authority(Path(directory) / "certs")
+        authority = Authority.make(Path(directory) / "certs")
         os.sched_setaffinity(0, CORES[-1:])
         for front in fronts or dict.fromkeys((servers.FRONT, "grpc")):
             with all_ways(data_dir, front, authority) as everyone:

@@ -23,30 +23,36 @@ NOTHING: Final = Shown()
 
 
 class Authority:
-    """An authority for development in a directory, with a server, a caller and a token."""
+    """An authority for development in a directory, with a server, a caller and a caller's token."""
 
     def __init__(self, directory: Path) -> None:
-        """Make it by the commands that a developer would use."""
-        self._directory = directory
-        onecode("certs", "init", str(directory))
-        self.issue(directory / "server", "--server", "127.0.0.1", "--server", "localhost")
-        self.issue(directory / "caller", *CALLER)
+        self.directory = directory
 
-    def issue(self, out: Path, *of: str) -> None:
-        """Issue a certificate: ``out`` with .crt and .key."""
-        onecode("certs", "issue", str(self._directory), *of, "--out", str(out))
+    @classmethod
+    def make(cls, directory: Path) -> "Authority":
+        """Make it by the commands that a developer would use. The token is good for an hour."""
+        made = cls(directory)
+        onecode("certs", "init", str(directory))
+        made.issue("server", "--server", "127.0.0.1", "--server", "localhost")
+        made.issue("caller", *CALLER)
+        onecode("certs", "token", str(directory), *CALLER, "--out", str(directory / "caller.token"))
+        return made
+
+    def issue(self, name: str, *of: str) -> None:
+        """Issue a certificate: files of this name with .crt and .key."""
+        onecode("certs", "issue", str(self.directory), *of, "--out", str(self.directory / name))
 
     def revoke(self, name: str) -> None:
         """Revoke the certificate of a caller."""
-        onecode("certs", "revoke", str(self._directory), str(self._directory / f"{name}.crt"))
+        onecode("certs", "revoke", str(self.directory), str(self.directory / f"{name}.crt"))
 
     def token(self) -> str:
-        """Return a token of the caller, for an hour."""
-        return onecode("certs", "token", str(self._directory), *CALLER).decode().strip()
+        """Return the token of the caller."""
+        return (self.directory / "caller.token").read_text().strip()
 
     def flags(self, *, certificates: bool, tokens: bool) -> list[str]:
         """Return the flags of a server that identifies its callers by certificates, by tokens, or by both."""
-        at = self._directory
+        at = self.directory
         flags = ["--tls-cert", f"{at}/server.crt", "--tls-key", f"{at}/server.key"]
         if certificates:
             flags += ["--tls-client-ca", f"{at}/ca.crt", "--tls-crl", f"{at}/ca.crl"]
@@ -56,9 +62,17 @@ class Authority:
 
     def context(self, name: str = "") -> ssl.SSLContext:
         """Return what connections of TLS 1.3 are made with, by the certificate of a caller or by none."""
-        context = ssl.create_default_context(cafile=str(self._directory / "ca.crt"))
+        context = ssl.create_default_context(cafile=str(self.directory / "ca.crt"))
         context.minimum_version = ssl.TLSVersion.TLSv1_3
         context.set_alpn_protocols(["h2"])
         if name:
-            context.load_cert_chain(self._directory / f"{name}.crt", self._directory / f"{name}.key")
+            context.load_cert_chain(self.directory / f"{name}.crt", self.directory / f"{name}.key")
+        return context
+
+    def server_context(self) -> ssl.SSLContext:
+        """Return what a server makes connections of TLS 1.3 with, which asks for no certificates."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = ssl.TLSVersion.TLSv1_3
+        context.set_alpn_protocols(["h2"])
+        context.load_cert_chain(self.directory / "server.crt", self.directory / "server.key")
         return context
