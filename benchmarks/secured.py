@@ -21,7 +21,7 @@ from rich.progress import track
 from onecode_server.cli import output
 
 from benchmarks import load, servers, warm_cache, workload
-from benchmarks.cases import BATCH, LONE, STREAM, UNARY
+from benchmarks.cases import BATCH, CERTIFICATE, LONE, STREAM, TOKEN, UNARY
 from benchmarks.load import Case, Round
 from benchmarks.processes import CORES
 from benchmarks.servers import Server
@@ -30,8 +30,6 @@ from benchmarks.shown import Authority, Shown
 CASES: Final = (UNARY, LONE, BATCH, STREAM)
 POOL_CODES: Final = 10_000
 PLAINTEXT: Final = "plaintext"
-CERTIFICATE: Final = "certificate"
-TOKEN: Final = "token"
 WAYS: Final = (PLAINTEXT, CERTIFICATE, TOKEN)
 HEADERS: Final = ("front", "case", "us of CPU an answer", *(f"with a {way}" for way in WAYS[1:]), "load's cores")
 
@@ -55,6 +53,18 @@ def secured(name: str, data_dir: Path, front: str, authority: Authority) -> Iter
             )
             for way, (flags, shown) in ways.items()
         }
+
+
+@contextmanager
+def by_all_fronts(data_dir: Path, certs: Path) -> Iterator[dict[str, Server]]:
+    """Run the servers ``cases.SECURED``, for an authority that is made in ``certs``."""
+    authority = Authority.make(certs)
+    with ExitStack() as running:
+        everyone = running.enter_context(secured(servers.FRONT, data_dir, servers.FRONT, authority))
+        if servers.FRONT == "native":
+            by_grpc = running.enter_context(secured(servers.GRPC_AIO, data_dir, "grpc", authority))
+            everyone |= {f"{servers.GRPC_AIO}, {way}": server for way, server in by_grpc.items()}
+        yield everyone
 
 
 @contextmanager

@@ -126,9 +126,11 @@ def _beside(
             attacker.wait()
 
 
-def call_politely(address: str, page: str, codes: list[bytes], seconds: float, core: int, way: Way) -> Any:
+def call_politely(
+    address: str, page: str, codes: list[bytes], seconds: float, core: int, way: Way | None = None
+) -> Any:
     """Run the polite client on a core for so long, and return what it says (``polite``)."""
-    process = _start("polite", address, page, seconds, *way.polite, core=core)
+    process = _start("polite", address, page, seconds, *(way.polite if way else ()), core=core)
     out, _ = process.communicate(b"\n".join(codes), timeout=seconds + AFTER_S)
     return json.loads(out)
 
