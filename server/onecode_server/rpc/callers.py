@@ -152,7 +152,10 @@ def shown_to_grpc(context: _Context) -> Credentials:
 
 def authorization_of(context: _Context) -> str | None:
     """Return the value of the ``authorization`` metadata. Raises Unauthenticated where there are several."""
-    values = [value for name, value in context.invocation_metadata() or () if name == "authorization"]
-    if len(values) > 1:
-        raise Unauthenticated("AUTHORIZATION_REPEATED", "the call has several authorization headers")
-    return str(values[0]) if values else None
+    found: str | None = None
+    for name, value in context.invocation_metadata() or ():
+        if name == "authorization":
+            if found is not None:
+                raise Unauthenticated("AUTHORIZATION_REPEATED", "the call has several authorization headers")
+            found = str(value)
+    return found
