@@ -17,7 +17,20 @@ import click
 from rich.console import Console
 from rich.progress import track
 
-from benchmarks import agreement, cases, goodput, h2load, latency, load, plots, report, servers, warm_cache, workload
+from benchmarks import (
+    agreement,
+    cases,
+    goodput,
+    h2load,
+    latency,
+    load,
+    plots,
+    report,
+    secured,
+    servers,
+    warm_cache,
+    workload,
+)
 from benchmarks.measures import measures
 from benchmarks.processes import CORES
 from benchmarks.servers import Server
@@ -58,6 +71,7 @@ def main(rounds: int, seconds: float, out: Path) -> None:
         results["codes_agreed_on"] = agreement.check(everyone, pools)
         two = servers.onecode(data_dir, workers=2, front=servers.FRONT)
         everyone[TWO_WORKERS] = running.enter_context(servers.running(TWO_WORKERS, two, data_dir, CORES[:2]))
+        everyone |= running.enter_context(secured.by_all_fronts(data_dir, Path(directory) / "certs"))
         os.sched_setaffinity(0, CORES[-1:])  # from here on this process is the load
         found = _measure(everyone, pools, rounds, seconds, begun_s, progress)
         rounds = results["rounds"] = len(found[cases.BATCH]["onecode"])

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from benchmarks.call import Awaited, Call, Stream, Unanswered
+from benchmarks.shown import NOTHING, Shown
 
 _PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 _HEAD: Final = struct.Struct(">HBBBI")  # length (its upper 16 bits, its lower 8), type, flags, stream
@@ -23,13 +24,12 @@ _WINDOW_MAX: Final = 2**31 - 1
 _WINDOW_REFILL: Final = 2**29
 """A quarter of what the servers may send before they hear again: a round's answers to one stream stay below it."""
 _DEFAULT_WINDOW: Final = 65_535
-_STATIC: Final = b"\x83\x86"  # :method POST, :scheme http
+_POST: Final = b"\x83"
+_HTTP, _HTTPS = b"\x86", b"\x87"
+_AUTHORIZATION: Final = b"\x0f\x08"
+"""The header by its number in the static table, to be kept in no table: grpcio sends a token in full with each call."""
 _KNOWN: Final = bytes(0x80 | index for index in (66, 65, 64, 63, 62))
 """The five headers below, once they are in the server's table (RFC 7541): the last one in has number 62."""
-_BLOCK: Final = _STATIC + _KNOWN
-_REQUEST: Final = struct.Struct(f">HBBBI{len(_BLOCK)}sHBBBI")
-"""The heads of both frames of a call, and the headers between them."""
-_REQUEST_HEADERS: Final = (0, len(_BLOCK), _HEADERS, _END_HEADERS)
 
 
 def framed(message: bytes) -> bytes:
@@ -45,21 +45,39 @@ def _literal(first: int, *texts: bytes) -> bytes:
     return bytes([first]) + b"".join(bytes([len(text)]) + text for text in texts)
 
 
+def _authorization(token: str) -> bytes:
+    value = f"Bearer {token}".encode("ascii")
+    # A length of 127 or more in seven bits and then in bytes of seven, the lowest first (RFC 7541, section 5.1).
+    length = bytes([127, (len(value) - 127) & 127 | 128, (len(value) - 127) >> 7])
+    return _AUTHORIZATION + length + value
+
+
 class Connection(asyncio.Protocol):
     """Calls of one method on one connection of its own."""
 
-    def __init__(self, method: str, address: str, timeout_s: int = 20) -> None:
+    def __init__(self, method: str, address: str, timeout_s: int = 20, shown: Shown = NOTHING) -> None:
         """Prepare for calls that have ``timeout_s`` seconds, as their servers are told."""
         host, _, port = address.rpartition(":")
-        self._endpoint = (host, int(port))
-        self._first = _STATIC + b"".join(
-            (
-                _literal(0x44, method.encode()),
-                _literal(0x41, address.encode()),
-                _literal(0x5F, b"application/grpc"),
-                _literal(0x40, b"te", b"trailers"),
-                _literal(0x40, b"grpc-timeout", b"%dS" % timeout_s),
+        self._endpoint, self._tls = (host, int(port)), shown.tls
+        pseudo = _POST + (_HTTP if shown.tls is None else _HTTPS)
+        authorization = _authorization(shown.token) if shown.token else b""
+        self._block = pseudo + _KNOWN + authorization
+        # The heads of both frames of a call, and the headers between them.
+        self._request = struct.Struct(f">HBBBI{len(self._block)}sHBBBI")
+        size = len(self._block)
+        self._request_headers = (size >> 8, size & 255, _HEADERS, _END_HEADERS)
+        self._first = (
+            pseudo
+            + b"".join(
+                (
+                    _literal(0x44, method.encode()),
+                    _literal(0x41, address.encode()),
+                    _literal(0x5F, b"application/grpc"),
+                    _literal(0x40, b"te", b"trailers"),
+                    _literal(0x40, b"grpc-timeout", b"%dS" % timeout_s),
+                )
             )
+            + authorization
         )
         self._next_stream = 1
         self._streams: dict[int, Stream] = {}
@@ -70,7 +88,7 @@ class Connection(asyncio.Protocol):
 
     async def open(self) -> "Connection":
         """Connect."""
-        await asyncio.get_running_loop().create_connection(lambda: self, *self._endpoint)
+        await asyncio.get_running_loop().create_connection(lambda: self, *self._endpoint, ssl=self._tls)
         return self
 
     def connection_made(self, transport: Any) -> None:
@@ -102,7 +120,8 @@ class Connection(asyncio.Protocol):
         self._window -= size
         self._streams[number] = Stream(self._stream_window - size, call)
         high, low = size >> 8, size & 255
-        self._write(_REQUEST.pack(*_REQUEST_HEADERS, number, _BLOCK, high, low, _DATA, _END_STREAM, number) + body)
+        heads = self._request.pack(*self._request_headers, number, self._block, high, low, _DATA, _END_STREAM, number)
+        self._write(heads + body)
 
     def begin(self, on_messages: Callable[[int], None]) -> int:
         """Begin a stream of messages: ``on_messages`` hears how many answers came. Returns the stream's number."""
@@ -122,7 +141,7 @@ class Connection(asyncio.Protocol):
     def _begin(self, stream: Stream) -> int:
         number, self._next_stream = self._next_stream, self._next_stream + 2
         self._streams[number] = stream
-        block = self._first if number == 1 else _BLOCK
+        block = self._first if number == 1 else self._block
         self._write(_head(len(block), _HEADERS, _END_HEADERS, number) + block)
         return number
 

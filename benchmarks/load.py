@@ -59,7 +59,10 @@ def run(case: Case, bodies: Iterator[bytes], server: Server, seconds: float) -> 
 
 async def _run(case: Case, bodies: Iterator[bytes], server: Server, seconds: float) -> Round:
     send = _stream if case.method == "StreamVerify" else _call
-    connections = [await Connection(METHOD + case.method, server.address).open() for _ in range(case.connections)]
+    connections = [
+        await Connection(METHOD + case.method, server.address, shown=server.shown).open()
+        for _ in range(case.connections)
+    ]
     await send(case, connections, bodies, WARM_UP_S)
     before, started_s = _clocks(server), time.perf_counter()
     latencies_s = await send(case, connections, bodies, seconds)

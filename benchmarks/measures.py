@@ -57,6 +57,7 @@ def measures(results: Mapping[str, Any]) -> list[Measure]:
         *_batches(results),
         *_single(results),
         *_by_grpc_aio(results),
+        *_secured(results),
         *_crowded(results),
         *_operation(results),
     ]
@@ -123,6 +124,21 @@ def _by_grpc_aio(results: Mapping[str, Any]) -> Iterator[Measure]:
         "sdk_over_unary", "the Python client by grpc.aio, 256 verifies at once, against plain calls", "x", 5, 20,
         sdk and sdk["ratio"], note="" if sdk else "there is no benchmarks/gathering.py",
     )  # fmt: skip
+
+
+def _secured(results: Mapping[str, Any]) -> Iterator[Measure]:
+    """Yield what TLS and the rights of callers may cost, on connections that are kept."""
+    fronts = [("", "onecode", "", "the front")]
+    if results["front"] == "native":
+        fronts = [("", "onecode", "", "the native front"), ("_by_grpc_aio", GRPC_AIO, f"{GRPC_AIO}, ", GRPC_AIO)]
+    for suffix, plaintext, named, front in fronts:
+        for key, case, bar in (("batch", cases.BATCH, 1.1), ("unary", cases.UNARY, 1.15)):
+            for way in (cases.CERTIFICATE, cases.TOKEN):
+                ratio, note = times(results, case, plaintext, f"{named}{way}")
+                title = f"CPU an answer, {case.name}: TLS and a {way} against plaintext, {front}"
+                yield Measure(
+                    f"{key}_with_{way}{suffix}", title, "x", bar, None, ratio, is_ceiling=True, note=note,
+                )  # fmt: skip
 
 
 def _crowded(results: Mapping[str, Any]) -> Iterator[Measure]:

@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from benchmarks.processes import cpu_s, memory_mib, pinned
+from benchmarks.shown import NOTHING, Shown
 from benchmarks.workload import ONECODE, SKEW_S, STATUSES
 
 ROOT: Final = Path(__file__).parent.parent
@@ -38,6 +39,8 @@ class Server:
     pid: int
     address: str
     page: str = ""
+    shown: Shown = NOTHING
+    """What its callers show of themselves."""
 
     def cpu_s(self) -> float:
         """Return the CPU seconds that it has used so far, in all of its processes."""
@@ -128,13 +131,16 @@ class RestartingServer:
 
 
 @contextmanager
-def running(name: str, command: list[str], data_dir: Path, cores: Sequence[int] = ()) -> Iterator[Server]:
+def running(
+    name: str, command: list[str], data_dir: Path, cores: Sequence[int] = (), shown: Shown = NOTHING
+) -> Iterator[Server]:
     """Run a server until the block ends, on some cores or all; it is ready when the block begins."""
     log = data_dir / f"{name}.log"
     with log.open("wb") as errors:
         process = subprocess.Popen(pinned(command, cores), cwd=ROOT, stdout=subprocess.PIPE, stderr=errors)
     try:
-        yield Server(name, process.pid, *addresses_of(process, log))
+        address, page = [*addresses_of(process, log), ""][:2]
+        yield Server(name, process.pid, address, page, shown)
     finally:
         process.terminate()
         try:

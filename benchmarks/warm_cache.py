@@ -13,6 +13,7 @@ from benchmarks.http2 import Connection, framed
 from benchmarks.load import METHOD
 from benchmarks.processes import with_children
 from benchmarks.servers import Server
+from benchmarks.shown import NOTHING, Shown
 from benchmarks.workload import HOST_REGION
 
 BATCH_CODES: Final = 1_000
@@ -29,13 +30,13 @@ def warm(server: Server, codes: list[bytes], turn: int) -> None:
     """Have the codes checked before a server's round in a turn, counted from 0, where that changes anything."""
     if server.name not in CHECKS_NOTHING and (turn == 0 or server.name not in NEVER_READS_AGAIN):
         workers = sum(1 for _ in with_children(server.pid)) - 1
-        asyncio.run(send_all(server.address, codes, CONNECTIONS_TO_WORKERS if workers > 1 else 1))
+        asyncio.run(send_all(server.address, codes, CONNECTIONS_TO_WORKERS if workers > 1 else 1, server.shown))
 
 
-async def send_all(address: str, codes: list[bytes], connections: int = 1) -> None:
+async def send_all(address: str, codes: list[bytes], connections: int = 1, shown: Shown = NOTHING) -> None:
     """Have a server check all codes in batches, by each of some connections."""
     for _ in range(connections):
-        connection = await Connection(f"{METHOD}BatchVerify", address).open()
+        connection = await Connection(f"{METHOD}BatchVerify", address, shown=shown).open()
         for start in range(0, len(codes), BATCH_CODES):
             request = pb.BatchVerifyRequest(codes=codes[start : start + BATCH_CODES], host_region=HOST_REGION)
             await connection.call(framed(request.SerializeToString()))

@@ -104,14 +104,14 @@ def make(data_dir: Path, pool_codes: int, names: Collection[str] = tuple(POOLS))
 
 def init(data_dir: Path) -> None:
     """Make a demo deployment in ``data_dir``."""
-    _onecode("init", "--demo", "--data-dir", str(data_dir))
+    onecode("init", "--demo", "--data-dir", str(data_dir))
 
 
 def issue(data_dir: Path, region: str, count: int, valid_s: int = 86_400, *, bearer: str = "") -> list[bytes]:
     """Return codes of a region, of as many bearers or all of one."""
     options = ("--region", region, "--level", "GREEN", "--count", str(count), "--valid", str(valid_s))
     named = ("--id", bearer) if bearer else ()
-    return _onecode("issue", "--data-dir", str(data_dir), *options, *named).split(b"\n")[:-1]
+    return onecode("issue", "--data-dir", str(data_dir), *options, *named).split(b"\n")[:-1]
 
 
 def _spoilt(codes: list[bytes], late: list[bytes]) -> Iterator[bytes]:
@@ -180,7 +180,7 @@ def _publish(data_dir: Path, records: list[Record]) -> None:
                 "revision": REVISION,
             }
             lines.write(json.dumps(line) + "\n")
-    _onecode("status", "publish", "--data-dir", str(data_dir), "--file", str(file))
+    onecode("status", "publish", "--data-dir", str(data_dir), "--file", str(file))
 
 
 def _write_for_peers(file: Path, records: list[Record]) -> None:
@@ -202,7 +202,8 @@ def _write_for_peers(file: Path, records: list[Record]) -> None:
                 lines.write(json.dumps(line) + "\n")
 
 
-def _onecode(*arguments: str) -> bytes:
+def onecode(*arguments: str) -> bytes:
+    """Run a command of onecode, and return what it prints. Ends the program where it fails."""
     done = subprocess.run([ONECODE, *arguments], capture_output=True, timeout=COMMAND_TIMEOUT_S, check=False)
     if done.returncode:
         raise SystemExit(f"onecode {' '.join(arguments)} failed:\n{done.stderr.decode()}")

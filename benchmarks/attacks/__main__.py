@@ -12,6 +12,7 @@ from rich.progress import Progress
 from onecode_server.cli import output
 
 from benchmarks import workload
+from benchmarks.attacks import secured
 from benchmarks.attacks.catalogue import ATTACKS, NEEDS_NATIVE_FRONT, excused
 from benchmarks.attacks.measure import CODES, MEMORY_TIMES_MAX, P99_TIMES_MAX, ROUNDS, Row, measure
 from benchmarks.servers import FRONT
@@ -35,9 +36,10 @@ def main(names: tuple[str, ...], seconds: float, rate: float, front: str) -> Non
         data_dir = Path(directory) / "data"
         workload.init(data_dir)
         codes = workload.issue(data_dir, "420000", CODES)
+        authority = secured.make_authority(Path(directory) / "certs")
         with Progress(console=Console(stderr=True), transient=True) as progress:
             attacks = progress.track(names or list(ATTACKS), description="attacking")
-            rows = [measure(name, front, data_dir, codes, seconds, rate) for name in attacks]
+            rows = [measure(name, front, data_dir, codes, seconds, rate, authority) for name in attacks]
     output.print_table(CAPTIONS[front], HEADERS, [shown(row, front) for row in rows])
     for row in rows:
         print(f"{row.name}: {ATTACKS[row.name].__doc__}")

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from benchmarks.attacks import calls, floods, holds
+from benchmarks.attacks import calls, floods, holds, secured
 from benchmarks.attacks.target import Attack
 
 ATTACKS: Final[dict[str, Attack]] = {
@@ -35,9 +35,23 @@ ATTACKS: Final[dict[str, Attack]] = {
         calls.batches,
         calls.malformed,
         calls.page,
+        secured.handshakes,
+        secured.client_hellos,
+        secured.half_handshakes,
+        secured.bad_tokens,
+        secured.revoked,
     )
 }
 """Their docstrings say what each does, for the report."""
+
+SECURED: Final = {
+    "handshakes": "certificate",
+    "client-hellos": "certificate",
+    "half-handshakes": "certificate",
+    "bad-tokens": "token",
+    "revoked": "certificate",
+}
+"""What the callers of a server must show that is attacked so. The others speak plaintext, and show nothing."""
 
 _CALLS: Final = (
     "a thousand calls a second that are refused take half of a 2.8 GHz core: a grpc.aio server that does nothing else "

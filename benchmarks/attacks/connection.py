@@ -1,6 +1,7 @@
 """One HTTP/2 connection (RFC 9113) that keeps the rules only as far as an attack wants them kept."""
 
 import asyncio
+import ssl
 import struct
 from typing import Any, Final, Self
 
@@ -27,8 +28,16 @@ def frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
 
 
 def field(name: bytes, value: bytes) -> bytes:
-    """Return a header that enters no table (RFC 7541, 6.2.2). Both are under 127 bytes."""
-    return b"\0" + bytes([len(name)]) + name + bytes([len(value)]) + value
+    """Return a header that enters no table (RFC 7541, 6.2.2)."""
+    return b"\0" + _text(name) + _text(value)
+
+
+def _text(text: bytes) -> bytes:
+    """Return a string with its length before it: in seven bits, and beyond 126 in further bytes of seven (RFC 7541,
+    5.1)."""
+    if (rest := len(text) - 127) < 0:
+        return bytes([len(text)]) + text
+    return bytes([127, rest & 127 | 128, rest >> 7]) + text
 
 
 def call_headers(method: str) -> bytes:
@@ -57,12 +66,14 @@ class Connection(asyncio.Protocol):
         self.resets = 0
 
     @classmethod
-    async def open(cls, address: str, window: int = WINDOW_MAX, *, takes: bool = True) -> Self:
+    async def open(
+        cls, address: str, window: int = WINDOW_MAX, *, takes: bool = True, tls: ssl.SSLContext | None = None
+    ) -> Self:
         """Connect. Raises Lost."""
         host, _, port = address.rpartition(":")
         try:
             _, made = await asyncio.get_running_loop().create_connection(
-                lambda: cls(window, takes=takes), host, int(port)
+                lambda: cls(window, takes=takes), host, int(port), ssl=tls
             )
         except OSError as fault:
             raise Lost(fault.strerror) from None

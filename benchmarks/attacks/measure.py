@@ -22,8 +22,11 @@ from urllib.request import ProxyHandler, build_opener
 from prometheus_client.parser import text_string_to_metric_families
 
 from benchmarks import servers, warm_cache
+from benchmarks.attacks.catalogue import SECURED
+from benchmarks.attacks.way import Way
 from benchmarks.processes import CORES, cpu_s, memory_mib, pinned
 from benchmarks.servers import ROOT, Server
+from benchmarks.shown import Authority
 
 CODES: Final = 20_000
 """Bearers whom the server knows before an attack: a fifth of what its cache takes."""
@@ -68,24 +71,27 @@ P99_TIMES_MAX: Final = 3.0
 MEMORY_TIMES_MAX: Final = 1.5
 
 
-def measure(name: str, front: str, data_dir: Path, codes: list[bytes], seconds: float, rate: float) -> Row:
+def measure(
+    name: str, front: str, data_dir: Path, codes: list[bytes], seconds: float, rate: float, authority: Authority
+) -> Row:
     """Run one attack on a fresh server, which has checked all of the codes in large batches before; the polite client
-    has some of them. ``front`` is the server's."""
-    command, core = servers.onecode(data_dir, front=front), CORES[-1]
-    with servers.running("attacked", command, data_dir, CORES[:1]) as server, _dummy(core) as dummy:
+    has some of them. ``front`` is the server's, ``authority`` that of its callers if they must show something."""
+    way, core = Way(SECURED.get(name, ""), authority), CORES[-1]
+    command = [*servers.onecode(data_dir, front=front), *way.flags]
+    with servers.running("attacked", command, data_dir, CORES[:1]) as server, _dummy(core, way) as dummy:
         page = server.page
         # As by a gateway: what tables and caches take then is no attack's.
-        asyncio.run(warm_cache.send_all(server.address, codes))
-        call_politely(server.address, page, codes[:POLITE_CODES], 2, core)
+        asyncio.run(warm_cache.send_all(server.address, codes, shown=way.caller))
+        call_politely(server.address, page, codes[:POLITE_CODES], 2, core, way)
         before, used_s, elapsed_s = memory_mib(server.pid)[1], 0.0, 0.0
         calm, found, lags = [], [], Counter[float]()
         with _watched(server.pid) as most:
             for _ in range(ROUNDS):
-                calm.append(_beside(name, dummy, dummy, server, page, codes[:POLITE_CODES], seconds, rate, core))
+                calm.append(_beside(name, dummy, dummy, server, page, codes[:POLITE_CODES], seconds, rate, core, way))
                 lags.subtract(_lags(page))
                 used_s, elapsed_s = used_s - cpu_s(server.pid), elapsed_s - time.monotonic()
                 attacked = server.address, page, server, page
-                found.append(_beside(name, *attacked, codes[:POLITE_CODES], seconds, rate, core))
+                found.append(_beside(name, *attacked, codes[:POLITE_CODES], seconds, rate, core, way))
                 used_s, elapsed_s = used_s + cpu_s(server.pid), elapsed_s + time.monotonic()
                 lags.update(_lags(page))
     p99_dummy, p99 = (statistics.median(p99_ms(one["latencies_ms"]) for one in rounds) for rounds in (calm, found))
@@ -104,12 +110,14 @@ def _beside(
     seconds: float,
     rate: float,
     core: int,
+    way: Way,
 ) -> Any:
-    attacker = _start("attacker", name, attacked, attacked_page, rate, seconds + SETTLE_S + 1, core=core, nice=19)
+    lasts_s = seconds + SETTLE_S + 1
+    attacker = _start("attacker", name, attacked, attacked_page, rate, lasts_s, *way.certs, core=core, nice=19)
     try:
         _give(attacker, codes)
         time.sleep(SETTLE_S)
-        return call_politely(server.address, page, codes, seconds, core)
+        return call_politely(server.address, page, codes, seconds, core, way)
     finally:
         try:
             attacker.wait(seconds + AFTER_S)
@@ -118,9 +126,11 @@ def _beside(
             attacker.wait()
 
 
-def call_politely(address: str, page: str, codes: list[bytes], seconds: float, core: int) -> Any:
+def call_politely(
+    address: str, page: str, codes: list[bytes], seconds: float, core: int, way: Way | None = None
+) -> Any:
     """Run the polite client on a core for so long, and return what it says (``polite``)."""
-    process = _start("polite", address, page, seconds, core=core)
+    process = _start("polite", address, page, seconds, *(way.polite if way else ()), core=core)
     out, _ = process.communicate(b"\n".join(codes), timeout=seconds + AFTER_S)
     return json.loads(out)
 
@@ -137,8 +147,9 @@ def _give(process: subprocess.Popen[bytes], codes: list[bytes]) -> None:
 
 
 @contextmanager
-def _dummy(core: int) -> Iterator[str]:
-    process = _start("dummy", core=core)
+def _dummy(core: int, way: Way) -> Iterator[str]:
+    # Where it makes handshakes, it keeps the polite client from its core no more than the attacker does.
+    process = _start("dummy", *way.certs, core=core, nice=19 if way.shown else 0)
     try:
         yield servers.address_of(process, Path(os.devnull))
     finally:

@@ -1,7 +1,8 @@
 """A client as there are many: single checks at a steady rate, and now and then the server's health.
 
-``python -m benchmarks.attacks.polite ADDRESS PAGE SECONDS``, codes that are to be admitted on standard input. One line
-of JSON on standard output: ``latencies_ms`` of the checks, and ``errors``, how often each kind of failure was met.
+``python -m benchmarks.attacks.polite ADDRESS PAGE SECONDS [WAY CERTS]``, codes that are to be admitted on standard
+input. WAY is what it shows, ``certificate`` or ``token``, of the authority in the directory CERTS. One line of JSON on
+standard output: ``latencies_ms`` of the checks, and ``errors``, how often each kind of failure was met.
 """
 
 import asyncio
@@ -10,9 +11,11 @@ import sys
 import time
 from collections import Counter
 from itertools import cycle
+from pathlib import Path
 from typing import Any, Final
 from urllib.request import ProxyHandler, build_opener
 
+import grpc
 import grpc.aio
 import uvloop
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -20,6 +23,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from onecode.v1 import recognition_pb2 as pb
 from onecode.v1 import recognition_pb2_grpc as pb_grpc
 
+from benchmarks.shown import Authority
 from benchmarks.workload import HOST_REGION
 
 CALLS_PER_S: Final = 100
@@ -34,7 +38,10 @@ _OPTIONS: Final = (("grpc.use_local_subchannel_pool", 1), ("grpc.enable_http_pro
 class Polite:
     """Calls until its time is over."""
 
-    def __init__(self, address: str, page: str, codes: list[bytes]) -> None:
+    def __init__(
+        self, address: str, page: str, codes: list[bytes], shown: grpc.ChannelCredentials | None = None
+    ) -> None:
+        self._shown = shown
         self._address, self._page = address, page
         self._codes = cycle(codes)
         self.latencies_ms: list[float] = []
@@ -54,6 +61,8 @@ class Polite:
                 number, due_s = number + 1, due_s + 1 / CALLS_PER_S
 
     def _channel(self) -> grpc.aio.Channel:
+        if self._shown is not None:
+            return grpc.aio.secure_channel(self._address, self._shown, options=_OPTIONS)
         return grpc.aio.insecure_channel(self._address, options=_OPTIONS)
 
     async def _check(self, channel: grpc.aio.Channel, due_s: float) -> None:
@@ -87,9 +96,19 @@ class Polite:
             response.read()
 
 
-async def main(address: str, page: str, seconds: str) -> None:
+def credentials(way: str, directory: Path) -> grpc.ChannelCredentials:
+    """Return what the caller of an authority shows."""
+    authority, chain, key = ((directory / name).read_bytes() for name in ("ca.crt", "caller.crt", "caller.key"))
+    if way == "certificate":
+        return grpc.ssl_channel_credentials(authority, key, chain)
+    token = grpc.access_token_call_credentials(Authority(directory).token())
+    return grpc.composite_channel_credentials(grpc.ssl_channel_credentials(authority), token)
+
+
+async def main(address: str, page: str, seconds: str, way: str = "", certs: str = "") -> None:
     """Call for so long, and say how it went."""
-    polite = Polite(address, page, sys.stdin.buffer.read().split())
+    shown = credentials(way, Path(certs)) if way else None
+    polite = Polite(address, page, sys.stdin.buffer.read().split(), shown)
     await polite.run(float(seconds))
     print(json.dumps({"latencies_ms": polite.latencies_ms, "errors": polite.errors}))
 

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import NamedTuple, Self
 
 from benchmarks.attacks.connection import Lost
+from benchmarks.shown import Authority
 
 _STEP_S = 0.01
 _AGAIN_S = 0.05
@@ -21,6 +22,15 @@ class Target(NamedTuple):
     page: str
     codes: list[bytes]
     rate: float = 1.0
+    authority: Authority | None = None
+    """Who has issued what callers show, where they must show something."""
+
+    @property
+    def issuer(self) -> Authority:
+        """The authority. Raises ValueError where there is none."""
+        if self.authority is None:
+            raise ValueError("this attack is for a server whose callers must show something")
+        return self.authority
 
     def paced(self, per_s: float) -> "Pace":
         """Return the pace of ``per_s`` a second."""

@@ -98,6 +98,8 @@ class Access:
 
     def identify(self, certificate: bytes | None, authorization: str | None, *, is_local: bool) -> Identity:
         """Return who calls now. Raises Unauthenticated, and NotServing where no trust list tells it yet."""
+        if certificate or authorization:  # as nearly always, where it is asked
+            return self._callers.known(certificate, authorization).identity
         return self.known(certificate, authorization, is_local=is_local).identity
 
     def known(self, certificate: bytes | None, authorization: str | None, *, is_local: bool) -> Known:

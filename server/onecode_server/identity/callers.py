@@ -9,10 +9,11 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from onecode_server.errors import Malformed, NotServing, Unauthenticated
 from onecode_server.identity import token_keys
+from onecode_server.identity.bounded_cache import BoundedCache
 from onecode_server.identity.client_certificates import ClientCertificates
 from onecode_server.identity.known import FOR_EVER, Known
 from onecode_server.identity.refusals import Refusal, refused
@@ -26,6 +27,19 @@ from onecode_server.telemetry.metrics import Metrics
 
 KEY_SET: Final = "token_keys"
 _SCHEME: Final = "bearer "
+KEPT: Final = 4096
+"""Tokens, with the certificates that they came with: as many as there are certificates kept. Who is pushed out costs
+some microseconds more."""
+BYTES_KEPT: Final = 16 * 1024 * 1024
+"""The bound on them together: 4 KiB for each, where a token and a certificate have about 1 KiB."""
+
+
+class _Kept(NamedTuple):
+    """What a token says, and a certificate beside it: found at a time, by the files and the trust list of then."""
+
+    known: Known
+    generation: int
+    at: int
 
 
 def watch_token_keys(
@@ -68,7 +82,8 @@ class Callers:
         self._keys = keys
         self._certificates = ClientCertificates(trust_domain)
         self._tokens = None if keys is None else Tokens(lambda: keys.value, trust_domain, audience)
-        self._seen: tuple[object, ...] = self._state()
+        self._kept: BoundedCache[tuple[bytes | None, str], _Kept] = BoundedCache(KEPT, BYTES_KEPT)
+        self._seen = self._state()
         self._generation = 1
 
     async def refresh(self) -> None:
@@ -94,8 +109,9 @@ class Callers:
     def generation(self) -> int:
         """A number that rises when the trust list, the token keys, the client authorities or the revocations are others
         than when it was last asked for. Callers who were identified before must then be identified again."""
-        seen = self._state()
-        if any(now is not before for now, before in zip(seen, self._seen, strict=True)):
+        seen, before = self._state(), self._seen
+        # Written out, since it is asked for at each call that carries a token.
+        if seen[0] is not before[0] or seen[1] is not before[1] or seen[2] is not before[2]:
             self._seen = seen
             self._generation += 1
         return self._generation
@@ -118,22 +134,32 @@ class Callers:
         region of a caller exists.
         """
         try:
-            return self._known(certificate, authorization, is_local)
+            if authorization:
+                return self._by_authorization(certificate, authorization)
+            if certificate:
+                return self._by_certificate(certificate, self._clock())
+            if is_local and self._local is not None:
+                return Known(self._local, FOR_EVER)
+            raise refused(Refusal.IDENTITY_MISSING)
         except Unauthenticated as fault:
             self._metrics.unauthenticated.labels(fault.reason).inc()
             raise
 
-    def _known(self, certificate: bytes | None, authorization: str | None, is_local: bool) -> Known:
+    def _by_authorization(self, certificate: bytes | None, authorization: str) -> Known:
+        """Return what was found for the same before, unless anything has changed that it was found by."""
+        shown, now, generation = (certificate, authorization), self._clock(), self.generation
+        kept = self._kept.get(shown)
+        if kept is not None and kept.generation == generation and kept.at <= now < kept.known.until:
+            return kept.known
+        known = self._read(certificate, authorization, now)
+        size = len(authorization) + len(certificate or b"")
+        self._kept.put(shown, _Kept(known, generation, now), size)
+        return known
+
+    def _read(self, certificate: bytes | None, authorization: str, now: int) -> Known:
         if not certificate:
-            if authorization:
-                return self._by_token(authorization, self._clock())
-            if is_local and self._local is not None:
-                return Known(self._local, FOR_EVER)
-            raise refused(Refusal.IDENTITY_MISSING)
-        now = self._clock()
+            return self._by_token(authorization, now)
         own = self._by_certificate(certificate, now)
-        if not authorization:
-            return own
         carried = self._by_token(authorization, now)
         until = min(own.until, carried.until)
         if own.identity.role is Role.GATEWAY:
@@ -165,7 +191,7 @@ class Callers:
             raise refused(Refusal.REGION_UNKNOWN)
         return known
 
-    def _state(self) -> tuple[object, ...]:
+    def _state(self) -> tuple[object, object, object]:
         try:
             regions: object = self._regions()
         except NotServing:

@@ -19,6 +19,9 @@ class Role(Enum):
     ANONYMOUS = "anonymous"
     """A caller without an identity who may check and translate, where the settings say so."""
 
+    # Each member is one object. An enumeration's own hash, of the name and in Python, is a tenth of a check of rights.
+    __hash__ = object.__hash__
+
 
 class Identity(NamedTuple):
     """A caller. ``region`` is the six digits of a scanner's or an operator's region, ``name`` that of a partner or a

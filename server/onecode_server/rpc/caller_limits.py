@@ -6,7 +6,7 @@ that it has asked for would have come at its rate. What comes earlier than that 
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from typing import Final, NamedTuple, Protocol
+from typing import Final, Protocol, TypeAlias
 
 from onecode_server.errors import Overloaded
 from onecode_server.model.identity import Identity, Role
@@ -49,13 +49,8 @@ class _State:
         self.calls = 0
 
 
-class Taken(NamedTuple):
-    """A call that counts until ``CallerLimits.end`` is called with it."""
-
-    state: _State | None
-
-
-UNLIMITED: Final = Taken(None)
+Taken: TypeAlias = _State | None
+"""What a call counts in until ``CallerLimits.end`` is called with it; None for a caller without limits."""
 
 
 class CallerLimits:
@@ -68,24 +63,24 @@ class CallerLimits:
         self._limits = limits
         self._monotonic = monotonic
         self._count = count
-        self._states: OrderedDict[Identity, _State] = OrderedDict()
+        self._states: OrderedDict[tuple[Role, str, str], _State] = OrderedDict()
         self._number = 0
 
     def begin(self, identity: Identity) -> Taken:
         """Count a call that is in flight. Raises Overloaded where there are too many."""
         if (limit := self._limits.get(identity.role)) is None:
-            return UNLIMITED
+            return None
         state = self._state(identity)
         if state.calls >= limit.calls:
             self._count(identity.role.value, "calls")
             raise Overloaded(f"{identity} has {state.calls} calls in flight", CALLS_RETRY_S)
         state.calls += 1
-        return Taken(state)
+        return state
 
     def end(self, taken: Taken) -> None:
         """Note that a call is over."""
-        if taken.state is not None:
-            taken.state.calls -= 1
+        if taken is not None:
+            taken.calls -= 1
 
     def charge(self, identity: Identity, units: int) -> None:
         """Count codes, records or calls. Raises Overloaded where they come too soon."""
@@ -121,7 +116,7 @@ class CallerLimits:
         return early_s
 
     def _state(self, identity: Identity) -> _State:
-        caller = identity._replace(gateway="") if identity.gateway else identity  # whichever way it comes
+        caller = identity[:3]  # whichever gateway it comes by
         if (state := self._states.get(caller)) is not None:
             self._states.move_to_end(caller)
             return state

@@ -104,7 +104,9 @@ class Caller:
 
     def expect(self, right: Right, *regions: str) -> None:
         """Raise NotPermitted where the caller has ``right`` for none of the regions."""
-        authorisation.expect_for(self.identity, right, *regions, partners=self._authenticator.partners)
+        if not authorisation.has(self.identity, right, regions):
+            partners = self._authenticator.partners
+            authorisation.expect_for(self.identity, right, *regions, partners=partners)
 
     def regions(self, right: Right) -> Collection[str] | None:
         """Return the regions for which the caller has ``right``: None for all of them."""
@@ -113,7 +115,8 @@ class Caller:
     def expect_still(self) -> None:
         """Raise Unauthenticated where the call needs an identity, and what the caller has shown is none any more."""
         if not self._is_anybodys:
-            _identify(self._authenticator, self._credentials)
+            certificate, authorization, is_local = self._credentials
+            self._authenticator.identify(certificate, authorization, is_local=is_local)
 
 
 class Callers:
@@ -139,7 +142,8 @@ class Callers:
         credentials = self._credentials_of(context)
         is_anybodys = self._answers_health and right is Right.READ_HEALTH
         try:
-            identity = _identify(self._authenticator, credentials)
+            certificate, authorization, is_local = credentials
+            identity = self._authenticator.identify(certificate, authorization, is_local=is_local)
         except (Unauthenticated, NotServing):
             if not is_anybodys:
                 raise
@@ -160,13 +164,11 @@ def shown_to_grpc(context: _Context) -> Credentials:
     return Credentials(certificate, authorization_of(context), is_local_peer(context.peer()))
 
 
-def _identify(authenticator: Authenticator, credentials: Credentials) -> Identity:
-    certificate, authorization, is_local = credentials
-    return authenticator.identify(certificate, authorization, is_local=is_local)
-
-
 def authorization_of(context: _Context) -> str | None:
     """Return the value of the ``authorization`` metadata. Several are joined by commas (RFC 9110, section 5.3), which
     no bearer token has: whoever reads it refuses it as repeated, and counts that."""
-    values = [str(value) for name, value in context.invocation_metadata() or () if name == "authorization"]
-    return ", ".join(values) if values else None
+    found: str | None = None
+    for name, value in context.invocation_metadata() or ():
+        if name == "authorization":
+            found = str(value) if found is None else f"{found}, {value!s}"
+    return found

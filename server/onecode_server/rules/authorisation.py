@@ -25,6 +25,8 @@ class Right(Enum):
     READ_HEALTH = "read the health of the server"
     READ_METRICS = "read the metrics"
 
+    __hash__ = object.__hash__  # as of Role
+
 
 class Whose(Enum):
     """For which regions a right counts."""
@@ -35,6 +37,8 @@ class Whose(Enum):
     """Those that the partner's entry in the trust list has, and all where it has no entry or no list."""
     ALL = "all"
 
+
+_OWN, _LISTED, _ALL, _NATION = Whose.OWN, Whose.LISTED, Whose.ALL, Role.NATIONAL_OPERATOR
 
 _EVERYBODYS: Final = dict.fromkeys((Right.READ_TRUST_LIST, Right.REFLECT, Right.READ_HEALTH), Whose.ALL)
 """What needs an identity, and no role."""
@@ -73,15 +77,22 @@ NO_PARTNERS: Final[Partners] = {}
 
 def regions(identity: Identity, right: Right, partners: Partners = NO_PARTNERS) -> Collection[str] | None:
     """Return the regions for which ``identity`` has ``right``: None for all of them."""
-    match TABLE[identity.role].get(right, Whose.NOBODYS):
-        case Whose.ALL:
-            return None
-        case Whose.OWN:
-            return (NATIONAL if identity.role is Role.NATIONAL_OPERATOR else identity.region,)
-        case Whose.LISTED:
-            return partners.get(identity.name)
-        case _:
-            return ()
+    # Called at each call: members are compared by names of this module, since an enumeration looks its own up slowly.
+    whose = TABLE[identity.role].get(right)
+    if whose is _OWN:
+        return (NATIONAL if identity.role is _NATION else identity.region,)
+    if whose is _ALL:
+        return None
+    if whose is _LISTED:
+        return partners.get(identity.name)
+    return ()
+
+
+def has(identity: Identity, right: Right, of: Collection[str]) -> bool:
+    """Return whether ``identity`` has ``right`` for one of the regions ``of`` by its role and region alone. It is the
+    answer for most calls; false for the national operator's own and for partners, whom ``expect_for`` decides about."""
+    whose = TABLE[identity.role].get(right)
+    return whose is _ALL or (whose is _OWN and identity.region in of and identity.role is not _NATION)
 
 
 def expect(identity: Identity, right: Right) -> None:
@@ -93,10 +104,14 @@ def expect(identity: Identity, right: Right) -> None:
 def expect_for(identity: Identity, right: Right, *of: str, partners: Partners = NO_PARTNERS) -> None:
     """Raise NotPermitted where ``identity`` has ``right`` for none of the regions ``of``. ``partners`` counts where a
     partner may have the right."""
-    expect(identity, right)
     own = regions(identity, right, partners)
-    if own is not None and not any(region in own for region in of):
-        raise NotPermitted(f"{identity} may {right.value} for {_listed(own)}")
+    if own is None:
+        return
+    for region in of:
+        if region in own:
+            return
+    expect(identity, right)
+    raise NotPermitted(f"{identity} may {right.value} for {_listed(own)}")
 
 
 def _listed(regions: Collection[str]) -> str:

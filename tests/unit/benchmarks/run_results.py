@@ -5,7 +5,8 @@ from typing import Any
 from benchmarks.cases import CASES
 
 ALONE = {"onecode": 10_000.0, "grpc.aio": 2_500.0, "first try": 1_000.0, "go": 2_000.0, "rust": 4_000.0}
-RATES = ALONE | {"echo": 5_000.0, "two workers": 8_000.0}
+SECURED = dict.fromkeys(("certificate", "token"), 8_000.0)
+RATES = ALONE | SECURED | {f"grpc.aio, {way}": 2_000.0 for way in SECURED} | {"echo": 5_000.0, "two workers": 8_000.0}
 P50_MS = {"onecode": 1.0, "go": 4.0, "rust": 2.0}
 
 

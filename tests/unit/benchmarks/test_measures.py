@@ -79,6 +79,8 @@ def test_with_the_native_front_every_measure_is_measured_by_the_server_it_is_of(
         "two_workers": 1.25,
         "goodput": 0.95,
         "stream": 5_000,
+        "batch_with_certificate": 1.25,
+        "unary_with_token_by_grpc_aio": 1.25,
     }
     assert {key: by_key[key].value for key in expected} == expected
 
