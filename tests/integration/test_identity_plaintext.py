@@ -46,7 +46,7 @@ def test_strangers_in_plaintext_may_check_and_translate_alone_and_the_server_say
     assert held(server.channel(), code) == (CHECKS, DENIED)
     assert pages(server) == (403, 200)
     access = server.healthz()[1]["access"]
-    assert (access["insecure_plaintext"], access["loopback_role"], access["tls"]) == (True, "none", False)
+    assert (access["insecure_plaintext"], access["loopback_role"], access["tls"]) == (True, "none", None)
     warnings = [line["message"] for line in server.log() if line["level"].lower() == "warning"]
     assert "others reach this server in plaintext, and may check and translate without an identity" in warnings
 
