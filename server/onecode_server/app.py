@@ -116,7 +116,7 @@ async def serve_in_slot(settings: Settings, stop: asyncio.Event, line: Line) -> 
 
 
 async def _select_front(settings: Settings, metrics: Metrics) -> SelectedFront:
-    front = await front_selection.select(settings.front)
+    front = await front_selection.select(settings.front, is_unix=settings.listen.is_unix)
     metrics.front_info.labels(front.name, front.reason).set(1)
     return front
 

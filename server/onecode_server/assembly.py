@@ -38,7 +38,9 @@ def listener(engine: Engine, front: SelectedFront, access: Access, metrics: Metr
                 answers_health=settings.health_without_identity,
             ),
             # gRPC counts connections by address.
-            connections_max=descriptors.connections_max(addresses=descriptors.addresses_of(host)),
+            connections_max=descriptors.connections_max(
+                addresses=1 if settings.listen.is_unix else descriptors.addresses_of(host)
+            ),
             reflects=settings.reflection,
             shares_port=shares_port,
             tls=access.tls,

@@ -33,7 +33,7 @@ def _setting(name: str, text: str) -> Callable[[_F], _F]:
     help="TOML: each setting by its flag's name, with _ for -, such as drain_s = 10.",
 )
 @_setting("data-dir", "Made by 'onecode init'. Required.")
-@_setting("listen", "IP:PORT for gRPC; port 0 lets the system choose. Default: 127.0.0.1:50051.")
+@_setting("listen", "IP:PORT for gRPC, or unix:/PATH; port 0 lets the system choose. Default: 127.0.0.1:50051.")
 @_setting("metrics", "IP:PORT for /metrics and /healthz. Default: 127.0.0.1:9464.")
 @_setting("tls-cert", "PEM file with the server's certificate and its chain. Where others reach it, TLS is needed.")
 @_setting("tls-key", "PEM file with its private key, readable by its owner alone.")

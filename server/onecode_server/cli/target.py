@@ -126,6 +126,8 @@ def _target(given: dict[str, Any], context: ContextName) -> Target | None:
 
 
 def _expect_address(server: _Value) -> None:
+    if server.text.startswith("unix:/"):
+        return
     match = _SERVER.fullmatch(server.text)
     if match is None or not 0 < int(match[2]) < 65_536:
-        raise Misconfigured(f"{server.where} {server.text!r}: expected HOST:PORT")
+        raise Misconfigured(f"{server.where} {server.text!r}: expected HOST:PORT, or unix:/PATH")

@@ -18,17 +18,20 @@ class SelectedFront(NamedTuple):
     """The front that answers. ``reason`` says by one word why it is not the native one, ``detail`` in a sentence."""
 
     name: Literal["native", "grpc"]
-    reason: Literal["", "chosen", "not_built", "does_not_load", "other_version", "self_test"] = ""
+    reason: Literal["", "chosen", "unix_socket", "not_built", "does_not_load", "other_version", "self_test"] = ""
     detail: str = ""
 
 
-async def select(name: str) -> SelectedFront:
-    """Return the front of that name; ``auto`` is the native one where it was built and passes its self-test.
+async def select(name: str, *, is_unix: bool = False) -> SelectedFront:
+    """Return the front of that name; ``auto`` is the native one where it was built and passes its self-test, and not on
+    a Unix socket.
 
     Raises Misconfigured for ``native`` where there is none, or it does not work.
     """
     if name == "grpc":
         return SelectedFront("grpc", "chosen", "the setting front chooses it")
+    if is_unix:
+        return SelectedFront("grpc", "unix_socket", "a Unix socket is served by grpc.aio alone")
     selected = await _native_if_it_works()
     if selected.name == "grpc":
         if name == "native":

@@ -6,6 +6,7 @@ passes on (``native_listener``).
 
 import asyncio
 import os
+from pathlib import Path
 from typing import Any, Final, NamedTuple, Protocol
 
 import grpc
@@ -29,6 +30,7 @@ from onecode_server.rpc.callers import Callers
 from onecode_server.rpc.growth import Growth
 from onecode_server.rpc.health import HealthServicer
 from onecode_server.rpc.instrumented import InstrumentedServer
+from onecode_server.rpc.named_socket import NamedSocket
 from onecode_server.rpc.recognition import BATCH_BYTES_MAX, RecognitionServicer
 from onecode_server.rpc.recognition_exceptions import ExceptionServicer
 from onecode_server.rpc.reflection import reflect
@@ -159,6 +161,7 @@ class GrpcListener:
         soon as it is accepted. Behind the front, ``gate`` admits its calls alone."""
         self._draining = services.draining
         self._tls = tls
+        self._named_socket: NamedSocket | None = None
         # A second server on the same port by mistake must fail to start. Workers share a port that is reserved.
         options = (
             *_OPTIONS,
@@ -186,7 +189,13 @@ class GrpcListener:
             reflect(server, (*_PROTOS, health_pb2.DESCRIPTOR))
 
     async def start(self, host: str, port: int) -> int:
-        """Listen, and return the port. Raises Misconfigured where the address cannot be bound."""
+        """Listen, and return the port. A host may be ``unix:`` and a path, without a port. Raises Misconfigured where
+        the address cannot be bound."""
+        if host.startswith("unix:"):
+            self._named_socket = NamedSocket(Path(host.removeprefix("unix:")))
+            self._named_socket.bind(lambda: self._server.add_insecure_port(host))
+            await self._server.start()
+            return port
         address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         try:
             if self._tls is None:
@@ -223,6 +232,8 @@ class GrpcListener:
         """End streams and watches, take no new calls, and give running ones ``grace_s`` seconds to end."""
         self.begin_drain()
         await self._server.stop(grace_s)
+        if self._named_socket is not None:
+            self._named_socket.remove()
         self._growth.close()
 
 

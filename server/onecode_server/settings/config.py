@@ -113,6 +113,8 @@ class Settings:
             mistakes.append("--data-dir is missing")
         if mistakes:
             raise Misconfigured(*mistakes)
+        if "workers" not in read and "listen" in read and read["listen"].is_unix:
+            read["workers"] = 1
         settings = cls(**read)
         if mistakes := [*_disagreements(settings)]:
             raise Misconfigured(*mistakes)
@@ -132,6 +134,8 @@ class Settings:
 
 def _disagreements(settings: Settings) -> Iterator[str]:
     """Yield a line for each setting that does not go with another one."""
+    if settings.listen.is_unix:
+        yield from _disagreements_with_unix(settings)
     if (settings.tls_cert is None) != (settings.tls_key is None):
         yield "--tls-cert and --tls-key belong together: give both"
     for name in ("tls_client_ca", "tls_crl", "metrics_tls"):
@@ -146,6 +150,15 @@ def _disagreements(settings: Settings) -> Iterator[str]:
             yield f"--metrics {settings.metrics}: others reach it, which needs --metrics-tls true"
     if settings.serves_tls and not settings.tls_client_ca and not settings.token_keys:
         yield "--tls-cert without --tls-client-ca or --token-keys: no caller could have an identity"
+
+
+def _disagreements_with_unix(settings: Settings) -> Iterator[str]:
+    if settings.workers > 1:
+        yield f"--workers {settings.workers}: a Unix socket has one"
+    if settings.front == "native":
+        yield "--front native: a Unix socket is grpc.aio's alone"
+    if settings.serves_tls:
+        yield "--tls-cert: who reaches a Unix socket is decided by its directory, and callers there speak plaintext"
 
 
 def _workers(text: str) -> int:
@@ -165,7 +178,7 @@ def read_key_source(text: str) -> str | Path:
 
 _READERS: Final[Mapping[str, Callable[[str], Any]]] = {
     "data_dir": values.directory,
-    "listen": values.address,
+    "listen": values.listening_address,
     "metrics": values.address,
     "gateway_keys": read_key_source,
     "tls_cert": values.file,

@@ -5,25 +5,37 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, NamedTuple
 
+UNIX: Final = "unix:"
+_PATH_BYTES_MAX: Final = 103
+"""The shortest bound on the path of a Unix socket, of macOS; Linux has 107 (unix(7))."""
 _DIGITS_MAX: Final = 20
 """More digits than any bound has, and far fewer than the thousands at which int() raises an error of its own."""
 
 
 class Address(NamedTuple):
-    """An address to listen on. Port 0 lets the system choose."""
+    """An address to listen on. Port 0 lets the system choose. The host of a Unix socket is ``unix:`` and its path."""
 
     host: str
     port: int
 
     @property
+    def is_unix(self) -> bool:
+        """Whether it is a Unix socket."""
+        return self.host.startswith(UNIX)
+
+    @property
     def is_loopback(self) -> bool:
         """Whether this machine alone reaches it."""
+        if self.is_unix:
+            return True
         try:
             return self.host == "localhost" or ipaddress.ip_address(self.host).is_loopback
         except ValueError:
             return False
 
     def __str__(self) -> str:
+        if self.is_unix:
+            return self.host
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
@@ -39,6 +51,16 @@ def address(text: str) -> Address:
         except ValueError:
             raise ValueError("expected an IP address or localhost before the port") from None
     return Address(host, int(port_text))
+
+
+def listening_address(text: str) -> Address:
+    """Return ``HOST:PORT`` as ``address`` does, or ``unix:`` and the absolute path of a socket."""
+    if not text.startswith(UNIX):
+        return address(text)
+    path = text.removeprefix(UNIX)
+    if not path.startswith("/") or path.endswith("/") or "\0" in path or len(path.encode()) > _PATH_BYTES_MAX:
+        raise ValueError(f"expected an absolute path of at most {_PATH_BYTES_MAX} bytes behind unix:")
+    return Address(text, 0)
 
 
 def number(low: float, high: float) -> Callable[[str], float]:

@@ -24,6 +24,8 @@ def create(path: Path, content: bytes, mode: int) -> None:
         _write(beside, content, mode)
         try:
             os.link(beside, path)  # unlike a renaming, it replaces nothing
+        except FileExistsError as fault:  # which names the other file
+            raise FileExistsError(fault.errno, fault.strerror, str(path)) from None
         except OSError as fault:
             if fault.errno not in _NO_LINKS:
                 raise

@@ -116,10 +116,10 @@ def test_each_mistake_in_a_context_gets_a_line(file: Path) -> None:
 def test_an_address_that_is_none_is_named_with_its_place(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file.write_text('[bad]\nserver = "somewhere"\n')
     assert failed(file, "--context", "bad", "health") == [
-        f"onecode: {file}: [bad] server 'somewhere': expected HOST:PORT"
+        f"onecode: {file}: [bad] server 'somewhere': expected HOST:PORT, or unix:/PATH"
     ]
     monkeypatch.setenv("ONECODE_SERVER", "nowhere")
-    assert failed(file, "health") == ["onecode: ONECODE_SERVER 'nowhere': expected HOST:PORT"]
+    assert failed(file, "health") == ["onecode: ONECODE_SERVER 'nowhere': expected HOST:PORT, or unix:/PATH"]
 
 
 @pytest.mark.parametrize("command", [["verify", "--host", "420000", "x"], ["exception", "list"], ["health"]])

@@ -211,6 +211,20 @@ def test_callers_need_no_identity_only_where_nobody_else_reaches_the_server(read
     assert not read(**given).is_private
 
 
+def test_a_unix_socket_is_this_machines_alone_and_has_one_worker(read):
+    settings = read(listen="unix:/run/onecode/s")
+    assert (settings.workers, settings.is_private, str(settings.listen)) == (1, True, "unix:/run/onecode/s")
+    assert mistakes(read, listen="unix:/s", workers="2") == ("--workers 2: a Unix socket has one",)
+    assert mistakes(read, listen="unix:/s", front="native") == ("--front native: a Unix socket is grpc.aio's alone",)
+    assert any("speak plaintext" in line for line in mistakes(read, listen="unix:/s", **TLS))
+
+
+@pytest.mark.parametrize("text", ["unix:", "unix:s", "unix:/", "unix:/run/", "unix:/" + "x" * 103, "unix:/\0"])
+def test_a_unix_socket_has_an_absolute_path_of_its_own(read, text):
+    assert all("expected an absolute path" in line for line in mistakes(read, listen=text))
+    assert all("expected" in line for line in mistakes(read, metrics="unix:/s"))
+
+
 @pytest.mark.parametrize(
     "text", [":50051", "example.com:50051", "localhost.example.com:50051", "127.1:50051", "2130706433:50051"]
 )
