@@ -18,6 +18,7 @@ from onecode_server.telemetry.metrics import Metrics
 
 SERVER_CERTIFICATE: Final = "server_certificate"
 CLIENT_AUTHORITIES: Final = "client_authorities"
+IN_FRONT: Final = "tls_of_front"
 
 _log = logging.getLogger(__name__)
 
@@ -79,6 +80,8 @@ class TlsSource:
             )
             self.clients = self._client_files.value
         self.current = self._together(1)
+        self._front_fault: str | None = None
+        metrics.identity_files_fault.labels(IN_FRONT).set_function(lambda: self._front_fault is not None)
         metrics.tls_expiry.set_function(lambda: (self.certificate.not_after - clock()) / 1e6)
 
     @property
@@ -98,7 +101,13 @@ class TlsSource:
             faults[CLIENT_AUTHORITIES] = "a revocation list is past its next update"
         if self._client_files is not None and self._client_files.fault is not None:
             faults[CLIENT_AUTHORITIES] = self._client_files.fault
+        if self._front_fault is not None:
+            faults[IN_FRONT] = self._front_fault
         return faults
+
+    def note(self, fault: str | None) -> None:
+        """Note why the listener goes on with other files than ``current``, None where it does not."""
+        self._front_fault = fault
 
     def subscribe(self, callback: Callable[[TlsFiles], None]) -> None:
         """Call ``callback`` with the files after each change, on the event loop. It must not raise."""
