@@ -15,7 +15,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
-from onecode_server.errors import Misconfigured, NotPermitted, OnecodeError, Unauthenticated
+from onecode_server.errors import Misconfigured, NotPermitted, NotServing, OnecodeError, Unauthenticated
 from onecode_server.rpc.authenticator import OnlyLocal
 from onecode_server.rpc.http_listener import Answer, HttpListener, Request
 from onecode_server.rpc.page_authorizer import PageAuthorizer
@@ -102,7 +102,7 @@ class MetricsServer:
             return Answer("405 Method Not Allowed", {**_PLAIN, "Allow": "GET, HEAD"}, b"only GET and HEAD\n")
         try:
             self._authorizer.expect(request, _RIGHTS[request.path])
-        except (Unauthenticated, NotPermitted) as refused:
+        except (Unauthenticated, NotPermitted, NotServing) as refused:
             if request.path == "/healthz" and self._authorizer.answers_health:
                 return _health({"serving": self._report()["serving"]})
             return _refusal(refused)
@@ -125,7 +125,7 @@ def _refusal(refused: OnecodeError) -> Answer:
     text = f"{refused}\n".encode()
     if isinstance(refused, Unauthenticated):
         return Answer("401 Unauthorized", {**_PLAIN, "WWW-Authenticate": "Bearer"}, text)
-    return Answer("403 Forbidden", _PLAIN, text)
+    return Answer("503 Service Unavailable" if isinstance(refused, NotServing) else "403 Forbidden", _PLAIN, text)
 
 
 class _Pages:
