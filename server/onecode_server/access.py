@@ -96,6 +96,11 @@ class Access:
         if self._tls is not None:
             self._tls.subscribe(callback)
 
+    def note_tls(self, fault: str | None) -> None:
+        """Note why the front does not take the files of TLS in force, None where it does."""
+        if self._tls is not None:
+            self._tls.note(fault)
+
     def identify(self, certificate: bytes | None, authorization: str | None, *, is_local: bool) -> Identity:
         """Return who calls now. Raises Unauthenticated, and NotServing where no trust list tells it yet."""
         if certificate or authorization:  # as nearly always, where it is asked

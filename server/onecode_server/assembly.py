@@ -57,6 +57,7 @@ def listener(engine: Engine, front: SelectedFront, access: Access, metrics: Metr
         reflects=settings.reflection,
         shares_port=shares_port,
         tls=access.tls,
+        note_tls=access.note_tls,
         demands_certificate=access.demands_certificates,
         answers_health=settings.health_without_identity,
     )

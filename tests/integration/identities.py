@@ -1,5 +1,6 @@
 """Identities for tests against servers: an authority, a server's certificate, a key set, and channels of callers."""
 
+import ssl
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -81,6 +82,12 @@ class Identities:
             credentials = grpc.composite_channel_credentials(credentials, carried)
         options = (("grpc.use_local_subchannel_pool", 1), ("grpc.enable_http_proxy", 0))
         return server.keep(grpc.secure_channel(server.address, credentials, options))
+
+    def context(self, leaf: Leaf) -> ssl.SSLContext:
+        """Return what the pages for operations are asked with."""
+        made = ssl.create_default_context(cadata=self.authority.pem.decode("ascii"))
+        made.load_cert_chain(*leaf.write(self.directory, "page"))
+        return made
 
     def of(self, server: Server, path: str) -> grpc.Channel:
         """Return a connection of a caller with a certificate."""

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 
 from onecode_server.errors import Malformed
 from onecode_server.identity.certificate import name_key
@@ -43,6 +43,27 @@ def public_key(certificate: x509.Certificate) -> PublicKey:
     if not isinstance(key, ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey | rsa.RSAPublicKey):
         raise Malformed("the public key is none of RSA, EC and Ed25519")
     return key
+
+
+def has_signed(issuer: x509.Certificate, certificate: x509.Certificate) -> bool:
+    """Return whether a certificate has the signature of another one's key. The names are not compared."""
+    try:
+        key = public_key(issuer)
+        signature, content = certificate.signature, certificate.tbs_certificate_bytes
+        by = certificate.signature_algorithm_parameters
+        if isinstance(key, ed25519.Ed25519PublicKey):
+            key.verify(signature, content)
+        elif isinstance(key, ec.EllipticCurvePublicKey) and isinstance(by, ec.ECDSA):
+            key.verify(signature, content, by)
+        elif isinstance(key, rsa.RSAPublicKey) and isinstance(by, padding.PKCS1v15 | padding.PSS):
+            if (digest := certificate.signature_hash_algorithm) is None:
+                return False
+            key.verify(signature, content, by, digest)
+        else:
+            return False
+    except Exception:  # the signature is another's, or of a kind that the key or the parser does not know
+        return False
+    return True
 
 
 def may_sign_lists(certificate: x509.Certificate) -> bool:

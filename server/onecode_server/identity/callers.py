@@ -1,8 +1,8 @@
 """Callers: who one is, by its certificate, its bearer token, or the listener that it came by.
 
-A certificate is checked anew at each call (its times, the revocations, the regions of the trust list in force), and so
-is the expiry of a token. A gateway's certificate lets the token of its caller count; with any other one a token may
-only say the same again.
+A certificate is checked anew at each call (its times, the revocations, the authorities, the regions of the trust list
+in force), and so is the expiry of a token. A gateway's certificate lets the token of its caller count; with any other
+one a token may only say the same again.
 """
 
 import asyncio
@@ -127,8 +127,9 @@ class Callers:
     def known(self, certificate: bytes | None, authorization: str | None, *, is_local: bool = False) -> Known:
         """Return who calls now, and until when that is known.
 
-        ``certificate`` is the client's own in DER or PEM, whose chain TLS has checked; ``authorization`` the value of
-        that header. ``is_local`` tells that nothing but this machine reaches the listener of the call.
+        ``certificate`` is in DER the client's own, from a listener that checks chains again as soon as ``generation``
+        rises; in PEM all that was shown, whose chain is checked here. ``authorization`` is the value of that header.
+        ``is_local`` tells that nothing but this machine reaches the listener of the call.
 
         Raises Unauthenticated, which is counted by its reason, and NotServing where no trust list tells yet whether the
         region of a caller exists.
@@ -171,7 +172,7 @@ class Callers:
     def _by_certificate(self, certificate: bytes, now: int) -> Known:
         if self._tls is None or (clients := self._tls.clients) is None:  # nobody has checked its chain
             raise refused(Refusal.CERTIFICATES_NOT_ACCEPTED)
-        return self._of_known_region(self._certificates.read(certificate, now, clients.revocations))
+        return self._of_known_region(self._certificates.read(certificate, now, clients))
 
     def _by_token(self, authorization: str, now: int) -> Known:
         if authorization[: len(_SCHEME)].lower() != _SCHEME:

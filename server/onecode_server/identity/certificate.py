@@ -19,7 +19,7 @@ _Extension = TypeVar("_Extension", bound=x509.ExtensionType)
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
-_DER_SEQUENCE: Final = 0x30
+_DER_SEQUENCE: Final = b"\x30"
 
 
 class Certificate(NamedTuple):
@@ -42,11 +42,16 @@ def read(data: bytes) -> Certificate:
     """Return a certificate that is given in DER or PEM. Raises Unauthenticated where it cannot be read."""
     if len(data) > CERTIFICATE_BYTES_MAX:
         raise refused(Refusal.CERTIFICATE_UNREADABLE)
-    is_der = data[:1] == bytes([_DER_SEQUENCE])
+    load = x509.load_der_x509_certificate if is_der(data) else x509.load_pem_x509_certificate
     try:
-        return describe(x509.load_der_x509_certificate(data) if is_der else x509.load_pem_x509_certificate(data))
+        return describe(load(data))
     except Exception:  # whatever another's parser raises at a caller's bytes, these are no certificate
         raise refused(Refusal.CERTIFICATE_UNREADABLE) from None
+
+
+def is_der(data: bytes) -> bool:
+    """Return whether ``data`` begins as a certificate in DER does, and none in PEM."""
+    return data[:1] == _DER_SEQUENCE
 
 
 def describe(certificate: x509.Certificate) -> Certificate:

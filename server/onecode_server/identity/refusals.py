@@ -15,7 +15,7 @@ class Refusal(Enum):
 
     IDENTITY_MISSING = "the call has neither a client certificate nor a bearer token"
     CERTIFICATES_NOT_ACCEPTED = "this server has no client authorities, and accepts no client certificates"
-    CERTIFICATE_UNREADABLE = "the client certificate cannot be read as an X.509 certificate"
+    CERTIFICATE_UNREADABLE = "the client certificate, or its chain, cannot be read as X.509 certificates"
     CERTIFICATE_WITHOUT_URI = (
         "the client certificate has no URI in its subject alternative names: it needs one, a SPIFFE id"
     )
@@ -29,6 +29,10 @@ class Refusal(Enum):
     CERTIFICATE_NOT_YET_VALID = "the client certificate is not valid yet"
     CERTIFICATE_EXPIRED = "the client certificate has expired"
     CERTIFICATE_REVOKED = "the client certificate is revoked"
+    CERTIFICATE_AUTHORITY_REVOKED = "an authority in the chain of the client certificate is revoked"
+    CERTIFICATE_AUTHORITY_UNKNOWN = (
+        "the client certificate does not lead, by the chain that was shown, to an authority that this server accepts"
+    )
     SPIFFE_ID_MALFORMED = (
         "the identity is no SPIFFE id in canonical form: spiffe://TRUST-DOMAIN/PATH, in lower-case letters, "
         "digits, dots, dashes and underscores, without percent-encoding"

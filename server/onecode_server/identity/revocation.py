@@ -5,7 +5,7 @@ lists, indirect ones, unknown critical extensions) are refused, not read in part
 still counts: the certificates in it stay revoked, and what is missing in it is reported.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from cryptography import x509
@@ -20,6 +20,10 @@ FILE_BYTES_MAX: Final = 1024 * 1024
 signature, 60 ms for as many: so long all callers wait when the file changes."""
 LISTS_MAX: Final = 64
 """One for each authority of a bundle."""
+REMOVED_MAX: Final = 64
+"""Issuers that are not in the bundle any more, whose revocations are kept: as many as a bundle has."""
+REMOVED_SERIALS_MAX: Final = 100_000
+"""Their revoked certificates, some 100 bytes each: of four files of the greatest length."""
 
 _REFUSED_IF_CRITICAL: Final = (x509.UnrecognizedExtension, x509.FreshestCRL)
 
@@ -34,13 +38,18 @@ class Issued(NamedTuple):
 
 
 class Revocations(NamedTuple):
-    """All revoked certificates, by the name of their issuer."""
+    """All revoked certificates, by the name of their issuer.
 
-    by_issuer: Mapping[str, Issued]
+    ``removed`` are those of issuers that are not in the bundle any more: what they have revoked stays so, should a
+    connection outlast the removal, or the authority come back.
+    """
+
+    by_issuer: dict[str, Issued]
+    removed: dict[str, Issued] = {}  # noqa: RUF012 - nobody changes it
 
     def revoked(self, certificate: Certificate) -> bool:
         """Return whether a certificate is revoked."""
-        issued = self.by_issuer.get(certificate.issuer)
+        issued = self.by_issuer.get(certificate.issuer) or self.removed.get(certificate.issuer)
         return issued is not None and certificate.serial in issued.serials
 
     @property
@@ -52,13 +61,22 @@ class Revocations(NamedTuple):
 NOTHING_REVOKED: Final = Revocations({})
 
 
-def read(data: bytes, known: Authorities) -> Revocations:
-    """Return what the lists in ``data`` revoke: one in DER, or one or several in PEM.
+def load(data: bytes) -> list[x509.CertificateRevocationList]:
+    """Return the lists in ``data``: one in DER, or one or several in PEM. Raises Malformed."""
+    try:
+        if not pem.is_pem(data):
+            return [x509.load_der_x509_crl(data)]
+        return [x509.load_pem_x509_crl(block) for block in pem.blocks(data, pem.REVOCATION_LIST, LISTS_MAX)]
+    except Malformed:
+        raise
+    except Exception:
+        raise Malformed("it is no revocation list in PEM or DER") from None
 
-    Raises Malformed unless all of them can be read and are signed by ``known`` authorities.
-    """
+
+def read(lists: Iterable[x509.CertificateRevocationList], known: Authorities) -> Revocations:
+    """Return what the lists revoke. Raises Malformed unless all can be read and are signed by ``known`` authorities."""
     found: dict[str, Issued] = {}
-    for number, one in enumerate(_load(data), 1):
+    for number, one in enumerate(lists, 1):
         try:
             issuer = name_key(one.issuer)
             issued = _issued(one, known.get(issuer, ()))
@@ -73,7 +91,7 @@ def read(data: bytes, known: Authorities) -> Revocations:
 def expect_later(new: Revocations, old: Revocations, known: Authorities) -> None:
     """Raise Malformed where ``new`` lacks a list of a known authority that ``old`` has, or has an older one: with it,
     certificates that are revoked would be accepted again."""
-    for issuer, before in old.by_issuer.items():
+    for issuer, before in {**old.removed, **old.by_issuer}.items():
         if issuer not in known:
             continue
         if issuer not in new.by_issuer:
@@ -82,15 +100,18 @@ def expect_later(new: Revocations, old: Revocations, known: Authorities) -> None
             raise Malformed("a list is older than the one in force")
 
 
-def _load(data: bytes) -> list[x509.CertificateRevocationList]:
-    try:
-        if not pem.is_pem(data):
-            return [x509.load_der_x509_crl(data)]
-        return [x509.load_pem_x509_crl(block) for block in pem.blocks(data, pem.REVOCATION_LIST, LISTS_MAX)]
-    except Malformed:
-        raise
-    except Exception:
-        raise Malformed("it is no revocation list in PEM or DER") from None
+def keep_removed(new: Revocations, old: Revocations, known: Authorities) -> Revocations:
+    """Return ``new`` with what ``old`` has of issuers that are not ``known`` any more. The newest removals are kept."""
+    kept: dict[str, Issued] = {}
+    serials = 0
+    for issuer, issued in (old.by_issuer | old.removed).items():  # the newest removals first
+        if issuer in known:
+            continue
+        serials += len(issued.serials)
+        if len(kept) == REMOVED_MAX or serials > REMOVED_SERIALS_MAX:
+            break
+        kept[issuer] = issued
+    return Revocations(new.by_issuer, kept)
 
 
 def _issued(one: x509.CertificateRevocationList, issuers: tuple[x509.Certificate, ...]) -> Issued:

@@ -1,7 +1,6 @@
 """The files of TLS in force: the server's certificate, and the client authorities with their revocation lists.
 
-They are two values that are watched apart: a certificate that was not renewed well keeps no revocation out. Authorities
-and lists belong together, since the former sign the latter.
+They are two values that are watched apart: a certificate that was not renewed well keeps no revocation out.
 """
 
 import logging
@@ -10,23 +9,23 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from onecode_server.errors import Malformed
-from onecode_server.identity import authorities, revocation, server_certificate
-from onecode_server.identity.revocation import NOTHING_REVOKED, Revocations
+from onecode_server.identity import client_trust, server_certificate
+from onecode_server.identity.client_trust import ClientTrust
 from onecode_server.identity.server_certificate import ServerCertificate
-from onecode_server.identity.watched_files import File, WatchedFiles
+from onecode_server.identity.watched_files import WatchedFiles
 from onecode_server.system.clock import Clock
 from onecode_server.telemetry.metrics import Metrics
 
 SERVER_CERTIFICATE: Final = "server_certificate"
 CLIENT_AUTHORITIES: Final = "client_authorities"
+IN_FRONT: Final = "tls_of_front"
 
 _log = logging.getLogger(__name__)
 
 
 class TlsFiles(NamedTuple):
-    """What a listener is given, in PEM (a revocation list may be DER). ``client_ca`` and ``crl`` are None where the
-    settings name none. ``generation`` rises with each change."""
+    """What a listener is given, in PEM. ``client_ca`` is None where the settings name none, ``crl`` also where no list
+    is fit for a listener. ``generation`` rises with each change."""
 
     chain: bytes
     key: bytes
@@ -37,14 +36,6 @@ class TlsFiles(NamedTuple):
     def __repr__(self) -> str:
         """Leave the key out: this may be logged."""
         return f"TlsFiles(generation={self.generation})"
-
-
-class ClientTrust(NamedTuple):
-    """The authorities whose clients are accepted, the lists of what they have revoked, and these as they were read."""
-
-    ca: bytes
-    crl: bytes | None
-    revocations: Revocations
 
 
 class TlsSource:
@@ -80,10 +71,17 @@ class TlsSource:
         if client_ca is not None:
             paths = [client_ca] if crl is None else [client_ca, crl]
             self._client_files = WatchedFiles(
-                CLIENT_AUTHORITIES, paths, revocation.FILE_BYTES_MAX, self._read_clients, metrics, monotonic
+                CLIENT_AUTHORITIES,
+                paths,
+                client_trust.FILE_BYTES_MAX,
+                lambda files: client_trust.read(files, self.clients),
+                metrics,
+                monotonic,
             )
             self.clients = self._client_files.value
         self.current = self._together(1)
+        self._front_fault: str | None = None
+        metrics.identity_files_fault.labels(IN_FRONT).set_function(lambda: self._front_fault is not None)
         metrics.tls_expiry.set_function(lambda: (self.certificate.not_after - clock()) / 1e6)
 
     @property
@@ -103,7 +101,13 @@ class TlsSource:
             faults[CLIENT_AUTHORITIES] = "a revocation list is past its next update"
         if self._client_files is not None and self._client_files.fault is not None:
             faults[CLIENT_AUTHORITIES] = self._client_files.fault
+        if self._front_fault is not None:
+            faults[IN_FRONT] = self._front_fault
         return faults
+
+    def note(self, fault: str | None) -> None:
+        """Note why the listener goes on with other files than ``current``, None where it does not."""
+        self._front_fault = fault
 
     def subscribe(self, callback: Callable[[TlsFiles], None]) -> None:
         """Call ``callback`` with the files after each change, on the event loop. It must not raise."""
@@ -127,22 +131,6 @@ class TlsSource:
         self._server.close()
         if self._client_files is not None:
             self._client_files.close()
-
-    def _read_clients(self, files: list[File]) -> ClientTrust:
-        ca, *lists = files
-        try:
-            known = authorities.read(ca.content)
-        except Malformed as fault:
-            raise Malformed(f"{ca.path}: {fault}") from None
-        if not lists:
-            return ClientTrust(ca.content, None, NOTHING_REVOKED)
-        try:
-            revocations = revocation.read(lists[0].content, known)
-            if self.clients is not None:
-                revocation.expect_later(revocations, self.clients.revocations, known)
-        except Malformed as fault:
-            raise Malformed(f"{lists[0].path}: {fault}") from None
-        return ClientTrust(ca.content, lists[0].content, revocations)
 
     def _together(self, generation: int) -> TlsFiles:
         ca, crl = (None, None) if self.clients is None else (self.clients.ca, self.clients.crl)

@@ -43,8 +43,10 @@ _Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class Credentials(NamedTuple):
-    """What a caller has shown: its certificate (PEM or DER), and the value of its ``authorization`` metadata.
-    ``is_local`` tells that it calls from this machine."""
+    """What a caller has shown: its certificate, and the value of its ``authorization`` metadata. ``is_local`` tells
+    that it calls from this machine.
+
+    The certificate is in DER where the listener vouches for its chain at any time, and else in PEM with the chain."""
 
     certificate: bytes | None = None
     authorization: str | None = None
@@ -160,7 +162,10 @@ def nothing_shown(_: _Context) -> Credentials:
 
 def shown_to_grpc(context: _Context) -> Credentials:
     """Return what a caller has shown to a listener of grpc.aio."""
-    certificate = next(iter(context.auth_context().get("x509_pem_cert", ())), None)
+    shown = context.auth_context()
+    certificate = next(iter(shown.get("x509_pem_cert", ())), None)
+    if certificate is not None:
+        certificate += b"".join(shown.get("x509_pem_cert_chain", ()))
     return Credentials(certificate, authorization_of(context), is_local_peer(context.peer()))
 
 

@@ -34,7 +34,7 @@ _log = logging.getLogger(__name__)
 
 class Request(NamedTuple):
     """A request. The names of headers are in lower case; the path is without a query. ``certificate`` is the caller's
-    own (DER), if it has shown one by TLS; ``host`` its address."""
+    own and the chain after it (PEM), if it has shown one by TLS; ``host`` its address."""
 
     method: str
     path: str
@@ -169,7 +169,7 @@ class _Connection(asyncio.Protocol):
         if isinstance(request, str):
             return request
         host = str(self._transport.get_extra_info("peername")[0])
-        return request._replace(host=host, certificate=tls and tls.getpeercert(binary_form=True))
+        return request._replace(host=host, certificate=None if tls is None else _shown(tls))
 
     async def _answer(self, request: Request | str) -> None:
         if isinstance(request, str):
@@ -181,6 +181,14 @@ class _Connection(asyncio.Protocol):
         body = b"" if isinstance(request, Request) and request.method == "HEAD" else answer.body
         self._transport.write(head.encode("latin-1") + b"\r\n\r\n" + body)
         self._transport.close()  # after all of it is written, within the deadline
+
+
+def _shown(tls: Any) -> bytes | None:
+    """Return the certificates that a caller has shown in PEM, its own first; None where it has shown none."""
+    if tls.getpeercert(binary_form=True) is None:
+        return None
+    shown = tls._sslobj.get_unverified_chain()  # Python before 3.13 has no public name for it
+    return "".join(one.public_bytes() for one in shown).encode("ascii")
 
 
 def _read(received: bytes) -> Request | str:

@@ -35,6 +35,7 @@ from onecode_server.rpc.recognition import BATCH_BYTES_MAX, RecognitionServicer
 from onecode_server.rpc.recognition_exceptions import ExceptionServicer
 from onecode_server.rpc.reflection import reflect
 from onecode_server.rpc.reserved_metadata import Gate, peer_of_connection
+from onecode_server.rpc.silent_calls import STREAM_IDLE_S
 from onecode_server.rpc.status import StatusServicer
 from onecode_server.rpc.tls_files import FilesOf
 from onecode_server.rpc.trust_list import TrustListServicer
@@ -77,6 +78,11 @@ HANDSHAKE_S: Final = 10.0
 """A connection without a completed handshake is closed after this time."""
 CONNECTION_IDLE_S: Final = 15 * 60.0
 """A connection without calls is closed after this time."""
+TLS_CONNECTION_S: Final = 3600.0
+"""A connection with TLS takes no further calls after this time, a tenth more or less: what a handshake alone looks at,
+as constraints on names, is no older than that. A handshake an hour costs a caller milliseconds."""
+TLS_CONNECTION_ENDS_S: Final = STREAM_IDLE_S
+"""The calls that are open then are ended so long after it: as long as a silent stream may last."""
 
 _OPTIONS: Final = (
     ("grpc.max_concurrent_streams", CALLS_MAX),
@@ -104,6 +110,11 @@ _OPTIONS: Final = (
     ("grpc.max_connection_idle_ms", int(CONNECTION_IDLE_S * 1000)),
 )
 
+
+_WITH_TLS: Final = (
+    ("grpc.max_connection_age_ms", int(TLS_CONNECTION_S * 1000)),
+    ("grpc.max_connection_age_grace_ms", int(TLS_CONNECTION_ENDS_S * 1000)),
+)
 
 _NEVER_MS: Final = 2**31 - 1
 """gRPC's value for a period that never ends."""
@@ -170,6 +181,7 @@ class GrpcListener:
             # Silent connections and handshakes count; without this bound, connections use up all descriptors.
             ("grpc.max_allowed_incoming_connections", connections_max),
             *(_BEHIND_FRONT if gate is not None else ()),
+            *(_WITH_TLS if tls is not None else ()),
         )
         self._server = grpc.aio.server(options=options, maximum_concurrent_rpcs=RPCS_MAX)
         self._growth = Growth()

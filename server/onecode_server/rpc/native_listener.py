@@ -9,7 +9,7 @@ import asyncio
 import socket
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -68,11 +68,13 @@ class NativeListener:
         reflects: bool,
         shares_port: bool,
         tls: FilesOf | None = None,
+        note_tls: Callable[[str | None], None] = lambda _: None,
         demands_certificate: bool = False,
         answers_health: bool = False,
         clock: Clock = wall_clock,
     ) -> None:
-        """Prepare to listen, in plaintext without ``tls``. ``connections_max`` bounds the connections of callers."""
+        """Prepare to listen, in plaintext without ``tls``. ``connections_max`` bounds the connections of callers;
+        ``note_tls`` is told why the front does not take the files of TLS that are in force, and None once it does."""
         self._gate = Gate()
         self._behind = GrpcListener(
             services,
@@ -86,7 +88,7 @@ class NativeListener:
         self._authenticator = authenticator
         self._limits = limits
         self._clock = clock
-        self._tls = None if tls is None else NativeTls(tls, demands_certificate=demands_certificate)
+        self._tls = None if tls is None else NativeTls(tls, demands_certificate=demands_certificate, note=note_tls)
         self._callers: NativeCallers | None = None
         self._batcher = batcher
         self._metrics = metrics

@@ -1,14 +1,16 @@
 """Client certificates in use: parsed once, checked each time, and refused with a word for each fault."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from onecode_server.errors import Unauthenticated
-from onecode_server.identity import authorities, certificate, revocation
+from onecode_server.identity import certificate, client_trust
 from onecode_server.identity.certificate import CERTIFICATE_BYTES_MAX
 from onecode_server.identity.client_certificates import CERTIFICATES_KEPT, ClientCertificates
-from onecode_server.identity.revocation import NOTHING_REVOKED
+from onecode_server.identity.client_trust import ClientTrust
+from onecode_server.identity.watched_files import File
 from onecode_server.model.identity import Identity, Role
 
 from tests.certificates import TRUST_DOMAIN, Authority, spiffe_id
@@ -21,23 +23,31 @@ SCANNER_ID = spiffe_id("region/420000/scanner")
 SCANNER = ROOT.issue(SCANNER_ID, not_after=NOW + timedelta(hours=1))
 
 
+def trust(ca: bytes = ROOT.pem, crl: bytes | None = None, before: ClientTrust | None = None) -> ClientTrust:
+    contents = [ca] if crl is None else [ca, crl]
+    return client_trust.read([File(Path("file"), content, 0o600) for content in contents], before)
+
+
+TRUST = trust()
+
+
 @pytest.fixture
 def certificates():
     return ClientCertificates(TRUST_DOMAIN)
 
 
-def refusal(certificates, data, now=NOW_US, revocations=NOTHING_REVOKED):
+def refusal(certificates, data, now=NOW_US, by=TRUST):
     with pytest.raises(Unauthenticated) as caught:
-        certificates.read(data, now, revocations)
+        certificates.read(data, now, by)
     return caught.value.reason
 
 
 def test_a_certificate_is_its_owners_from_its_first_to_its_last_second(certificates):
     hour = 3600 * SECOND
-    known = certificates.read(SCANNER.der, NOW_US, NOTHING_REVOKED)
+    known = certificates.read(SCANNER.der, NOW_US, TRUST)
     assert known == (Identity(Role.SCANNER, "420000"), NOW_US + hour + SECOND)
-    assert certificates.read(SCANNER.pem, NOW_US - hour, NOTHING_REVOKED) == known
-    assert certificates.read(SCANNER.der, known.until - 1, NOTHING_REVOKED) == known
+    assert certificates.read(SCANNER.pem, NOW_US - hour, TRUST) == known
+    assert certificates.read(SCANNER.der, known.until - 1, TRUST) == known
     assert refusal(certificates, SCANNER.der, known.until) == "CERTIFICATE_EXPIRED"
     assert refusal(certificates, SCANNER.der, NOW_US - hour - 1) == "CERTIFICATE_NOT_YET_VALID"
 
@@ -63,12 +73,10 @@ def test_each_fault_of_a_certificate_has_its_own_word_each_time(certificates, ur
     assert [refusal(certificates, data) for _ in range(2)] == [reason] * 2
 
 
-def test_a_revoked_certificate_is_refused_at_the_next_call(certificates):
-    known = authorities.read(ROOT.pem)
-    certificates.read(SCANNER.der, NOW_US, revocation.read(ROOT.crl(), known))
-    assert (
-        refusal(certificates, SCANNER.der, NOW_US, revocation.read(ROOT.crl(SCANNER), known)) == "CERTIFICATE_REVOKED"
-    )
+@pytest.mark.parametrize("data", [SCANNER.der, SCANNER.pem])
+def test_a_revoked_certificate_is_refused_at_the_next_call(certificates, data):
+    certificates.read(data, NOW_US, trust(crl=ROOT.crl()))
+    assert refusal(certificates, data, by=trust(crl=ROOT.crl(SCANNER))) == "CERTIFICATE_REVOKED"
 
 
 def test_a_certificate_is_parsed_once_and_a_bad_one_too(certificates, monkeypatch):
@@ -81,7 +89,7 @@ def test_a_certificate_is_parsed_once_and_a_bad_one_too(certificates, monkeypatc
 
     monkeypatch.setattr(certificate, "read", counted)
     for data in (SCANNER.der, bytes(bytearray(SCANNER.der))):
-        certificates.read(data, NOW_US, NOTHING_REVOKED)
+        certificates.read(data, NOW_US, TRUST)
     for _ in range(2):
         assert refusal(certificates, b"0 nonsense") == "CERTIFICATE_UNREADABLE"
     assert len(parsed) == len(certificates) == 2
