@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 import grpc.aio
 
 from onecode_server.errors import Unauthenticated
-from onecode_server.model.identity import ANONYMOUS, Identity
+from onecode_server.model.identity import ANONYMOUS, Identity, Role
 from onecode_server.rpc.authenticator import Authenticator, is_local_peer
 from onecode_server.rpc.caller_limits import CallerLimits
 from onecode_server.rules import authorisation
@@ -102,7 +102,12 @@ class Caller:
         return authorisation.regions(self.identity, right, self._authenticator.partners)
 
     def expect_still(self) -> None:
-        """Raise Unauthenticated where what the caller has shown is worth nothing any more."""
+        """Raise Unauthenticated where what the caller has shown is worth nothing any more.
+
+        A caller who was admitted without an identity has none to lose.
+        """
+        if self.identity.role is Role.ANONYMOUS:
+            return
         _identify(self._authenticator, self._credentials)
 
 
