@@ -74,7 +74,6 @@ class StatusServicer(pb_grpc.StatusServiceServicer):
         named as that region's, and with the region's own records where the name does not tell whose subject it is: so
         no record of another publisher, and no other region's subject, can be told from none.
         """
-        caller.charge(1)
         name = records.read_subject(request.subject)
         found = None if name is None else await self._publisher.resolve(name)
         if found is None:
