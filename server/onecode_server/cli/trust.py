@@ -187,13 +187,16 @@ def revoke_key(data_dir: Path, root_key: Path | None, region: str, kid: str) -> 
 @_root_key
 @click.option("--name", required=True, help="As in its certificate: spiffe://…/partner/NAME.")
 @click.option("--host", "hosts", multiple=True, help="Six digits of a region; repeatable.")
+@click.option("--no-hosts", is_flag=True, help="Cut the partner off: it may check for no host.")
 @click.option("--all-hosts", is_flag=True, help="Remove the partner's entry: it may check for all hosts.")
-def set_partner(data_dir: Path, root_key: Path | None, name: str, hosts: tuple[str, ...], *, all_hosts: bool) -> None:
-    """Limit a partner to some hosts. A partner without an entry may check and translate for all."""
+def set_partner(
+    data_dir: Path, root_key: Path | None, name: str, hosts: tuple[str, ...], *, no_hosts: bool, all_hosts: bool
+) -> None:
+    """Limit a partner to some hosts, or to none. A partner without an entry may check and translate for all."""
     if not partners.NAME.match(name):
         raise Misconfigured(f"--name {name!a}: expected 1 to 64 of a-z, 0-9, dots, dashes and underscores")
-    if bool(hosts) == all_hosts:
-        raise Misconfigured("give --host, once or several times, or --all-hosts")
+    if bool(hosts) + no_hosts + all_hosts != 1:
+        raise Misconfigured("give --host, once or several times, --no-hosts or --all-hosts")
 
     def edit(document: Document) -> None:
         for host in hosts:

@@ -27,6 +27,7 @@ from onecode_server.trust import near_misses
 
 NEXT_UPDATE_US: Final = 30 * 86_400 * 1_000_000
 """A month: long enough for holidays, short enough that a lost publication is noticed."""
+_OF_A_VERSION: Final = {"version", "issued_at", "next_update"}
 EDIT_WAIT_S: Final = 10.0
 """An edit takes milliseconds. One that holds the lock for longer waits itself, for a key on a medium that is absent."""
 
@@ -107,7 +108,7 @@ def draft_or_list(data: DataDirectory) -> Document:
         raise Misconfigured(f"{data.draft} is not a draft of a trust list") from None
     draft: Document = document
     signed = _read_or_first(data)
-    if signed["regions"] == draft["regions"]:
+    if _content(signed) == _content(draft):
         return signed
     if draft["version"] <= signed["version"]:
         raise Misconfigured(
@@ -221,7 +222,12 @@ def stamp(document: Document) -> Document:
     """Return a document with the current time as its time of issue."""
     issued_at = now()
     times = {"issued_at": trust_list.rfc3339(issued_at), "next_update": trust_list.rfc3339(issued_at + NEXT_UPDATE_US)}
-    return {"version": document["version"], **times, "regions": document["regions"]}
+    return {"version": document["version"], **times, **_content(document)}
+
+
+def _content(document: Document) -> Document:
+    """Return the members that an edit may change, the partners' among them: a list without those admits them to all."""
+    return {name: value for name, value in document.items() if name not in _OF_A_VERSION}
 
 
 def write_draft(data: DataDirectory, document: Document) -> None:

@@ -99,6 +99,10 @@ class Caller:
         """Count codes, records or calls. Raises Overloaded where they come sooner than the caller's limit allows."""
         self._limits.charge(self.identity, units)
 
+    def charge_more(self, units: int) -> None:
+        """Count the rest of what a call asks for, which was taken with its first unit: a request is taken whole."""
+        self._limits.owe(self.identity, units)
+
     async def pace(self, units: int) -> None:
         """Count what a stream has brought, and wait as long as its caller's limit demands."""
         if (wait_s := self._limits.owe(self.identity, units)) > 0:

@@ -10,11 +10,12 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import aclosing, suppress
 from typing import Any, Final
 
-import grpc.aio
 from grpc_health.v1 import health_pb2
 from grpc_health.v1 import health_pb2_grpc as pb_grpc
 
 from onecode_server.errors import NotFound, Overloaded
+from onecode_server.model.identity import Role
+from onecode_server.rpc.callers import Caller
 
 pb: Any = health_pb2
 """Untyped, since its published types are older than List."""
@@ -24,9 +25,10 @@ WATCH_S: Final = 0.5
 WATCHES_MAX: Final = 128
 """The bound on watches: a load balancer has one or two a service. Each is a call that never ends, so that without this
 bound watches would use up the listener's bound on all calls."""
+STRANGERS_MAX: Final = 16
+"""The bound on those of them whose callers have no identity: nobody else may be kept out by strangers."""
 RETRY_AFTER_S: Final = 5.0
 
-_Context = grpc.aio.ServicerContext[Any, Any]
 _STATES: Final = {
     True: pb.HealthCheckResponse.SERVING,
     False: pb.HealthCheckResponse.NOT_SERVING,
@@ -41,34 +43,40 @@ class HealthServicer(pb_grpc.HealthServicer):
         self._states = states
         self._draining = draining
         self._watches = 0
+        self._strangers = 0
         self._seen: tuple[dict[str, bool], bool] = {}, False
         self._changed = asyncio.Event()
         self._watcher: asyncio.Task[None] | None = None
 
-    async def Check(self, request: Any, context: _Context) -> Any:
+    async def Check(self, request: Any, caller: Caller) -> Any:
         """Report whether a service serves. Raises NotFound for one that is not known."""
         state = self._state(request.service)
         if state is None:
             raise NotFound("SERVICE_UNKNOWN", "unknown service")
         return pb.HealthCheckResponse(status=_STATES[state])
 
-    async def List(self, request: Any, context: _Context) -> Any:
+    async def List(self, request: Any, caller: Caller) -> Any:
         """Report of every service whether it serves."""
         return pb.HealthListResponse(
             statuses={name: pb.HealthCheckResponse(status=_STATES[self._state(name)]) for name in self._states()}
         )
 
-    async def Watch(self, request: Any, context: _Context) -> AsyncIterator[Any]:
+    async def Watch(self, request: Any, caller: Caller) -> AsyncIterator[Any]:
         """Report whether a service serves, now and at each change, until the server drains. Raises Overloaded."""
+        is_stranger = caller.identity.role is Role.ANONYMOUS
         if self._watches >= WATCHES_MAX:
             raise Overloaded(f"{self._watches} watches are open", RETRY_AFTER_S)
+        if is_stranger and self._strangers >= STRANGERS_MAX:
+            raise Overloaded(f"{self._strangers} watches of callers without an identity are open", RETRY_AFTER_S)
         self._watches += 1
+        self._strangers += is_stranger
         try:
             async with aclosing(self._changes(request.service)) as changes:
                 async for status in changes:
                     yield pb.HealthCheckResponse(status=status)
         finally:
             self._watches -= 1
+            self._strangers -= is_stranger
 
     async def _changes(self, service: str) -> AsyncGenerator[Any, None]:
         reported = None

@@ -151,6 +151,7 @@ def _single(
     behaviour: Callable[[Any, Caller], Awaitable[Any]], meter: _Meter, admission: Admission, of: Running
 ) -> Any:
     async def read_and_answer(context: _Context, caller: Caller) -> bytes:
+        caller.charge(1)  # before all else: what is refused has been work, too
         of.expect_room()
         request = meter.read(await _only_request(context, admission.requests))
         of.begin()
@@ -177,6 +178,7 @@ def _watching(behaviour: Callable[[Any, Caller], Any], meter: _Meter, admission:
     _expect_generator(behaviour)
 
     async def read_and_answer(context: _Context, caller: Caller) -> None:
+        caller.charge(1)
         request = meter.read(await _only_request(context, admission.requests))
         with admission.lasting.keep(caller.expect_still):
             async with aclosing(behaviour(request, caller)) as answers:

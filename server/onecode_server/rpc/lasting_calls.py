@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from onecode_server.errors import OnecodeError
+from onecode_server.errors import NotServing, OnecodeError
 from onecode_server.rpc.silent_calls import Waiting
 
 CHECKED_S: Final = 10.0
@@ -33,12 +33,15 @@ class LastingCalls:
             del self._open[call]
 
     def sweep(self) -> None:
-        """End the calls whose callers have no identity any more."""
+        """End the calls whose callers have no identity any more. Those go on whose callers cannot be told now, since no
+        trust list is in force: so it is in the native front."""
         if (now_s := self._monotonic()) < self._checks_at_s:
             return
         self._checks_at_s = now_s + CHECKED_S
         for call, expect_still in [*self._open.items()]:
             try:
                 expect_still()
+            except NotServing:
+                continue
             except OnecodeError as fault:
                 call.end(fault)

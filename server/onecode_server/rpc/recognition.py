@@ -50,7 +50,6 @@ class RecognitionServicer(pb_grpc.RecognitionServiceServicer):
         """Check one code. Raises InvalidRequest, NotPermitted, Overloaded, NotServing."""
         _expect_region(request.host_region, "host_region")
         caller.expect(Right.CHECK, request.host_region)
-        caller.charge(1)
         result = await self._batcher.submit(Scan(request.code, request.host_region), caller.time_remaining)
         return convert.single(result.verdict, result.results.trust.version, result.results.checked_at)
 
@@ -59,7 +58,7 @@ class RecognitionServicer(pb_grpc.RecognitionServiceServicer):
         _expect_region(request.host_region, "host_region")
         caller.expect(Right.CHECK, request.host_region)
         codes, host = read_batch(request.codes), request.host_region
-        caller.charge(len(codes))
+        caller.charge_more(len(codes) - 1)
         del request  # only the codes wait, each within its bound
         return convert.batch(await self._batcher.submit_batch(Scans.at(host, codes), caller.time_remaining))
 
@@ -78,7 +77,6 @@ class RecognitionServicer(pb_grpc.RecognitionServiceServicer):
         SigningUnavailable."""
         _expect_region(request.target_region, "target_region")
         caller.expect(Right.TRANSLATE, request.target_region)
-        caller.charge(1)
         self._translator.check_target(request.target_region, self._trust.current)
         scan = Scan(request.code, request.target_region, for_translation=True)
         result = await self._batcher.submit(scan, caller.time_remaining)
@@ -95,7 +93,7 @@ class RecognitionServicer(pb_grpc.RecognitionServiceServicer):
         _expect_region(request.target_region, "target_region")
         caller.expect(Right.TRANSLATE, request.target_region)
         codes = read_batch(request.codes)
-        caller.charge(len(codes))
+        caller.charge_more(len(codes) - 1)
         self._translator.check_target(request.target_region, self._trust.current)
         scans = Scans.at(request.target_region, codes, for_translation=True)
         del request, codes

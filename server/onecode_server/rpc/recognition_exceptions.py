@@ -38,7 +38,6 @@ class ExceptionServicer(pb_grpc.ExceptionServiceServicer):
         self, request: pb.ReportExceptionRequest, caller: Caller
     ) -> pb.ReportExceptionResponse:
         """File a report. Raises InvalidRequest, NotServing and what the service raises."""
-        caller.charge(1)
         for field in ("host_region", "home_region"):
             if not is_region_code(getattr(request, field)):
                 raise InvalidRequest(f"{field.upper()}_INVALID", f"{field} is not six digits")
@@ -60,7 +59,6 @@ class ExceptionServicer(pb_grpc.ExceptionServiceServicer):
         self, request: pb.AcknowledgeExceptionRequest, caller: Caller
     ) -> pb.AcknowledgeExceptionResponse:
         """Put a report into effect. Raises NotFound and what the service raises."""
-        caller.charge(1)
         answer = await self._service.acknowledge(caller.identity, request.id, request.request_id)
         return pb.AcknowledgeExceptionResponse(exception=_message(*answer))
 
@@ -68,7 +66,6 @@ class ExceptionServicer(pb_grpc.ExceptionServiceServicer):
         self, request: pb.WithdrawExceptionRequest, caller: Caller
     ) -> pb.WithdrawExceptionResponse:
         """End a report before its time. Raises NotFound and what the service raises."""
-        caller.charge(1)
         answer = await self._service.withdraw(caller.identity, request.id, request.request_id)
         return pb.WithdrawExceptionResponse(exception=_message(*answer))
 
@@ -81,7 +78,6 @@ class ExceptionServicer(pb_grpc.ExceptionServiceServicer):
         """
         if not 0 <= request.page_size <= PAGE_MAX:
             raise InvalidRequest("PAGE_SIZE_INVALID", f"page_size is 0 to {PAGE_MAX:,}")
-        caller.charge(1)
         caller.expect(Right.READ_REPORTS, request.host_region, request.home_region)
         wanted = Wanted(request.host_region, request.home_region, int(request.state))
         page = await self._list.page(wanted, _read_token(request.page_token), request.page_size or PAGE_DEFAULT)

@@ -4,13 +4,16 @@ grpcio-reflection answers ``grpc.reflection.v1alpha`` alone. Version 1 has the s
 tools use it, some nothing else. (https://github.com/grpc/grpc/blob/master/doc/server-reflection.md)
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import aclosing
 from typing import Any, Final
 
 import grpc
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from google.protobuf.descriptor_pool import DescriptorPool
 from grpc_reflection.v1alpha import reflection, reflection_pb2
+
+from onecode_server.rpc.callers import Caller
 
 _EARLIER: Final = reflection_pb2.DESCRIPTOR
 _PACKAGE: Final = "grpc.reflection.v1"
@@ -23,8 +26,17 @@ def reflect(server: Any, protos: Sequence[Any]) -> None:
     services = [service.full_name for proto in protos for service in proto.services_by_name.values()]
     # enable_server_reflection is not used: it takes only gRPC's own server class for an asyncio server.
     servicer = reflection.aio.ReflectionServicer((*services, *SERVICES), _pool((*protos, _EARLIER)))
+
+    async def info(requests: AsyncIterator[Any], caller: Caller) -> AsyncIterator[Any]:
+        caller.charge(1)
+        answering: Any = servicer.ServerReflectionInfo(requests, caller)  # a generator, which its stubs do not say
+        async with aclosing(answering) as answers:
+            async for answer in answers:
+                yield answer
+                await caller.pace(1)
+
     handler = grpc.stream_stream_rpc_method_handler(
-        servicer.ServerReflectionInfo,
+        info,
         reflection_pb2.ServerReflectionRequest.FromString,
         reflection_pb2.ServerReflectionResponse.SerializeToString,
     )

@@ -7,6 +7,7 @@ from typing import Final
 from onecode.v1 import status_pb2 as pb
 from onecode.v1 import status_pb2_grpc as pb_grpc
 from onecode_server.errors import Draining, InvalidRequest
+from onecode_server.model.code import Scan
 from onecode_server.model.identity import Identity
 from onecode_server.publication.publisher import Publisher
 from onecode_server.rpc import records
@@ -72,14 +73,16 @@ class StatusServicer(pb_grpc.StatusServiceServicer):
 
         A caller that may read the records of one region's subjects is answered with all records of a subject that is
         named as that region's, and with the region's own records where the name does not tell whose subject it is: so
-        no record of another publisher, and no other region's subject, can be told from none.
+        no record of another publisher, and no other region's subject, can be told from none. A code that is not an
+        authentic one of its region is not permitted, whatever it is: nobody may have others' codes checked so.
         """
-        caller.charge(1)
         name = records.read_subject(request.subject)
         found = None if name is None else await self._publisher.resolve(name)
+        own = caller.regions(Right.READ_STATUS)
+        if own is not None and isinstance(name, Scan) and (found is None or found.home not in own):
+            caller.expect(Right.READ_STATUS)  # it has the right for no region that the code is known to be of
         if found is None:
             raise InvalidRequest("SUBJECT_INVALID", "the subject is missing, or its identifier or code is invalid")
-        own = caller.regions(Right.READ_STATUS)
         if found.home is not None:
             caller.expect(Right.READ_STATUS, found.home)
         known = await self._publisher.known(found.subject)

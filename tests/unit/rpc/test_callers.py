@@ -101,3 +101,8 @@ def test_a_caller_whose_certificate_is_revoked_is_noticed_later() -> None:
 def test_on_a_listener_of_this_machine_alone_nobody_has_to_show_anything() -> None:
     local = Callers(OnlyLocal(), nothing_shown)
     assert {local.find(CONTEXT, right).identity for right in Right} == {LOCAL}
+
+
+def test_who_was_told_the_health_without_an_identity_has_none_to_lose() -> None:
+    answering = callers(Known(SCANNER), NOTHING, answers_health=True)
+    answering.find(CONTEXT, Right.READ_HEALTH).expect_still()

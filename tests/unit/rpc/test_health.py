@@ -8,8 +8,11 @@ import pytest
 from grpc_health.v1 import health_pb2
 
 from onecode_server.errors import NotFound, Overloaded
+from onecode_server.model.identity import ANONYMOUS, LOCAL, Identity
 from onecode_server.rpc import health
-from onecode_server.rpc.health import WATCHES_MAX, HealthServicer
+from onecode_server.rpc.authenticator import OnlyLocal
+from onecode_server.rpc.callers import Caller
+from onecode_server.rpc.health import STRANGERS_MAX, WATCHES_MAX, HealthServicer
 
 SERVING, NOT_SERVING, UNKNOWN = 1, 2, 3
 
@@ -22,8 +25,9 @@ class Watched:
         self.draining = asyncio.Event()
         self.servicer = HealthServicer(lambda: self.states, self.draining)
 
-    def watch(self, service: str = "") -> AsyncIterator[Any]:
-        return self.servicer.Watch(health_pb2.HealthCheckRequest(service=service), None)  # type: ignore[arg-type]
+    def watch(self, service: str = "", by: Identity = LOCAL) -> AsyncIterator[Any]:
+        caller = Caller(by, OnlyLocal())
+        return self.servicer.Watch(health_pb2.HealthCheckRequest(service=service), caller)
 
 
 async def following(watch: AsyncIterator[Any]) -> int:
@@ -94,3 +98,14 @@ async def test_watches_have_a_bound_and_leave_their_place() -> None:
 async def test_an_unknown_service_is_not_found() -> None:
     with pytest.raises(NotFound):
         await Watched().servicer.Check(health_pb2.HealthCheckRequest(service="what"), None)  # type: ignore[arg-type]
+
+
+async def test_callers_without_an_identity_keep_nobody_else_from_a_watch() -> None:
+    watched = Watched()
+    strangers = [watched.watch(by=ANONYMOUS) for _ in range(STRANGERS_MAX)]
+    assert {await following(watch) for watch in strangers} == {SERVING}
+    with pytest.raises(Overloaded, match="without an identity"):
+        await following(watched.watch(by=ANONYMOUS))
+    assert await following(watched.watch()) == SERVING
+    await strangers.pop().aclose()  # type: ignore[attr-defined]  # it is a generator
+    assert await following(watched.watch(by=ANONYMOUS)) == SERVING

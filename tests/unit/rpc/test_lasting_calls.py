@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from onecode_server.errors import Unauthenticated
+from onecode_server.errors import NotServing, Unauthenticated
 from onecode_server.rpc.lasting_calls import CHECKED_S, LastingCalls
 
 
@@ -47,6 +47,25 @@ async def test_a_call_ends_with_the_reason_why_its_caller_has_no_identity_any_mo
         await tasks[0]
     assert await tasks[1] == "answered"
     assert not calls._open
+
+
+async def test_a_call_goes_on_while_nobody_can_tell_who_calls() -> None:
+    clock = Clock()
+    calls = LastingCalls(clock)
+
+    def unready() -> None:
+        raise NotServing("no trust list is in force")
+
+    async def call() -> str:
+        with calls.keep(unready):
+            await asyncio.sleep(0.05)
+        return "answered"
+
+    task = asyncio.create_task(call())
+    await asyncio.sleep(0)
+    clock.now_s = CHECKED_S
+    calls.sweep()
+    assert await task == "answered"
 
 
 async def test_a_call_that_its_caller_has_cancelled_ends_as_such() -> None:

@@ -127,10 +127,20 @@ async def test_a_bare_pseudonym_shows_the_own_records_and_does_not_tell_a_foreig
     assert await subjects.seen(NATION, pseudonym=foreign) == {"440000", "000000"}
 
 
-async def test_a_code_of_another_region_shows_a_regional_operator_nothing(world: World, subjects: Subjects) -> None:
-    assert await subjects.seen(OPERATOR, code=world.code("420000", subject="wang")) == {"420000", "000000"}
-    with pytest.raises(NotPermitted):
-        await subjects.seen(OPERATOR, code=world.code("440000", subject="wang"))
+async def test_a_regional_operator_cannot_tell_an_authentic_code_of_another_region_from_any_other(
+    world: World, subjects: Subjects
+) -> None:
+    own, foreign = (world.code(region, subject="wang") for region in ("420000", "440000"))
+    assert await subjects.seen(OPERATOR, code=own) == {"420000", "000000"}
+    said = set()
+    for code in (foreign, foreign[:-1], foreign[:-8] + b"AAAAAAAA", own[:-1], b"x", b"", b"x" * 100_000):
+        with pytest.raises(NotPermitted) as refused:
+            await subjects.seen(OPERATOR, code=code)
+        said.add(str(refused.value))
+    assert said == {"region/420000/operator may read status records for 420000 only"}
+    for everyone in (NATION, LOCAL):
+        with pytest.raises(InvalidRequest):
+            await subjects.seen(everyone, code=foreign[:-1])
 
 
 @pytest.mark.parametrize(
