@@ -91,7 +91,12 @@ impl Claim {
 
     /// Admit a call with so many codes. None until Python has said whether to.
     pub fn admit(&mut self, host: Host, codes: usize) -> Option<Admission> {
-        self.settle(self.credential.admit(host, codes, Instant::now()))
+        let admission = self.settle(self.credential.admit(host, codes, Instant::now()));
+        if self.credential.owes() {
+            // Python hears of it at once: the caller may come with another token next, or by another method.
+            self.shared.credentials.ask(&self.credential);
+        }
+        admission
     }
 
     /// Admit a stream. None until Python has said whether to.

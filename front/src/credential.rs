@@ -195,6 +195,11 @@ impl Credential {
         matches!(&*self.said.borrow(), Said::Denied(denial) if !denial.ends_streams)
     }
 
+    /// Whether codes were answered beyond the units of the last grant, which Python does not know yet.
+    pub fn owes(&self) -> bool {
+        matches!(&*self.said.borrow(), Said::Granted(grant) if grant.units < 0)
+    }
+
     /// Return the codes that were answered beyond the units of the last grant, once.
     pub fn take_owed(&self) -> i64 {
         match &mut *self.said.borrow_mut() {
@@ -385,7 +390,7 @@ mod tests {
         let now = Instant::now();
         let one = granted(3, now);
         assert_eq!(word(&one.admit(HOST, 4096, now)), "granted");
-        assert!(!one.has_units());
+        assert!(!one.has_units() && one.owes());
         assert_eq!(word(&one.admit(HOST, 1, now)), "unknown");
         assert_eq!((one.take_owed(), one.take_owed()), (4093, 0));
     }
