@@ -18,6 +18,8 @@ CHAIN_MAX: Final = 10
 RSA_BITS_MIN: Final = 2048
 """TLS libraries refuse shorter ones."""
 
+_CURVES: Final = (ec.SECP256R1, ec.SECP384R1)
+"""Those of rustls with ring; each further one would leave one of the fronts without the files."""
 _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 _PrivateKey = ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | rsa.RSAPrivateKey
 
@@ -88,6 +90,8 @@ def _private_key(data: bytes) -> _PrivateKey:
         raise Malformed("it has no private key in PEM that can be read") from None
     if not isinstance(key, _PrivateKey):
         raise Malformed("the private key is none of RSA, EC and Ed25519")
+    if isinstance(key, ec.EllipticCurvePrivateKey) and not isinstance(key.curve, _CURVES):
+        raise Malformed(f"the private key is of the curve {key.curve.name}: P-256 and P-384 are known everywhere")
     if isinstance(key, rsa.RSAPrivateKey) and key.key_size < RSA_BITS_MIN:
         raise Malformed(f"the private key has {key.key_size:,} bits, fewer than {RSA_BITS_MIN:,}")
     return key

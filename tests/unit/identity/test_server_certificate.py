@@ -69,7 +69,7 @@ def encrypted(leaf: Leaf) -> bytes:
     )
 
 
-def pem(key: rsa.RSAPrivateKey | x25519.X25519PrivateKey) -> bytes:
+def pem(key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | x25519.X25519PrivateKey) -> bytes:
     return key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
@@ -94,6 +94,7 @@ def pem(key: rsa.RSAPrivateKey | x25519.X25519PrivateKey) -> bytes:
         (GOOD.chain_pem, GOOD.pem, "^tls.key: it has no private key"),
         (GOOD.chain_pem, encrypted(GOOD), "encrypted"),
         (GOOD.chain_pem, pem(x25519.X25519PrivateKey.generate()), "none of RSA, EC and Ed25519"),
+        (GOOD.chain_pem, pem(ec.generate_private_key(ec.SECP521R1())), "of the curve secp521r1"),
         (GOOD.chain_pem, pem(rsa.generate_private_key(65537, 1024)), "1,024 bits"),
     ],
 )
