@@ -8,7 +8,7 @@ PROTOC := $(VENV)/protoc
 PIN    := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help attack drills front front-check front-deny demo test test-fast test-random fuzz fuzz-ci fuzz-paths fuzz-paths-ci fuzz-front fuzz-front-ci check packages image-steps lowest coverage protos stubs-fresh breaking lint types imports bench bench-gate bench-peers spread soak bench-kernel bench-store bench-floods go-client requirements docs docs-fresh clean
+.PHONY: help attack drills front front-check front-deny demo test test-fast test-random fuzz fuzz-ci fuzz-paths fuzz-paths-ci fuzz-front fuzz-front-ci check packages image-steps lowest coverage protos stubs-fresh breaking lint types imports bench bench-gate bench-peers spread soak bench-kernel bench-store bench-floods bench-tls go-client requirements docs docs-fresh clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -156,6 +156,10 @@ bench-peers: $(PROTOC)/.installed ## build the peers in Go and Rust, each where 
 
 bench-floods: $(STAMP) ## what copies, odd codes and strangers' key ids do to the batches of others
 	$(BIN)/python -m benchmarks.floods
+
+bench-tls: $(STAMP) ## what TLS, certificates and tokens cost a call, and the check of rights alone
+	$(BIN)/python -m benchmarks.secured
+	$(BIN)/python -m benchmarks.rights
 
 attack: $(STAMP) ## hostile callers against fresh servers, and what a polite one notices (ATTACK_FLAGS="idle-calls --front grpc")
 	$(BIN)/python -m benchmarks.attacks $(ATTACK_FLAGS)

@@ -100,8 +100,11 @@ class Connection(asyncio.Protocol):
         transport.write(_PREFACE + opening)
 
     def close(self) -> None:
-        """Disconnect."""
-        self._transport.close()
+        """Disconnect. The end of TLS is not waited for: the event loop may end now."""
+        if self._tls is None:
+            self._transport.close()
+        else:
+            self._transport.abort()
 
     async def call(self, body: bytes) -> bytes:
         """Send a framed message and return the framed answer. Raises Unanswered."""

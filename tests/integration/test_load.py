@@ -9,16 +9,23 @@ import pytest
 from onecode.v1 import recognition_pb2 as pb
 
 from benchmarks import load
+from benchmarks.attacks.way import Way
 from benchmarks.call import Unanswered
 from benchmarks.closed_loop import Flight, fly
 from benchmarks.http2 import Connection, framed
 from benchmarks.load import METHOD, Case
 from benchmarks.servers import Server as Measured
+from benchmarks.shown import Authority, Shown
 from tests.integration.deployment import Deployment, Server
 
 CASES = [
     Case("", "", method, codes, 8, 2, ()) for method, codes in (("Verify", 1), ("BatchVerify", 7), ("StreamVerify", 1))
 ]
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority.make(tmp_path_factory.mktemp("authority") / "certs")
 
 
 def test_the_largest_batch_goes_through_windows_that_are_smaller(server: Server, shared: Deployment) -> None:
@@ -96,6 +103,33 @@ def test_a_round_counts_what_the_server_counts(case: Case, server: Server, share
     assert measured.codes % case.codes_per_call == 0
     assert 0 < measured.p50_ms <= measured.p99_ms
     assert 0 < measured.anonymous_mib < measured.resident_mib
+
+
+@pytest.mark.parametrize("way", ["certificate", "token"])
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.method)
+def test_a_round_over_tls_is_answered(
+    case: Case, way: str, serve: Any, deployment: Deployment, authority: Authority
+) -> None:
+    shows = Way(way, authority)
+    server = serve(deployment, *shows.flags)
+    codes = deployment.issue("110000", count=30)
+    at = Measured("onecode", server.process.pid, server.address, shown=shows.caller)
+    assert load.run(case, cycle(load.bodies_of(case, codes)), at, 0.2).codes > 0
+
+
+@pytest.mark.parametrize("way", ["certificate", "token"])
+def test_who_shows_nothing_over_tls_has_no_answer(
+    way: str, serve: Any, deployment: Deployment, authority: Authority
+) -> None:
+    server = serve(deployment, *Way(way, authority).flags)
+
+    async def ask() -> None:
+        shown = Shown(authority.context())
+        connection = await Connection(f"{METHOD}Verify", server.address, shown=shown).open()
+        await connection.call(framed(pb.VerifyRequest(code=b"NC1:", host_region="420000").SerializeToString()))
+
+    with pytest.raises((Unanswered, OSError)):
+        asyncio.run(ask())
 
 
 def test_a_server_that_goes_away_fails_the_calls_that_wait(serve: Any, deployment: Deployment) -> None:

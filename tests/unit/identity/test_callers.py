@@ -24,7 +24,8 @@ ISSUER = TokenIssuer()
 SCANNER = Identity(Role.SCANNER, "420000")
 SCANNER_PATH = "region/420000/scanner"
 SCANNER_DER = ROOT.issue(spiffe_id(SCANNER_PATH)).der
-GATEWAY_DER = ROOT.issue(spiffe_id("gateway/gate-7"), not_after=NOW + timedelta(minutes=5)).der
+GATEWAY = ROOT.issue(spiffe_id("gateway/gate-7"), not_after=NOW + timedelta(minutes=5))
+GATEWAY_DER = GATEWAY.der
 
 
 def bearer(path: str = SCANNER_PATH, issuer: TokenIssuer = ISSUER, **claims: Any) -> str:
@@ -119,6 +120,41 @@ def test_a_gateway_has_the_identity_of_the_token_that_it_carries_and_both_are_na
 
 def test_a_gateway_that_carries_a_bad_token_is_refused_and_not_taken_as_itself(server):
     assert server.refusal(GATEWAY_DER, bearer(issuer=TokenIssuer("k-x"))) == "TOKEN_KEY_UNKNOWN"
+
+
+async def test_a_carried_token_that_was_seen_before_counts_no_longer_than_both_credentials(server, times):
+    token = bearer()
+
+    def carried() -> Any:
+        return server.callers.identify(GATEWAY_DER, token)
+
+    assert carried() == carried() == SCANNER._replace(gateway="gate-7")
+    times.now -= 2 * 3600 * SECOND  # the clock runs back to before the certificate's time
+    assert server.refusal(GATEWAY_DER, token) == "CERTIFICATE_NOT_YET_VALID"
+    times.now += 2 * 3600 * SECOND
+    assert carried() == SCANNER._replace(gateway="gate-7")
+    server.regions = {"440000": 2}
+    assert server.refusal(GATEWAY_DER, token) == "REGION_UNKNOWN"
+    server.regions = None
+    with pytest.raises(NotServing):
+        carried()
+    server.regions = {"420000": 1}
+    assert carried() == SCANNER._replace(gateway="gate-7")
+    server.crl.write_bytes(ROOT.crl(GATEWAY, last_update=NOW + timedelta(minutes=1)))
+    await server.callers.refresh()
+    assert server.refusal(GATEWAY_DER, token) == "CERTIFICATE_REVOKED"
+    assert server.callers.identify(None, token) == SCANNER
+    server.keys.write_bytes(jwks(TokenIssuer("k-2")))
+    await server.callers.refresh()
+    assert server.refusal(None, token) == "TOKEN_KEY_UNKNOWN"
+
+
+def test_a_carried_token_that_was_seen_before_ends_with_the_gateways_certificate(server, times):
+    token = bearer()
+    assert server.callers.identify(GATEWAY_DER, token) == SCANNER._replace(gateway="gate-7")
+    times.now += 301 * SECOND
+    assert server.refusal(GATEWAY_DER, token) == "CERTIFICATE_EXPIRED"
+    assert server.callers.identify(None, token) == SCANNER
 
 
 @pytest.mark.parametrize(
