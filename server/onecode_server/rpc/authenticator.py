@@ -11,8 +11,8 @@ from onecode_server.model.identity import LOCAL, Identity
 from onecode_server.rules.authorisation import NO_PARTNERS, Partners
 
 PEERS_KEPT: Final = 8_192
-"""Half as many again as the connections that a worker has as a rule, some 200 bytes each: all calls of a connection
-have the same peer, and to read its address takes 2 us."""
+"""As many as a worker has connections at most, some 200 bytes each: all calls of a connection have the same peer, and
+to read its address takes 2 us."""
 
 
 class Identifier(Protocol):

@@ -31,7 +31,6 @@ class Right(Enum):
 class Whose(Enum):
     """For which regions a right counts."""
 
-    NOBODYS = "nobody's"
     OWN = "own"
     LISTED = "listed"
     """Those that the partner's entry in the trust list has, and all where it has no entry or no list."""
