@@ -41,8 +41,9 @@ URIS: Final = {
 }
 
 
-def verify(channel: grpc.Channel, code: bytes, **how: Any) -> pb.VerifyResponse:
-    request = pb.VerifyRequest(code=code, host_region="420000")
+def verify(channel: grpc.Channel, code: bytes, host: str = "420000", **how: Any) -> pb.VerifyResponse:
+    """Return the answer to one check."""
+    request = pb.VerifyRequest(code=code, host_region=host)
     return recognition_pb2_grpc.RecognitionServiceStub(channel).Verify(request, timeout=30, **how)
 
 

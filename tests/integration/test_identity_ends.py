@@ -8,37 +8,35 @@ all calls of that caller are UNAVAILABLE then, and the next handshake is refused
 import json
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
 
 from onecode.v1 import recognition_pb2 as pb
 from onecode.v1 import status_pb2
 
+from tests.certificates import spiffe_id
 from tests.integration.bad_identities import verify
-from tests.integration.deployment import Deployment, Server, eventually, expect
-from tests.integration.identities import GATEWAY, OPERATOR, PARTNER, SCANNER, Identities, refusal_of
+from tests.integration.deployment import TAKEN_S, Deployment, Server, eventually, expect
+from tests.integration.identities import GATEWAY, OK, OPERATOR, PARTNER, SCANNER, Identities, Refused, refusal_of
 from tests.integration.open_calls import OpenCall, numbered, record, records, scan, scans, watch
+from tests.tokens import TokenIssuer, jwks
 
 ENDS_S = 60
-TOKEN_S = 8
-"""The token must last until all calls are open, even on a busy machine."""
+LASTS_S = 8
+"""What ends by itself must last until all calls are open, even on a busy machine."""
 
 
-def opened(server: Server, identities: Identities, region: str, code: bytes, **claims: Any) -> list[OpenCall[Any]]:
-    """Return a stream of scans, one of records, and a watch of a region's callers: by tokens where there are claims."""
+def opened(server: Server, region: str, code: bytes, channel_of: Callable[[str], grpc.Channel]) -> list[OpenCall[Any]]:
+    """Return a stream of scans, one of records, and a watch of a region's callers."""
     scanner, operator = f"region/{region}/scanner", f"region/{region}/operator"
-
-    def channel(path: str) -> Any:
-        if claims:
-            return identities.channel(server, identities.leaf(GATEWAY), identities.token(path, **claims))
-        return identities.of(server, path)
-
-    scanning, publishing = scans(channel(scanner)), records(channel(operator))
+    scanning, publishing = scans(channel_of(scanner)), records(channel_of(operator))
     scanning.ask(scan(code, region))
     publishing.ask(record(region, 1))
-    return [scanning, publishing, watch(channel(scanner))]
+    return [scanning, publishing, watch(channel_of(scanner))]
 
 
 def remove_region(deployment: Deployment, code: str) -> None:
@@ -62,14 +60,38 @@ def test_open_calls_end_with_the_identities_of_their_callers_and_others_go_on(
     serving: tuple[Deployment, Server, Identities], code: bytes
 ) -> None:
     deployment, server, identities = serving
-    lasting = opened(server, identities, "110000", code)
-    carried = opened(server, identities, "120000", code, exp=time.time() + 3600)
+    removed = TokenIssuer("to be removed")
+    identities.token_keys.write_bytes(jwks(identities.tokens, removed))
+    ends_s = time.time() + LASTS_S
+
+    def by_certificate(path: str) -> grpc.Channel:
+        return identities.of(server, path)
+
+    def by_token(path: str) -> grpc.Channel:
+        return identities.carried(server, path)
+
+    def by_short_certificate(path: str) -> grpc.Channel:
+        not_after = datetime.fromtimestamp(ends_s, UTC)
+        return identities.channel(server, identities.authority.issue(spiffe_id(path), not_after=not_after))
+
+    def by_short_token(path: str) -> grpc.Channel:
+        return identities.channel(server, identities.leaf(GATEWAY), identities.token(path, exp=ends_s))
+
+    def by_removed_key(path: str) -> grpc.Channel:
+        return identities.channel(server, identities.leaf(GATEWAY), removed.token(path, time.time()))
+
+    eventually(lambda: refusal_of(lambda: verify(by_removed_key(SCANNER), code)) == OK, within_s=TAKEN_S)
+    lasting = opened(server, "110000", code, by_certificate)
+    carried = opened(server, "120000", code, by_token)
     ending = {
-        "TOKEN_EXPIRED": opened(server, identities, "130000", code, exp=time.time() + TOKEN_S),
-        "CERTIFICATE_REVOKED": opened(server, identities, "420000", code),
-        "REGION_UNKNOWN": opened(server, identities, "510000", code),
+        "TOKEN_EXPIRED": opened(server, "130000", code, by_short_token),
+        "TOKEN_KEY_UNKNOWN": opened(server, "140000", code, by_removed_key),
+        "CERTIFICATE_EXPIRED": opened(server, "150000", code, by_short_certificate),
+        "CERTIFICATE_REVOKED": opened(server, "420000", code, by_certificate),
+        "REGION_UNKNOWN": opened(server, "510000", code, by_certificate),
     }
     assert all(call.is_open for calls in ending.values() for call in calls)
+    identities.token_keys.write_bytes(jwks(identities.tokens))
     identities.revoke(SCANNER, OPERATOR)
     remove_region(deployment, "510000")
     eventually(lambda: not any(call.is_open for calls in ending.values() for call in calls), within_s=ENDS_S)
@@ -87,6 +109,27 @@ def test_open_calls_end_with_the_identities_of_their_callers_and_others_go_on(
         assert watching.is_open
         for call in calls:
             call.call.cancel()
+
+
+def test_a_stream_may_do_what_its_partner_may_do_by_the_trust_list_in_force(
+    serving: tuple[Deployment, Server, Identities], code: bytes
+) -> None:
+    deployment, server, identities = serving
+    stream = scans(identities.of(server, PARTNER))
+    for number, host in enumerate(("420000", "440000"), 1):
+        stream.ask(scan(code, host, number))
+    expect(deployment.trust("set-partner", "--name", "railway", "--host", "420000"))
+
+    def is_refused() -> bool:
+        stream.ask(scan(code, "420000", 3))
+        return refusal_of(lambda: verify(identities.of(server, PARTNER), code, host="440000")) != OK
+
+    eventually(is_refused, within_s=TAKEN_S)
+    stream.ask(scan(code, "420000", 4))
+    how = refusal_of(lambda: stream.ask(scan(code, "440000", 5)))
+    assert how == Refused(
+        "PERMISSION_DENIED", "NOT_PERMITTED", "request 5: partner/railway may check codes for 420000 only"
+    )
 
 
 @pytest.mark.parametrize("together", [True, False])

@@ -16,8 +16,8 @@ from onecode.v1 import recognition_pb2 as pb
 
 from tests.certificates import Authority, Leaf, spiffe_id
 from tests.integration.bad_identities import HANDSHAKE, URIS, Counted, expect_refused, verify
-from tests.integration.deployment import Server
-from tests.integration.identities import OPERATOR, SCANNER, Identities, refusal_of
+from tests.integration.deployment import Deployment, Server
+from tests.integration.identities import OPERATOR, PARTNER, SCANNER, Identities, refusal_of
 
 
 class Caller:
@@ -98,3 +98,29 @@ def test_a_bad_certificate(
     if reason != HANDSHAKE:
         counted.expect(reason)
     assert verify(polite, code).verdict.decision == pb.DECISION_ADMIT
+
+
+def test_where_nothing_but_a_certificate_could_do_there_is_no_connection_without_one(
+    deployment: Deployment, identities: Identities, serve: Callable[..., Server], code: bytes
+) -> None:
+    files = ("--tls-cert", identities.cert, "--tls-key", identities.key, "--tls-client-ca", identities.client_ca)
+    server = serve(deployment, *files)
+    expect_refused(refusal_of(lambda: verify(identities.channel(server), code)), HANDSHAKE)
+    # A token is none where the server has no keys for tokens.
+    both = identities.channel(server, identities.leaf(SCANNER), identities.token(SCANNER))
+    expect_refused(refusal_of(lambda: verify(both, code)), "TOKENS_NOT_ACCEPTED")
+    assert verify(identities.of(server, SCANNER), code).verdict.decision == pb.DECISION_ADMIT
+
+
+def test_where_there_are_no_authorities_no_certificate_is_asked_for(
+    deployment: Deployment, identities: Identities, serve: Callable[..., Server], code: bytes
+) -> None:
+    files = ("--tls-cert", identities.cert, "--tls-key", identities.key, "--token-keys", identities.token_keys)
+    server = serve(deployment, *files)
+    expect_refused(refusal_of(lambda: verify(identities.of(server, SCANNER), code)), "IDENTITY_MISSING")
+    by_token = identities.channel(server, identities.leaf(PARTNER), identities.token(SCANNER))
+    assert verify(by_token, code).verdict.decision == pb.DECISION_ADMIT
+
+
+def test_plaintext_is_no_connection_where_tls_is_spoken(guarded: Server, code: bytes) -> None:
+    expect_refused(refusal_of(lambda: verify(guarded.channel(), code)), HANDSHAKE)

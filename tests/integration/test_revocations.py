@@ -4,6 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
 
 from onecode.v1 import recognition_pb2 as pb
 
@@ -63,3 +65,21 @@ def test_lists_that_are_not_whole_or_of_nobody_known_free_nobody(
         assert verify(identities.of(server, PARTNER), code).verdict.decision == pb.DECISION_ADMIT
     identities.revoke(SCANNER)
     eventually(lambda: not identities.faults(server), within_s=TAKEN_S)
+
+
+def test_a_list_in_der_revokes_as_one_in_pem_does(
+    deployment: Deployment, identities: Identities, code: bytes, serve: Callable[..., Server]
+) -> None:
+    def write(*revoked: str) -> None:
+        pem = identities.authority.crl(*map(identities.leaf, revoked))
+        identities.crl.write_bytes(x509.load_pem_x509_crl(pem).public_bytes(serialization.Encoding.DER))
+
+    write(SCANNER)
+    server = serve(deployment, *identities.flags())
+    assert refusal_of(lambda: verify(identities.of(server, SCANNER), code)) != OK
+    assert refusal_of(lambda: verify(identities.of(server, PARTNER), code)) == OK
+    write(SCANNER, PARTNER)
+    eventually(lambda: refusal_of(lambda: verify(identities.of(server, PARTNER), code)) != OK, within_s=TAKEN_S)
+    identities.ops_reads(server)
+    assert identities.faults(server) == {}
+    assert not [line for line in server.log() if line["level"] not in ("info", "warning")]
