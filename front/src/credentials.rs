@@ -66,6 +66,12 @@ impl Credentials {
         self.known.get(number).map(|credential| credential.key.clone())
     }
 
+    /// Return how many calls of a group are in flight here.
+    pub fn in_flight(&self, number: u64) -> usize {
+        let group = self.groups.borrow().get(&number).and_then(Weak::upgrade);
+        group.map_or(0, |group| group.in_flight.get())
+    }
+
     /// Note that a credential is used.
     pub fn touch(&self, credential: &Credential) {
         self.known.touch(credential);

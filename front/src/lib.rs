@@ -166,6 +166,10 @@ impl Front {
         self.0.shared().credentials.shown(number).map(|key| handover::shown(py, &key))
     }
 
+    fn in_flight(&self, group: u64) -> usize {
+        self.0.shared().credentials.in_flight(group)
+    }
+
     fn ask_again(&self) {
         self.0.shared().credentials.ask_again();
     }

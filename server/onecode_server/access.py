@@ -105,7 +105,9 @@ class Access:
         """Return who calls now. Raises Unauthenticated, and NotServing where no trust list tells it yet."""
         if certificate or authorization:  # as nearly always, where it is asked
             return self._callers.known(certificate, authorization).identity
-        return self.known(certificate, authorization, is_local=is_local).identity
+        if not certificate and not authorization and (unnamed := self.unnamed(is_local=is_local)) is not None:
+            return unnamed
+        return self._callers.known(certificate, authorization).identity
 
     def known(self, certificate: bytes | None, authorization: str | None, *, is_local: bool) -> Known:
         """Return who calls now, and until when that is known. Raises as ``identify``."""

@@ -122,6 +122,9 @@ class Front:
         """Return what was shown with a credential, as ``take_asking`` returned it; None where it has given way, which
         one with open calls never does."""
 
+    def in_flight(self, group: int) -> int:
+        """Return how many calls of a group the front answers now."""
+
     def ask_again(self) -> None:
         """Let all grants and denials count no longer. Credentials with open streams are asked about at once: the
         streams go on meanwhile, and end where they are denied."""

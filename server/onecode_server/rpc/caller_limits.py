@@ -63,6 +63,8 @@ class CallerLimits:
         self._limits = limits
         self._monotonic = monotonic
         self._count = count
+        self.in_flight_elsewhere: Callable[[int], int] | None = None
+        """Returns how many calls of a caller, by its number in ``group``, the native front answers itself."""
         self._states: OrderedDict[tuple[Role, str, str], _State] = OrderedDict()
         self._number = 0
 
@@ -71,9 +73,11 @@ class CallerLimits:
         if (limit := self._limits.get(identity.role)) is None:
             return None
         state = self._state(identity)
-        if state.calls >= limit.calls:
+        elsewhere = self.in_flight_elsewhere
+        calls = state.calls if elsewhere is None else state.calls + elsewhere(state.number)
+        if calls >= limit.calls:
             self._count(identity.role.value, "calls")
-            raise Overloaded(f"{identity} has {state.calls} calls in flight", CALLS_RETRY_S)
+            raise Overloaded(f"{identity} has {calls} calls in flight", CALLS_RETRY_S)
         state.calls += 1
         return state
 

@@ -123,6 +123,7 @@ class NativeListener:
         except ValueError as fault:
             raise Misconfigured(f"the native front does not take the files of TLS: {fault}") from None
         if self._authenticator.identifies:
+            self._limits.in_flight_elsewhere = self._front.in_flight
             self._callers = NativeCallers(self._front, self._authenticator, self._limits, self._clock)
         self._calls = NativeCalls(self._front, self._batcher, self._callers)
         loop = asyncio.get_running_loop()

@@ -107,6 +107,15 @@ def test_calls_in_flight_are_bounded_and_counted_down() -> None:
     assert limited.refused == {("scanner", "calls"): 1}
 
 
+def test_calls_that_the_front_answers_count_with_those_that_it_passes_on() -> None:
+    limited = Limited(calls=3)
+    number, _ = limited.limits.group(SCANNER)
+    limited.limits.in_flight_elsewhere = {number: 2}.get  # type: ignore[assignment]
+    limited.limits.begin(SCANNER)
+    with pytest.raises(Overloaded, match="3 calls in flight"):
+        limited.limits.begin(SCANNER)
+
+
 def test_memory_is_bounded_and_a_caller_with_a_call_in_flight_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(caller_limits, "CALLERS_MAX", 4)
     limited = Limited(calls=1)

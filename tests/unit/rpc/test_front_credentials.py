@@ -209,6 +209,19 @@ async def test_all_credentials_of_a_group_share_its_units():
         await third
 
 
+async def test_the_calls_in_flight_of_a_group_are_told():
+    async with asked() as one:
+        one.driver.answers = False
+        calls = [one.verify() for _ in range(3)]
+        one.grant(await one.asked(), group=7)
+        await until(lambda: one.front.in_flight(7) == 3)
+        assert one.front.in_flight(8) == 0
+        one.driver.answers = True
+        one.driver.answer_all()
+        await asyncio.gather(*calls)
+        assert one.front.in_flight(7) == 0
+
+
 async def test_nothing_is_read_of_a_batch_whose_caller_is_not_known():
     async with asked() as one:
         batch = one.batch(4000)
