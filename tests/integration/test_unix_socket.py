@@ -21,7 +21,7 @@ def path(tmp_path: Path) -> Path:
 def test_callers_on_a_unix_socket_may_do_all_and_it_is_gone_afterwards(
     deployment: Deployment, serve: Serve, path: Path
 ) -> None:
-    server = serve(deployment, "--listen", f"unix:{path}")
+    server = serve(deployment, "--listen", f"unix:{path}", "--front", "auto")
     assert server.address == f"unix:{path}"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     (code,) = deployment.issue("420000")
