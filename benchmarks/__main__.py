@@ -109,21 +109,21 @@ def _measure(
     progress: Console,
 ) -> dict[load.Case, dict[str, list[load.Round]]]:
     """Let the servers take turns, case by case, again and again: what others do for a while hits a round of each."""
-    here = {case: [everyone[name] for name in case.servers if name in everyone] for case in cases.CASES}
+    here = {case: {name: everyone[name] for name in case.servers if name in everyone} for case in cases.CASES}
     found: dict[load.Case, dict[str, list[load.Round]]] = {
-        case: {server.name: [] for server in asked} for case, asked in here.items()
+        case: {name: [] for name in asked} for case, asked in here.items()
     }
     requests = {case: load.bodies_of(case, pools[case.pool].codes) for case in cases.CASES}
     # Each server has its own place in the pool: none meets a code that it has just seen.
-    bodies = {(case, server.name): cycle(requests[case]) for case, asked in here.items() for server in asked}
+    bodies = {(case, name): cycle(requests[case]) for case, asked in here.items() for name in asked}
     for turn in track(range(rounds), "measuring", console=progress, transient=True):
         if turn >= FEWEST_ROUNDS and time.monotonic() - begun_s > LAST_TURN_S:
             progress.print(f"a busy machine: {turn} rounds instead of {rounds}")
             break
         for case, asked in here.items():
-            for server in asked:
+            for name, server in asked.items():
                 warm_cache.warm(server, pools[case.pool].codes, turn)
-                found[case][server.name].append(load.run(case, bodies[case, server.name], server, seconds))
+                found[case][name].append(load.run(case, bodies[case, name], server, seconds))
     return found
 
 

@@ -94,7 +94,11 @@ def _of_bar(one: Measure, value: float | None) -> float:
 
 def _draw_peers(found: Mapping[str, Any], source: str, file: Path) -> None:
     """Draw answers to a second of CPU, a bar for each server, grouped by what was asked."""
-    shown = {case: one["servers"] for case, one in found.items() if "two workers" not in one["servers"]}
+    shown = {
+        case: {name: rounds for name, rounds in one["servers"].items() if name in _SERVERS}  # TLS has measures alone
+        for case, one in found.items()
+        if "two workers" not in one["servers"]
+    }
     rows = sum(len(servers) for servers in shown.values()) + len(shown)
     figure, axis = plt.subplots(figsize=(10, 0.24 * rows + 1.4), layout="constrained")
     place, middles = 0.0, []
