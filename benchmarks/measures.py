@@ -128,14 +128,14 @@ def _by_grpc_aio(results: Mapping[str, Any]) -> Iterator[Measure]:
 
 def _secured(results: Mapping[str, Any]) -> Iterator[Measure]:
     """Yield what TLS and the rights of callers may cost, on connections that are kept."""
-    fronts = [("", "onecode", "", "the front")]
+    fronts = [("", "onecode", "", "front")]
     if results["front"] == "native":
-        fronts = [("", "onecode", "", "the native front"), ("_by_grpc_aio", GRPC_AIO, f"{GRPC_AIO}, ", GRPC_AIO)]
+        fronts = [("", "onecode", "", "native"), ("_by_grpc_aio", GRPC_AIO, f"{GRPC_AIO}, ", GRPC_AIO)]
     for suffix, plaintext, named, front in fronts:
         for key, case, bar in (("batch", cases.BATCH, 1.1), ("unary", cases.UNARY, 1.15)):
             for way in (cases.CERTIFICATE, cases.TOKEN):
                 ratio, note = times(results, case, plaintext, f"{named}{way}")
-                title = f"CPU an answer, {case.name}: TLS and a {way} against plaintext, {front}"
+                title = f"TLS with a {way} against plaintext, {case.name}, {front}"
                 yield Measure(
                     f"{key}_with_{way}{suffix}", title, "x", bar, None, ratio, is_ceiling=True, note=note,
                 )  # fmt: skip
