@@ -120,10 +120,6 @@ class Callers:
         """Return who calls now. Raises Unauthenticated, which is counted, and NotServing: see ``known``."""
         return self.known(certificate, authorization, is_local=is_local).identity
 
-    def valid_until(self, certificate: bytes | None, authorization: str | None, *, is_local: bool = False) -> int:
-        """Return when the identity of a caller ends, in Unix microseconds. Raises as ``identify``, and counts too."""
-        return self.known(certificate, authorization, is_local=is_local).until
-
     def known(self, certificate: bytes | None, authorization: str | None, *, is_local: bool = False) -> Known:
         """Return who calls now, and until when that is known.
 

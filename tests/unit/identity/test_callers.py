@@ -167,10 +167,10 @@ def test_a_token_of_another_identity_is_refused_with_any_certificate_but_a_gatew
 
 
 def test_an_identity_ends_with_the_first_of_its_credentials(server):
-    assert server.callers.valid_until(None, bearer(exp=NOON_S + 60)) == (NOON_S + 60) * SECOND
-    assert server.callers.valid_until(GATEWAY_DER, None) == (NOON_S + 301) * SECOND
-    assert server.callers.valid_until(GATEWAY_DER, bearer()) == (NOON_S + 301) * SECOND
-    assert server.callers.valid_until(GATEWAY_DER, bearer(exp=NOON_S + 60)) == (NOON_S + 60) * SECOND
+    assert server.callers.known(None, bearer(exp=NOON_S + 60)).until == (NOON_S + 60) * SECOND
+    assert server.callers.known(GATEWAY_DER, None).until == (NOON_S + 301) * SECOND
+    assert server.callers.known(GATEWAY_DER, bearer()).until == (NOON_S + 301) * SECOND
+    assert server.callers.known(GATEWAY_DER, bearer(exp=NOON_S + 60)).until == (NOON_S + 60) * SECOND
 
 
 def test_credentials_are_checked_at_each_call(server, times):
