@@ -27,6 +27,8 @@ MAP_BYTES_MAX: Final = 64 * 1024**3
 thirds of the country."""
 READERS_MAX: Final = 512
 """Reader slots for all processes together: three for each of some hundred workers and commands, and some to spare."""
+READERS: Final = 3
+"""Read transactions of a process at a time: a check's, another read, and the number of the last commit."""
 READ_TIMEOUT_S: Final = 1.0
 """A scanner waits for the store for a second at most; after that the answer is given without it, and says so."""
 WRITE_TIMEOUT_S: Final = 30.0
@@ -103,7 +105,12 @@ class LmdbEnvironment:
         allocate_lock(lock, READERS_MAX)
         expect_whole(data)
         self._env = lmdb.open(
-            str(directory), map_size=MAP_BYTES_MAX, max_dbs=len(names) + 1, max_readers=READERS_MAX, mode=0o600
+            str(directory),
+            map_size=MAP_BYTES_MAX,
+            max_dbs=len(names) + 1,
+            max_readers=READERS_MAX,
+            max_spare_txns=READERS,
+            mode=0o600,
         )
         self._env.reader_check()
         self.tables: dict[str, Any] = {name: self._env.open_db(name.encode()) for name in names}
@@ -137,14 +144,17 @@ class LmdbEnvironment:
         txn.put(_SCHEMA_KEY, schema, db=self.tables["meta"])
 
     def commits(self) -> int:
-        """Return the number of the last commit of any process, which is read from the map. 0 after ``close``, and where
-        the file was cut before that."""
+        """Return the number of the last commit of any process that readers see, from the map. 0 after ``close``, and
+        where the file was cut before that."""
         try:
             with self._laying:
                 # Avoids reading a page that is no longer in the file. This takes a third of the time of fstat(2) here.
                 if os.lseek(self._descriptor, 0, os.SEEK_END) < self._metas_bytes:
                     return 0
-                return int(self._env.info()["last_txnid"])
+                # A read transaction's number and not ``last_txnid``, which rises when a commit's last page is written:
+                # readers see the commit only when that page is also on disk, milliseconds later.
+                with self._env.begin() as txn:
+                    return int(txn.id())
         except (lmdb.Error, OSError):
             return 0
 

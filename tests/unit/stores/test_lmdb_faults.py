@@ -394,6 +394,26 @@ async def test_on_a_full_disk_nothing_is_half_written_and_once_there_is_room_it_
     await again.close()
 
 
+async def test_a_commit_is_counted_once_readers_see_it_and_not_when_its_last_page_is_written(tmp_path):
+    # LMDB writes one of two meta pages last, and readers take the commit only after that write is on disk. Who counted
+    # it before, and read the change feed at once, would not find it there and would not look again.
+    store = LmdbStore(tmp_path / "store", lambda: 1000)
+    assert await publish(store) == [True]
+    seen, file = store.commits(), tmp_path / "store" / "data.mdb"
+    size, number_at = os.sysconf("SC_PAGE_SIZE"), 144
+    newest = bytearray(file.read_bytes()[seen % 2 * size :][:size])
+    assert int.from_bytes(newest[number_at : number_at + 8], "little") == seen
+    newest[number_at : number_at + 8] = (seen + 1).to_bytes(8, "little")
+    with file.open("r+b") as pages:
+        pages.seek((seen + 1) % 2 * size)
+        pages.write(newest)
+    assert store._env._env.info()["last_txnid"] == seen + 1
+    assert store.commits() == seen
+    assert await publish(store) == [True]
+    assert store.commits() == seen + 1
+    await store.close()
+
+
 async def test_the_number_of_commits_rises_with_each_and_asking_never_fails(tmp_path):
     store = LmdbStore(tmp_path / "store", lambda: 1000)
     before = store.commits()
