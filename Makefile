@@ -120,7 +120,7 @@ lint: $(STAMP)
 	$(BIN)/buf format --diff --exit-code protos
 
 types: $(STAMP)
-	$(BIN)/mypy server/onecode_server clients/python/onecode_client demo benchmarks tests
+	$(BIN)/mypy server/onecode_server clients/python/onecode_client demo benchmarks monitoring tests
 
 imports: $(STAMP)
 	$(BIN)/lint-imports

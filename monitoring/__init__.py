@@ -1,0 +1,1 @@
+"""What operations watch, written once: dashboards, alerts and recording rules, rendered for Grafana and Prometheus."""
