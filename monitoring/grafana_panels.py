@@ -105,8 +105,10 @@ _FORMATS: Final = {
 def _lines(drawn: timeseries.Panel, panel: Panel) -> timeseries.Panel:
     is_stacked = panel.kind is Kind.STACKED
     legend = VizLegendOptions().show_legend(True).display_mode(common.LegendDisplayMode.TABLE)
-    drawn.legend(legend.placement(common.LegendPlacement.BOTTOM).calcs(["lastNotNull", "max"]))
-    drawn.tooltip(VizTooltipOptions().mode(common.TooltipDisplayMode.MULTI).sort(common.SortOrder.DESCENDING))
+    legend.placement(common.LegendPlacement.BOTTOM).calcs(["lastNotNull", "max"])
+    drawn.legend(legend.sort_by("Last *").sort_desc(True))  # series that are 0 come last
+    tooltip = VizTooltipOptions().mode(common.TooltipDisplayMode.MULTI).sort(common.SortOrder.DESCENDING)
+    drawn.tooltip(tooltip.hide_zeros(True))
     drawn.show_points(common.VisibilityMode.NEVER).line_width(1).fill_opacity(60 if is_stacked else 10)
     if is_stacked:
         drawn.stacking(StackingConfig().mode(common.StackingMode.NORMAL).group("A"))

@@ -6,7 +6,9 @@ from datetime import timedelta
 from functools import cache
 
 import promql_parser as promql
+from prometheus_client import Metric
 
+from onecode_server.telemetry.metrics import Metrics
 from onecode_server.telemetry.supervisor_metrics import SupervisorMetrics
 
 RATE_WINDOW = timedelta(minutes=13, seconds=37)
@@ -70,20 +72,23 @@ def selectors(expression: str) -> list[Selector]:
 
 @cache
 def families() -> dict[str, tuple[str, frozenset[str]]]:
-    """The type and labels of each series that a server of several workers shows, by its name in an expression."""
-    made = SupervisorMetrics()
+    """The type and labels of each series that servers show, of one process or several, by its name in an expression."""
     known: dict[str, tuple[str, frozenset[str]]] = dict(OTHERS)
-    for family in made.registry.collect():
-        metric = made._all.get(family.name)
-        labels = metric._labelnames if metric else {label for sample in family.samples for label in sample.labels}
-        if family.type == "counter":
-            known[f"{family.name}_total"] = "counter", frozenset(labels)
-        elif family.type == "histogram":
-            known |= {f"{family.name}{end}": ("counter", frozenset(labels)) for end in ("_sum", "_count")}
-            known[f"{family.name}_bucket"] = "counter", frozenset({*labels, "le"})
-        else:
-            known[family.name] = "gauge", frozenset(labels)
+    for made in (Metrics(), SupervisorMetrics()):
+        for family in made.registry.collect():
+            metric = made._all.get(family.name)
+            labels = metric._labelnames if metric else {label for sample in family.samples for label in sample.labels}
+            known |= _series(family, frozenset(labels))
     return known
+
+
+def _series(family: Metric, labels: frozenset[str]) -> dict[str, tuple[str, frozenset[str]]]:
+    if family.type == "counter":
+        return {f"{family.name}_total": ("counter", labels)}
+    if family.type == "histogram":
+        both = {f"{family.name}{end}": ("counter", labels) for end in ("_sum", "_count")}
+        return {**both, f"{family.name}_bucket": ("counter", labels | {"le"})}
+    return {family.name: ("gauge", labels)}
 
 
 def _below(node: promql.Expr) -> list[promql.Expr]:
