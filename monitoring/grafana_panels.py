@@ -136,7 +136,9 @@ def _heat_map(drawn: heatmap.Panel, panel: Panel) -> heatmap.Panel:
 
 def _table(drawn: table.Panel, panel: Panel) -> table.Panel:
     drawn.color_scheme(_by_threshold())
-    drawn.with_transformation(_transformation("organize", {"excludeByName": {"Time": True}}))
+    drawn.with_transformation(
+        _transformation("organize", {"excludeByName": {"Time": True}, "indexByName": {}, "renameByName": {}})
+    )
     if panel.thresholds:
         background = common.TableColoredBackgroundCellOptions()
         drawn.override_by_name(_VALUE, [_property("custom.cellOptions", background.to_json())])
@@ -180,7 +182,7 @@ def _property(name: str, value: object) -> dashboard.DynamicConfigValue:
 
 
 def _special(value: str, text: str) -> dashboard.SpecialValueMap:
-    result = dashboard.ValueMappingResult(text=text, index=0)
+    result = dashboard.ValueMappingResult(text=text, color=_NEUTRAL, index=0)
     options = dashboard.DashboardSpecialValueMapOptions(match=dashboard.SpecialValueMatch(value), result=result)
     return dashboard.SpecialValueMap(options)
 

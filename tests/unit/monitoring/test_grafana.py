@@ -2,8 +2,6 @@
 
 import copy
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -19,8 +17,7 @@ from monitoring.grafana_panels import FILLINGS, threshold_steps
 from monitoring.model import Alert, Dashboard, Kind, Panel, Query, Row, RuleGroup, Severity, Threshold, Unit
 from monitoring.options import Options
 
-REPOSITORY = Path(__file__).resolve().parents[3]
-DEPLOY = REPOSITORY / "deploy"
+DEPLOY = Path(__file__).resolve().parents[3] / "deploy"
 FILES = grafana.render(DASHBOARDS, Options())
 UP = Query("up{<scope>}", "up")
 
@@ -90,21 +87,6 @@ def test_two_runs_give_the_same_text_with_sorted_keys_and_an_end_of_line():
     assert grafana.render(DASHBOARDS, Options()) == FILES
     for text in FILES.values():
         assert text == json.dumps(json.loads(text), sort_keys=True, indent=2, ensure_ascii=False) + "\n"
-
-
-def test_the_command_writes_what_its_check_then_takes_and_names_what_is_stale(tmp_path):
-    def run(*flags):
-        command = [sys.executable, "-m", "monitoring", "--out", str(tmp_path), *flags]
-        return subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
-
-    assert run("--check").returncode == 1
-    assert run().returncode == 0
-    assert run("--check").returncode == 0
-    (tmp_path / "grafana" / "onecode-trust.json").write_text("{}\n")
-    stale = run("--check")
-    assert stale.returncode == 1
-    assert "grafana/onecode-trust.json" in stale.stderr
-    assert "grafana/onecode-overview.json" not in stale.stderr
 
 
 def test_a_panel_links_to_the_runbook_entry_of_each_alert_that_is_seen_in_it():
