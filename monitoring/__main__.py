@@ -4,12 +4,15 @@ import argparse
 import sys
 from pathlib import Path
 
+from monitoring import consoles
+from monitoring.alerts import GROUPS
+from monitoring.dashboards import DASHBOARDS
 from monitoring.options import Options
 
 
 def rendered(options: Options) -> dict[str, str]:
     """Return the text of each file, by its path below ``deploy/``."""
-    return {}
+    return consoles.render(DASHBOARDS, GROUPS, options)
 
 
 def main() -> None:

@@ -1,0 +1,134 @@
+"""A panel on a console page: its values in words and numbers, and what the script draws its course from."""
+
+from html import escape
+from typing import Final
+
+from monitoring.consoles.banner import runbook, state_of
+from monitoring.consoles.go_template import attribute, expression, legend, put
+from monitoring.model import Alert, Kind, Panel, Query, Threshold, Unit
+from monitoring.options import Options
+
+_SHOWN: Final = {
+    Unit.COUNT: "{{ humanize . }}",
+    Unit.PER_SECOND: "{{ humanize . }}/s",
+    Unit.SECONDS: "{{ humanizeDuration . }}",
+    Unit.BYTES: "{{ humanize1024 . }}B",
+    Unit.RATIO: "{{ humanizePercentage . }}",
+    Unit.CORES: '{{ printf "%.3g" . }}',
+}
+# 0/0 is NaN: there was nothing to be divided. A time without end is +Inf.
+_VALUE: Final = """{{ define "@{name}" }}{{ $text := printf "%g" . }}{{ if eq $text "NaN" }}nothing yet
+{{- else if eq $text "+Inf" }}@{endless}{{ else }}@{shown}{{ end }}{{ end }}"""
+VALUES: Final = "\n".join(
+    put(_VALUE, name=unit.name, shown=shown, endless="never" if unit is Unit.SECONDS else "no end")
+    for unit, shown in _SHOWN.items()
+)
+"""A template for each unit, which writes a value."""
+
+_FOUND: Final = """{{ $found@{this} := query (print "sort_desc(" $asked@{this} ")") }}
+{{ if and $found@{this} (eq $state@{number} "no data") }}{{ $state@{number} = "ok" }}{{ end }}"""
+_WORSE: Final = """{{ range $found@{this} }}{{ if @{test} }}{{ $state@{number} = "@{state}" }}{{ end }}{{ end }}"""
+_FIGURE: Final = """<figure id="@{anchor}" class="panel @{kind}" style="--columns:@{width}" data-kind="@{kind}"
+ data-unit="@{unit}" data-bounds="@{bounds}"><figcaption><h3>@{title}</h3>@{state}</figcaption>
+@{chart}<div class="values" tabindex="0" role="group" aria-label="@{title}: values">
+@{values}</div>
+<p class="why">@{description}</p>@{alerts}</figure>"""
+_STATE: Final = (
+    '<b class="state {{ if ne $state@{number} "no data" }}{{ $state@{number} }}{{ end }}">{{ $state@{number} }}</b>'
+)
+_FIRES: Final = """<a href="@{runbook}">@{name}</a>{{ range $firing }}{{ if eq .Labels.alertname "@{name}" }}
+ <b class="state @{state}">fires</b>{{ end }}{{ end }}"""
+
+_LIST: Final = """<ul @{asked}>{{ range $found@{this} }}@{state}<li class="{{ $of }}"><i class="swatch"></i>
+<span class="name">@{legend}</span> <span class="value">{{ template "@{unit}" .Value }}</span>@{word}</li>
+{{- else }}<li class="nothing">no data</li>{{ end }}</ul>"""
+# All series of a query have the same labels: each is a column.
+_TABLE: Final = """<table @{asked}>{{ with $found@{this} }}<thead><tr>
+{{- with first . }}{{ range $name, $has := .Labels }}{{ if ne $name "__name__" }}<th>{{ $name }}</th>
+{{- end }}{{ end }}{{ end -}}
+<th>@{heading}</th></tr></thead><tbody>{{ range . }}@{state}<tr class="{{ $of }}" data-value="{{ .Value }}">
+{{- range $name, $has := .Labels }}{{ if ne $name "__name__" }}<td data-label="{{ $name }}">{{ $has }}</td>
+{{- end }}{{ end -}}
+<td class="value">{{ template "@{unit}" .Value }}@{word}</td></tr>
+{{ end }}</tbody>{{ else }}<tbody><tr><td class="nothing">no data</td></tr></tbody>{{ end }}</table>"""
+_QUANTILE: Final = """{{ range query (print "histogram_quantile(@{share}, " $asked@{this} ")") }}<li>
+<span class="name">@{words}</span> <span class="value">{{ template "@{unit}" .Value }}</span></li>
+{{- else }}<li class="nothing">no data</li>{{ end }}"""
+_QUANTILES: Final = (("0.5", "half are below"), ("0.9", "90 % are below"), ("0.99", "99 % are below"))
+# A series' state as a word, for those who do not see the colour; that all is well is said once, above.
+_WORD: Final = ' {{ if ne $of "ok" }}<b class="state">{{ $of }}</b>{{ end }}'
+
+
+def panel_queries(number: int, panel: Panel, options: Options) -> str:
+    """Return the variables of a panel: what its queries ask and give, highest first, and its worst state."""
+    lines = [put('{{ $state@{number} := "no data" }}', number=number)]
+    for at, query in enumerate(panel.queries):
+        this = f"{number}x{at}"
+        lines.append(f"{{{{ $asked{this} := {expression(query.expression, options)} }}}}")
+        if panel.kind is not Kind.HEATMAP:
+            lines.append(put(_FOUND, this=this, number=number))
+    # The critical ones are last, over all series, so that they stay.
+    for threshold in _mildest_first(panel):
+        for at in range(len(panel.queries)):
+            state, test = _state(threshold), _test(threshold)
+            lines.append(put(_WORSE, this=f"{number}x{at}", number=number, state=state, test=test))
+    return "\n".join(lines)
+
+
+def panel_figure(number: int, panel: Panel, alerts: tuple[Alert, ...], options: Options) -> str:
+    """Return a panel with its anchor, its state in a word, values, description and alerts."""
+    links = " ".join(
+        put(_FIRES, runbook=runbook(alert, options), name=alert.name, state=state_of(alert)) for alert in alerts
+    )
+    return put(
+        _FIGURE,
+        anchor=panel.name,
+        kind=panel.kind.value,
+        width=panel.width,
+        unit=panel.unit.value,
+        bounds=" ".join(f"{_state(one)[0]}{one.value!r}" for one in panel.thresholds),
+        title=escape(panel.title),
+        state=put(_STATE, number=number) if panel.thresholds else "",
+        chart='<div class="chart"></div>' if panel.kind in (Kind.LINES, Kind.STACKED, Kind.HEATMAP) else "",
+        values="\n".join(_values(f"{number}x{at}", panel, query) for at, query in enumerate(panel.queries)),
+        description=escape(panel.description),
+        alerts=f'\n<p class="alerts">Alerts, with what to do: {links}</p>' if alerts else "",
+    )
+
+
+def _values(this: str, panel: Panel, query: Query) -> str:
+    asked, unit = (
+        put('data-query="{{ $asked@{this} }}" data-legend="@{name}"', this=this, name=attribute(query.legend)),
+        panel.unit.name,
+    )
+    if panel.kind is Kind.HEATMAP:
+        lines = (put(_QUANTILE, this=this, unit=unit, share=share, words=words) for share, words in _QUANTILES)
+        return f"<ul {asked}>{''.join(lines)}</ul>"
+    of_one = "".join(
+        put('{{ if @{test} }}{{ $of = "@{state}" }}{{ end }}', test=_test(threshold), state=_state(threshold))
+        for threshold in _mildest_first(panel)
+    )
+    given = {
+        "this": this,
+        "asked": asked,
+        "unit": unit,
+        "state": put('{{ $of := "@{usual}" }}', usual="ok" if panel.thresholds else "") + of_one,
+        "word": _WORD if panel.thresholds else "",
+    }
+    if panel.kind in (Kind.TABLE, Kind.MATRIX):
+        heading = escape(query.legend) if query.legend and "{{" not in query.legend else "value"
+        return put(_TABLE, heading=heading, **given)
+    return put(_LIST, legend=legend(query.legend), **given)
+
+
+def _mildest_first(panel: Panel) -> list[Threshold]:
+    return sorted(panel.thresholds, key=lambda threshold: threshold.is_critical)
+
+
+def _test(threshold: Threshold) -> str:
+    """Return the comparison of the template's dot. Go compares numbers of one type only: the value is a float's text."""
+    return f"{'le' if threshold.is_floor else 'ge'} .Value {float(threshold.value)!r}"
+
+
+def _state(threshold: Threshold) -> str:
+    return "critical" if threshold.is_critical else "warning"
