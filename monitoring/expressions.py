@@ -10,19 +10,20 @@ _SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 @dataclass(frozen=True, slots=True)
 class Fillings:
-    """``scope`` are matchers of labels, ``rate`` is a duration, ``region`` a regular expression of regions. Windows of
-    rules are divided by ``divide``."""
+    """``scope`` are matchers of labels, ``job`` is the one of the job alone, ``rate`` a duration, ``region`` a regular
+    expression of regions. Windows of rules are divided by ``divide``."""
 
     scope: str
     rate: str = "5m"
     region: str = ".+"
     divide: int = 1
+    job: str = 'job=~".+"'
 
 
 def fill(expression: str, fillings: Fillings) -> str:
     """Return an expression without placeholders. Raises ValueError where one is unknown, or a window below a second."""
-    text = expression.replace("<scope>", fillings.scope).replace("<rate>", fillings.rate)
-    text = text.replace("<region>", fillings.region)
+    text = expression.replace("<scope>", fillings.scope).replace("<job>", fillings.job)
+    text = text.replace("<rate>", fillings.rate).replace("<region>", fillings.region)
     text = _WINDOW.sub(lambda found: window(found[0], fillings.divide), text)
     if left := re.search(r"<\w+>", text):
         raise ValueError(f"nothing is known to stand for {left[0]} in {expression}")

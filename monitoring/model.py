@@ -1,8 +1,9 @@
 """Panels, dashboards, alerts and recording rules, as data: what the renderers and the tests read.
 
-Expressions are PromQL with three kinds of placeholders, which ``expressions.fill`` replaces:
+Expressions are PromQL with four kinds of placeholders, which ``expressions.fill`` replaces:
 
 * ``<scope>``: the matchers of ``job`` and ``instance``. Every selector of a metric has it.
+* ``<job>``: the matcher of ``job`` alone, for ``ALERTS``: an alert about all servers of a job has no instance.
 * ``<region>``: in a panel of a dashboard ``by_region``, what its variable holds: ``host=~"<region>"``.
 * ``<rate>``: the window of a rate in a panel.
 * ``<5m>``, ``<1h>``, ...: a window in a rule, a duration of Prometheus. A test of the rules divides them.
@@ -23,6 +24,8 @@ class Unit(StrEnum):
     BYTES = "bytes"
     RATIO = "percentunit"
     CORES = "none"
+    FLAG = "bool_yes_no"
+    """1 is yes, 0 is no."""
 
 
 class Kind(StrEnum):
