@@ -8,7 +8,7 @@ from typing import Final
 from monitoring.expressions import Fillings, fill
 from monitoring.options import Options
 
-_VARIABLES: Final = {"<scope>": "$scope", "<rate>": "$rate", "<region>": "$region"}
+_VARIABLES: Final = {"<scope>": "$scope", "<job>": "$ofJob", "<rate>": "$rate", "<region>": "$region"}
 _PLACEHOLDER: Final = re.compile(f"({'|'.join(_VARIABLES)})")
 _LEGEND: Final = re.compile(r"{{\s*(\w+)\s*}}")
 

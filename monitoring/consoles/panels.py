@@ -15,13 +15,14 @@ _SHOWN: Final = {
     Unit.BYTES: "{{ humanize1024 . }}B",
     Unit.RATIO: "{{ humanizePercentage . }}",
     Unit.CORES: '{{ printf "%.3g" . }}',
+    Unit.FLAG: "{{ if eq . 0.0 }}no{{ else }}yes{{ end }}",
 }
 # 0/0 is NaN: there was nothing to be divided. A time without end is +Inf.
 _VALUE: Final = """{{ define "@{name}" }}{{ $text := printf "%g" . }}{{ if eq $text "NaN" }}nothing yet
 {{- else if eq $text "+Inf" }}@{endless}{{ else }}@{shown}{{ end }}{{ end }}"""
 VALUES: Final = "\n".join(
-    put(_VALUE, name=unit.name, shown=shown, endless="never" if unit is Unit.SECONDS else "no end")
-    for unit, shown in _SHOWN.items()
+    put(_VALUE, name=unit.name, shown=_SHOWN[unit], endless="never" if unit is Unit.SECONDS else "no end")
+    for unit in Unit
 )
 """A template for each unit, which writes a value."""
 
@@ -126,7 +127,7 @@ def _mildest_first(panel: Panel) -> list[Threshold]:
 
 
 def _test(threshold: Threshold) -> str:
-    """Return the comparison of the template's dot. Go compares numbers of one type only: the value is a float's text."""
+    """Return the comparison of the template's dot. Go compares numbers of one type only: values are floats."""
     return f"{'le' if threshold.is_floor else 'ge'} .Value {float(threshold.value)!r}"
 
 
