@@ -8,7 +8,7 @@ PROTOC := $(VENV)/protoc
 PIN    := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help attack drills front front-check front-deny demo test test-fast test-random fuzz fuzz-ci fuzz-paths fuzz-paths-ci fuzz-front fuzz-front-ci check packages image-steps lowest coverage protos stubs-fresh breaking lint types imports bench bench-gate bench-peers spread soak bench-kernel bench-store bench-floods bench-tls go-client requirements docs docs-fresh clean
+.PHONY: help attack drills front front-check front-deny demo test test-fast test-random fuzz fuzz-ci fuzz-paths fuzz-paths-ci fuzz-front fuzz-front-ci check packages image-steps lowest coverage protos stubs-fresh breaking lint types imports bench bench-gate bench-peers spread soak bench-kernel bench-store bench-floods bench-tls go-client requirements docs docs-fresh dashboards dashboards-fresh clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -111,7 +111,7 @@ coverage: $(STAMP) ## after `make test TEST_FLAGS=--cov`: hold the rules, the co
 	  $(BIN)/python -m coverage report --include="$$packages" --fail-under=95 --skip-covered --show-missing || exit 1; \
 	done
 
-check: lint types imports stubs-fresh docs-fresh ## lint, types, layers, stubs, protos and their page
+check: lint types imports stubs-fresh docs-fresh dashboards-fresh ## lint, types, layers, stubs, protos and their page, dashboards
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
@@ -137,6 +137,12 @@ docs: $(STAMP) ## generate docs/api.md from the comments of protos/
 
 docs-fresh: $(STAMP)
 	$(API_PAGE) --check docs/api.md
+
+dashboards: $(STAMP) ## generate what deploy/ has for Grafana and Prometheus from monitoring/
+	$(BIN)/python -m monitoring
+
+dashboards-fresh: $(STAMP)
+	$(BIN)/python -m monitoring --check
 
 breaking: $(STAMP) ## compare the protos with AGAINST (default: the last release tag, else the first commit that has them)
 	./protos/check-breaking.sh $(BIN) $(AGAINST)

@@ -58,10 +58,15 @@
   const times = [];
   for (let at = start; at <= end; at += step) times.push(at);
 
-  // Steps of 1, 2 or 5 times a power of ten, at most five up to the highest value.
-  function ticks(highest) {
-    const rough = highest / 4, power = Math.pow(10, Math.floor(Math.log10(rough)));
-    const size = [1, 2, 5, 10].map(function (part) { return part * power; }).find(function (part) { return part >= rough; });
+  function unitSize(highest, unit) {
+    if (unit === "bytes") return Math.pow(1024, Math.max(0, Math.floor(Math.log2(highest) / 10)));
+    return unit !== "s" || highest < 120 ? 1 : highest < 7200 ? 60 : highest < 172800 ? 3600 : 86400;
+  }
+
+  // Steps of 1, 2 or 5 times a power of ten of the unit that is shown, at most five up to the highest value.
+  function ticks(highest, unit) {
+    const base = unitSize(highest, unit), rough = highest / base / 4, power = Math.pow(10, Math.floor(Math.log10(rough)));
+    const size = base * [1, 2, 5, 10].map(function (part) { return part * power; }).find(function (part) { return part >= rough; });
     const found = [];
     for (let at = 0; at <= highest * 1.0001; at += size) found.push(at);
     return found;
@@ -90,13 +95,14 @@
       });
     });
     let highest = Math.max.apply(null, rows.flat().filter(Boolean).map(function (pair) { return pair[1]; }).concat(0));
-    const bounds = figure.dataset.bounds.split(" ").filter(Boolean).map(function (one) { return [one[0], Number(one.slice(1))]; });
+    const bounds = figure.dataset.bounds.split(" ").filter(Boolean).map(function (one) { return [one[0], Number(one.slice(1))]; })
+      .filter(function (bound) { return bound[1] > 1e-6; });  // less stands for: any at all
     if (highest <= 0) highest = Math.max.apply(null, bounds.map(function (bound) { return bound[1]; }).concat(0)) || 1;
     // A bound is drawn where it is near: one far above would press the course flat.
     bounds.forEach(function (bound) { if (bound[1] <= 2 * highest) highest = Math.max(highest, bound[1] * 1.05); });
     const x = function (at) { return left + (width - left - 6) * at / (times.length - 1); };
     const y = function (value) { return top + (height - top - bottom) * (1 - value / highest); };
-    ticks(highest).forEach(function (at) {
+    ticks(highest, unit).forEach(function (at) {
       svg.append(made("line", { "class": "rule", x1: left, x2: width - 6, y1: y(at), y2: y(at) }));
       svg.append(made("text", { x: left - 6, y: y(at) + 4, "text-anchor": "end" }, shown(at, unit)));
     });
@@ -141,7 +147,7 @@
     const size = (height - top - bottom) / buckets.length, across = (width - left - 6) / times.length;
     buckets.forEach(function (bucket, row) {
       const y = height - bottom - size * (row + 1);
-      if (row % Math.ceil(buckets.length / 7) === 0 || row === buckets.length - 1) {
+      if ((buckets.length - 1 - row) % Math.ceil(buckets.length / 7) === 0) {
         const name = Number.isFinite(bucket.le) ? "≤ " + shown(bucket.le, unit) : "more";
         svg.append(made("text", { x: left - 6, y: y + size / 2 + 4, "text-anchor": "end" }, name));
       }
@@ -205,9 +211,10 @@
         const item = items[place(one)], swatch = item && item.querySelector(".swatch");
         if (swatch) swatch.style.background = "var(--c" + index % 8 + ")";
       });
+      figure.dataset.course = "drawn";
+      if (!kept.length) { chart.replaceChildren(); return; }
       draw(figure, chart, kept);
       drawn.push([figure, chart, kept]);
-      figure.dataset.course = "drawn";
     } catch (fault) {
       chart.textContent = "The course cannot be read: " + fault.message;
       figure.dataset.course = "failed";

@@ -8,10 +8,13 @@ from monitoring.consoles.go_template import attribute, expression, legend, put
 from monitoring.model import Alert, Kind, Panel, Query, Threshold, Unit
 from monitoring.options import Options
 
+# humanize writes 0.3 as 300m, which reads as minutes.
+_NUMBER: Final = '{{ if lt . 1.0 }}{{ printf "%.3g" . }}{{ else }}{{ humanize . }}{{ end }}'
 _SHOWN: Final = {
-    Unit.COUNT: "{{ humanize . }}",
-    Unit.PER_SECOND: "{{ humanize . }}/s",
-    Unit.SECONDS: "{{ humanizeDuration . }}",
+    Unit.COUNT: _NUMBER,
+    Unit.PER_SECOND: f"{_NUMBER}/s",
+    # Two parts are enough: 29d 23h.
+    Unit.SECONDS: '{{ reReplaceAll "^(\\\\S+ \\\\S+) .*$" "$1" (humanizeDuration .) }}',
     Unit.BYTES: "{{ humanize1024 . }}B",
     Unit.RATIO: "{{ humanizePercentage . }}",
     Unit.CORES: '{{ printf "%.3g" . }}',
@@ -33,7 +36,13 @@ _FIGURE: Final = """<figure id="@{anchor}" class="panel @{kind}" style="--column
  data-unit="@{unit}" data-bounds="@{bounds}"><figcaption><h3>@{title}</h3>@{state}</figcaption>
 @{chart}<div class="values" tabindex="0" role="group" aria-label="@{title}: values">
 @{values}</div>
-<p class="why">@{description}</p>@{alerts}</figure>"""
+@{description}@{alerts}</figure>"""
+_WHY: Final = '<p class="why">@{description}</p>'
+# In a small panel the description opens where its value is out of bounds.
+_FOLDED: Final = """<details class="why"{{ if ne $state@{number} "ok" }} open{{ end }}>
+<summary>what this is</summary>@{description}</details>"""
+_SMALL: Final = 5
+"""Columns of 24, up to which a panel is a small one."""
 _STATE: Final = (
     '<b class="state {{ if ne $state@{number} "no data" }}{{ $state@{number} }}{{ end }}">{{ $state@{number} }}</b>'
 )
@@ -81,6 +90,7 @@ def panel_figure(number: int, panel: Panel, alerts: tuple[Alert, ...], options: 
     links = " ".join(
         put(_FIRES, runbook=runbook(alert, options), name=alert.name, state=state_of(alert)) for alert in alerts
     )
+    why = _FOLDED if panel.kind is Kind.NUMBER and panel.width <= _SMALL else _WHY
     return put(
         _FIGURE,
         anchor=panel.name,
@@ -92,7 +102,7 @@ def panel_figure(number: int, panel: Panel, alerts: tuple[Alert, ...], options: 
         state=put(_STATE, number=number) if panel.thresholds else "",
         chart='<div class="chart"></div>' if panel.kind in (Kind.LINES, Kind.STACKED, Kind.HEATMAP) else "",
         values="\n".join(_values(f"{number}x{at}", panel, query) for at, query in enumerate(panel.queries)),
-        description=escape(panel.description),
+        description=put(why, description=escape(panel.description), number=number),
         alerts=f'\n<p class="alerts">Alerts, with what to do: {links}</p>' if alerts else "",
     )
 
@@ -127,8 +137,10 @@ def _mildest_first(panel: Panel) -> list[Threshold]:
 
 
 def _test(threshold: Threshold) -> str:
-    """Return the comparison of the template's dot. Go compares numbers of one type only: values are floats."""
-    return f"{'le' if threshold.is_floor else 'ge'} .Value {float(threshold.value)!r}"
+    """Return the comparison of the template's dot. Go compares numbers of one type only: values are floats. It is
+    always ``le``, which does not hold for NaN: Go's ``ge`` does."""
+    bound = repr(float(threshold.value))
+    return f"le .Value {bound}" if threshold.is_floor else f"le {bound} .Value"
 
 
 def _state(threshold: Threshold) -> str:
