@@ -4,12 +4,14 @@ import argparse
 import sys
 from pathlib import Path
 
+from monitoring import rules
+from monitoring.alerts import GROUPS
 from monitoring.options import Options
 
 
 def rendered(options: Options) -> dict[str, str]:
     """Return the text of each file, by its path below ``deploy/``."""
-    return {}
+    return rules.render(GROUPS, options)
 
 
 def main() -> None:
