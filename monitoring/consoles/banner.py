@@ -15,9 +15,9 @@ _BOUND: Final = """{{ if eq $state@{number} "@{state}" }}<li class="@{state}"><b
 <a href="#@{anchor}">@{title}</a></li>{{ end }}"""
 
 # A line for each series for which an alert fires, with its summary as Prometheus fills it in.
-_ALERT: Final = """{{ range $firing }}{{ if eq .Labels.alertname "@{name}" }}{{ $labels := .Labels }}@{value}
+_ALERT: Final = """{{ range $firing }}{{ if and @{is_this} }}{{ $labels := .Labels }}@{value}
 <li class="@{state}"><b class="state">@{severity}</b>
-<span class="summary">@{summary}</span>
+<span class="summary">@{summary}.</span> @{description}
 <a href="@{runbook}">what to do: @{name}</a>
 <a href="@{page}.html?job={{ $job }}&amp;instance={{ $instance }}&amp;range={{ $range }}#@{anchor}">@{title}</a></li>
 {{ end }}{{ end }}"""
@@ -28,7 +28,7 @@ _VALUE: Final = """{{ $value := query "vector(NaN)" | first | value }}{{ range q
 {{ end }}{{ end }}{{ if $same }}{{ $value = .Value }}{{ end }}{{ end }}"""
 
 # Without the rules no alert can fire, which is not good news.
-_RULES: Final = """{{ if and $targets (not (query (print "@{name}{" $ofJob "}"))) }}
+_RULES: Final = """{{ if and $targets (not (query (print "count({__name__=~\\"@{names}\\"," $ofJob "})"))) }}
 {{ if eq $mood "ok" }}{{ $mood = "warning" }}{{ end }}{{ $withoutRules = true }}{{ end }}"""
 _RULES_LINE: Final = """{{ if $withoutRules }}<li class="warning"><b class="state">warning</b> <span class="summary">
 Prometheus has not loaded the rules, or has just started: no alert can fire</span></li>{{ end }}"""
@@ -36,25 +36,30 @@ Prometheus has not loaded the rules, or has just started: no alert can fire</spa
 
 def runbook(alert: Alert, options: Options) -> str:
     """Return where an alert's entry in the runbook is read."""
-    return escape(f"{options.runbook}#{alert.name.lower()}")
+    return escape(f"{options.runbook}#{anchor(alert.name)}")
 
 
 def state_of(alert: Alert) -> str:
-    """Return the class and the word for an alert's severity."""
-    return "critical" if alert.severity is Severity.PAGE else "warning"
+    """Return the class for an alert's severity."""
+    return {Severity.PAGE: "critical", Severity.TICKET: "warning", Severity.NOTICE: "notice"}[alert.severity]
+
+
+def is_this(alert: Alert) -> str:
+    """Return the template's tests of whether its dot is a series of this alert. Several rules may share a name."""
+    return f'(eq .Labels.alertname "{alert.name}") (eq .Labels.severity "{alert.severity}")'
 
 
 def banner(page: Dashboard, groups: tuple[RuleGroup, ...], options: Options) -> str:
     """Return the box on top: red where a person is called, amber where something is to be mended, else green."""
     alerts = [alert for group in groups for alert in group.alerts]
-    alerts.sort(key=lambda alert: alert.severity is not Severity.PAGE)
+    alerts.sort(key=lambda alert: list(Severity).index(alert.severity))  # those for which a person is called first
     bounded = [(number, panel) for number, panel in enumerate(page.panels) if panel.thresholds]
     return put(
         (files("monitoring.consoles") / "banner.html").read_text("utf-8"),
         moods="".join(put(_MOOD, number=number) for number, _ in bounded),
         rules_missing=_rules_missing(groups),
         alerts=_RULES_LINE + "".join(_alert(alert, options) for alert in alerts),
-        known=" ".join(f'(eq .Labels.alertname "{alert.name}")' for alert in alerts),
+        known=" ".join(f"(and {is_this(alert)})" for alert in alerts),
         bounds="".join(
             put(_BOUND, number=number, state=state, anchor=panel.name, title=escape(panel.title))
             for state in ("critical", "warning")
@@ -64,9 +69,9 @@ def banner(page: Dashboard, groups: tuple[RuleGroup, ...], options: Options) -> 
 
 
 def _rules_missing(groups: tuple[RuleGroup, ...]) -> str:
-    """Return the test of whether the rules are loaded: the first series that they record is there, or is not."""
-    recorded = [recording.name for group in groups for recording in group.recordings][:1]
-    return "{{ $withoutRules := false }}" + "".join(put(_RULES, name=name) for name in recorded)
+    """Return the test of whether the rules are loaded: a series that they record is there, or none is."""
+    names = "|".join(recording.name for group in groups for recording in group.recordings)
+    return "{{ $withoutRules := false }}" + (put(_RULES, names=names) if names else "")
 
 
 def _alert(alert: Alert, options: Options) -> str:
@@ -78,7 +83,9 @@ def _alert(alert: Alert, options: Options) -> str:
         value=put(_VALUE, asked=asked) if "$value" in alert.summary else "",
         state=state_of(alert),
         severity=alert.severity.value,
+        is_this=is_this(alert),
         summary=alert.summary,
+        description=escape(alert.description),
         runbook=runbook(alert, options),
         page=name,
         anchor=anchor(title),

@@ -3,7 +3,7 @@
 from html import escape
 from typing import Final
 
-from monitoring.consoles.banner import runbook, state_of
+from monitoring.consoles.banner import is_this, runbook, state_of
 from monitoring.consoles.go_template import attribute, expression, legend, put
 from monitoring.model import Alert, Kind, Panel, Query, Threshold, Unit
 from monitoring.options import Options
@@ -39,15 +39,17 @@ _FIGURE: Final = """<figure id="@{anchor}" class="panel @{kind}" style="--column
 @{description}@{alerts}</figure>"""
 _WHY: Final = '<p class="why">@{description}</p>'
 # In a small panel the description opens where its value is out of bounds.
-_FOLDED: Final = """<details class="why"{{ if ne $state@{number} "ok" }} open{{ end }}>
+_FOLDED: Final = """<details class="why"{{ if or (eq $state@{number} "critical") (eq $state@{number} "warning") }} open{{ end }}>
 <summary>what this is</summary>@{description}</details>"""
 _SMALL: Final = 5
 """Columns of 24, up to which a panel is a small one."""
 _STATE: Final = (
     '<b class="state {{ if ne $state@{number} "no data" }}{{ $state@{number} }}{{ end }}">{{ $state@{number} }}</b>'
 )
-_FIRES: Final = """<a href="@{runbook}">@{name}</a>{{ range $firing }}{{ if eq .Labels.alertname "@{name}" }}
- <b class="state @{state}">fires</b>{{ end }}{{ end }}"""
+_FIRES: Final = """<a href="@{runbook}">@{name}</a>@{fires}"""
+_FIRES_NOW: Final = (
+    """{{ range $firing }}{{ if and @{is_this} }} <b class="state @{state}">fires</b>{{ end }}{{ end }}"""
+)
 
 _LIST: Final = """<ul @{asked}>{{ range $found@{this} }}@{state}<li class="{{ $of }}"><i class="swatch"></i>
 <span class="name">@{legend}</span> <span class="value">{{ template "@{unit}" .Value }}</span>@{word}</li>
@@ -87,9 +89,11 @@ def panel_queries(number: int, panel: Panel, options: Options) -> str:
 
 def panel_figure(number: int, panel: Panel, alerts: tuple[Alert, ...], options: Options) -> str:
     """Return a panel with its anchor, its state in a word, values, description and alerts."""
-    links = " ".join(
-        put(_FIRES, runbook=runbook(alert, options), name=alert.name, state=state_of(alert)) for alert in alerts
-    )
+    fires = dict.fromkeys((alert.name for alert in alerts), "")
+    for alert in alerts:
+        fires[alert.name] += put(_FIRES_NOW, is_this=is_this(alert), state=state_of(alert))
+    runbooks = {alert.name: runbook(alert, options) for alert in alerts}
+    links = " ".join(put(_FIRES, runbook=runbooks[name], name=name, fires=text) for name, text in fires.items())
     why = _FOLDED if panel.kind is Kind.NUMBER and panel.width <= _SMALL else _WHY
     return put(
         _FIGURE,
