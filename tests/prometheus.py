@@ -33,7 +33,7 @@ def binary() -> str:
 
 
 class Prometheus:
-    """A process that scrapes ``targets`` each second and evaluates rules each second. Its data lie below ``path``."""
+    """A process that scrapes ``targets`` and evaluates rules at an interval. Its data lie below ``path``."""
 
     def __init__(
         self,
@@ -41,14 +41,14 @@ class Prometheus:
         targets: Iterable[str],
         rules: Iterable[Path] = (),
         consoles: Path | None = None,
-        job: str = "onecode",
+        interval: str = "1s",
     ) -> None:
         """Start it, and wait until it answers. Rules and console pages are read from where they lie."""
         path.mkdir(parents=True, exist_ok=True)
         config = {
-            "global": {"scrape_interval": "1s", "evaluation_interval": "1s", "scrape_timeout": "1s"},
+            "global": {"scrape_interval": interval, "evaluation_interval": interval, "scrape_timeout": "1s"},
             "rule_files": [str(rule) for rule in rules],
-            "scrape_configs": [{"job_name": job, "static_configs": [{"targets": list(targets)}]}],
+            "scrape_configs": [{"job_name": "onecode", "static_configs": [{"targets": list(targets)}]}],
         }
         (path / "prometheus.yml").write_text(json.dumps(config), "utf-8")  # JSON is YAML
         flags = [f"--web.console.templates={consoles}"] if consoles else []
@@ -89,7 +89,11 @@ class Prometheus:
 
     def firing(self) -> set[str]:
         """Return the names of the alerts that fire."""
-        return {one.labels["alertname"] for one in self.query('ALERTS{alertstate="firing"}')}
+        return {labels["alertname"] for labels in self.alerts()}
+
+    def alerts(self) -> list[dict[str, str]]:
+        """Return the labels of the alerts that fire."""
+        return [one.labels for one in self.query('ALERTS{alertstate="firing"}')]
 
     def get(self, path: str, **parameters: str) -> Any:
         """Return the data of an answer of the API."""

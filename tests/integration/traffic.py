@@ -1,7 +1,6 @@
 """Callers of a server, as a day has them: all methods, many hosts, and each kind of thing that operations count."""
 
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
@@ -100,8 +99,3 @@ def file_exception(server: Server) -> None:
             effective_until=now + timedelta(days=3),
         )
         client.acknowledge_exception(filed.id)
-
-
-def wait_until(monotonic_s: float) -> None:
-    """Wait until a time of the monotonic clock."""
-    time.sleep(max(0.0, monotonic_s - time.monotonic()))
