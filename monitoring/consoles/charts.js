@@ -107,6 +107,7 @@
       svg.append(made("text", { x: left - 6, y: y(at) + 4, "text-anchor": "end" }, shown(at, unit)));
     });
     rows.forEach(function (row, index) {
+      if (isStacked && row.every(function (pair) { return !pair || pair[0] === pair[1]; })) return;  // it would hide others
       const colour = "var(--c" + index % 8 + ")";
       let above = "", below = "", area = "", isOn = false;
       const close = function () { if (isStacked && isOn) area += "M" + above.slice(1) + below + "Z"; above = below = ""; };

@@ -40,7 +40,8 @@ _FIGURE: Final = """<figure id="@{anchor}" class="panel @{kind}" style="--column
 _WHY: Final = '<p class="why">@{description}</p>'
 # In a small panel the description opens where its value is out of bounds.
 _FOLDED: Final = """<details class="why"
-{{- if or (eq $state@{number} "critical") (eq $state@{number} "warning") }} open{{ end }}><summary>what this is</summary>@{description}</details>"""
+{{- if or (eq $state@{number} "critical") (eq $state@{number} "warning") }} open{{ end }}>
+<summary>what this is</summary>@{description}</details>"""
 _SMALL: Final = 5
 """Columns of 24, up to which a panel is a small one."""
 _STATE: Final = (

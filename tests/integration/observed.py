@@ -11,7 +11,7 @@ from monitoring.dashboards import DASHBOARDS
 from monitoring.options import Options
 from tests.integration.deployment import Deployment, Server
 from tests.integration.traffic import PAUSE_S, Traffic, traffic
-from tests.prometheus import Prometheus
+from tests.prometheus import Prometheus, binary
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,7 @@ def observed(
 ) -> Iterator[Observed]:
     """Start all of it in a directory, on a copy of a deployment; end it with the context. ``divide`` is that of the
     rules, and ``others`` are scraped as well."""
+    binary()  # skips, before anything is started
     deployment = made.copy_to(path / "data")
     written = path / "deploy"
     options = Options(divide=divide)

@@ -22,13 +22,14 @@ PAUSE_S: Final = 0.02
 
 
 class Traffic:
-    """A thread that calls a server until it is told to end. ``wrong`` are codes that it shows as well."""
+    """A thread that calls a server until it is told to end, with a pause between calls. ``wrong`` are codes that it
+    shows as well."""
 
     def __init__(self, server: Server, codes: list[bytes], pause_s: float = PAUSE_S) -> None:
         self.server = server
         self.codes = codes
         self.wrong: list[bytes] = []
-        self._pause_s = pause_s
+        self.pause_s = pause_s
         self._ends = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
@@ -47,7 +48,7 @@ class Traffic:
                 for number in range(first, first + 50):  # then a new connection, perhaps to another worker
                     with suppress(grpc.RpcError):  # a test may have killed the worker
                         self._call(stub, number)
-                    if self._ends.wait(self._pause_s):
+                    if self._ends.wait(self.pause_s):
                         return
 
     def _call(self, stub: recognition_pb2_grpc.RecognitionServiceStub, number: int) -> None:
