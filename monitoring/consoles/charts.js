@@ -203,7 +203,7 @@
     const chart = figure.querySelector(".chart"), lists = Array.from(figure.querySelectorAll("[data-query]"));
     try {
       const series = (await Promise.all(lists.map(asked))).flat(), last = times[times.length - 1];
-      // As the list of values: highest first, so that colours fit and the greatest are drawn where there are many.
+      // As the list of values, so that colours fit and the greatest are drawn where there are many.
       const items = Array.from(figure.querySelectorAll("li"));
       const order = items.map(function (item) { const name = item.querySelector(".name"); return name ? name.textContent : ""; });
       const place = function (one) { const found = order.indexOf(one.name); return found < 0 ? order.length : found; };
@@ -240,7 +240,7 @@
       cell.textContent = text;
       row.append(cell);
     }
-    heading(head, "home \u25BE host \u25B8", "col");
+    heading(head, "home \u25BE  host \u25B8", "col");
     hosts.forEach(function (host) { heading(head, host, "col"); });
     homes.forEach(function (home) {
       const line = body.insertRow();
@@ -248,7 +248,8 @@
       hosts.forEach(function (host) {
         const found = rows.find(function (row) { return row.home === home && row.host === host; }), cell = line.insertCell();
         if (!found) return;
-        cell.textContent = found.text;
+        cell.textContent = found.value > 0 ? String(Number(found.value.toPrecision(2))) : "\u00B7";
+        cell.title = home + " at " + host + ": " + found.text;
         const share = highest > 0 ? Math.round(55 * Math.sqrt(found.value / highest)) : 0;
         cell.style.background = "color-mix(in srgb, var(--c0) " + share + "%, transparent)";
       });

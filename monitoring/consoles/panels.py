@@ -29,7 +29,7 @@ VALUES: Final = "\n".join(
 )
 """A template for each unit, which writes a value."""
 
-_FOUND: Final = """{{ $found@{this} := query (print "sort_desc(" $asked@{this} ")") }}
+_FOUND: Final = """{{ $found@{this} := query (print "@{sort}(" $asked@{this} ")") }}
 {{ if and $found@{this} (eq $state@{number} "no data") }}{{ $state@{number} = "ok" }}{{ end }}"""
 _WORSE: Final = """{{ range $found@{this} }}{{ if @{test} }}{{ $state@{number} = "@{state}" }}{{ end }}{{ end }}"""
 _FIGURE: Final = """<figure id="@{anchor}" class="panel @{kind}" style="--columns:@{width}" data-kind="@{kind}"
@@ -73,13 +73,14 @@ _WORD: Final = ' {{ if ne $of "ok" }}<b class="state">{{ $of }}</b>{{ end }}'
 
 
 def panel_queries(number: int, panel: Panel, options: Options) -> str:
-    """Return the variables of a panel: what its queries ask and give, highest first, and its worst state."""
+    """Return the variables of a panel: what its queries ask and give, the worst first, and its worst state."""
     lines = [put('{{ $state@{number} := "no data" }}', number=number)]
+    worst_first = "sort" if any(threshold.is_floor for threshold in panel.thresholds) else "sort_desc"
     for at, query in enumerate(panel.queries):
         this = f"{number}x{at}"
         lines.append(f"{{{{ $asked{this} := {expression(query.expression, options)} }}}}")
         if panel.kind is not Kind.HEATMAP:
-            lines.append(put(_FOUND, this=this, number=number))
+            lines.append(put(_FOUND, this=this, number=number, sort=worst_first))
     # The critical ones are last, over all series, so that they stay.
     for threshold in _mildest_first(panel):
         for at in range(len(panel.queries)):
