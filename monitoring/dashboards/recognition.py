@@ -60,7 +60,7 @@ _EXCEPTIONS: Final = Row(
             Unit.SECONDS,
             (time_left("onecode_exceptions_end_timestamp_seconds", "host", _HOST),),
             Kind.TABLE,
-            (Threshold(2 * DAY_S, is_floor=True), Threshold(DAY_S / 4, is_critical=True, is_floor=True)),
+            (Threshold(DAY_S, is_floor=True), Threshold(DAY_S / 4, is_critical=True, is_floor=True)),
             width=12,
         ),
     ),

@@ -93,10 +93,10 @@ def test_a_panel_links_to_the_runbook_entry_of_each_alert_that_is_seen_in_it():
     def alert(name, title):
         return Alert(name, "up{<scope>} == 0", Severity.PAGE, "down", ("onecode-test", title))
 
-    groups = (RuleGroup("one", alerts=(alert("OnecodeDown", "Servers"), alert("OnecodeOther", "Others"))),)
-    first, second = made(
-        panel(width=12), panel(title="No alert", width=12), groups=groups, options=Options(runbook="R")
-    )
+    both = alert("OnecodeDown", "Servers"), alert("OnecodeOther", "Others")
+    groups = RuleGroup("one", alerts=both), RuleGroup("two", alerts=both[:1])  # once more, of another severity
+    panels = panel(width=12), panel(title="No alert", width=12)
+    first, second = made(*panels, groups=groups, options=Options(runbook="R"))
     assert [(link["title"], link["url"]) for link in first["links"]] == [("Runbook: OnecodeDown", "R#onecodedown")]
     assert second["links"] == []
 
