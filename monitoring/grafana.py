@@ -99,12 +99,9 @@ def _lines(row: Row) -> list[list[Panel]]:
 
 
 def _runbook(dashboard: Dashboard, panel: Panel, alerts: Sequence[Alert], options: Options) -> list[tuple[str, str]]:
-    """Return titles and addresses: the entry of each alert that is seen in the panel."""
-    return [
-        (f"Runbook: {alert.name}", f"{options.runbook}#{anchor(alert.name)}")
-        for alert in alerts
-        if alert.panel == (dashboard.name, panel.title)
-    ]
+    """Return titles and addresses: the entry of each alert that is seen in the panel, once for all its severities."""
+    seen = dict.fromkeys(alert.name for alert in alerts if alert.panel == (dashboard.name, panel.title))
+    return [(f"Runbook: {name}", f"{options.runbook}#{anchor(name)}") for name in seen]
 
 
 def _variables(dashboard: Dashboard) -> list[DatasourceVariable | QueryVariable]:

@@ -105,8 +105,10 @@ _FORMATS: Final = {
 def _lines(drawn: timeseries.Panel, panel: Panel) -> timeseries.Panel:
     is_stacked = panel.kind is Kind.STACKED
     legend = VizLegendOptions().show_legend(True).display_mode(common.LegendDisplayMode.TABLE)
-    drawn.legend(legend.placement(common.LegendPlacement.BOTTOM).calcs(["lastNotNull", "max"]))
-    drawn.tooltip(VizTooltipOptions().mode(common.TooltipDisplayMode.MULTI).sort(common.SortOrder.DESCENDING))
+    legend.placement(common.LegendPlacement.BOTTOM).calcs(["lastNotNull", "max"])
+    drawn.legend(legend.sort_by("Last *").sort_desc(True))  # series that are 0 come last
+    tooltip = VizTooltipOptions().mode(common.TooltipDisplayMode.MULTI).sort(common.SortOrder.DESCENDING)
+    drawn.tooltip(tooltip.hide_zeros(True))
     drawn.show_points(common.VisibilityMode.NEVER).line_width(1).fill_opacity(60 if is_stacked else 10)
     if is_stacked:
         drawn.stacking(StackingConfig().mode(common.StackingMode.NORMAL).group("A"))
@@ -134,7 +136,9 @@ def _heat_map(drawn: heatmap.Panel, panel: Panel) -> heatmap.Panel:
 
 def _table(drawn: table.Panel, panel: Panel) -> table.Panel:
     drawn.color_scheme(_by_threshold())
-    drawn.with_transformation(_transformation("organize", {"excludeByName": {"Time": True}}))
+    drawn.with_transformation(
+        _transformation("organize", {"excludeByName": {"Time": True}, "indexByName": {}, "renameByName": {}})
+    )
     if panel.thresholds:
         background = common.TableColoredBackgroundCellOptions()
         drawn.override_by_name(_VALUE, [_property("custom.cellOptions", background.to_json())])
@@ -178,7 +182,7 @@ def _property(name: str, value: object) -> dashboard.DynamicConfigValue:
 
 
 def _special(value: str, text: str) -> dashboard.SpecialValueMap:
-    result = dashboard.ValueMappingResult(text=text, index=0)
+    result = dashboard.ValueMappingResult(text=text, color=_NEUTRAL, index=0)
     options = dashboard.DashboardSpecialValueMapOptions(match=dashboard.SpecialValueMatch(value), result=result)
     return dashboard.SpecialValueMap(options)
 

@@ -56,7 +56,7 @@ _PROCESSES: Final = Row(
                     "{{instance}}",
                 ),
             ),
-            thresholds=(Threshold(0.8), Threshold(0.95, is_critical=True)),
+            thresholds=(Threshold(0.8), Threshold(0.9, is_critical=True)),
         ),
         Panel(
             "Held answers",

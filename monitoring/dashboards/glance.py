@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from monitoring.dashboards.queries import part, part_of_codes_asked, quantile
+from monitoring.dashboards.queries import part, part_of_codes_asked, quantile, rate
 from monitoring.model import Kind, Panel, Query, Row, Threshold, Unit
 
 DAY_S: Final = 86_400
@@ -37,11 +37,12 @@ GLANCE: Final = Row(
         ),
         _number(
             "Workers missing",
-            "Workers that serve less than did at any time in the last hour. Good: 0. A worker that ends is replaced"
-            " within seconds; a number that stays means that workers do not come up.",
+            "Workers that a server has and that do not serve now. Good: 0. A worker that ends is replaced within"
+            " seconds; a number that stays means that workers do not come up.",
             Unit.COUNT,
+            # Restarts have a series for each worker that a server has, from its start on.
             Query(
-                "sum(max_over_time(onecode_serving_workers{<scope>}[1h]) - onecode_serving_workers{<scope>})", "missing"
+                f"count({rate('onecode_worker_restarts_total')}) - sum(onecode_serving_workers{{<scope>}})", "missing"
             ),
             Threshold(0.5),
             Threshold(1.5, is_critical=True),

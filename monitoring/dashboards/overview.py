@@ -3,7 +3,7 @@
 from typing import Final
 
 from monitoring.dashboards.glance import GLANCE
-from monitoring.dashboards.queries import buckets, part, part_of_codes_asked, per_second, quantile, worst
+from monitoring.dashboards.queries import buckets, busiest, part, part_of_codes_asked, per_second, quantile, worst
 from monitoring.model import Dashboard, Kind, Panel, Query, Row, Threshold, Unit
 
 API: Final = 'grpc_service=~"onecode.+"'
@@ -76,7 +76,7 @@ _REFUSALS: Final = Row(
             " queue_full, queue_late and deadline_short mean too little capacity; stranger and stream reasons mean odd"
             " callers.",
             Unit.PER_SECOND,
-            (per_second("onecode_refused_calls_total", "reason"),),
+            (busiest(per_second("onecode_refused_calls_total", "reason")),),
             thresholds=(Threshold(1),),
         ),
         Panel(
@@ -107,7 +107,7 @@ _REFUSALS: Final = Row(
             "Callers a second whose certificate or token does not count, by reason. Good: close to 0. A jump means"
             " that a certificate or an authority has ended, or that somebody tries.",
             Unit.PER_SECOND,
-            (per_second("onecode_unauthenticated_calls_total", "reason"),),
+            (busiest(per_second("onecode_unauthenticated_calls_total", "reason")),),
             thresholds=(Threshold(1),),
         ),
         Panel(

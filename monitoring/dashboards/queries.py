@@ -11,6 +11,11 @@ def per_second(counter: str, by: str = "", where: str = "", legend: str = "") ->
     return Query(f"{_sum(by)} ({rate(counter, where)})", legend or _values(by))
 
 
+def busiest(query: Query) -> Query:
+    """Return the ten highest series of a query that has one for each of many reasons or regions, most of them 0."""
+    return Query(f"topk(10, {query.expression})", query.legend)
+
+
 def part(counter: str, of: str, where: str = "", of_where: str = "", legend: str = "") -> Query:
     """Return the part that one counter is of another, both as rates: 0 to 1, and NaN where nothing was counted."""
     return Query(f"sum({rate(counter, where)}) / sum({rate(of, of_where)})", legend)

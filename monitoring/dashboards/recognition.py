@@ -3,7 +3,7 @@
 from typing import Final
 
 from monitoring.dashboards.glance import DAY_S
-from monitoring.dashboards.queries import part, per_second, time_left, worst
+from monitoring.dashboards.queries import busiest, part, per_second, time_left, worst
 from monitoring.model import Dashboard, Kind, Panel, Row, Threshold, Unit
 
 _HOME: Final = 'home=~"<region>"'
@@ -50,7 +50,7 @@ _EXCEPTIONS: Final = Row(
             "Acknowledged reports that a host does not recognise a home now, by host. Good: 0, or as many as were"
             " agreed. Bearers whom they concern get SUSPENDED, and CHECK.",
             Unit.COUNT,
-            (worst("onecode_exceptions_in_effect", "host", _HOST),),
+            (busiest(worst("onecode_exceptions_in_effect", "host", _HOST)),),
             width=12,
         ),
         Panel(
@@ -60,7 +60,7 @@ _EXCEPTIONS: Final = Row(
             Unit.SECONDS,
             (time_left("onecode_exceptions_end_timestamp_seconds", "host", _HOST),),
             Kind.TABLE,
-            (Threshold(2 * DAY_S, is_floor=True), Threshold(DAY_S / 4, is_critical=True, is_floor=True)),
+            (Threshold(DAY_S, is_floor=True), Threshold(DAY_S / 4, is_critical=True, is_floor=True)),
             width=12,
         ),
     ),
@@ -92,7 +92,7 @@ _CODES: Final = Row(
             " 0. One region jumping means that it signs with a key that the list does not have under that name, or"
             " that its codes are forged.",
             Unit.PER_SECOND,
-            (per_second("onecode_bad_signatures_total", "region", _REGION),),
+            (busiest(per_second("onecode_bad_signatures_total", "region", _REGION)),),
             thresholds=(Threshold(1),),
         ),
         Panel(
@@ -100,7 +100,7 @@ _CODES: Final = Row(
             "Authentic codes a second that were refused for a claim that is not as the region's entry in the trust list"
             " declares. Good: 0. The region has changed its codes: its entry must follow.",
             Unit.PER_SECOND,
-            (per_second("onecode_claim_faults_total", "region, claim", _REGION),),
+            (busiest(per_second("onecode_claim_faults_total", "region, claim", _REGION)),),
             thresholds=(Threshold(1),),
         ),
         Panel(
@@ -108,7 +108,7 @@ _CODES: Final = Row(
             "Authentic codes a second with a word for the level that the region's entry does not map. Good: 0. Their"
             " bearers get CHECK until the trust list has the word.",
             Unit.PER_SECOND,
-            (per_second("onecode_unmapped_levels_total", "region", _REGION),),
+            (busiest(per_second("onecode_unmapped_levels_total", "region", _REGION)),),
             thresholds=(Threshold(1),),
         ),
     ),
@@ -129,7 +129,7 @@ _TRANSLATIONS: Final = Row(
             "Translations by target",
             "Codes a second that were asked to be translated, by the region in whose terms.",
             Unit.PER_SECOND,
-            (per_second("onecode_translations_total", "target", 'target=~"<region>"'),),
+            (busiest(per_second("onecode_translations_total", "target", 'target=~"<region>"')),),
         ),
         Panel(
             "Codes not admitted",

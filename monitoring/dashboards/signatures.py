@@ -28,8 +28,8 @@ SIGNATURES: Final = Row(
         ),
         Panel(
             "Signatures checked",
-            "Signatures checked a second, by backend. Good: native alone where the kernel was built; pynacl is 6 to 40"
-            " times slower.",
+            "Signatures checked a second, by backend. Good: native alone where the kernel was built; libsodium"
+            " (PyNaCl) is 6 to 40 times slower.",
             Unit.PER_SECOND,
             (per_second("onecode_signatures_total", "backend"),),
             width=6,

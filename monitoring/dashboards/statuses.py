@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from monitoring.dashboards.queries import per_second, quantile, worst
+from monitoring.dashboards.queries import busiest, per_second, quantile, worst
 from monitoring.model import Kind, Panel, Query, Row, Threshold, Unit
 
 GIB: Final = 1 << 30
@@ -12,9 +12,9 @@ STATUSES: Final = Row(
     (
         Panel(
             "Status freshness",
-            "Authentic codes a second, by how fresh the status behind the answer was. Good: all CURRENT (confirmed"
-            " within 5 s). STALE: the store has not answered for up to 300 s; UNAVAILABLE: for longer, and ADMIT"
-            " becomes CHECK.",
+            "Authentic codes a second, by how fresh the status behind the answer was. Good: CURRENT (confirmed within"
+            " 5 s) and NONE (no record counts). STALE: the store has not answered for up to 300 s; UNAVAILABLE: for"
+            " longer, and ADMIT becomes CHECK.",
             Unit.PER_SECOND,
             (per_second("onecode_codes_by_status_total", "status"),),
             Kind.STACKED,
@@ -57,7 +57,7 @@ STATUSES: Final = Row(
             "Status records a second that were published here, by the publisher's role and region. A region that falls"
             " to nothing has lost its way here, or its certificate.",
             Unit.PER_SECOND,
-            (per_second("onecode_published_records_total", "role, region"),),
+            (busiest(per_second("onecode_published_records_total", "role, region")),),
         ),
     ),
 )
