@@ -21,12 +21,9 @@ _SHOWN: Final = {
     Unit.FLAG: "{{ if eq . 0.0 }}no{{ else }}yes{{ end }}",
 }
 # 0/0 is NaN: there was nothing to be divided. A time without end is +Inf.
-_VALUE: Final = """{{ define "@{name}" }}{{ $text := printf "%g" . }}{{ if eq $text "NaN" }}nothing yet
-{{- else if eq $text "+Inf" }}@{endless}{{ else }}@{shown}{{ end }}{{ end }}"""
-VALUES: Final = "\n".join(
-    put(_VALUE, name=unit.name, shown=_SHOWN[unit], endless="never" if unit is Unit.SECONDS else "no end")
-    for unit in Unit
-)
+_VALUE: Final = """{{ define "@{name}" }}{{ $text := printf "%g" . }}{{ if eq $text "NaN" }}idle
+{{- else if eq $text "+Inf" }}no end{{ else }}@{shown}{{ end }}{{ end }}"""
+VALUES: Final = "\n".join(put(_VALUE, name=unit.name, shown=_SHOWN[unit]) for unit in Unit)
 """A template for each unit, which writes a value."""
 
 _FOUND: Final = """{{ $found@{this} := query (print "@{sort}(" $asked@{this} ")") }}

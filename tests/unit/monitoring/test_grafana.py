@@ -91,7 +91,7 @@ def test_two_runs_give_the_same_text_with_sorted_keys_and_an_end_of_line():
 
 def test_a_panel_links_to_the_runbook_entry_of_each_alert_that_is_seen_in_it():
     def alert(name, title):
-        return Alert(name, "up{<scope>} == 0", Severity.PAGE, "down", ("onecode-test", title))
+        return Alert(name, "up{<scope>} == 0", Severity.PAGE, "down", "Nobody answers.", ("onecode-test", title))
 
     both = alert("OnecodeDown", "Servers"), alert("OnecodeOther", "Others")
     groups = RuleGroup("one", alerts=both), RuleGroup("two", alerts=both[:1])  # once more, of another severity
