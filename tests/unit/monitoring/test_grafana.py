@@ -2,6 +2,7 @@
 
 import copy
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,11 +15,12 @@ from monitoring import grafana
 from monitoring.alerts import GROUPS
 from monitoring.dashboards import DASHBOARDS
 from monitoring.grafana_panels import FILLINGS, threshold_steps
-from monitoring.model import Alert, Dashboard, Kind, Panel, Query, Row, RuleGroup, Severity, Threshold, Unit
+from monitoring.model import Dashboard, Kind, Panel, Query, Row, RuleGroup, Threshold, Unit
 from monitoring.options import Options
 
 DEPLOY = Path(__file__).resolve().parents[3] / "deploy"
 FILES = grafana.render(DASHBOARDS, Options())
+ALERTS = [alert for group in GROUPS for alert in group.alerts]
 UP = Query("up{<scope>}", "up")
 
 
@@ -91,7 +93,7 @@ def test_two_runs_give_the_same_text_with_sorted_keys_and_an_end_of_line():
 
 def test_a_panel_links_to_the_runbook_entry_of_each_alert_that_is_seen_in_it():
     def alert(name, title):
-        return Alert(name, "up{<scope>} == 0", Severity.PAGE, "down", "Nobody answers.", ("onecode-test", title))
+        return replace(ALERTS[0], name=name, panel=("onecode-test", title))
 
     both = alert("OnecodeDown", "Servers"), alert("OnecodeOther", "Others")
     groups = RuleGroup("one", alerts=both), RuleGroup("two", alerts=both[:1])  # once more, of another severity
@@ -102,7 +104,7 @@ def test_a_panel_links_to_the_runbook_entry_of_each_alert_that_is_seen_in_it():
 
 
 def test_every_alert_is_linked_from_the_panel_that_it_names():
-    for alert in (alert for group in GROUPS for alert in group.alerts):
+    for alert in ALERTS:
         board = json.loads(FILES[f"grafana/{alert.panel[0]}.json"])
         (seen,) = [each for each in board["panels"] if each["type"] != "row" and each["title"] == alert.panel[1]]
         assert f"Runbook: {alert.name}" in [link["title"] for link in seen["links"]]
