@@ -16,7 +16,10 @@ PANEL = ("d", "Second")
 PAGE = Dashboard("d", "", "", (Row("", (Panel("First", "", Unit.COUNT, ()), Panel("Second", "", Unit.COUNT, ()))),))
 # A window between brackets, behind offset, or of a rule.
 WINDOW = re.compile(r"(?<=\[)\d+[smhd](?=\])|(?<=offset )\d+[smhd]|(?<=for: )\d+[smhd]")
-EACH: tuple[Recording | Alert, ...] = tuple(rule for group in GROUPS for rule in (*group.recordings, *group.alerts))
+EACH: tuple[Recording | Alert, ...] = (
+    *(rule for group in GROUPS for rule in group.recordings),
+    *(rule for group in GROUPS for rule in group.alerts),
+)
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
