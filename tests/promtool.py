@@ -61,6 +61,11 @@ def check(files: list[Path]) -> str:
     return _run("check", "rules", "--lint=all", "--lint-fatal", *map(str, files))
 
 
+def check_config(file: Path) -> str:
+    """Return what ``promtool check config`` prints about a configuration and the rule files that it names."""
+    return _run("check", "config", str(file))
+
+
 def hold(case: Case, path: Path) -> None:
     """Hold a rule to a case, by ``promtool test rules`` with files in ``path``."""
     group, alert = _rule(case)
