@@ -1,5 +1,6 @@
 """What a page says first: which alerts fire, what is wrong in words, and which of its panels are out of bounds."""
 
+import re
 from html import escape
 from importlib.resources import files
 from typing import Final
@@ -32,6 +33,7 @@ _RULES: Final = """{{ if and $targets (not (query (print "count({__name__=~\\"@{
 {{ if eq $mood "ok" }}{{ $mood = "warning" }}{{ end }}{{ $withoutRules = true }}{{ end }}"""
 _RULES_LINE: Final = """{{ if $withoutRules }}<li class="warning"><b class="state">warning</b> <span class="summary">
 Prometheus has not loaded the rules, or has just started: no alert can fire</span></li>{{ end }}"""
+_ACTION: Final = re.compile(r"({{.*?}})")
 
 
 def runbook(alert: Alert, options: Options) -> str:
@@ -74,6 +76,12 @@ def _rules_missing(groups: tuple[RuleGroup, ...]) -> str:
     return "{{ $withoutRules := false }}" + (put(_RULES, names=names) if names else "")
 
 
+def _escaped(summary: str) -> str:
+    """Return a summary as HTML. Its ``{{ actions }}`` stay as they are: the template escapes what they give."""
+    parts = _ACTION.split(summary)
+    return "".join(part if _ACTION.fullmatch(part) else escape(part) for part in parts)
+
+
 def _alert(alert: Alert, options: Options) -> str:
     name, title = alert.panel
     asked = expression(alert.expression, options)
@@ -84,7 +92,7 @@ def _alert(alert: Alert, options: Options) -> str:
         state=state_of(alert),
         severity=alert.severity.value,
         is_this=is_this(alert),
-        summary=alert.summary,
+        summary=_escaped(alert.summary),
         description=escape(alert.description),
         runbook=runbook(alert, options),
         page=name,

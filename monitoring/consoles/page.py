@@ -28,6 +28,9 @@ _RANGES: Final[tuple[tuple[str, int, str], ...]] = (
 """What can be chosen, its seconds, and the window of rates: at least four scrapes of 15 s, and about the distance of
 the points from which a course is drawn."""
 
+_SCRIPTS: Final = ("values.js", "charts.js", "panels.js")
+"""One script, in this order."""
+
 _RANGE: Final = '@{otherwise}{{ $range = "@{name}" }}{{ $rangeSeconds = "@{seconds}" }}{{ $rate = "@{rate}" }}'
 _LINK: Final = """<a href="@{name}.html?job={{ $job }}&amp;instance={{ $instance }}&amp;region={{ $chosen }}
 {{- ""}}&amp;range={{ $range }}"@{current}>@{title}</a>"""
@@ -65,7 +68,7 @@ def _page(page: Dashboard, pages: tuple[Dashboard, ...], groups: tuple[RuleGroup
         rows=_rows(page, groups, options),
         grafana=escape(f"{options.grafana}/d/{page.name}"),
         name=page.name,
-        script=_asset("charts.js"),
+        script="".join(map(_asset, _SCRIPTS)),
     )
 
 

@@ -93,3 +93,8 @@ def test_alerts_of_one_name_are_told_apart_by_severity_and_linked_once():
         assert f'(eq .Labels.alertname "OnecodeOne") (eq .Labels.severity "{severity}")' in text
     assert text.count(">OnecodeOne</a>") == 1
     assert f'href="{OPTIONS.runbook}#onecodeone"' in text
+
+
+def test_a_summary_is_escaped_around_its_actions():
+    told = Alert("OnecodeOne", "up{<scope>}", Severity.PAGE, '<i> {{ $value | humanize }} & "', "Bad.", ("a", "b"))
+    assert "&lt;i&gt; {{ $value | humanize }} &amp; &quot;" in page(panel(), told)
