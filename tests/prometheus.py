@@ -46,7 +46,7 @@ class Prometheus:
         """Start it, and wait until it answers. Rules and console pages are read from where they lie."""
         path.mkdir(parents=True, exist_ok=True)
         config = {
-            "global": {"scrape_interval": interval, "evaluation_interval": interval, "scrape_timeout": "1s"},
+            "global": {"scrape_interval": interval, "evaluation_interval": interval, "scrape_timeout": interval},
             "rule_files": [str(rule) for rule in rules],
             "scrape_configs": [{"job_name": "onecode", "static_configs": [{"targets": list(targets)}]}],
         }
