@@ -19,8 +19,8 @@ from tests.integration.faults import codes_of_another_key, kill_workers, store_f
 from tests.integration.observed import Observed, observed
 
 SCRAPES: Final = "5s"
-COLOURS: Final = 64
-"""A page has few colours: so a picture has a third of the bytes."""
+COLOURS: Final = 256
+"""A page has few colours: so a picture has half the bytes, and those that are rare stay."""
 KILLS_EACH: Final = 6
 """Times that a worker is killed while there are faults: more than the three in an hour for which an alert fires."""
 
@@ -41,7 +41,7 @@ def main() -> None:
             _go_on(running, asked.minutes * 60)
             for name, height in (("overview", 1000), ("recognition", 1000), ("trust", 1000), ("capacity", 1000)):
                 _draw(running, path, f"onecode-{name}", asked.out / f"{name}.png", height)
-            running.traffic.wrong = codes_of_another_key("440000", path / "other", 7)
+            running.traffic.wrong = codes_of_another_key("440000", path / "other", 21)
             with store_full(running):
                 for _ in range(KILLS_EACH):
                     _go_on(running, asked.fault_minutes * 60 / KILLS_EACH)

@@ -1,5 +1,6 @@
 """Callers of a server, as a day has them: all methods, many hosts, and each kind of thing that operations count."""
 
+import random
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -16,7 +17,8 @@ from onecode_client import OperatorClient, status_record
 from tests.integration.deployment import Deployment, Server, record
 
 HOMES: Final = ("110000", "310000", "420000", "440000", "510000")
-HOSTS: Final = ("110000", "310000", "440000", "510000")
+AT_HOME: Final = 0.7
+"""The part of scans at the bearer's home."""
 PAUSE_S: Final = 0.02
 """Between calls, so that the server and Prometheus have the rest of the machine."""
 
@@ -25,10 +27,12 @@ class Traffic:
     """A thread that calls a server until it is told to end, with a pause between calls. ``wrong`` are codes that it
     shows as well."""
 
-    def __init__(self, server: Server, codes: list[bytes], pause_s: float = PAUSE_S) -> None:
+    def __init__(self, server: Server, codes: dict[str, list[bytes]], pause_s: float = PAUSE_S) -> None:
+        """Begin. ``codes`` are those of each home."""
         self.server = server
         self.codes = codes
         self.wrong: list[bytes] = []
+        self._chances = random.Random(1)  # the same calls each time
         self.pause_s = pause_s
         self._ends = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -52,12 +56,14 @@ class Traffic:
                         return
 
     def _call(self, stub: recognition_pb2_grpc.RecognitionServiceStub, number: int) -> None:
-        code, host = self.codes[number % len(self.codes)], HOSTS[number % len(HOSTS)]
+        home, elsewhere = (self._chances.choice(HOMES) for _ in range(2))
+        host = home if self._chances.random() < AT_HOME else elsewhere
+        code = self._chances.choice(self.codes[home])
         for wrong in self.wrong[number % 7 :: 7]:
             stub.Verify(pb.VerifyRequest(code=wrong, host_region=host), timeout=10)
         match number % 10:
             case 3:
-                stub.BatchVerify(pb.BatchVerifyRequest(codes=self.codes[:40], host_region=host), timeout=10)
+                stub.BatchVerify(pb.BatchVerifyRequest(codes=self.codes[home], host_region=host), timeout=10)
             case 5:
                 stub.Translate(pb.TranslateRequest(code=code, target_region="320000"), timeout=10)
             case 7:
@@ -72,7 +78,7 @@ class Traffic:
 @contextmanager
 def traffic(server: Server, deployment: Deployment, pause_s: float = PAUSE_S) -> Iterator[Traffic]:
     """Call a server, publish a status and have an exception in effect there, until the end."""
-    codes = [code for home in HOMES for code in deployment.issue(home, count=20)]
+    codes = {home: deployment.issue(home, count=20) for home in HOMES}
     publish(server)
     file_exception(server)
     running = Traffic(server, codes, pause_s)
