@@ -42,7 +42,7 @@ def main() -> None:
             for name, height in (("overview", 1000), ("recognition", 1000), ("trust", 1000), ("capacity", 1000)):
                 _draw(running, path, f"onecode-{name}", asked.out / f"{name}.png", height)
             running.traffic.wrong = codes_of_another_key("440000", path / "other", 21)
-            with store_full(running):
+            with store_full(running, "1"):  # the first one is killed
                 for _ in range(KILLS_EACH):
                     _go_on(running, asked.fault_minutes * 60 / KILLS_EACH)
                     kill_workers(running, 1)

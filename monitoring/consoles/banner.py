@@ -13,7 +13,8 @@ _MOOD: Final = """{{ if eq $state@{number} "critical" }}{{ $mood = "critical" }}
 {{ else if and (eq $state@{number} "warning") (eq $mood "ok") }}{{ $mood = "warning" }}{{ end }}"""
 
 _BOUND: Final = """{{ if eq $state@{number} "@{state}" }}<li class="@{state}"><b class="state">@{state}</b>
-<a href="#@{anchor}">@{title}</a></li>{{ end }}"""
+<a href="#@{anchor}">@{title}</a>
+{{- if not $urgent }}<br><span class="why">@{description}</span>{{ end }}</li>{{ end }}"""
 
 # A line for each series for which an alert fires, with its summary as Prometheus fills it in.
 _ALERT: Final = """{{ range $firing }}{{ if and @{is_this} }}{{ $labels := .Labels }}@{value}
@@ -63,7 +64,14 @@ def banner(page: Dashboard, groups: tuple[RuleGroup, ...], options: Options) -> 
         alerts=_RULES_LINE + "".join(_alert(alert, options) for alert in alerts),
         known=" ".join(f"(and {is_this(alert)})" for alert in alerts),
         bounds="".join(
-            put(_BOUND, number=number, state=state, anchor=panel.name, title=escape(panel.title))
+            put(
+                _BOUND,
+                number=number,
+                state=state,
+                anchor=panel.name,
+                title=escape(panel.title),
+                description=escape(panel.description),
+            )
             for state in ("critical", "warning")
             for number, panel in bounded
         ),

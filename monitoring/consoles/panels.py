@@ -35,12 +35,9 @@ _FIGURE: Final = """<figure id="@{anchor}" class="panel @{kind}" style="--column
 @{values}</div>
 @{description}@{alerts}</figure>"""
 _WHY: Final = '<p class="why">@{description}</p>'
-# In a small panel the description opens where its value is out of bounds.
-_FOLDED: Final = """<details class="why"
-{{- if or (eq $state@{number} "critical") (eq $state@{number} "warning") }} open{{ end }}>
-<summary>what this is</summary>@{description}</details>"""
+_FOLDED: Final = '<details class="why"><summary>what this is</summary>@{description}</details>'
 _SMALL: Final = 5
-"""Columns of 24, up to which a panel is a small one."""
+"""Columns of 24, up to which a number is a small panel: one value, whose state is in its head."""
 _STATE: Final = (
     '<b class="state {{ if ne $state@{number} "no data" }}{{ $state@{number} }}{{ end }}">{{ $state@{number} }}</b>'
 )
@@ -93,7 +90,6 @@ def panel_figure(number: int, panel: Panel, alerts: tuple[Alert, ...], options: 
         fires[alert.name] += put(_FIRES_NOW, is_this=is_this(alert), state=state_of(alert))
     runbooks = {alert.name: runbook(alert, options) for alert in alerts}
     links = " ".join(put(_FIRES, runbook=runbooks[name], name=name, fires=text) for name, text in fires.items())
-    why = _FOLDED if panel.kind is Kind.NUMBER and panel.width <= _SMALL else _WHY
     return put(
         _FIGURE,
         anchor=panel.name,
@@ -105,7 +101,7 @@ def panel_figure(number: int, panel: Panel, alerts: tuple[Alert, ...], options: 
         state=put(_STATE, number=number) if panel.thresholds else "",
         chart='<div class="chart"></div>' if panel.kind in (Kind.LINES, Kind.STACKED, Kind.HEATMAP) else "",
         values="\n".join(_values(f"{number}x{at}", panel, query) for at, query in enumerate(panel.queries)),
-        description=put(why, description=escape(panel.description), number=number),
+        description=put(_FOLDED if _is_small(panel) else _WHY, description=escape(panel.description)),
         alerts=f'\n<p class="alerts">Alerts, with what to do: {links}</p>' if alerts else "",
     )
 
@@ -127,12 +123,16 @@ def _values(this: str, panel: Panel, query: Query) -> str:
         "asked": asked,
         "unit": unit,
         "state": put('{{ $of := "@{usual}" }}', usual="ok" if panel.thresholds else "") + of_one,
-        "word": _WORD if panel.thresholds else "",
+        "word": _WORD if panel.thresholds and not _is_small(panel) else "",
     }
     if panel.kind in (Kind.TABLE, Kind.MATRIX):
         heading = escape(query.legend) if query.legend and "{{" not in query.legend else "value"
         return put(_TABLE, heading=heading, **given)
     return put(_LIST, legend=legend(query.legend), **given)
+
+
+def _is_small(panel: Panel) -> bool:
+    return panel.kind is Kind.NUMBER and panel.width <= _SMALL
 
 
 def _mildest_first(panel: Panel) -> list[Threshold]:

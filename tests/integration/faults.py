@@ -24,12 +24,19 @@ _SECOND_US: Final = 1_000_000
 
 
 @contextmanager
-def store_full(running: Observed) -> Iterator[None]:
-    """Have the store refuse what a publisher sends, until the end."""
-    with full_disk(running.server, running.deployment, *pids(running.server).values()):
-        with suppress(grpc.RpcError):
-            publish_many(running.server)
+def store_full(running: Observed, *slots: str) -> Iterator[None]:
+    """Have the store refuse what a publisher sends, at these workers or at all, until the end. One of them has met it
+    once this has begun."""
+    found = pids(running.server)
+    with full_disk(running.server, running.deployment, *(found[slot] for slot in slots or found)):
+        eventually(lambda: _publish(running) and running.server.samples("onecode_store_write_fault")[()] == 1, 60)
         yield
+
+
+def _publish(running: Observed) -> bool:
+    with suppress(grpc.RpcError):  # the worker that was reached may be one of those
+        publish_many(running.server)
+    return True
 
 
 def kill_workers(running: Observed, times: int) -> None:
