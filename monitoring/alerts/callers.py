@@ -32,7 +32,7 @@ CALLERS = RuleGroup(
             # One each ten seconds: a few broken connections a day are usual.
             f"{rate('onecode_refused_calls_total', '<15m>', _SILENT)} > 0.1",
             Severity.TICKET,
-            "{{ $labels.instance }} ends {{ $value | humanize }} calls a second whose callers do nothing",
+            '{{ $labels.instance }} ends {{ printf "%.2f" $value }} calls a second whose callers do nothing',
             "Callers open calls and send nothing, or do not take their answers. Others are answered beside them.",
             ("onecode-overview", "Refused calls"),
             "<15m>",
@@ -59,7 +59,7 @@ CALLERS = RuleGroup(
             "OnecodeUnauthenticatedCalls",
             jump("onecode_unauthenticated_calls_total", 100, "job, reason"),
             Severity.TICKET,
-            "{{ $value | humanize }} callers without an identity in a quarter of an hour ({{ $labels.reason }})",
+            '{{ printf "%.0f" $value }} callers without an identity in a quarter of an hour ({{ $labels.reason }})',
             "Callers show credentials that do not count. They get UNAUTHENTICATED, and no verdict.",
             ("onecode-overview", "Unauthenticated calls"),
         ),
@@ -69,7 +69,7 @@ CALLERS = RuleGroup(
             "sum by (job) (increase(onecode_verdicts_total{<scope>}[<15m>] offset <1d>)) >= 100\n"
             f"unless {increase('onecode_verdicts_total', '<15m>', by='job')} > 0",
             Severity.PAGE,
-            "No code was checked for a quarter of an hour; yesterday there were {{ $value | humanize }}",
+            'No code was checked for a quarter of an hour; yesterday there were {{ printf "%.0f" $value }}',
             "Servers run and nobody reaches them, or none of them is scraped any more.",
             ("onecode-overview", "Codes checked"),
         ),

@@ -38,7 +38,7 @@ SERVERS = RuleGroup(
             # Three in one place within an hour: whoever restarts workers one after the other does it once.
             f"max by ({SERVER}) (increase({selector('onecode_worker_restarts_total')}[<1h>])) >= 3",
             Severity.TICKET,
-            "A worker of {{ $labels.instance }} was replaced {{ $value | humanize }} times within an hour",
+            'A worker of {{ $labels.instance }} was replaced {{ printf "%.0f" $value }} times within an hour',
             "Workers end again and again. With each, its connections break and the calls in its queue are lost.",
             ("onecode-overview", "Worker restarts"),
             "",

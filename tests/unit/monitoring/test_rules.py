@@ -7,6 +7,7 @@ import pytest
 
 from monitoring import rules
 from monitoring.alerts import GROUPS
+from monitoring.dashboards import DASHBOARDS
 from monitoring.model import Alert, Dashboard, Panel, Recording, Row, RuleGroup, Severity, Unit
 from monitoring.options import Options
 from tests import promtool
@@ -113,6 +114,11 @@ def test_each_selector_of_each_rule_has_the_scope() -> None:
     metric = re.compile(r"\b(?:job:onecode\w+:\w+|onecode_\w+|grpc_server_\w+|up)\b(.{0,8})")
     for rule in EACH:
         assert set(metric.findall(rule.expression)) == {"{<scope>"}, rule.name
+
+
+def test_each_alert_links_to_a_panel_that_is_on_a_dashboard() -> None:
+    for rule in (rule for group in GROUPS for rule in group.alerts):
+        assert rules.dashboard_url(rule, Options(), DASHBOARDS).startswith(f"{Options().grafana}/d/onecode-")
 
 
 def test_no_rule_fills_in_what_is_missing() -> None:

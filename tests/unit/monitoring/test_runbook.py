@@ -9,6 +9,7 @@ import pytest
 from onecode_server.cli.main import onecode
 
 from monitoring.alerts import GROUPS
+from monitoring.dashboards import DASHBOARDS
 from monitoring.model import anchor
 
 ROOT = Path(__file__).parents[3]
@@ -36,6 +37,13 @@ def test_an_entry_names_the_panel_to_which_its_alert_links(name: str) -> None:
     entry = re.sub(r"\s+", " ", ENTRIES[name])
     for alert in (alert for group in GROUPS for alert in group.alerts if alert.name == name):
         assert re.search(rf"\*[A-Z][a-z ]+ / {re.escape(alert.panel[1])}\*", entry), alert.panel
+
+
+def test_panels_that_it_names_are_on_the_dashboards() -> None:
+    panels = {(page.title.removeprefix("onecode / "), panel.title) for page in DASHBOARDS for panel in page.panels}
+    named = set(re.findall(r"\*([A-Z][a-z ]+) / ([^*]+)\*", SPOKEN))
+    assert len(named) > 20
+    assert named - panels == set()
 
 
 def test_log_lines_that_it_quotes_are_written_by_the_server() -> None:

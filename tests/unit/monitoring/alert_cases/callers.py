@@ -44,7 +44,7 @@ CASES = (
         "seven calls a minute",
         {refused("request_overdue"): "0+7x60"},
         "28m",
-        "a:9464 ends 116.7m calls a second whose callers do nothing",
+        "a:9464 ends 0.12 calls a second whose callers do nothing",
     ),
     Case("OnecodeCallersHoldPlaces", TICKET, "six calls a minute", {refused("request_overdue"): "0+6x60"}, "60m"),
     Case("OnecodeCallersHoldPlaces", TICKET, "idle streams", {refused("stream_idle"): "0+60x60"}, "60m"),
