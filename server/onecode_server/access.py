@@ -4,14 +4,16 @@ import logging
 from collections.abc import Callable, Container, Mapping
 from typing import Any, Final
 
-from onecode_server.identity.callers import Callers, watch_token_keys
+from onecode_server.identity.callers import KEY_SET, Callers, watch_token_keys
 from onecode_server.identity.known import FOR_EVER, Known
-from onecode_server.identity.tls_files import TlsFiles, TlsSource
+from onecode_server.identity.refusals import Refusal
+from onecode_server.identity.tls_files import CLIENT_AUTHORITIES, IN_FRONT, SERVER_CERTIFICATE, TlsFiles, TlsSource
 from onecode_server.model.identity import ANONYMOUS, LOCAL, Identity, Role
 from onecode_server.rpc.page_authorizer import PageAuthorizer
 from onecode_server.rules.authorisation import NO_PARTNERS, Partners
 from onecode_server.settings.config import Settings
 from onecode_server.system.clock import Clock, wall_clock
+from onecode_server.telemetry.counting import begin
 from onecode_server.telemetry.metrics import Metrics
 
 _LOCAL_ROLES: Final[Mapping[str, Identity | None]] = {
@@ -50,6 +52,7 @@ class Access:
         partners: Callable[[], Partners] = lambda: NO_PARTNERS,
         clock: Clock = wall_clock,
     ) -> None:
+        _begin_series(metrics)
         self._settings = settings
         self._partners = partners
         self._regions = regions
@@ -185,3 +188,11 @@ class PageAuthenticator:
 def _local(settings: Settings) -> Identity | None:
     role = settings.loopback_role
     return _LOCAL_ROLES[("all" if settings.is_private else "none") if role == "auto" else role]
+
+
+def _begin_series(metrics: Metrics) -> None:
+    """Show the series of identities, also where a server has no such files: then they stay 0."""
+    files = SERVER_CERTIFICATE, CLIENT_AUTHORITIES, KEY_SET
+    begin(metrics.unauthenticated, *(why.name for why in Refusal))
+    begin(metrics.identity_files_refused, *files)
+    begin(metrics.identity_files_fault, *files, IN_FRONT)

@@ -14,12 +14,13 @@ from onecode_server.access import Access
 from onecode_server.composition import Engine, open_with
 from onecode_server.errors import OnecodeError
 from onecode_server.identity import watched_files
+from onecode_server.recognition import exception_gauges
 from onecode_server.rpc import front_selection, silent_calls
 from onecode_server.rpc.front_selection import SelectedFront
 from onecode_server.rpc.metrics_server import MetricsServer
 from onecode_server.settings.config import Settings
 from onecode_server.status import change_feed
-from onecode_server.stores import write_probe
+from onecode_server.stores import space_gauges, write_probe
 from onecode_server.system import heap
 from onecode_server.system.clock import every, watch_lag
 from onecode_server.system.signals import ENDING, stop_event
@@ -99,6 +100,7 @@ async def serve_in_slot(settings: Settings, stop: asyncio.Event, line: Line) -> 
                 line.send({"counted": counts[start : start + COUNTS_MAX]})
 
         def ready(_: int) -> None:
+            flush_counts()  # before the server's ready line, so that all series are on the first page after it
             line.send({"serves": True, "report": _report(engine, front, access)})
 
         async def report() -> None:
@@ -155,6 +157,8 @@ async def _serve(
         _keep(every(change_feed.FOLLOW_S, engine.change_feed.catch_up)),
         _keep(watch_lag(metrics.loop_lag.observe)),
         _keep(every(write_probe.PROBE_S, engine.write_probe.probe)),
+        _keep(every(space_gauges.LOOK_S, engine.space_gauges.look)),
+        _keep(every(exception_gauges.LOOK_S, engine.exception_gauges.look)),
         _keep(every(silent_calls.SWEEP_S, listener.sweep)),
         _keep(every(heap.TRIM_S, heap.trim_on_thread)),
     )

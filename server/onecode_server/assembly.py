@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from itertools import product
 
 from onecode_server.access import Access
 from onecode_server.composition import Engine
@@ -16,6 +17,7 @@ from onecode_server.rpc.status import StatusServicer
 from onecode_server.rpc.trust_list import TrustListServicer
 from onecode_server.settings.config import Settings
 from onecode_server.system import descriptors
+from onecode_server.telemetry.counting import begin
 from onecode_server.telemetry.metrics import Metrics
 
 
@@ -26,6 +28,7 @@ def listener(engine: Engine, front: SelectedFront, access: Access, metrics: Metr
     def count(role: str, limit: str) -> None:
         metrics.limited_calls.labels(role, limit).inc()
 
+    begin(metrics.limited_calls, *product((role.value for role in settings.limits.by_role), ("calls", "rate")))
     limits = CallerLimits(settings.limits.by_role, time.monotonic, count)
     if front.name == "grpc":
         return GrpcListener(

@@ -12,12 +12,16 @@ from onecode_server.crypto.token_session import TokenSession
 from onecode_server.crypto.token_uri import read_uri
 from onecode_server.errors import Misconfigured, StoreUnavailable
 from onecode_server.model.region import NATIONAL
-from onecode_server.model.trust_list import Role
+from onecode_server.model.trust_list import Role, TrustList
+from onecode_server.publication import publisher
 from onecode_server.publication.migration import Migration
 from onecode_server.publication.publisher import Publisher
 from onecode_server.recognition.exception_cache import ExceptionCache
+from onecode_server.recognition.exception_gauges import ExceptionGauges
 from onecode_server.recognition.exception_list import ExceptionList
 from onecode_server.recognition.exception_service import ExceptionService
+from onecode_server.rules import authorisation
+from onecode_server.rules.authorisation import Right
 from onecode_server.settings.config import Settings
 from onecode_server.settings.data_directory import DataDirectory, key_pattern
 from onecode_server.status.cache import StatusCache
@@ -25,13 +29,18 @@ from onecode_server.status.change_feed import ChangeFeedReader
 from onecode_server.stores.lmdb import LmdbStore
 from onecode_server.stores.lmdb_file import is_open_elsewhere
 from onecode_server.stores.protocol import Store
+from onecode_server.stores.space_gauges import SpaceGauges
 from onecode_server.stores.write_probe import WriteProbe
 from onecode_server.system.clock import Clock, wall_clock
+from onecode_server.telemetry.counting import begin
 from onecode_server.telemetry.metrics import Metrics
+from onecode_server.telemetry.region_series import RegionSeries
+from onecode_server.translation import translator
 from onecode_server.translation.gateway_keys import FileGatewayKeys, GatewayKeys
 from onecode_server.translation.token_gateway_keys import TokenGatewayKeys
 from onecode_server.translation.translator import Translator
 from onecode_server.trust.source import TrustSource
+from onecode_server.verification.authenticate import claim_faults
 from onecode_server.verification.authenticate.by_template import TemplateAuthenticator
 from onecode_server.verification.authenticate.claim_faults import ClaimFaults
 from onecode_server.verification.authenticate.claims_reader import ClaimsReader
@@ -67,7 +76,14 @@ class Engine:
         self.store = store
         self.backend = _shadowed(backend, settings, metrics)
         self.write_probe = WriteProbe(store, metrics)
+        self.space_gauges = SpaceGauges(store, metrics)
         self.issuers = issuers = IssuerIndexes(skew)
+        series = _region_series(metrics)
+
+        def prepare(trust: TrustList) -> None:
+            issuers.prepare(trust)
+            series.show(trust)
+
         self.trust = TrustSource(
             data.trust_list,
             root,
@@ -77,9 +93,10 @@ class Engine:
             clock,
             monotonic,
             settings.trust_list_unread_max_s,
-            issuers.prepare,
+            prepare,
         )
         self.exceptions = ExceptionCache(store)
+        self.exception_gauges = ExceptionGauges(self.exceptions, self.trust, metrics, clock)
         self.statuses = StatusCache(store, monotonic, clock, metrics, settings.cache_entries_max)
         self.change_feed = ChangeFeedReader(store, self.statuses, self.exceptions)
         tokens = TokenReader(store, pseudonym_key)
@@ -129,12 +146,18 @@ class Engine:
         }
 
 
+def _region_series(metrics: Metrics) -> RegionSeries:
+    publishers = [role for role, rights in authorisation.TABLE.items() if Right.PUBLISH in rights]
+    return RegionSeries(metrics, claim_faults.CLAIMS, translator.OUTCOMES, publisher.OUTCOMES, publishers)
+
+
 def _shadowed(backend: SignatureBackend, settings: Settings, metrics: Metrics) -> SignatureBackend:
     """Compare a backend other than PyNaCl with PyNaCl, and set a metric if PyNaCl had to replace it."""
 
     def count(agrees: bool) -> None:
         metrics.shadow_checks.labels("agreed" if agrees else "disagreed").inc()
 
+    begin(metrics.shadow_checks, "agreed", "disagreed")
     watched = backend if backend.name == "libsodium" else ShadowedBackend(backend, settings.shadow_one_in, count)
     metrics.backend_fault.set_function(lambda: watched.is_degraded)
     return watched
@@ -152,6 +175,7 @@ def _gateway_keys(
 def open_store(settings: Settings, metrics: Metrics, clock: Clock = wall_clock) -> LmdbStore:
     """Open the store of a data directory, made if it is missing. Raises StoreUnavailable."""
     directory, skew = DataDirectory(settings.data_dir).store, round(settings.skew_s * 1e6)
+    begin(metrics.store_failures, "check_read", "read", "write", "damaged")
     return LmdbStore(directory, clock, skew, lambda what: metrics.store_failures.labels(what).inc())
 
 
@@ -200,6 +224,7 @@ async def _open(settings: Settings, metrics: Metrics) -> AsyncIterator[tuple[Eng
         engine = Engine(settings, store=store, backend=backend, metrics=metrics)
         closing.callback(engine.trust.close)
         closing.callback(engine.gateway_keys.close)
+        closing.callback(engine.space_gauges.close)
         await engine.trust.refresh()
         await engine.gateway_keys.refresh()
         yield engine, Migration(store, engine.trust, pseudonym_key, wall_clock)

@@ -280,6 +280,10 @@ class Server:
         found = (sample for family in families for sample in family.samples if sample.name == name)
         return {tuple(sample.labels[label] for label in sorted(sample.labels)): sample.value for sample in found}
 
+    def counted(self, name: str) -> dict[tuple[str, ...], float]:
+        """Return a metric's values as ``samples`` does, without those at which there was nothing to count."""
+        return {labels: value for labels, value in self.samples(name).items() if value}
+
     def log(self) -> list[dict[str, Any]]:
         """Return what it logged. Fails where a line is no JSON object."""
         lines = [json.loads(line) for line in self.log_file.read_text("utf-8").splitlines()]

@@ -345,7 +345,7 @@ def test_a_region_whose_codes_change_is_counted_and_logged(deployment: Deploymen
     server = serve(deployment)
     for _ in range(3):
         assert server.verify(by_pyjwt(until="soon")).verdict.reason == pb.REASON_CLAIMS_MALFORMED
-    assert server.samples("onecode_claim_faults_total") == {("expiry", CORPS): 3}
+    assert server.counted("onecode_claim_faults_total") == {("expiry", CORPS): 3}
     messages = [line["message"] for line in server.log() if "refused for their claims" in line["message"]]
     assert messages == [
         f"codes of region {CORPS} are refused for their claims: expiry at `until`: expected a local time such as "

@@ -54,7 +54,7 @@ def test_the_claim_at_fault_is_named_with_the_kinds_and_a_server_says_the_same(d
     assert SECRET not in shown
     server: Server = serve(deployment)
     assert server.verify(code.encode()).verdict.reason == pb.REASON_CLAIMS_MALFORMED
-    assert server.samples("onecode_claim_faults_total") == {("issued_at", CORPS): 1}
+    assert server.counted("onecode_claim_faults_total") == {("issued_at", CORPS): 1}
 
 
 def test_each_step_can_be_the_first_that_fails(shared: Deployment):

@@ -43,7 +43,7 @@ def test_when_the_temporary_directory_is_full_everything_is_served_and_counted(
         for host in PROVINCES:
             assert server.verify(code, host).verdict.decision
     eventually(lambda: server.samples(HANDLED)["OK", *VERIFY] == 4 * len(PROVINCES), 30)
-    assert len(server.samples("onecode_scans_total")) == len(PROVINCES)
+    assert len(server.counted("onecode_scans_total")) == len(PROVINCES)
     assert (pids(server) if workers > 1 else {}) == before
     assert server.end() == 0
     assert [file.name for file in small.iterdir()] == ["filler"]

@@ -33,11 +33,6 @@ def watched(deployment: Deployment, serve: Callable[..., Server]) -> Server:
     return serve(deployment, "--log-level", "debug")
 
 
-def counted(server: Server, name: str) -> dict[tuple[str, ...], float]:
-    """Return what a metric has counted, without labels at which there was nothing to count."""
-    return {labels: value for labels, value in server.samples(name).items() if value}
-
-
 def test_calls_are_counted_under_the_names_of_the_grpc_ecosystem(watched: Server, deployment: Deployment):
     code, stub = deployment.issue("420000")[0], watched.stub()
     for _ in range(3):
@@ -47,13 +42,13 @@ def test_calls_are_counted_under_the_names_of_the_grpc_ecosystem(watched: Server
         stub.Translate(pb.TranslateRequest(code=code, target_region="310000"), timeout=30)
     verify, batch, translate = ((name, SERVICE, "unary") for name in ("Verify", "BatchVerify", "Translate"))
     handled = {("OK", *verify): 3, ("OK", *batch): 1, ("FAILED_PRECONDITION", *translate): 1}
-    eventually(lambda: counted(watched, "grpc_server_handled_total") == handled, 5)
+    eventually(lambda: watched.counted("grpc_server_handled_total") == handled, 5)
     for name in ("started_total", "msg_received_total", "handling_seconds_count"):
-        assert counted(watched, f"grpc_server_{name}") == {verify: 3, batch: 1, translate: 1}
-    assert counted(watched, "grpc_server_msg_sent_total") == {verify: 3, batch: 1}
-    assert watched.samples("onecode_verdicts_total") == {("VALID", "ADMIT"): 4, ("MALFORMED", "REFUSE"): 1}
+        assert watched.counted(f"grpc_server_{name}") == {verify: 3, batch: 1, translate: 1}
+    assert watched.counted("grpc_server_msg_sent_total") == {verify: 3, batch: 1}
+    assert watched.counted("onecode_verdicts_total") == {("VALID", "ADMIT"): 4, ("MALFORMED", "REFUSE"): 1}
     scans = {("420000", "110000"): 3, ("420000", "310000"): 1, ("unknown", "310000"): 1}
-    assert watched.samples("onecode_scans_total") == scans
+    assert watched.counted("onecode_scans_total") == scans
 
 
 def test_no_caller_can_invent_the_value_of_a_label(server: Server, shared: Deployment):
@@ -152,8 +147,8 @@ def test_the_signature_backend_is_shown_and_its_answers_are_compared_as_often_as
     shown = server.healthz()[1]["signature_backend"]
     assert shown["degraded"] is False
     assert server.samples("onecode_signature_backend_fault") == {(): 0}
-    (checked,) = counted(server, "onecode_signatures_total").items()
+    (checked,) = server.counted("onecode_signatures_total").items()
     assert checked == ((shown["name"],), 20)
-    compared = counted(server, "onecode_signature_shadow_checks_total")
+    compared = server.counted("onecode_signature_shadow_checks_total")
     assert sum(compared.values()) >= 20 if shown["name"] == "native" else compared == {}
     assert set(compared) <= {("agreed",)}

@@ -46,7 +46,7 @@ def test_each_worker_takes_some_of_the_connections_and_one_page_adds_them_up(pai
         for channel in channels:
             verify(channel, code)
     eventually(lambda: pair.samples(HANDLED)["OK", *VERIFY] == CONNECTIONS, 30)
-    assert pair.samples("onecode_verdicts_total") == {("VALID", "ADMIT"): CONNECTIONS}
+    assert pair.counted("onecode_verdicts_total") == {("VALID", "ADMIT"): CONNECTIONS}
     assert pair.samples("onecode_batch_codes_count")[()] == CONNECTIONS
     assert pair.samples("onecode_serving_workers") == {(): 2}
 

@@ -30,6 +30,8 @@ SLICE_RECORDS: Final = 200
 
 _OUTCOMES: Final = {None: "known", Rejection.SUPERSEDED: "superseded", Rejection.REVISION_CONFLICT: "conflict"}
 """The outcome under which a record that was not stored is counted."""
+OUTCOMES: Final = ("taken", "known", "superseded", "conflict", "rejected")
+"""The outcomes by which records are counted."""
 
 
 class LocalSubject(NamedTuple):
@@ -140,7 +142,7 @@ class Publisher:
         return Publication(resolved.subject, record, resolved.token if is_issued else None)
 
     def _count(self, results: Sequence[Rejection | None], taken: int, by: Identity) -> None:
-        counts = dict.fromkeys(("taken", "known", "superseded", "conflict", "rejected"), 0)
+        counts = dict.fromkeys(OUTCOMES, 0)
         for result in results:
             counts[_OUTCOMES.get(result, "rejected")] += 1
         counts |= {"taken": taken, "known": counts["known"] - taken}

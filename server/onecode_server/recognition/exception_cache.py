@@ -5,6 +5,7 @@ pair, so a check searches a short list. Unacknowledged reports are not read, so 
 """
 
 import logging
+from collections.abc import Sequence
 
 from onecode_server.errors import StoreUnavailable
 from onecode_server.model.recognition_exception import RecognitionException
@@ -15,7 +16,8 @@ _log = logging.getLogger(__name__)
 
 
 class ExceptionCache:
-    """Holds the reports by host and home. While the store does not answer, the last known ones stay.
+    """Holds the reports by host and home, and all of them as ``reports``. While the store does not answer, the last
+    known ones stay.
 
     ``is_open`` tells whether the store has ever answered, ``store_answers`` whether it answered the last time.
     """
@@ -23,6 +25,7 @@ class ExceptionCache:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._by_pair: dict[tuple[str, str], list[RecognitionException]] = {}
+        self.reports: Sequence[RecognitionException] = ()
         self.is_open = False
         self.store_answers = False
 
@@ -38,7 +41,7 @@ class ExceptionCache:
         by_pair: dict[tuple[str, str], list[RecognitionException]] = {}
         for report in found:
             by_pair.setdefault((report.host, report.home), []).append(report)
-        self._by_pair = by_pair
+        self._by_pair, self.reports = by_pair, found
         self.is_open = self.store_answers = True
 
     def suspension(self, host: str, home: str, now: int) -> RecognitionException | None:

@@ -13,6 +13,7 @@ from onecode_server.rpc.growth import Growth
 from onecode_server.rpc.lasting_calls import LastingCalls
 from onecode_server.rpc.reserved_metadata import PeerOf, peer_of_connection
 from onecode_server.rpc.silent_calls import RETRY_AFTER_S, Requests, Streams
+from onecode_server.telemetry.counting import begin
 from onecode_server.telemetry.metrics import Metrics
 
 GROWTH_BYTES_MAX: Final = 512 * 1024 * 1024
@@ -22,6 +23,33 @@ silent."""
 RUNNING_MAX: Final = 1024
 """The bound on calls of a kind that are worked on at once: ten connections full of scanners, and with PyNaCl some 60 ms
 of work."""
+REASONS: Final = (
+    "answers_full",
+    "caller_crowded",
+    "caller_denied",
+    "caller_unknown",
+    "callers_unknown",
+    "calls_full",
+    "certificate_refused",
+    "connection_hostile",
+    "connections_full",
+    "credentials_full",
+    "deadline",
+    "deadline_short",
+    "handshake_failed",
+    "handshake_overdue",
+    "queue_full",
+    "queue_late",
+    "request_displaced",
+    "request_memory",
+    "request_overdue",
+    "stranger",
+    "stream_displaced",
+    "stream_idle",
+    "stream_memory",
+    "stream_refused",
+)
+"""Why calls and connections are refused or ended, on either front: the labels of ``onecode_refused_calls_total``."""
 
 
 def _always_room() -> None:
@@ -68,6 +96,7 @@ class Admission:
         def count(reason: str) -> None:
             metrics.refused_calls.labels(reason).inc()
 
+        begin(metrics.refused_calls, *REASONS)
         self._growth = growth
         self.peer_of = peer_of
         self.requests = Requests(monotonic, count)

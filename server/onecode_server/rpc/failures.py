@@ -30,6 +30,21 @@ DOMAIN: Final = "onecode"
 FAILURES_KEPT: Final = 256
 """The number of failures whose bytes are kept, some 500 bytes each: a flood of calls is refused with the same
 message."""
+CODES: Final = (
+    grpc.StatusCode.OK,
+    grpc.StatusCode.CANCELLED,
+    grpc.StatusCode.INVALID_ARGUMENT,
+    grpc.StatusCode.DEADLINE_EXCEEDED,
+    grpc.StatusCode.NOT_FOUND,
+    grpc.StatusCode.ALREADY_EXISTS,
+    grpc.StatusCode.PERMISSION_DENIED,
+    grpc.StatusCode.RESOURCE_EXHAUSTED,
+    grpc.StatusCode.FAILED_PRECONDITION,
+    grpc.StatusCode.INTERNAL,
+    grpc.StatusCode.UNAVAILABLE,
+    grpc.StatusCode.UNAUTHENTICATED,
+)
+"""The codes with which calls of known methods end: those below, and CANCELLED of callers who went."""
 _DETAILS_KEY: Final = "grpc-status-details-bin"
 
 _log = logging.getLogger(__name__)

@@ -15,10 +15,11 @@ from onecode_server.errors import InvalidRequest
 from onecode_server.rpc import large_requests
 from onecode_server.rpc.admission import Admission, Running
 from onecode_server.rpc.callers import RIGHTS, Caller, Callers
-from onecode_server.rpc.failures import abort, failure_of, log_unexpected
+from onecode_server.rpc.failures import CODES, abort, failure_of, log_unexpected
 from onecode_server.rpc.gated import Gated
 from onecode_server.rpc.reserved_metadata import Gate
 from onecode_server.rpc.silent_calls import Requests, Stream
+from onecode_server.telemetry.counting import begin
 from onecode_server.telemetry.metrics import Metrics
 
 _Context = grpc.aio.ServicerContext[Any, Any]
@@ -96,6 +97,7 @@ class _Meter:
         self._find = callers.find
         self._right = RIGHTS[method[2]]
         self._handled = metrics.rpc_handled
+        begin(metrics.rpc_handled, *((*method, code.name) for code in CODES))
         self._ok = metrics.rpc_handled.labels(*method, "OK")
         self._method = method
         self._deserialize = handler.request_deserializer

@@ -96,6 +96,10 @@ class NativeCalls:
 
     def stop(self) -> None:
         """Turn the front no more. Calls that are being checked are not answered."""
+        if not self._is_stopped:
+            # They refer to this object. In a cycle, the front would be freed by the garbage collector, on whichever
+            # thread that runs, and only the thread that made the front may free it.
+            del self._batches
         self._is_stopped = True
         self._loop.remove_reader(self._front.fileno())
         for task in self._tasks:

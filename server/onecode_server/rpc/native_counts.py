@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Final
 import grpc
 
 from onecode.v1 import recognition_pb2
+from onecode_server.rpc.failures import CODES
+from onecode_server.telemetry.counting import begin
 from onecode_server.telemetry.metrics import Metrics
 
 if TYPE_CHECKING:  # tests stand in for it where it was not built
@@ -27,7 +29,7 @@ class NativeCounts:
         for labels in _LABELS.values():
             for metric in (metrics.rpc_started, metrics.rpc_received, metrics.rpc_sent, metrics.rpc_seconds):
                 metric.labels(*labels)
-            metrics.rpc_handled.labels(*labels, "OK")
+            begin(metrics.rpc_handled, *((*labels, code.name) for code in CODES))
 
     def add(self, counts: "Counts") -> None:
         """Add what was counted since the last time."""

@@ -106,3 +106,15 @@ def _authenticity(facts: Facts) -> Authenticity:
 
 def _reason(facts: Facts) -> Reason:
     return Reason.NO_RULE if facts.finding is None else facts.finding.reason
+
+
+ANSWERS: Final = (
+    *((decision, Authenticity.VALID) for decision in Decision),
+    *(
+        (decide(Facts(Finding(authenticity, Reason.NO_RULE))).decision, authenticity)
+        for authenticity in Authenticity
+        if authenticity is not Authenticity.VALID
+    ),
+)
+"""All pairs of decision and authenticity that the table can give: its rows for codes that are not authentic have no
+other condition."""

@@ -29,6 +29,7 @@ from onecode_server.status.table import (
 )
 from onecode_server.stores.protocol import UNREADABLE, Changes, Store
 from onecode_server.system.clock import Clock
+from onecode_server.telemetry.counting import begin
 from onecode_server.telemetry.metrics import Metrics
 
 AHEAD: Final = 0.8
@@ -60,6 +61,7 @@ class StatusCache:
         self._monotonic = monotonic
         self._clock = clock
         self._metrics = metrics
+        begin(metrics.cache_lookups, "hit", "miss")
         self._table = StatusTable(entries_max)
         self._fetching: dict[bytes, asyncio.Task[dict[bytes, Entry]]] = {}
         self._retry_at_s = _NEVER

@@ -17,6 +17,7 @@ from onecode_server.stores.protocol import (
     Publication,
     Records,
     Snapshot,
+    Space,
     TokenKey,
     Unreadable,
 )
@@ -135,6 +136,10 @@ class LmdbStore(MigratingTables):
             return candidate
 
         return await self._env.write(write)
+
+    def space(self) -> Space:
+        """Return the room of the store. It blocks for as long as the disk does. Raises OSError."""
+        return self._env.space()
 
     async def probe(self) -> None:
         """Find out whether the store can be written, and note it. Raises StoreUnavailable where it cannot."""

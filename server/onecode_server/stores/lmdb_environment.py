@@ -18,7 +18,8 @@ import lmdb
 from onecode_server.errors import StoreBusy, StoredDamaged, StoreUnavailable
 from onecode_server.stores import pid_namespace
 from onecode_server.stores.lane import Lane, Outcome, Work
-from onecode_server.stores.lmdb_file import OpenedFile, allocate_lock, expect_whole
+from onecode_server.stores.lmdb_file import OpenedFile, allocate_lock, expect_whole, space_of
+from onecode_server.stores.protocol import Space
 from onecode_server.stores.transactions import read_together, write_together
 from onecode_server.stores.write_state import WriteState
 
@@ -157,6 +158,10 @@ class LmdbEnvironment:
                     return int(txn.id())
         except (lmdb.Error, OSError):
             return 0
+
+    def space(self) -> Space:
+        """Return the room of the store, as ``protocol.Store.space`` does. Raises OSError also after ``close``."""
+        return space_of(self._descriptor, MAP_BYTES_MAX)
 
     async def read(self, work: Callable[[Any], _T], *, for_check: bool = False, weight: int = 1) -> _T:
         """Return what ``work`` makes of a read transaction. Raises StoreUnavailable.

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from onecode_server.errors import StoreUnavailable
+from onecode_server.stores.protocol import Space
 
 LOCK_BYTES_PER_READER: Final = 64
 _LOCK_HEAD_BYTES: Final = 192
@@ -108,6 +109,16 @@ def is_open_elsewhere(directory: Path) -> bool:
     except OSError:
         return True
     return False
+
+
+def space_of(descriptor: int, map_bytes: int) -> Space:
+    """Return the room of an open data file whose map has so many bytes. Raises OSError.
+
+    The file is asked, not the map: a page that a disk no longer has would end the process. Pages that were freed inside
+    the file are used again before it grows, so that a file as large as its map still takes some records.
+    """
+    used, disk = os.fstat(descriptor).st_size, os.fstatvfs(descriptor)
+    return Space(used, disk.f_bavail * disk.f_frsize, max(0, map_bytes - used))
 
 
 def expect_whole(file: Path) -> None:

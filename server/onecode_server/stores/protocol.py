@@ -154,6 +154,15 @@ DecideException = Callable[[ExceptionView], ExceptionChange | ExceptionAnswer]
 writes. An exception ends the step; the first call raises it without a write."""
 
 
+class Space(NamedTuple):
+    """The room of a store, in bytes: of its data, free on its file system for this process's user, and by which its
+    data may still grow."""
+
+    used: int
+    disk_free: int
+    growth_free: int
+
+
 class Place(NamedTuple):
     """The place of a report in the order of filing: other reports do not move it."""
 
@@ -202,6 +211,10 @@ class Store(Protocol):
     @property
     def is_lost(self) -> bool:
         """Whether the store must be opened anew to be written."""
+        ...
+
+    def space(self) -> Space:
+        """Return the room of the store. It blocks for as long as the disk does. Raises OSError."""
         ...
 
     async def probe(self) -> None:

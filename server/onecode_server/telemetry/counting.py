@@ -9,6 +9,7 @@ prometheus-client's own value classes are not used, since the environment (``PRO
 into mapped files. Counts are added on one thread, the event loop's; any thread may read.
 """
 
+import math
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
 from itertools import accumulate
@@ -92,6 +93,22 @@ class LoopCounter(_Shown, Counter):
         return [self._added]
 
 
+class CounterGroup:
+    """Counters to which the same amounts are added: by one call, which takes half the time of one for each."""
+
+    __slots__ = ("_counters",)
+
+    def __init__(self, *counters: LoopCounter) -> None:
+        self._counters = counters
+
+    def inc(self, amount: float) -> None:
+        """Add to each count. Raises ValueError for a negative amount."""
+        if amount < 0:
+            raise ValueError("a counter never falls")
+        for counter in self._counters:
+            counter._added += amount
+
+
 class LoopHistogram(_Shown, Histogram):
     """A histogram."""
 
@@ -142,7 +159,8 @@ class LoopGauge(_Shown, Gauge):
     def _metric_init(self) -> None:
         self._function: Callable[[], float] | None = None
         self._last: float = 0
-        self._flushed: float = 0
+        # What no worker has set yet must not replace what another one has: a last value is told once it is set.
+        self._flushed: float | None = 0.0 if self._multiprocess_mode == "mostrecent" else None
 
     def labels(self, *values: str) -> Self:  # type: ignore[override]
         """Return the gauge of these values."""
@@ -158,10 +176,12 @@ class LoopGauge(_Shown, Gauge):
         self._function = f
 
     def flush(self) -> float | None:
-        """Return the current value; None where it is unchanged since the last call, at first 0."""
+        """Return the current value; None where it is unchanged since the last call. The first value may be 0, so that
+        its series is there, except of a gauge whose last value counts."""
         (now,) = self._numbers()
         before, self._flushed = self._flushed, now
-        return now if now != before else None
+        is_same = now == before or (before is not None and math.isnan(now) and math.isnan(before))
+        return None if is_same else now
 
     def _shape(self) -> _Shape:
         return [("", {})]
@@ -171,6 +191,15 @@ class LoopGauge(_Shown, Gauge):
 
 
 LoopMetric = LoopCounter | LoopHistogram | LoopGauge
+
+
+def begin(metric: LoopMetric, *series: str | tuple[str, ...]) -> None:
+    """Show series of a metric before anything is counted, by the values of their labels; text is of one label.
+
+    It may be called on any thread.
+    """
+    for values in series:
+        metric.labels(*((values,) if isinstance(values, str) else values))
 
 
 def children(metric: LoopMetric) -> list[Any]:

@@ -1,7 +1,8 @@
 """The metrics of a server with several workers: merged from the messages of its workers."""
 
-from collections.abc import Callable, Iterable
-from typing import Any
+import math
+from collections.abc import Callable
+from typing import Any, Final
 
 from onecode_server.telemetry.counting import LoopGauge
 from onecode_server.telemetry.metrics import Counts, MetricFamilies
@@ -48,9 +49,25 @@ class SupervisorMetrics(MetricFamilies):
         by_slot = self._gauges.get(series)
         if by_slot is None:
             by_slot = self._gauges[series] = {}
-            gauge.set_function(_merged(by_slot, sum if gauge._multiprocess_mode == "livesum" else max))
+            gauge.set_function(_merged(by_slot, _MERGES[gauge._multiprocess_mode]))
         by_slot[slot] = value
 
 
-def _merged(by_slot: dict[int, float], merge: Callable[[Iterable[float]], float]) -> Callable[[], float]:
-    return lambda: merge(list(by_slot.values()) or [0.0])  # a list: the page is made while another worker reports
+def _largest(values: list[float]) -> float:
+    return max(_known(values), default=math.nan) if values else 0.0
+
+
+def _smallest(values: list[float]) -> float:
+    return min(_known(values), default=math.nan)
+
+
+def _known(values: list[float]) -> list[float]:
+    """Return what workers know: one for which the disk does not answer does not hide what the others see."""
+    return [value for value in values if not math.isnan(value)]
+
+
+_MERGES: Final[dict[str, Callable[[list[float]], float]]] = {"livesum": sum, "livemax": _largest, "livemin": _smallest}
+
+
+def _merged(by_slot: dict[int, float], merge: Callable[[list[float]], float]) -> Callable[[], float]:
+    return lambda: merge(list(by_slot.values()))  # a list: the page is made while another worker reports

@@ -34,6 +34,10 @@ class Obstacle(IntEnum):
     LEVEL_WITHOUT_WORD = 2
 
 
+OUTCOMES: Final = ("translated", "not_allowed", *(one.name.lower() for one in Obstacle if one is not Obstacle.NONE))
+"""The outcomes by which translations are counted."""
+
+
 class Translation(NamedTuple):
     """The verdict on the source, and the code made from it; ``code`` is empty if none was made.
 

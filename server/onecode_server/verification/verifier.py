@@ -35,6 +35,7 @@ from onecode_server.verification.authenticate.general import GeneralAuthenticato
 from onecode_server.verification.check import Check, CheckResults
 from onecode_server.verification.decider import Decider, RequestContext
 from onecode_server.verification.turns import SLICE_CODES_MAX, Turns
+from onecode_server.verification.verdict_counters import begin_verdicts, verdict_counters
 
 
 def _distinct(hosts: Sequence[str]) -> tuple[list[str], npt.NDArray[np.int64]]:
@@ -80,9 +81,8 @@ class Verifier:
         self._clock = clock
         self._turns = Turns(monotonic)
         # Reading the names of enums takes longer than counting.
-        self._counter_of = lru_cache(admission.VERDICTS_KEPT)(
-            lambda verdict: metrics.verdicts.labels(verdict.decision.name, verdict.authenticity.name)
-        )
+        self._counters_of = lru_cache(admission.VERDICTS_KEPT)(lambda verdict: verdict_counters(metrics, verdict))
+        begin_verdicts(metrics)
 
     async def verify(self, scans: Scans, is_shared: Callable[[], bool] = _always) -> CheckResults:
         """Check a batch of codes. Raises NotServing while there is no trust list.
@@ -208,8 +208,8 @@ class Verifier:
             self._decider.decide(check, context)  # 9, 10
 
     def _count(self, answers: Iterable[tuple[Verdict, str, int]], trust: TrustList) -> None:
-        """Count verdicts by decision and authenticity, and scans by home and host."""
+        """Count verdicts by what they say, and scans by home and host."""
         for verdict, host, count in answers:
-            self._counter_of(verdict).inc(count)
+            self._counters_of(verdict).inc(count)
             known = host if host in trust.regions else UNKNOWN_REGION
             self._metrics.scans.labels(verdict.home or UNKNOWN_REGION, known).inc(count)

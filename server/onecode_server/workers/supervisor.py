@@ -18,8 +18,9 @@ from onecode_server.settings.data_directory import DataDirectory
 from onecode_server.system.clock import every
 from onecode_server.system.signals import ENDING, stop_event
 from onecode_server.telemetry.metrics import Metrics
+from onecode_server.telemetry.processes import ProcessMetrics
 from onecode_server.telemetry.supervisor_metrics import SupervisorMetrics
-from onecode_server.workers.observed import ProcessMetrics, report_of
+from onecode_server.workers.observed import processes_of, report_of
 from onecode_server.workers.reservation import reserved
 from onecode_server.workers.slot import KILLED_S, Slot
 
@@ -45,7 +46,7 @@ async def supervise(settings: Settings, announce: Callable[[str], None]) -> None
         metrics, ever_served = SupervisorMetrics(), asyncio.Event()
         slots = [Slot(n, given, metrics, ever_served) for n in range(settings.workers)]
         metrics.serving.set_function(lambda: sum(slot.is_serving for slot in slots))
-        metrics.show(ProcessMetrics(slots))
+        metrics.show(ProcessMetrics(lambda: processes_of(slots)))
         access = Access(settings, Metrics())
         looking = asyncio.create_task(every(watched_files.POLL_S, access.refresh))
         page = MetricsServer(metrics.page, lambda: report_of(slots), access.page_authorizer())

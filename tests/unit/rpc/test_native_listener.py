@@ -1,7 +1,9 @@
 """The listener with the native front, as it was built: it starts, counts, lets nobody past, and drains."""
 
 import asyncio
+import gc
 import socket
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -42,6 +44,23 @@ async def test_the_self_test_passes() -> None:
     from onecode_server.rpc import front_self_test
 
     assert await front_self_test.failure() == ""
+
+
+async def test_a_front_that_was_closed_is_not_left_to_a_garbage_collection_on_another_thread(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from onecode_server.rpc import front_self_test
+
+    gc.collect()
+    gc.disable()
+    try:
+        assert await front_self_test.failure() == ""
+        unraisable: list[Any] = []
+        monkeypatch.setattr(sys, "unraisablehook", unraisable.append)
+        await asyncio.to_thread(gc.collect)
+    finally:
+        gc.enable()
+    assert unraisable == []
 
 
 async def test_calls_are_counted_under_the_same_names_and_those_passed_on_once(world: World) -> None:

@@ -1,6 +1,7 @@
 """Metrics: names that keep the rule, labels that no caller can invent values for, and nobody's data."""
 
 import json
+import math
 import threading
 
 import pytest
@@ -9,6 +10,7 @@ from prometheus_client.metrics import MetricWrapperBase
 from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
+from onecode_server.telemetry.counting import CounterGroup, begin
 from onecode_server.telemetry.metrics import Metrics
 from onecode_server.telemetry.supervisor_metrics import SupervisorMetrics
 
@@ -30,11 +32,15 @@ LABELS = {
     "claim",
     "operation",
     "file",
+    "status",
+    "version",
     *GRPC,
     "grpc_code",
 }
 """Their values come from enums, the protos or the trust list. A new label belongs here only if its values do too."""
-UNITS = ("_seconds", "_codes", "_entries", "_version", "_fault", "_workers", "_bytes", "_info")
+OF_PROCESSES = (b"process_", b"onecode_cpu_", b"onecode_resident_", b"onecode_open_")
+"""The beginnings of names whose values change by themselves."""
+UNITS = ("_seconds", "_codes", "_entries", "_version", "_fault", "_workers", "_bytes", "_info", "_exceptions_in_effect")
 
 
 @pytest.fixture
@@ -132,7 +138,7 @@ def test_the_page_is_what_prometheus_client_would_make_of_the_registry(metrics):
         metrics.list_age.set(float("inf"))
         for is_openmetrics, encode in ((False, generate_latest), (True, openmetrics.generate_latest)):
             page, same = (
-                sorted(line for line in text.splitlines() if not line.startswith(b"process_"))
+                sorted(line for line in text.splitlines() if not line.startswith(OF_PROCESSES))
                 for text in (metrics.page(is_openmetrics), encode(metrics.registry))
             )
             assert page == same
@@ -147,9 +153,10 @@ def test_every_gauge_says_of_workers_that_are_there_what_they_are_as_one(metrics
         "answer_bytes",
         "cache_entries",
     }
-    taken_last = {"list_version", "list_issued", "list_next_update", "tls_expiry", "tls_lifetime"}
+    taken_last = {"list_version", "list_issued", "list_next_update", "tls_expiry", "tls_lifetime", "keys_end"}
     assert {name for name, mode in modes.items() if mode == "mostrecent"} == taken_last
-    assert set(modes.values()) == {"livesum", "mostrecent", "livemax"}
+    assert {name for name, mode in modes.items() if mode == "livemin"} == {"disk_free", "map_free", "exceptions_end"}
+    assert set(modes.values()) == {"livesum", "mostrecent", "livemax", "livemin"}
 
 
 def test_a_workers_successor_counts_on_where_it_ended(together):
@@ -193,6 +200,43 @@ def test_gauges_of_a_worker_that_ended_are_over(together):
     assert (shown("onecode_queue_codes"), shown("onecode_trust_list_age_seconds")) == (7, 7)
     together.forget(1)
     assert (shown("onecode_queue_codes"), shown("onecode_trust_list_age_seconds")) == (0, 0)
+
+
+def test_a_worker_that_cannot_ask_the_disk_does_not_hide_what_the_others_see(together):
+    shown, workers = together.registry.get_sample_value, {"slot_0": Metrics(), "slot_1": Metrics()}
+    report(together, **workers)
+    assert math.isnan(shown("onecode_store_disk_free_bytes"))
+    for number, worker in enumerate(workers.values()):
+        worker.disk_free.set(5_000 + number)
+        worker.store_used.set(70 + number)
+    report(together, **workers)
+    assert (shown("onecode_store_disk_free_bytes"), shown("onecode_store_used_bytes")) == (5_000, 71)
+    workers["slot_0"].disk_free.set(math.nan)
+    report(together, **workers)
+    assert shown("onecode_store_disk_free_bytes") == 5_001
+    workers["slot_1"].disk_free.set(math.nan)
+    report(together, **workers)
+    assert math.isnan(shown("onecode_store_disk_free_bytes"))
+    for slot in range(2):
+        together.forget(slot)
+    assert math.isnan(shown("onecode_store_disk_free_bytes"))
+
+
+def test_a_gauge_that_is_not_a_number_is_told_once(metrics):
+    told = [name for name, _, value in metrics.flush() if "_free_" in name and math.isnan(value)]
+    assert told == ["onecode_store_disk_free_bytes", "onecode_store_map_free_bytes"]
+    assert metrics.flush() == []
+
+
+def test_series_that_were_begun_are_shown_by_a_supervisor_too(metrics, together):
+    begin(metrics.reasons, "GREEN", "RED")
+    begin(metrics.scans, ("420000", "110000"))
+    metrics.exceptions.labels("420000").set(0)
+    report(together, slot_0=metrics)
+    shown = together.registry.get_sample_value
+    assert shown("onecode_codes_by_reason_total", {"reason": "RED"}) == 0
+    assert shown("onecode_scans_total", {"home": "420000", "host": "110000"}) == 0
+    assert shown("onecode_exceptions_in_effect", {"host": "420000"}) == 0
 
 
 def test_a_worker_without_a_list_does_not_hide_that_of_the_others(together):
@@ -264,3 +308,13 @@ def test_counting_costs_no_lock_and_loses_nothing_while_others_scrape(metrics):
 def test_a_counter_never_falls(metrics):
     with pytest.raises(ValueError, match="falls"):
         metrics.shed.inc(-1)
+    with pytest.raises(ValueError, match="falls"):
+        CounterGroup(metrics.shed).inc(-1)
+
+
+def test_counters_of_a_group_are_added_to_together(metrics):
+    group = CounterGroup(metrics.shed, metrics.reasons.labels("GREEN"))
+    for amount in (1, 3):
+        group.inc(amount)
+    get = metrics.registry.get_sample_value
+    assert get("onecode_shed_codes_total") == get("onecode_codes_by_reason_total", {"reason": "GREEN"}) == 4

@@ -12,6 +12,18 @@ from typing import Final
 from onecode_server.errors import ClaimFault
 from onecode_server.telemetry.metrics import Metrics
 
+CLAIMS: Final = (
+    "subject",
+    "level",
+    "issued_at",
+    "expiry",
+    "not_before",
+    "issuer",
+    "residence",
+    "source",
+    "claims",
+)
+"""The claims that faults name; ``claims`` is all of them, where they are no object."""
 LOG_EVERY_S: Final = 60.0
 KINDS_MAX: Final = 1024
 """Kinds of fault that are logged in a minute at most, for any trust list: some hundred kilobytes of text."""

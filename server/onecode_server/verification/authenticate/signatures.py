@@ -1,12 +1,14 @@
 """Step 5 of the check: the key that signed a code, in batches.
 
+A code that none of its candidates signed is counted for each region that has one of them.
+
 Signatures are checked on the event loop, in slices of the backend's size. On a second thread a check by PyNaCl cost
 80 us instead of 56, because its binding releases and reacquires the GIL for each check.
 """
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -14,6 +16,9 @@ import numpy.typing as npt
 
 from onecode_server.codes.layouts import Bytes
 from onecode_server.crypto.backend import SignatureBackend
+from onecode_server.crypto.libsodium import LibsodiumBackend
+from onecode_server.model.trust_list import IssuerKey
+from onecode_server.telemetry.counting import begin
 from onecode_server.telemetry.metrics import Metrics
 from onecode_server.verification.authenticate.authenticator import SIGNATURE_INVALID
 from onecode_server.verification.authenticate.issuer_index import NO_KEY, IssuerIndex, distinct
@@ -28,6 +33,9 @@ class SignatureChecker:
 
     def __init__(self, backend: SignatureBackend, metrics: Metrics) -> None:
         self._backend = backend
+        self._bad = metrics.bad_signatures
+        begin(metrics.signatures, backend.name, LibsodiumBackend.name)
+        begin(metrics.signature_seconds, backend.name, LibsodiumBackend.name)
         self._meters = lru_cache(lambda name: (metrics.signature_seconds.labels(name), metrics.signatures.labels(name)))
 
     def find_key(self, check: Check) -> None:
@@ -46,6 +54,7 @@ class SignatureChecker:
                 break
         else:
             check.finding = SIGNATURE_INVALID
+            self._count_bad(check.candidates)
         self._count(tried, started_s)
 
     async def find_keys(self, checks: Sequence[Check]) -> None:
@@ -70,6 +79,7 @@ class SignatureChecker:
         for check in checks:
             if check.key is None:
                 check.finding = SIGNATURE_INVALID
+                self._count_bad(check.candidates)
 
     async def find_key_places(
         self, candidates: _Places, index: IssuerIndex, signatures: Bytes, messages: Bytes
@@ -80,10 +90,11 @@ class SignatureChecker:
         uint8[n, m].
         """
         found = np.full(len(candidates), NO_KEY, np.int64)
+        is_left = found == NO_KEY
         for column in index.candidates.T:
             keys = column[candidates]
-            tried = ((found == NO_KEY) & (keys != NO_KEY)).nonzero()[0]
-            if not tried.size:  # mostly after the first column of candidates
+            tried = (is_left & (keys != NO_KEY)).nonzero()[0]
+            if not tried.size:
                 break
             for start in range(0, len(tried), self._backend.slice_items):
                 if start:
@@ -94,6 +105,11 @@ class SignatureChecker:
                 else:
                     is_signed = self._check_columns(index, keys[part], signatures[part], messages[part])
                 found[part[is_signed]] = keys[part[is_signed]]
+            is_left = found == NO_KEY
+            if not np.count_nonzero(is_left):  # mostly after the first column of candidates
+                return found
+        for row, count in zip(*np.unique(candidates[is_left], return_counts=True), strict=True):
+            self._count_bad((index.keys[at] for at in index.candidates[row].tolist() if at != NO_KEY), int(count))
         return found
 
     def _check_columns(self, index: IssuerIndex, keys: _Places, signatures: Bytes, messages: Bytes) -> _Flags:
@@ -103,6 +119,10 @@ class SignatureChecker:
         is_signed = self._backend.verify_columns(public_keys, which, signatures, messages)
         self._count(len(keys), started_s)
         return is_signed
+
+    def _count_bad(self, candidates: Iterable[IssuerKey], codes: int = 1) -> None:
+        for region in {key.region for key in candidates}:
+            self._bad.labels(region).inc(codes)
 
     def _count(self, signatures: int, started_s: float) -> None:
         took_s = time.perf_counter() - started_s
