@@ -4,14 +4,19 @@ import argparse
 import sys
 from pathlib import Path
 
-from monitoring import grafana
+from monitoring import consoles, grafana, rules
+from monitoring.alerts import GROUPS
 from monitoring.dashboards import DASHBOARDS
 from monitoring.options import Options
 
 
 def rendered(options: Options) -> dict[str, str]:
     """Return the text of each file, by its path below ``deploy/``."""
-    return grafana.render(DASHBOARDS, options)
+    return {
+        **grafana.render(DASHBOARDS, options),
+        **rules.render(GROUPS, options),
+        **consoles.render(DASHBOARDS, GROUPS, options),
+    }
 
 
 def main() -> None:

@@ -103,10 +103,11 @@ class Dashboard:
 
 
 class Severity(StrEnum):
-    """Who is told: a person at once, or a queue that is read on working days."""
+    """Who is told: a person at once, a queue that is read on working days, or a list that is read once a week."""
 
     PAGE = "page"
     TICKET = "ticket"
+    NOTICE = "notice"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,13 +115,15 @@ class Alert:
     """A rule that tells somebody. ``panel`` is the dashboard's name and the panel's title where it is seen.
 
     ``wait`` is a window in angle brackets (or "") for which the expression must hold. ``summary`` is one line and may
-    have ``{{ $labels.x }}`` and ``{{ $value }}``. Its entry in docs/runbook.md has its name as the heading.
+    have ``{{ $labels.x }}`` and ``{{ $value }}``; ``description`` says what it means for callers, without either. Its
+    entry in docs/runbook.md has its name as the heading. Rules of one name differ in their severity.
     """
 
     name: str
     expression: str
     severity: Severity
     summary: str
+    description: str
     panel: tuple[str, str]
     wait: str = "<5m>"
     labels: dict[str, str] = field(default_factory=dict)

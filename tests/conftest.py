@@ -39,6 +39,8 @@ SECONDS = {
         "unit/codes/test_codec.py",
         "unit/crypto/kernel/test_check.py",
         "unit/fuzz_paths/test_planted.py",
+        "unit/monitoring/test_alerts.py",
+        "unit/monitoring/test_rules.py",
         "unit/publication/test_publisher.py",
         "unit/recognition/test_exception_list.py",
         "unit/recognition/test_exception_service.py",

@@ -1,43 +1,20 @@
 """A server whose store cannot be written: seen, named, checks go on, and over when a write succeeds again."""
 
 import re
-import resource
 import shutil
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
 
-from onecode.v1 import status_pb2, status_pb2_grpc
 from onecode_client import OperatorClient, ServerError, status_record
 
 from tests.integration.deployment import Deployment, Server, eventually, record
+from tests.integration.full_disk import full_disk, publish_many
 
 SEEN_S = 60
-
-
-@contextmanager
-def full_disk(server: Server, deployment: Deployment) -> Iterator[None]:
-    """Let no file of a running server grow past what its store has, until the end (setrlimit(2): EFBIG)."""
-    had = (deployment.path / "store" / "data.mdb").stat().st_size
-    soft, hard = resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE)
-    resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (had, hard))
-    try:
-        yield
-    finally:
-        resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (soft, hard))
-
-
-def publish_many(server: Server) -> None:
-    """Publish more than there are free pages for. Raises grpc.RpcError."""
-    records = (status_record(record("420000", "GREEN", f"many-{n}")) for n in range(5000))
-    requests = [status_pb2.PublishStatusesRequest(sequence=n, record=one) for n, one in enumerate(records, 1)]
-    stub = status_pb2_grpc.StatusServiceStub(server.channel())
-    assert list(stub.PublishStatuses(iter(requests), timeout=100))[-1].durable_through == 5000
 
 
 def logged_of_writing(server: Server) -> list[tuple[str, str | None]]:

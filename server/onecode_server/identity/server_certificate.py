@@ -26,10 +26,11 @@ _PrivateKey = ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | rsa.RSAPr
 
 class ServerCertificate(NamedTuple):
     """A chain and its key as they are in their files, in PEM. ``not_after`` is the first end in the chain, in Unix
-    microseconds: a caller refuses the chain from then on."""
+    microseconds: a caller refuses the chain from then on. ``not_before`` is when the server's own certificate began."""
 
     chain: bytes
     key: bytes
+    not_before: int
     not_after: int
 
 
@@ -53,7 +54,9 @@ def read(chain: File, key: File, now: int) -> ServerCertificate:
     if _spki(authorities.public_key(certificates[0])) != _spki(private.public_key()):
         raise Malformed(f"the certificate in {chain.path} and the key in {key.path} do not fit each other")
     ends = min(certificate.microseconds(one.not_valid_after_utc) for one in certificates)
-    return ServerCertificate(chain.content, key.content, ends)
+    return ServerCertificate(
+        chain.content, key.content, certificate.microseconds(certificates[0].not_valid_before_utc), ends
+    )
 
 
 def _chain(data: bytes, now: int) -> list[x509.Certificate]:

@@ -83,6 +83,7 @@ class TlsSource:
         self._front_fault: str | None = None
         metrics.identity_files_fault.labels(IN_FRONT).set_function(lambda: self._front_fault is not None)
         metrics.tls_expiry.set_function(lambda: (self.certificate.not_after - clock()) / 1e6)
+        metrics.tls_lifetime.set_function(lambda: (self.certificate.not_after - self.certificate.not_before) / 1e6)
 
     @property
     def certificate(self) -> ServerCertificate:

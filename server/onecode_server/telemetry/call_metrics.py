@@ -65,3 +65,9 @@ class CallMetrics(Families):
         expiry, text = "onecode_tls_certificate_expiry_seconds", "Time until the server's certificate expires, or +Inf"
         self.tls_expiry = self._gauge(expiry, text, "mostrecent")
         self.tls_expiry.set(math.inf)  # without a certificate: 0 would be one that expires now
+        lifetime, text = (
+            "onecode_tls_certificate_lifetime_seconds",
+            "From the certificate's beginning to its end, or +Inf",
+        )
+        self.tls_lifetime = self._gauge(lifetime, text, "mostrecent")
+        self.tls_lifetime.set(math.inf)

@@ -33,9 +33,10 @@ def read(chain: bytes, key: bytes, mode: int = 0o600) -> ServerCertificate:
 
 @pytest.mark.parametrize("kind", ["p256", "p384", "ed25519", "rsa"])
 def test_a_chain_and_its_key_are_taken_as_they_are(kind):
-    leaf = ISSUING.server(kind=kind, not_after=NOW + HOUR)
+    leaf = ISSUING.server(kind=kind, not_before=NOW - 2 * HOUR, not_after=NOW + HOUR)
     read_pair = read(leaf.chain_pem, leaf.key_pem)
-    assert read_pair == (leaf.chain_pem, leaf.key_pem, microseconds(NOW + HOUR))
+    times = microseconds(NOW - 2 * HOUR), microseconds(NOW + HOUR)
+    assert read_pair == (leaf.chain_pem, leaf.key_pem, *times)
     assert read(leaf.pem, leaf.key_pem).chain == leaf.pem
     assert read(b"# text\n" + leaf.chain_pem + ROOT.pem, leaf.key_pem, 0o400)
 

@@ -134,6 +134,12 @@ async def test_the_time_until_the_certificate_expires_is_a_metric_and_then_a_fau
     assert deployment.source.current.chain == SERVER.chain_pem
 
 
+async def test_the_lifetime_of_the_certificate_is_a_metric_whatever_is_left_of_it(deployment, times):
+    whole = (SERVER.certificate.not_valid_after_utc - SERVER.certificate.not_valid_before_utc).total_seconds()
+    times.pass_by(3600)
+    assert times.metric("onecode_tls_certificate_lifetime_seconds") == whole > 7200
+
+
 async def test_a_key_that_is_opened_to_others_is_a_fault(deployment):
     deployment.key.chmod(0o640)
     await deployment.lasting()

@@ -153,7 +153,7 @@ def test_every_gauge_says_of_workers_that_are_there_what_they_are_as_one(metrics
         "answer_bytes",
         "cache_entries",
     }
-    taken_last = {"list_version", "list_issued", "list_next_update", "tls_expiry", "keys_end"}
+    taken_last = {"list_version", "list_issued", "list_next_update", "tls_expiry", "tls_lifetime", "keys_end"}
     assert {name for name, mode in modes.items() if mode == "mostrecent"} == taken_last
     assert {name for name, mode in modes.items() if mode == "livemin"} == {"disk_free", "map_free", "exceptions_end"}
     assert set(modes.values()) == {"livesum", "mostrecent", "livemax", "livemin"}
