@@ -15,8 +15,8 @@ from monitoring.dashboards import DASHBOARDS
 from monitoring.expressions import Fillings, fill
 from monitoring.model import Alert, Panel, Recording
 from tests.integration.deployment import Deployment, Server, eventually
-from tests.integration.observed import observed
 from tests.integration.expressions import can_be_renamed, metric_names, renamed, selectors, with_numbers
+from tests.integration.observed import observed
 from tests.prometheus import Prometheus, binary
 
 _JOB: Final = 'job="onecode"'
