@@ -15,9 +15,9 @@ from monitoring.dashboards import DASHBOARDS
 from monitoring.expressions import Fillings, fill
 from monitoring.model import Alert, Panel, Recording
 from tests.integration.deployment import Deployment, Server, eventually
+from tests.integration.expressions import can_be_renamed, metric_names, renamed, selectors, with_numbers
 from tests.integration.observed import observed
-from tests.integration.promql import can_be_renamed, metric_names, renamed, selectors, with_numbers
-from tests.prometheus import Prometheus
+from tests.prometheus import Prometheus, binary
 
 _JOB: Final = 'job="onecode"'
 _OF_PANELS: Final = Fillings(f'{_JOB},instance=~".+"', rate="10s", job=_JOB)
@@ -33,6 +33,7 @@ RECORDINGS: Final = [recording for group in GROUPS for recording in group.record
 @pytest.fixture(scope="module")
 def prometheus(made: Deployment, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
     """A Prometheus that has seen two servers for a while, one of them under load that goes on."""
+    binary()  # skips, before anything is started
     path = tmp_path_factory.mktemp("watched")
     with without_front(made, path) as other, observed(made, path, [other]) as running:
         time.sleep(_WATCHED_S)
