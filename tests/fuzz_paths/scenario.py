@@ -25,7 +25,7 @@ GROUPS: Final = 24
 KIDS: Final = (*("own",) * 12, *("k1",) * 5, "绿", "window", "window", "retired", "retired", "future", "revoked")
 """The keys of a world's groups, each its own: all kinds, and mostly good ones."""
 GROUP_CODES: Final = 40
-"""More than twice ROWS_MIN, since not all mutants of a group keep its shape."""
+"""Twice ROWS_MIN, since not all mutants of a group keep its shape."""
 STRAYS: Final = 14
 
 
