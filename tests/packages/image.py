@@ -18,7 +18,7 @@ ROOT: Final = Path(__file__).parents[2]
 _OF_THE_MACHINE: Final = ("useradd",)
 """What a step that needs the base image's own users runs."""
 _BUILD_S: Final = 1800
-"""The native front takes some two minutes to be built, and ten times as long on a machine that is busy with other things."""
+"""The native front takes two minutes to be built, and ten times as long on a machine that is busy with other things."""
 
 
 class Root:
