@@ -28,7 +28,7 @@ from tests.dockerfile import environment, stages
 DRAIN_S = Settings(Path()).drain_s
 CLOSING_S = 5
 """The time in which a worker that does not end is killed (``workers.supervisor.CLOSING_S``)."""
-WRITTEN = {DEPLOY / "grafana", DEPLOY / "prometheus"}
+WRITTEN = {DEPLOY / "grafana", DEPLOY / "prometheus", DEPLOY / "prometheus" / "consoles"}
 """What ``make dashboards`` writes."""
 
 
