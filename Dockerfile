@@ -13,12 +13,20 @@
 #
 # One container for each data directory: LMDB locks by process id, and two containers have the same ids.
 #
-# A tag is moved; a digest is what was tested. Name both images by it, of the same Python and Debian:
+# A tag is moved; a digest is what was tested. Name all three images by it, of the same Python and Debian:
 #
-#   docker build --build-arg BUILD_IMAGE=python:3.11-trixie@sha256:... --build-arg RUN_IMAGE=python:3.11-slim-trixie@sha256:... .
+#   docker build --build-arg FRONT_IMAGE=rust:1.91-trixie@sha256:... --build-arg BUILD_IMAGE=python:3.11-trixie@sha256:... \
+#     --build-arg RUN_IMAGE=python:3.11-slim-trixie@sha256:... .
 
+ARG FRONT_IMAGE=rust:1.91-trixie
 ARG BUILD_IMAGE=python:3.11-trixie
 ARG RUN_IMAGE=python:3.11-slim-trixie
+
+# The native front, by the stable part of Python's interface: no Python is needed to build it.
+FROM ${FRONT_IMAGE} AS front
+WORKDIR /front
+COPY front ./
+RUN PYO3_NO_PYTHON=1 cargo build --release
 
 # The whole image, which has a C compiler: the kernels are built here, and run below without one.
 FROM ${BUILD_IMAGE} AS build
@@ -29,14 +37,15 @@ RUN /opt/onecode/bin/pip install --no-cache-dir --require-hashes --no-deps -r re
 COPY pyproject.toml setup.py README.md LICENSE ./
 COPY clients/python clients/python
 COPY server server
-# The native front is not built: this image has no Cargo, and front/ is not copied. grpc.aio answers callers.
-RUN /opt/onecode/bin/pip install --no-cache-dir --no-deps --no-build-isolation .
+RUN ONECODE_BUILD_FRONT=false /opt/onecode/bin/pip install --no-cache-dir --no-deps --no-build-isolation .
+COPY --from=front /front/target/release/lib_front.so /opt/onecode/lib/python3.11/site-packages/onecode_server/rpc/_front.abi3.so
 
 FROM ${RUN_IMAGE}
 RUN useradd --uid 10001 --create-home onecode && install -d -o onecode -g onecode -m 0700 /data
 COPY --from=build /opt/onecode /opt/onecode
-# Without the kernels everything works and takes up to forty times as long, which nobody wants of an image.
-RUN ["/opt/onecode/bin/python", "-c", "import onecode_server.crypto._kernel, onecode_server.codes.encodings._columns"]
+# Without the kernels everything works and takes up to forty times as long, and without the native front up to seven
+# times, which nobody wants of an image.
+RUN ["/opt/onecode/bin/python", "-c", "import onecode_server.crypto._kernel, onecode_server.codes.encodings._columns, onecode_server.rpc._front"]
 USER onecode
 # An empty variable counts as none: -e ONECODE_TLS_CLIENT_CA= -e ONECODE_TOKEN_KEYS=/tls/jwks.json is for tokens alone.
 ENV PATH=/opt/onecode/bin:$PATH \

@@ -151,6 +151,7 @@ impl Connection {
         match self.watch.poll(&self.peer, cx) {
             Some(Act::Close) => return Poll::Ready(End::Silent),
             Some(Act::SayGoodbye) => self.say_goodbye(),
+            Some(Act::EndStreams) => self.end_streams(),
             None => {}
         }
         if self.peer.shared.is_draining.get() {
@@ -188,6 +189,12 @@ impl Connection {
             self.is_told = true;
             self.http2.graceful_shutdown();
         }
+    }
+
+    /// End the streams of a connection that has had its time, after the answers that are due.
+    fn end_streams(&self) {
+        self.peer.is_ending.set(true);
+        self.peer.shared.streams.wake(&self.peer.name);
     }
 
     /// Whether the caller's certificate counts no longer.

@@ -72,7 +72,7 @@ use crate::limits::Limits;
 use crate::work::Work;
 
 /// The version of the boundary to Python.
-const ABI: u32 = 4;
+const ABI: u32 = 5;
 
 /// A batch as Python sees it: ticket, host, number of codes, and the seconds that its caller still waits.
 type TakenBatch<'py> = (usize, Bound<'py, PyString>, usize, Option<f64>);

@@ -19,6 +19,10 @@ pub struct Limits {
     #[pyo3(from_py_with = seconds)]
     pub idle_s: Duration,
     #[pyo3(from_py_with = seconds)]
+    pub age_s: Duration,
+    #[pyo3(from_py_with = seconds)]
+    pub age_ends_s: Duration,
+    #[pyo3(from_py_with = seconds)]
     pub handshake_s: Duration,
     #[pyo3(from_py_with = seconds)]
     pub keepalive_s: Duration,
@@ -38,7 +42,7 @@ pub struct Limits {
 }
 
 /// The number of limits, so that an unknown one is noticed.
-const COUNT: usize = 16;
+const COUNT: usize = 18;
 
 impl Limits {
     /// Read the limits. Raises ValueError where one is missing, unknown or no number.

@@ -45,6 +45,11 @@ impl OpenStreams {
         self.0.borrow_mut().retain(|other| !Rc::ptr_eq(other, stream));
     }
 
+    /// Let the streams of a connection, by its caller's address, look at what has changed for them.
+    pub fn wake(&self, peer_name: &HeaderValue) {
+        self.0.borrow().iter().filter(|stream| stream.peer_name == peer_name).for_each(|stream| stream.wake());
+    }
+
     pub fn clear(&self) {
         drop(self.0.take());
     }

@@ -61,6 +61,8 @@ pub struct Peer {
     pub open_calls: Cell<usize>,
     /// Verify calls in the queue, cancelled ones among them.
     pub waiting_singles: Cell<usize>,
+    /// Whether its streams are to end, since it has had its time.
+    pub is_ending: Cell<bool>,
     /// When the last of its open calls ended.
     pub used_at: Cell<Instant>,
     /// What TLS knows of the caller, where it is used.
@@ -85,6 +87,7 @@ impl Peer {
             inner: Inner::default(),
             open_calls: Cell::new(0),
             waiting_singles: Cell::new(0),
+            is_ending: Cell::new(false),
             used_at: Cell::new(now),
             secured: OnceCell::new(),
             credential: RefCell::default(),

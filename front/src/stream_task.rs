@@ -114,7 +114,7 @@ impl Future for StreamTask {
         if transfer::poll_gone(&mut this.sending, cx).is_ready() {
             return Poll::Ready(());
         }
-        if this.peer.shared.is_draining.get() {
+        if this.peer.shared.is_draining.get() || this.peer.is_ending.get() {
             this.has_ended = true;
         }
         let may_read = this.look_at_claim(cx);

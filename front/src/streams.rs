@@ -64,6 +64,11 @@ impl Stream {
         self.waker.borrow_mut().clone_from(waker);
     }
 
+    /// Let the stream's task run.
+    pub fn wake(&self) {
+        self.waker.borrow().wake_by_ref();
+    }
+
     /// Whether another message may be read.
     pub fn has_room(&self) -> bool {
         self.slots.borrow().has_room()

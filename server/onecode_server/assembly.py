@@ -46,6 +46,7 @@ def listener(engine: Engine, front: SelectedFront, access: Access, metrics: Metr
             ),
             reflects=settings.reflection,
             shares_port=shares_port,
+            connection_age_s=settings.connection_age_s,
             tls=access.tls,
         )
     from onecode_server.rpc import native_listener  # noqa: PLC0415 - it may not have been built
@@ -59,6 +60,7 @@ def listener(engine: Engine, front: SelectedFront, access: Access, metrics: Metr
         connections_max=descriptors.connections_max(descriptors_each=native_listener.DESCRIPTORS_EACH),
         reflects=settings.reflection,
         shares_port=shares_port,
+        connection_age_s=settings.connection_age_s,
         tls=access.tls,
         note_tls=access.note_tls,
         demands_certificate=access.demands_certificates,

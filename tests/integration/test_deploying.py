@@ -1,5 +1,6 @@
 """The pages about deploying: their commands are run as they stand there, on either front, and their ids are ids."""
 
+import json
 import os
 import re
 import select
@@ -7,7 +8,9 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
+from urllib.parse import urlencode
+from urllib.request import urlopen
 
 import pytest
 
@@ -17,7 +20,7 @@ from onecode_server.model.identity import Role
 from onecode_server.settings.config import Settings
 
 from tests.fronts import IS_BUILT
-from tests.integration.deployment import END_S, ONECODE, START_S
+from tests.integration.deployment import END_S, ONECODE, START_S, eventually, free_port
 
 ROOT = Path(__file__).parents[2]
 PAGES = "".join((ROOT / "docs" / name).read_text(encoding="utf-8") for name in ("deploying.md", "certificates.md"))
@@ -143,22 +146,46 @@ def test_curl_gets_the_pages_for_operations(trial: Trial) -> None:
     assert "# TYPE grpc_server_handled_total counter" in said
 
 
-def test_the_sidecar_gives_the_server_files_of_its_own_and_renews_them(tmp_path: Path) -> None:
-    (manifest,) = blocks("Kubernetes needs a copy of the key", "yaml")
-    found = re.search(r"^( +)- \|\n((?:\1  .*\n)+)", manifest, re.MULTILINE)
-    assert found is not None
-    secret, tls = tmp_path / "secret", tmp_path / "tls"
-    script = found[2].replace("/secret/", f"{secret}/").replace("/tls/", f"{tls}/").replace("sleep 30", "exit")
-    names = ("ca.crt", "tls.crt", "tls.key")
-    for directory in (secret, tls):
-        directory.mkdir()
-    for content in ("first", "renewed"):
-        for name in names:
-            (secret / name).write_text(f"{content} {name}")
-            (secret / name).chmod(0o440)
-        run(script, tmp_path)
-        assert {file.name: file.read_text() for file in tls.iterdir()} == {name: f"{content} {name}" for name in names}
-        assert {file.stat().st_mode & 0o777 for file in tls.iterdir()} == {0o600}
+@needs("prometheus")
+@needs("promtool")
+@pytest.mark.skipif(not (ROOT / "deploy" / "prometheus").exists(), reason="deploy/prometheus is not written")
+def test_prometheus_reads_the_server_and_knows_the_rules(trial: Trial, tmp_path: Path) -> None:
+    (script,) = blocks("Prometheus reads metrics and knows the rules")
+    prepare, _, start = script.rpartition("\nprometheus ")
+    for name in ("pki", "ops.crt", "ops.key"):
+        (tmp_path / name).symlink_to(trial.here / name)
+    (tmp_path / "deploy").symlink_to(ROOT / "deploy")
+    run(prepare.replace("/127.0.0.1:9464/", f"/{trial.page}/"), tmp_path)
+    address = f"127.0.0.1:{free_port()}"
+    log = tmp_path / "prometheus.log"
+    with (
+        log.open("wb") as to,
+        subprocess.Popen(
+            ["/bin/sh", "-c", f"exec prometheus {start.strip()} --web.listen-address={address}"],
+            cwd=tmp_path,
+            stdout=to,
+            stderr=to,
+        ) as process,
+    ):
+        try:
+            eventually(lambda: ask(address, "query", query='up{job="onecode"} == 1').get("result"), START_S)
+            groups = ask(address, "rules")["groups"]
+            faults = [rule["lastError"] for group in groups for rule in group["rules"] if rule.get("lastError")]
+            assert faults == []
+            alerts = {rule["name"] for group in groups for rule in group["rules"] if rule["type"] == "alerting"}
+            assert {"OnecodeDown"} <= alerts
+        finally:
+            process.terminate()
+
+
+def ask(address: str, what: str, **parameters: str) -> dict[str, Any]:
+    """Return what Prometheus's API says, or nothing while it does not answer."""
+    try:
+        with urlopen(f"http://{address}/api/v1/{what}?{urlencode(parameters)}", timeout=30) as answer:
+            data: dict[str, Any] = json.load(answer)["data"]
+            return data
+    except OSError:
+        return {}
 
 
 def test_every_spiffe_id_of_the_pages_has_a_role_and_no_role_is_left_out() -> None:

@@ -18,8 +18,8 @@ from tests.dockerfile import DOCKERFILE, Instruction, environment, stages
 from tests.integration.deployment import ONECODE, Deployment, Ended, command, expect, free_port
 from tests.proxies import CountingProxy
 
-KERNELS = ("onecode_server.crypto._kernel", "onecode_server.codes.encodings._columns")
-BUILT = all(find_spec(kernel) for kernel in KERNELS)
+COMPILED = ("onecode_server.crypto._kernel", "onecode_server.codes.encodings._columns", "onecode_server.rpc._front")
+BUILT = all(find_spec(part) for part in COMPILED)
 
 
 def last(keyword: str) -> Instruction:
@@ -73,10 +73,10 @@ def health(variables: dict[str, str]) -> Ended:
     return command(*program, **variables)
 
 
-def test_both_base_images_can_be_named_by_digest() -> None:
+def test_all_base_images_can_be_named_by_digest() -> None:
     text = DOCKERFILE.read_text(encoding="utf-8")
-    assert re.findall(r"^FROM (\S+)", text, re.MULTILINE) == ["${BUILD_IMAGE}", "${RUN_IMAGE}"]
-    assert re.findall(r"^ARG (\w+)=", text, re.MULTILINE) == ["BUILD_IMAGE", "RUN_IMAGE"]
+    assert re.findall(r"^FROM (\S+)", text, re.MULTILINE) == ["${FRONT_IMAGE}", "${BUILD_IMAGE}", "${RUN_IMAGE}"]
+    assert re.findall(r"^ARG (\w+)=", text, re.MULTILINE) == ["FRONT_IMAGE", "BUILD_IMAGE", "RUN_IMAGE"]
 
 
 def test_it_runs_as_a_user_of_its_own() -> None:
@@ -85,16 +85,16 @@ def test_it_runs_as_a_user_of_its_own() -> None:
     assert "--uid 10001" in made
 
 
-@pytest.mark.skipif(not BUILT, reason="onecode was installed without a compiler")
-@pytest.mark.parametrize("kernel", KERNELS)
-def test_it_is_not_built_where_a_kernel_is_missing(kernel: str) -> None:
+@pytest.mark.skipif(not BUILT, reason="the kernels or the native front were not built")
+@pytest.mark.parametrize("part", COMPILED)
+def test_it_is_not_built_where_a_compiled_part_is_missing(part: str) -> None:
     (program,) = (one.program()[2] for one in stages()[-1] if one.keyword == "RUN" and "[" in one.text)
 
     def status(text: str) -> int:
         return subprocess.run([sys.executable, "-c", text], stderr=subprocess.PIPE, check=False).returncode
 
     assert status(program) == 0
-    assert status(f"import sys; sys.modules[{kernel!r}] = None; {program}") != 0
+    assert status(f"import sys; sys.modules[{part!r}] = None; {program}") != 0
 
 
 def test_it_listens_on_all_addresses_and_not_without_tls(tmp_path: Path) -> None:

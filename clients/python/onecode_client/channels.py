@@ -36,6 +36,8 @@ _REPEATABLE: Final = {
 stream keeps the records that it must send again itself."""
 _SERVICE_CONFIG: Final = json.dumps(
     {
+        # Calls go to all addresses of a name in turn. By default all go to the first one that answers.
+        "loadBalancingConfig": [{"round_robin": {}}],
         "methodConfig": [
             {
                 "name": [

@@ -6,7 +6,8 @@ some send an alert, and with TLS 1.3 the client is through its handshake by then
 
 from typing import Final, NamedTuple
 
-_UNCONNECTED: Final = "failed to connect to all addresses"
+_UNCONNECTED: Final = ("failed to connect to all addresses", "connections to all backends failing")
+"""What pick_first and round_robin say."""
 _ENDED: Final = ("Socket closed", "Connection reset by peer", "Broken pipe")
 _ALERTED: Final = (*_ENDED, "Unwrap failed")
 
@@ -49,7 +50,7 @@ _REFUSES_CERTIFICATE: Final = Explanation(
 
 def explain(details: str, *, speaks_tls: bool, has_certificate: bool) -> Explanation | None:
     """Return what the details of an UNAVAILABLE call mean, or None where TLS has no part in it."""
-    if _UNCONNECTED not in details:
+    if not any(words in details for words in _UNCONNECTED):
         return None
     if not speaks_tls:
         return _SPEAKS_TLS if any(words in details for words in _ENDED) else None

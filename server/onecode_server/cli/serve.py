@@ -66,6 +66,11 @@ def _setting(name: str, text: str) -> Callable[[_F], _F]:
     "trust-list-unread-max-s", "Seconds for which a list still admits whose file cannot be read any more. Default: 30."
 )
 @_setting("drain-s", "Seconds that running calls get to end. Default: 10.")
+@_setting(
+    "connection-age-s",
+    "Seconds, a tenth more or less, after which a connection takes no further calls, so that its caller opens another "
+    "one, to a new server too. Default: 3600.",
+)
 @_setting("queue-codes-max", "Codes that may wait or be checked at once. Default: 16384.")
 @_setting("cache-entries-max", "Subjects in the status cache. Default: 100000.")
 @_setting("reflection", "true or false: list the API to callers (gRPC reflection). Default: false.")

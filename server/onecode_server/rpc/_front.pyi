@@ -51,6 +51,8 @@ class Front:
         queue_codes_max: int,
         queue_age_s: float,
         idle_s: float,
+        age_s: float,
+        age_ends_s: float,
         handshake_s: float,
         keepalive_s: float,
         keepalive_timeout_s: float,
@@ -71,6 +73,10 @@ class Front:
         ``request_s`` or its caller is unknown for so long, ``idle`` where a stream was silent for ``stream_idle_s``,
         and ``crowded`` where a caller has too many calls in flight. ``latency_buckets_s`` are the upper bounds of the
         buckets of ``Counts``, which has one more for what is above all of them.
+
+        A connection takes no further calls (GOAWAY) after ``age_s``, a tenth more or less. ``age_ends_s`` later its
+        streams of StreamVerify end as by ``drain``, and other calls that are still open are cut ``keepalive_timeout_s``
+        after that.
 
         Calls that are passed on carry entries of metadata that no caller can set, since those that begin with
         ``x-onecode-`` are removed: ``x-onecode-token``, which is ``upstream_token`` (ASCII), ``x-onecode-peer``, the

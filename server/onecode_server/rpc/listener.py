@@ -78,10 +78,11 @@ HANDSHAKE_S: Final = 10.0
 """A connection without a completed handshake is closed after this time."""
 CONNECTION_IDLE_S: Final = 15 * 60.0
 """A connection without calls is closed after this time."""
-TLS_CONNECTION_S: Final = 3600.0
-"""A connection with TLS takes no further calls after this time, a tenth more or less: what a handshake alone looks at,
-as constraints on names, is no older than that. A handshake an hour costs a caller milliseconds."""
-TLS_CONNECTION_ENDS_S: Final = STREAM_IDLE_S
+CONNECTION_AGE_S: Final = 3600.0
+"""A connection takes no further calls after this time, a tenth more or less, and its caller opens another one: a server
+that is added has its share within the time, and what a handshake alone looks at, as constraints on names, is no older.
+A handshake an hour costs a caller milliseconds."""
+CONNECTION_ENDS_S: Final = STREAM_IDLE_S
 """The calls that are open then are ended so long after it: as long as a silent stream may last."""
 
 _OPTIONS: Final = (
@@ -108,12 +109,7 @@ _OPTIONS: Final = (
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.server_handshake_timeout_ms", int(HANDSHAKE_S * 1000)),
     ("grpc.max_connection_idle_ms", int(CONNECTION_IDLE_S * 1000)),
-)
-
-
-_WITH_TLS: Final = (
-    ("grpc.max_connection_age_ms", int(TLS_CONNECTION_S * 1000)),
-    ("grpc.max_connection_age_grace_ms", int(TLS_CONNECTION_ENDS_S * 1000)),
+    ("grpc.max_connection_age_grace_ms", int(CONNECTION_ENDS_S * 1000)),
 )
 
 _NEVER_MS: Final = 2**31 - 1
@@ -125,6 +121,7 @@ _BEHIND_FRONT: Final = (
     ("grpc.absolute_max_metadata_size", METADATA_BEHIND_BYTES_MAX),
     ("grpc.keepalive_time_ms", _NEVER_MS),
     ("grpc.max_connection_idle_ms", _NEVER_MS),
+    ("grpc.max_connection_age_ms", _NEVER_MS),
 )
 """The options that differ behind the native front. gRPC takes the last value of an option."""
 
@@ -165,11 +162,13 @@ class GrpcListener:
         connections_max: int,
         reflects: bool,
         shares_port: bool,
+        connection_age_s: float = CONNECTION_AGE_S,
         gate: Gate | None = None,
         tls: FilesOf | None = None,
     ) -> None:
         """Prepare to listen, in plaintext without ``tls``. One connection more than ``connections_max`` is closed as
-        soon as it is accepted. Behind the front, ``gate`` admits its calls alone."""
+        soon as it is accepted, and one that is older than ``connection_age_s`` takes no further calls. Behind the
+        front, ``gate`` admits its calls alone."""
         self._draining = services.draining
         self._tls = tls
         self._named_socket: NamedSocket | None = None
@@ -177,11 +176,11 @@ class GrpcListener:
         options = (
             *_OPTIONS,
             ("grpc.so_reuseport", int(shares_port)),
+            ("grpc.max_connection_age_ms", int(connection_age_s * 1000)),
             ("grpc.http.overload_protection", int(HEADROOM in os.environ.get("GRPC_EXPERIMENTS", ""))),
             # Silent connections and handshakes count; without this bound, connections use up all descriptors.
             ("grpc.max_allowed_incoming_connections", connections_max),
             *(_BEHIND_FRONT if gate is not None else ()),
-            *(_WITH_TLS if tls is not None else ()),
         )
         self._server = grpc.aio.server(options=options, maximum_concurrent_rpcs=RPCS_MAX)
         self._growth = Growth()

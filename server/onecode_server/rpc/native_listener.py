@@ -67,13 +67,15 @@ class NativeListener:
         connections_max: int,
         reflects: bool,
         shares_port: bool,
+        connection_age_s: float = listener.CONNECTION_AGE_S,
         tls: FilesOf | None = None,
         note_tls: Callable[[str | None], None] = lambda _: None,
         demands_certificate: bool = False,
         answers_health: bool = False,
         clock: Clock = wall_clock,
     ) -> None:
-        """Prepare to listen, in plaintext without ``tls``. ``connections_max`` bounds the connections of callers;
+        """Prepare to listen, in plaintext without ``tls``. ``connections_max`` bounds the connections of callers,
+        ``connection_age_s`` is the age past which one takes no further calls;
         ``note_tls`` is told why the front does not take the files of TLS that are in force, and None once it does."""
         self._gate = Gate()
         self._behind = GrpcListener(
@@ -95,6 +97,7 @@ class NativeListener:
         self._counts = NativeCounts(metrics)
         self._connections_max = connections_max
         self._shares_port = shares_port
+        self._connection_age_s = connection_age_s
         self._held_bytes = 0
         self._socket: UnnamedSocket | None = None
         self._front: Front | None = None
@@ -215,6 +218,8 @@ class NativeListener:
             queue_codes_max=QUEUE_CODES_MAX,
             queue_age_s=WAIT_MAX_S,
             idle_s=listener.CONNECTION_IDLE_S,
+            age_s=self._connection_age_s,
+            age_ends_s=listener.CONNECTION_ENDS_S,
             handshake_s=listener.HANDSHAKE_S,
             keepalive_s=listener.KEEPALIVE_S,
             keepalive_timeout_s=listener.KEEPALIVE_TIMEOUT_S,

@@ -77,6 +77,8 @@ class Settings:
     trust_list_unread_max_s: float = 30.0
     # Longer than the slowest batch, shorter than the 30 s after which orchestrators kill.
     drain_s: float = 10.0
+    # Equal to rpc.listener.CONNECTION_AGE_S, which gives the reason.
+    connection_age_s: float = 3600.0
     # Equal to verification.batcher.CODES_MAX and status.cache.ENTRIES_MAX, which give the reasons. A supervisor reads
     # settings, and does not import those.
     queue_codes_max: int = 16_384
@@ -201,6 +203,7 @@ _READERS: Final[Mapping[str, Callable[[str], Any]]] = {
     "trust_list_grace_s": values.number(0, 31 * 86_400),
     "trust_list_unread_max_s": values.number(0, 31 * 86_400),
     "drain_s": values.number(0, 300),
+    "connection_age_s": values.number(1, 7 * 86_400),
     "queue_codes_max": values.whole(4096, 1_000_000),
     "cache_entries_max": values.whole(1, 10_000_000),
     "reflection": values.switch,

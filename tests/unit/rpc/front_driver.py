@@ -32,6 +32,8 @@ LIMITS: Final[dict[str, Any]] = {
     "queue_codes_max": 4096,
     "queue_age_s": 60.0,
     "idle_s": 900.0,
+    "age_s": 3600.0,
+    "age_ends_s": 600.0,
     "handshake_s": 10.0,
     "keepalive_s": 60.0,
     "keepalive_timeout_s": 20.0,

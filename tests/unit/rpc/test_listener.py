@@ -5,7 +5,6 @@ from typing import Any
 
 import grpc
 import grpc.aio
-import pytest
 from grpc._cython import cygrpc  # type: ignore[attr-defined]  # the stubs of gRPC do not have it
 
 from onecode.v1 import recognition_pb2 as pb
@@ -22,15 +21,12 @@ from tests.world import World
 
 def test_every_option_is_one_that_grpc_knows() -> None:
     library = Path(cygrpc.__file__).read_bytes()
-    options = (*listener._OPTIONS, *listener._WITH_TLS, *listener._BEHIND_FRONT)
+    options = (*listener._OPTIONS, *listener._BEHIND_FRONT)
     unknown = [name for name, _ in options if f"{name}\0".encode() not in library]
     assert unknown == []
 
 
-async def test_a_connection_with_tls_is_renewed_and_its_calls_do_not_fail(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(listener, "_WITH_TLS", (("grpc.max_connection_age_ms", 100), *listener._WITH_TLS[1:]))
+async def test_a_connection_with_tls_is_renewed_and_its_calls_do_not_fail(world: World) -> None:
     authority = Authority()
     leaf = authority.server()
     files = TlsFiles(leaf.chain_pem, leaf.key_pem, None, None, 1)
@@ -47,6 +43,7 @@ async def test_a_connection_with_tls_is_renewed_and_its_calls_do_not_fail(
         connections_max=64,
         reflects=False,
         shares_port=False,
+        connection_age_s=0.1,
         tls=lambda: files,
     )
     port = await served.start("127.0.0.1", 0)

@@ -8,6 +8,7 @@ import pytest
 
 from onecode_server.errors import Misconfigured
 from onecode_server.model.identity import Role
+from onecode_server.rpc.listener import CONNECTION_AGE_S
 from onecode_server.settings import cores
 from onecode_server.settings.config import Settings
 from onecode_server.settings.limits import DEFAULTS, Limit, Limits
@@ -46,6 +47,7 @@ GOOD = [
     ("trust_list_grace_s", "2678400", 2_678_400.0),
     ("trust_list_unread_max_s", "0.5", 0.5),
     ("drain_s", "2.5", 2.5),
+    ("connection_age_s", "300", 300.0),
     ("queue_codes_max", "4096", 4096),
     ("cache_entries_max", "10000000", 10_000_000),
     ("reflection", "true", True),
@@ -81,6 +83,7 @@ BAD = [
     ("trust_list_grace_s", "inf", "expected a number"),
     ("trust_list_unread_max_s", "-1", "expected a number from 0 to 2.6784e+06"),
     ("drain_s", "301", "expected a number from 0 to 300"),
+    ("connection_age_s", "0", "expected a number from 1 to 604800"),
     ("queue_codes_max", "4095", "expected a whole number from 4,096 to 1,000,000"),
     ("queue_codes_max", "5000.0", "expected a whole number"),
     ("queue_codes_max", "9" * 5000, "expected a whole number"),
@@ -257,6 +260,7 @@ def test_an_address_without_a_port_that_can_be_is_refused(text):
 def test_bounds_are_the_engine_s_own_unless_they_are_set(tmp_path):
     settings = Settings(tmp_path)
     assert (settings.queue_codes_max, settings.cache_entries_max) == (CODES_MAX, ENTRIES_MAX)
+    assert settings.connection_age_s == CONNECTION_AGE_S
 
 
 @pytest.mark.parametrize(("platform", "usable", "workers"), [("linux", 3, 3), ("linux", 100, 64), ("darwin", 8, 1)])
