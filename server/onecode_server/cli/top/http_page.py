@@ -24,7 +24,7 @@ TIMEOUT_S: Final = 5.0
 """The time for a page, from the connection to the last byte: the server itself ends a connection of its pages after
 so long."""
 PAGE_BYTES_MAX: Final = 4 * 1024 * 1024
-"""Twenty times the page of a server that has seen all pairs of 35 regions. Reading so much takes two seconds."""
+"""Fifty times the page of a server that has seen all pairs of 35 regions. Reading so much takes two seconds."""
 _TEXT_MAX: Final = 200
 """Characters of a refusal that are shown."""
 

@@ -1,6 +1,7 @@
 """Metrics pages in Prometheus's text format, and what has changed between two of them. Pure functions of texts."""
 
 import math
+import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Final, NamedTuple
@@ -19,6 +20,10 @@ VALUE_MAX: Final = 1e18
 overflows."""
 
 
+_NAME: Final = re.compile(r"[{ \t]")
+"""What ends the name in a sample's line."""
+
+
 class PageFault(OnecodeError):
     """A page could not be had, or is not a server's."""
 
@@ -34,7 +39,9 @@ def read_page(content: bytes, at_s: float, names: Collection[str]) -> Page:
     """Return the samples of the metrics in ``names``. Raises PageFault."""
     samples: dict[str, dict[Labels, float]] = {}
     try:
-        for family in text_string_to_metric_families(content.decode()):
+        # The parser takes twenty microseconds a line, and most of a page is the matrix of homes and hosts.
+        lines = (line for line in content.decode().split("\n") if _NAME.split(line, 1)[0] in names)
+        for family in text_string_to_metric_families("\n".join([*lines, ""])):
             for sample in family.samples:
                 if sample.name in names and abs(sample.value) < VALUE_MAX:
                     samples.setdefault(sample.name, {})[frozenset(sample.labels.items())] = float(sample.value)

@@ -120,10 +120,12 @@ def test_lines_that_are_nearly_right_are_a_page_of_numbers_or_a_fault(lines):
 
 
 def test_a_page_of_something_else_says_so():
-    with pytest.raises(PageFault, match="no metrics of onecode"):
-        read_page(b"node_cpu_seconds_total 1\n", 0, NAMES)
-    with pytest.raises(PageFault, match="not in Prometheus's text format"):
-        read_page(b"<!DOCTYPE html>\n", 0, NAMES)
+    for page in (b"node_cpu_seconds_total 1\n", b"<!DOCTYPE html>\n", b""):
+        with pytest.raises(PageFault, match="no metrics of onecode"):
+            read_page(page, 0, NAMES)
+    for page in (b"onecode_queue_codes many\n", b"onecode_queue_codes{\n", b"\xff"):
+        with pytest.raises(PageFault, match="not in Prometheus's text format"):
+            read_page(page, 0, NAMES)
 
 
 def test_only_what_is_shown_is_kept_of_a_page():
