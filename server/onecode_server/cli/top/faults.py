@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from onecode_server.cli.top.figures import duration
-from onecode_server.cli.top.state import State
+from onecode_server.cli.top.state import NOT_CURRENT, State
 
 DAY_S: Final = 86_400.0
 """Time left below which a trust list or a certificate is a fault: whoever renews it needs some hours."""
@@ -43,7 +43,7 @@ def _store(state: State) -> Iterator[str]:
         yield "the store cannot be written"
     if failing := _rising(state.store_failures_per_s):
         yield f"the store fails: {failing}"
-    if stale := _rising({name: rate for name, rate in state.statuses_per_s.items() if name != "CURRENT"}):
+    if stale := _rising({name: state.statuses_per_s.get(name, 0.0) for name in NOT_CURRENT}):
         yield f"statuses are not current: {stale}"
 
 

@@ -11,7 +11,7 @@ from rich.text import Text
 from onecode_server.cli.printable import printable
 from onecode_server.cli.top.faults import faults
 from onecode_server.cli.top.figures import UNKNOWN, count, duration, share, size
-from onecode_server.cli.top.state import State
+from onecode_server.cli.top.state import NOT_CURRENT, State
 
 NAME_COLUMNS: Final = 21
 """The width of an address with a port."""
@@ -35,7 +35,8 @@ _Column = tuple[str, int, Callable[[State], str]]
 
 
 def _current(state: State) -> str:
-    return share(state.statuses_per_s.get("CURRENT", 0.0), sum(state.statuses_per_s.values()))
+    current, *others = (state.statuses_per_s.get(name, 0.0) for name in ("CURRENT", *NOT_CURRENT))
+    return share(current, current + sum(others))
 
 
 def _names(found: Mapping[str, float]) -> str:

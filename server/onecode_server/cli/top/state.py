@@ -8,6 +8,8 @@ from onecode_server.cli.top.pages import Interval, quantile, rates, values, valu
 
 FAILED: Final = ("INTERNAL", "UNKNOWN", "UNAVAILABLE")
 """The codes of calls that are the server's fault, as on the dashboards."""
+NOT_CURRENT: Final = ("STALE", "UNAVAILABLE")
+"""The statuses of codes with a record that was not confirmed in time. A code without any record (NONE) is no fault."""
 _SECONDS: Final = "grpc_server_handling_seconds"
 _LAG: Final = "onecode_event_loop_lag_seconds"
 NAMES: Final = frozenset(

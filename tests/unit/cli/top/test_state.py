@@ -139,7 +139,7 @@ def test_each_fault_has_a_line_of_its_own(change, says):
 
 def test_statuses_that_are_not_current_are_a_fault():
     before = page_with(0, onecode_queue_codes={"": 0})
-    labels = {frozenset({("status", status)}): 10.0 for status in ("CURRENT", "STALE")}
+    labels = {frozenset({("status", status)}): 10.0 for status in ("CURRENT", "STALE", "NONE")}
     after = before._replace(at_s=10, samples={"onecode_codes_by_status_total": labels})
     assert list(faults(state_of([Interval(before, after)], NOW_S))) == ["statuses are not current: STALE 1.0/s"]
 
