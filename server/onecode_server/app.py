@@ -7,12 +7,12 @@ import signal
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from onecode_server import assembly
 from onecode_server.access import Access
 from onecode_server.composition import Engine, open_with
-from onecode_server.errors import OnecodeError
+from onecode_server.errors import Misconfigured, OnecodeError
 from onecode_server.identity import watched_files
 from onecode_server.recognition import exception_gauges
 from onecode_server.rpc import front_selection, silent_calls
@@ -27,6 +27,9 @@ from onecode_server.system.signals import ENDING, stop_event
 from onecode_server.telemetry.metrics import Metrics
 from onecode_server.translation import gateway_keys
 from onecode_server.trust import source as trust_source
+
+if TYPE_CHECKING:  # OpenTelemetry is an extra
+    from onecode_server.telemetry.tracing import Tracing
 
 REPORT_S: Final = 1.0
 """The interval at which a worker reports its state to its supervisor."""
@@ -48,7 +51,11 @@ async def serve(settings: Settings, announce: Callable[[str], None]) -> None:
     metrics = Metrics()
     with stop_event(*ENDING) as stop:
         front = await _select_front(settings, metrics)
-        async with open_with(settings, metrics) as engine, _open_access(settings, engine, metrics) as access:
+        async with (
+            _open_tracing(settings) as tracing,
+            open_with(settings, metrics, tracing) as engine,
+            _open_access(settings, engine, metrics) as access,
+        ):
             turned_s = time.monotonic()
 
             async def turn() -> None:
@@ -68,7 +75,7 @@ async def serve(settings: Settings, announce: Callable[[str], None]) -> None:
                 def ready(port: int) -> None:
                     announce(f"ready grpc={settings.listen._replace(port=port)} metrics={shown}")
 
-                await _serve(engine, front, access, metrics, settings, stop, ready)
+                await _serve(engine, front, access, metrics, settings, tracing, stop, ready)
             finally:
                 turning.cancel()
                 page.stop()
@@ -92,7 +99,11 @@ async def serve_in_slot(settings: Settings, stop: asyncio.Event, line: Line) -> 
     Each second the worker sends a ``report`` and the metrics ``counted`` since; it sends ``serves`` once it is ready.
     """
     front = await _select_front(settings, metrics := Metrics())
-    async with open_with(settings, metrics) as engine, _open_access(settings, engine, metrics) as access:
+    async with (
+        _open_tracing(settings) as tracing,
+        open_with(settings, metrics, tracing) as engine,
+        _open_access(settings, engine, metrics) as access,
+    ):
 
         def flush_counts() -> None:
             counts = metrics.flush()
@@ -110,7 +121,7 @@ async def serve_in_slot(settings: Settings, stop: asyncio.Event, line: Line) -> 
 
         reporter = _keep(every(REPORT_S, report))
         try:
-            await _serve(engine, front, access, metrics, settings, stop, ready)
+            await _serve(engine, front, access, metrics, settings, tracing, stop, ready)
         finally:
             reporter.cancel()
             flush_counts()
@@ -118,9 +129,29 @@ async def serve_in_slot(settings: Settings, stop: asyncio.Event, line: Line) -> 
 
 
 async def _select_front(settings: Settings, metrics: Metrics) -> SelectedFront:
-    front = await front_selection.select(settings.front, is_unix=settings.listen.is_unix)
+    front = await front_selection.select(
+        settings.front, is_unix=settings.listen.is_unix, is_traced=settings.otel_endpoint is not None
+    )
     metrics.front_info.labels(front.name, front.reason).set(1)
     return front
+
+
+@asynccontextmanager
+async def _open_tracing(settings: Settings) -> AsyncIterator["Tracing | None"]:
+    """Yield what records traces, and send the last ones; None where calls are not traced. Raises Misconfigured."""
+    if settings.otel_endpoint is None:
+        yield None
+        return
+    try:
+        from onecode_server.telemetry.tracing import tracing_to  # noqa: PLC0415 - OpenTelemetry is an extra
+    except ImportError:
+        raise Misconfigured("--otel-endpoint needs OpenTelemetry: pip install 'onecode[otel]'") from None
+    tracing = tracing_to(settings.otel_endpoint)
+    _log.info("calls are traced to %s", settings.otel_endpoint)
+    try:
+        yield tracing
+    finally:
+        await tracing.close()
 
 
 @asynccontextmanager
@@ -143,13 +174,14 @@ async def _serve(
     access: Access,
     metrics: Metrics,
     settings: Settings,
+    tracing: "Tracing | None",
     stop: asyncio.Event,
     ready: Callable[[int], None],
 ) -> None:
     """Serve until ``stop``. ``ready`` is called with the port once the engine is open."""
     if stop.is_set():  # the supervisor of this worker has ended, and another server may use the port by now
         return
-    listener = assembly.listener(engine, front, access, metrics, settings)
+    listener = assembly.listener(engine, front, access, metrics, settings, tracing)
     watchers = (
         _keep(every(trust_source.POLL_S, engine.trust.refresh)),
         _keep(every(watched_files.POLL_S, access.refresh)),

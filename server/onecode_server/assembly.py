@@ -2,7 +2,9 @@
 
 import asyncio
 import time
+from functools import partial
 from itertools import product
+from typing import TYPE_CHECKING
 
 from onecode_server.access import Access
 from onecode_server.composition import Engine
@@ -14,15 +16,26 @@ from onecode_server.rpc.listener import API, GrpcListener, Listener, Services
 from onecode_server.rpc.recognition import RecognitionServicer
 from onecode_server.rpc.recognition_exceptions import ExceptionServicer
 from onecode_server.rpc.status import StatusServicer
+from onecode_server.rpc.traced_meter import TracedMeter
 from onecode_server.rpc.trust_list import TrustListServicer
 from onecode_server.settings.config import Settings
 from onecode_server.system import descriptors
 from onecode_server.telemetry.counting import begin
 from onecode_server.telemetry.metrics import Metrics
 
+if TYPE_CHECKING:  # OpenTelemetry is an extra
+    from onecode_server.telemetry.tracing import Tracing
 
-def listener(engine: Engine, front: SelectedFront, access: Access, metrics: Metrics, settings: Settings) -> Listener:
-    """Return the listener of calls, by the front that was selected."""
+
+def listener(
+    engine: Engine,
+    front: SelectedFront,
+    access: Access,
+    metrics: Metrics,
+    settings: Settings,
+    tracing: "Tracing | None" = None,
+) -> Listener:
+    """Return the listener of calls, by the front that was selected: grpc.aio where calls are traced."""
     host, shares_port = settings.listen.host, settings.workers > 1
 
     def count(role: str, limit: str) -> None:
@@ -48,6 +61,7 @@ def listener(engine: Engine, front: SelectedFront, access: Access, metrics: Metr
             shares_port=shares_port,
             connection_age_s=settings.connection_age_s,
             tls=access.tls,
+            make_meter=None if tracing is None else partial(TracedMeter, tracing),
         )
     from onecode_server.rpc import native_listener  # noqa: PLC0415 - it may not have been built
 

@@ -4,8 +4,9 @@ order."""
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from onecode_server.crypto import ShadowedBackend, SignatureBackend, open_backend
 from onecode_server.crypto.token_session import TokenSession
@@ -50,7 +51,11 @@ from onecode_server.verification.authenticate.signatures import SignatureChecker
 from onecode_server.verification.authenticate.tokens import TokenReader
 from onecode_server.verification.batcher import Batcher
 from onecode_server.verification.decider import Decider
+from onecode_server.verification.traced_batcher import TracedBatcher
 from onecode_server.verification.verifier import Verifier
+
+if TYPE_CHECKING:  # OpenTelemetry is an extra
+    from onecode_server.telemetry.tracing import Tracing
 
 
 class Engine:
@@ -69,6 +74,7 @@ class Engine:
         metrics: Metrics,
         clock: Clock = wall_clock,
         monotonic: Callable[[], float] = time.monotonic,
+        tracing: "Tracing | None" = None,
     ) -> None:
         data = DataDirectory(settings.data_dir)
         pseudonym_key, root = data.read_pseudonym_key(), data.read_root_public_key()
@@ -108,7 +114,8 @@ class Engine:
         self.verifier = Verifier(
             self.trust, by_template, general, self.statuses, self.change_feed, decider, metrics, clock, monotonic
         )
-        self.batcher = Batcher(self.verifier, metrics, settings.queue_codes_max, monotonic)
+        make_batcher = Batcher if tracing is None else partial(TracedBatcher, tracing)
+        self.batcher: Batcher = make_batcher(self.verifier, metrics, settings.queue_codes_max, monotonic)
         self.gateway_keys = _gateway_keys(settings, data, metrics, monotonic)
         self.translator = Translator(self.gateway_keys, metrics)
         self.publisher = Publisher(self.trust, self.verifier, tokens, store, pseudonym_key, metrics, clock)
@@ -187,10 +194,10 @@ async def open_engine(data_dir: Path) -> AsyncIterator[Engine]:
 
 
 @asynccontextmanager
-async def open_with(settings: Settings, metrics: Metrics) -> AsyncIterator[Engine]:
+async def open_with(settings: Settings, metrics: Metrics, tracing: "Tracing | None" = None) -> AsyncIterator[Engine]:
     """Open an engine with these settings. Raises Misconfigured, and StoreUnavailable if the store must first be
     migrated by command."""
-    async with _open(settings, metrics) as (engine, migration):
+    async with _open(settings, metrics, tracing) as (engine, migration):
         if not await migration.upgrade():
             raise StoreUnavailable(
                 f"the store in {settings.data_dir} is of an older version, and may hold records of binary subjects of "
@@ -211,7 +218,9 @@ async def open_for_migration(data_dir: Path) -> AsyncIterator[Migration]:
 
 
 @asynccontextmanager
-async def _open(settings: Settings, metrics: Metrics) -> AsyncIterator[tuple[Engine, Migration]]:
+async def _open(
+    settings: Settings, metrics: Metrics, tracing: "Tracing | None" = None
+) -> AsyncIterator[tuple[Engine, Migration]]:
     """Open a store of any layout, an engine on it whose trust list was looked for, and the store's migration."""
     data = DataDirectory(settings.data_dir)
     data.expect()
@@ -221,7 +230,7 @@ async def _open(settings: Settings, metrics: Metrics) -> AsyncIterator[tuple[Eng
     async with AsyncExitStack() as closing:
         store = open_store(settings, metrics)
         closing.push_async_callback(store.close)
-        engine = Engine(settings, store=store, backend=backend, metrics=metrics)
+        engine = Engine(settings, store=store, backend=backend, metrics=metrics, tracing=tracing)
         closing.callback(engine.trust.close)
         closing.callback(engine.gateway_keys.close)
         closing.callback(engine.space_gauges.close)

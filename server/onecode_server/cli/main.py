@@ -26,6 +26,7 @@ _COMMANDS: Final = {
     "serve": "serve",
     "status": "status",
     "store": "store",
+    "top": "top",
     "translate": "verify",
     "trust": "trust",
     "verify": "verify",

@@ -73,6 +73,7 @@ def _setting(name: str, text: str) -> Callable[[_F], _F]:
 )
 @_setting("queue-codes-max", "Codes that may wait or be checked at once. Default: 16384.")
 @_setting("cache-entries-max", "Subjects in the status cache. Default: 100000.")
+@_setting("otel-endpoint", "http://HOST:PORT of an OpenTelemetry collector (OTLP), to which calls are traced.")
 @_setting("reflection", "true or false: list the API to callers (gRPC reflection). Default: false.")
 @_setting("log-level", f"One of {', '.join(LOG_LEVELS)}. Default: info.")
 def serve(config: Path | None, **flags: str | None) -> None:

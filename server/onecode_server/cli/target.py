@@ -34,12 +34,22 @@ _HELP: Final = {
     "tls_key": "Its key, in PEM.",
     "token_file": "A token to send with each call.",
 }
+_USUAL_PAGE: Final = "127.0.0.1:9464"
+"""The metrics page of a server on this machine that was not told another address."""
 
 
 class Target(NamedTuple):
     """A server, ``HOST:PORT``, and how it is reached."""
 
     server: str
+    tls: Tls | None
+    token_file: Path | None
+
+
+class PagesTarget(NamedTuple):
+    """The metrics pages of servers, each ``HOST:PORT`` or a URL, and how they are reached."""
+
+    pages: tuple[str, ...]
     tls: Tls | None
     token_file: Path | None
 
@@ -70,7 +80,12 @@ def calls_server_instead(command: _F) -> _F:
     )(command)
 
 
-def _reaching(find: Callable[..., Target | Path], *places: Callable[[Any], Any]) -> Callable[[_F], _F]:
+def reads_pages(command: _F) -> _F:
+    """Do the same for a command that reads metrics pages, whose places are arguments: ``target`` is a PagesTarget."""
+    return _reaching(_pages, click.argument("server", nargs=-1, metavar="[URL|HOST:PORT]..."))(command)
+
+
+def _reaching(find: Callable[..., Target | PagesTarget | Path], *places: Callable[[Any], Any]) -> Callable[[_F], _F]:
     def decorated(command: _F) -> _F:
         @wraps(command)
         def run(**options: Any) -> Any:
@@ -106,23 +121,46 @@ def _instead(given: dict[str, Any], context: ContextName, data_dir: Path | None)
 
 
 def _target(given: dict[str, Any], context: ContextName) -> Target | None:
-    values = {name: _Value(text, where) for name, (text, where) in context.read().items()}
-    for name, variable in _VARIABLES.items():
-        if (value := given[name]) is not None:
-            values[name] = _Value(os.fspath(value), f"--{name.replace('_', '-')}")
-        elif text := os.environ.get(variable):
-            values[name] = _Value(text, variable)
+    values = _values(given, context)
     server = values.get("server")
     if server is None:
         return None
     _expect_address(server)
-    paths = {name: Path(value.text) for name, value in values.items() if name != "server"}
-    token_file, ca = paths.get("token_file"), paths.get("tls_ca")
+    return Target(server.text, *_shown(values))
+
+
+def _pages(given: dict[str, Any], context: ContextName, _: None) -> PagesTarget:
+    pages = given.pop("server")
+    values = _values(given, context)
+    if not pages and (named := values.get("metrics")):
+        pages = (named.text,)
+    if not pages and context.name is not None:
+        raise Misconfigured(f"the context {context.name!a} has no metrics: give the HOST:PORT of a metrics page")
+    return PagesTarget(pages or (_USUAL_PAGE,), *_shown(values))
+
+
+def _values(given: dict[str, Any], context: ContextName) -> dict[str, _Value]:
+    values = {name: _Value(text, where) for name, (text, where) in context.read().items()}
+    for name, variable in _VARIABLES.items():
+        if (value := given.get(name)) is not None:
+            values[name] = _Value(os.fspath(value), f"--{name.replace('_', '-')}")
+        elif text := os.environ.get(variable):
+            values[name] = _Value(text, variable)
+    return values
+
+
+def _shown(values: dict[str, _Value]) -> tuple[Tls | None, Path | None]:
+    """Return the files of TLS and of the token."""
+    paths = {name: Path(value.text) for name, value in values.items() if name in _HELP}
     try:
-        tls = Tls(ca, paths.get("tls_cert"), paths.get("tls_key")) if paths.keys() - {"token_file"} else None
+        tls = (
+            Tls(paths.get("tls_ca"), paths.get("tls_cert"), paths.get("tls_key"))
+            if paths.keys() - {"token_file"}
+            else None
+        )
     except CredentialsUnusable as fault:
         raise Misconfigured(str(fault)) from None
-    return Target(server.text, tls, token_file)
+    return tls, paths.get("token_file")
 
 
 def _expect_address(server: _Value) -> None:

@@ -18,13 +18,15 @@ class SelectedFront(NamedTuple):
     """The front that answers. ``reason`` says by one word why it is not the native one, ``detail`` in a sentence."""
 
     name: Literal["native", "grpc"]
-    reason: Literal["", "chosen", "unix_socket", "not_built", "does_not_load", "other_version", "self_test"] = ""
+    reason: Literal[
+        "", "chosen", "unix_socket", "tracing", "not_built", "does_not_load", "other_version", "self_test"
+    ] = ""
     detail: str = ""
 
 
-async def select(name: str, *, is_unix: bool = False) -> SelectedFront:
+async def select(name: str, *, is_unix: bool = False, is_traced: bool = False) -> SelectedFront:
     """Return the front of that name; ``auto`` is the native one where it was built and passes its self-test, and not on
-    a Unix socket.
+    a Unix socket, and not where calls are traced.
 
     Raises Misconfigured for ``native`` where there is none, or it does not work.
     """
@@ -32,6 +34,8 @@ async def select(name: str, *, is_unix: bool = False) -> SelectedFront:
         return SelectedFront("grpc", "chosen", "the setting front chooses it")
     if is_unix:
         return SelectedFront("grpc", "unix_socket", "a Unix socket is served by grpc.aio alone")
+    if is_traced:  # the native front takes calls in lists, without their metadata and their times
+        return SelectedFront("grpc", "tracing", "calls are traced, which grpc.aio alone can")
     selected = await _native_if_it_works()
     if selected.name == "grpc":
         if name == "native":

@@ -22,8 +22,8 @@ from onecode_server.rpc.silent_calls import Requests, Stream
 from onecode_server.telemetry.counting import begin
 from onecode_server.telemetry.metrics import Metrics
 
-_Context = grpc.aio.ServicerContext[Any, Any]
-_Behaviour = Callable[[_Context, Caller], Awaitable[Any]]
+Context = grpc.aio.ServicerContext[Any, Any]
+Behaviour = Callable[[Context, Caller], Awaitable[Any]]
 _Handler = Any  # grpc.RpcMethodHandler, which is generic to type checkers only
 
 DEADLINE_SLACK_S: Final = 0.05
@@ -46,8 +46,11 @@ class InstrumentedServer:
         admission: Admission,
         callers: Callers,
         gate: Gate | None = None,
+        make_meter: "Callable[..., Meter] | None" = None,
     ) -> None:
-        """Prepare to take services. Where there is a ``gate``, only calls that it admits reach them."""
+        """Prepare to take services. Where there is a ``gate``, only calls that it admits reach them. ``make_meter`` is
+        called in the place of Meter."""
+        self._make_meter = make_meter or Meter
         self._callers = callers
         self._gate = gate
         self._server = server
@@ -67,7 +70,7 @@ class InstrumentedServer:
 
     def _wrap(self, handler: Any, service: str, name: str) -> Any:
         kind = _KINDS[bool(handler.request_streaming), bool(handler.response_streaming)]
-        meter = _Meter(self._metrics, (kind, service, name), handler, self._callers)
+        meter = self._make_meter(self._metrics, (kind, service, name), handler, self._callers)
         admission = self._admission
         # All methods are registered with a stream of requests, which is the same on the wire: for a single request gRPC
         # would wait itself, without a limit of time, before any code here has the call. There is no deserializer:
@@ -90,7 +93,7 @@ _KINDS = {
 }
 
 
-class _Meter:
+class Meter:
     """Finds the callers of one method, and counts its calls. Labels are looked up once, not at every call."""
 
     def __init__(self, metrics: Metrics, method: tuple[str, str, str], handler: _Handler, callers: Callers) -> None:
@@ -99,7 +102,7 @@ class _Meter:
         self._handled = metrics.rpc_handled
         begin(metrics.rpc_handled, *((*method, code.name) for code in CODES))
         self._ok = metrics.rpc_handled.labels(*method, "OK")
-        self._method = method
+        self.method = method
         self._deserialize = handler.request_deserializer
         self._serialize = handler.response_serializer
         self._started = metrics.rpc_started.labels(*method)
@@ -117,7 +120,7 @@ class _Meter:
         written: bytes = response if isinstance(response, bytes) else self._serialize(response)
         return written
 
-    async def run(self, behaviour: _Behaviour, context: _Context) -> Any:
+    async def run(self, behaviour: Behaviour, context: Context) -> Any:
         """Run a call to its end and count its result. Return its response, or None where it has failed."""
         self._started.inc()
         started_s = time.perf_counter()
@@ -130,29 +133,27 @@ class _Meter:
                 finally:
                     caller.leave()
             except asyncio.CancelledError:
-                code = _code_of_cancelled(context)
+                code = code_of_cancelled(context)
                 raise
             except grpc.aio.InternalError:  # a read or a write failed: the caller's connection is gone
-                code = _code_of_cancelled(context)
+                code = code_of_cancelled(context)
                 raise asyncio.CancelledError from None
             except Exception as fault:
                 failure = failure_of(fault)
                 code = failure.code
-                log_unexpected(fault, self._method[2])
+                log_unexpected(fault, self.method[2])
             # The call is ended after the exception is released, and with it its frames and a request of up to 4 MiB in
             # them.
             await abort(context, failure)
             return None
         finally:
             self._seconds.observe(time.perf_counter() - started_s)
-            handled = self._ok if code is grpc.StatusCode.OK else self._handled.labels(*self._method, code.name)
+            handled = self._ok if code is grpc.StatusCode.OK else self._handled.labels(*self.method, code.name)
             handled.inc()
 
 
-def _single(
-    behaviour: Callable[[Any, Caller], Awaitable[Any]], meter: _Meter, admission: Admission, of: Running
-) -> Any:
-    async def read_and_answer(context: _Context, caller: Caller) -> bytes:
+def _single(behaviour: Callable[[Any, Caller], Awaitable[Any]], meter: Meter, admission: Admission, of: Running) -> Any:
+    async def read_and_answer(context: Context, caller: Caller) -> bytes:
         caller.charge(1)  # before all else: what is refused has been work, too
         of.expect_room()
         request = meter.read(await _only_request(context, admission.requests))
@@ -167,7 +168,7 @@ def _single(
         admission.answers.hold(context, len(written))
         return written
 
-    async def call(_: Any, context: _Context) -> Any:
+    async def call(_: Any, context: Context) -> Any:
         response = await meter.run(read_and_answer, context)
         if response is not None:
             meter.sent.inc()
@@ -176,10 +177,10 @@ def _single(
     return call
 
 
-def _watching(behaviour: Callable[[Any, Caller], Any], meter: _Meter, admission: Admission) -> Any:
+def _watching(behaviour: Callable[[Any, Caller], Any], meter: Meter, admission: Admission) -> Any:
     _expect_generator(behaviour)
 
-    async def read_and_answer(context: _Context, caller: Caller) -> None:
+    async def read_and_answer(context: Context, caller: Caller) -> None:
         caller.charge(1)
         request = meter.read(await _only_request(context, admission.requests))
         with admission.lasting.keep(caller.expect_still):
@@ -188,17 +189,17 @@ def _watching(behaviour: Callable[[Any, Caller], Any], meter: _Meter, admission:
                     await context.write(answer)
                     meter.sent.inc()
 
-    async def call(_: Any, context: _Context) -> None:
+    async def call(_: Any, context: Context) -> None:
         await meter.run(read_and_answer, context)
 
     return call
 
 
-def _streaming(behaviour: Callable[[Any, Caller], Any], meter: _Meter, admission: Admission) -> Any:
+def _streaming(behaviour: Callable[[Any, Caller], Any], meter: Meter, admission: Admission) -> Any:
     _expect_generator(behaviour)
     streams = admission.streams
 
-    async def messages(stream: Stream, context: _Context) -> AsyncIterator[Any]:
+    async def messages(stream: Stream, context: Context) -> AsyncIterator[Any]:
         # Read from the context: gRPC's own iterator adds a generator that each message passes through.
         while (message := await context.read()) is not grpc.aio.EOF:
             stream.used_s = streams.monotonic()
@@ -207,7 +208,7 @@ def _streaming(behaviour: Callable[[Any, Caller], Any], meter: _Meter, admission
             yield request
             del request
 
-    async def read_and_answer(context: _Context, caller: Caller) -> None:
+    async def read_and_answer(context: Context, caller: Caller) -> None:
         stream = streams.open(admission.peer_of(context))
         try:
             # Closed here: a caller that goes away while an answer is written would leave that to the garbage collector.
@@ -220,13 +221,13 @@ def _streaming(behaviour: Callable[[Any, Caller], Any], meter: _Meter, admission
         finally:
             streams.close(stream)
 
-    async def call(_: Any, context: _Context) -> None:
+    async def call(_: Any, context: Context) -> None:
         await meter.run(read_and_answer, context)
 
     return call
 
 
-async def _only_request(context: _Context, waiting: Requests) -> bytes:
+async def _only_request(context: Context, waiting: Requests) -> bytes:
     """Return the bytes of a call's only request. Raises InvalidRequest where the caller ended the call without a
     request.
 
@@ -250,7 +251,8 @@ def _expect_generator(behaviour: Any) -> None:
         raise TypeError("streaming methods are written as asynchronous generators here")
 
 
-def _code_of_cancelled(context: _Context) -> grpc.StatusCode:
+def code_of_cancelled(context: Context) -> grpc.StatusCode:
+    """Return the status of a call that was cancelled: its caller has left, or its deadline has passed."""
     remaining_s = context.time_remaining()
     expired = remaining_s is not None and remaining_s <= DEADLINE_SLACK_S
     return grpc.StatusCode.DEADLINE_EXCEEDED if expired else grpc.StatusCode.CANCELLED

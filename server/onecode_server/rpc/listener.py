@@ -6,6 +6,7 @@ passes on (``native_listener``).
 
 import asyncio
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Protocol
 
@@ -29,7 +30,7 @@ from onecode_server.rpc.admission import Admission
 from onecode_server.rpc.callers import Callers
 from onecode_server.rpc.growth import Growth
 from onecode_server.rpc.health import HealthServicer
-from onecode_server.rpc.instrumented import InstrumentedServer
+from onecode_server.rpc.instrumented import InstrumentedServer, Meter
 from onecode_server.rpc.named_socket import NamedSocket
 from onecode_server.rpc.recognition import BATCH_BYTES_MAX, RecognitionServicer
 from onecode_server.rpc.recognition_exceptions import ExceptionServicer
@@ -165,6 +166,7 @@ class GrpcListener:
         connection_age_s: float = CONNECTION_AGE_S,
         gate: Gate | None = None,
         tls: FilesOf | None = None,
+        make_meter: Callable[..., Meter] | None = None,
     ) -> None:
         """Prepare to listen, in plaintext without ``tls``. One connection more than ``connections_max`` is closed as
         soon as it is accepted, and one that is older than ``connection_age_s`` takes no further calls. Behind the
@@ -190,7 +192,7 @@ class GrpcListener:
             expect_room=services.recognition.expect_room,
             peer_of=peer_of_connection if gate is None else gate.peer_of,
         )
-        server: Any = InstrumentedServer(self._server, metrics, self._admission, callers, gate)
+        server: Any = InstrumentedServer(self._server, metrics, self._admission, callers, gate, make_meter)
         recognition_pb2_grpc.add_RecognitionServiceServicer_to_server(services.recognition, server)
         status_pb2_grpc.add_StatusServiceServicer_to_server(services.status, server)
         exceptions_pb2_grpc.add_ExceptionServiceServicer_to_server(services.exceptions, server)

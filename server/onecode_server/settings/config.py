@@ -83,6 +83,8 @@ class Settings:
     # settings, and does not import those.
     queue_codes_max: int = 16_384
     cache_entries_max: int = 100_000
+    # A collector of OpenTelemetry. Calls are traced where there is one: a single check then costs twice the CPU.
+    otel_endpoint: str | None = None
     # Tells anyone which calls exist: useful on a developer's machine, not needed elsewhere.
     reflection: bool = False
     log_level: str = "info"
@@ -138,6 +140,7 @@ def _disagreements(settings: Settings) -> Iterator[str]:
     """Yield a line for each setting that does not go with another one."""
     if settings.listen.is_unix:
         yield from _disagreements_with_unix(settings)
+    yield from _disagreements_with_native_front(settings)
     if (settings.tls_cert is None) != (settings.tls_key is None):
         yield "--tls-cert and --tls-key belong together: give both"
     for name in ("tls_client_ca", "tls_crl", "metrics_tls"):
@@ -157,10 +160,17 @@ def _disagreements(settings: Settings) -> Iterator[str]:
 def _disagreements_with_unix(settings: Settings) -> Iterator[str]:
     if settings.workers > 1:
         yield f"--workers {settings.workers}: a Unix socket has one"
-    if settings.front == "native":
-        yield "--front native: a Unix socket is grpc.aio's alone"
     if settings.serves_tls:
         yield "--tls-cert: who reaches a Unix socket is decided by its directory, and callers there speak plaintext"
+
+
+def _disagreements_with_native_front(settings: Settings) -> Iterator[str]:
+    if settings.front != "native":
+        return
+    if settings.listen.is_unix:
+        yield "--front native: a Unix socket is grpc.aio's alone"
+    if settings.otel_endpoint:
+        yield "--front native: calls are traced by grpc.aio alone, and --otel-endpoint asks for it"
 
 
 def _workers(text: str) -> int:
@@ -206,6 +216,7 @@ _READERS: Final[Mapping[str, Callable[[str], Any]]] = {
     "connection_age_s": values.number(1, 7 * 86_400),
     "queue_codes_max": values.whole(4096, 1_000_000),
     "cache_entries_max": values.whole(1, 10_000_000),
+    "otel_endpoint": values.http_url,
     "reflection": values.switch,
     "log_level": values.one_of(*LOG_LEVELS),
 }

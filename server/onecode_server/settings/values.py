@@ -4,6 +4,7 @@ import ipaddress
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final, NamedTuple
+from urllib.parse import urlsplit
 
 UNIX: Final = "unix:"
 _PATH_BYTES_MAX: Final = 103
@@ -115,6 +116,29 @@ def directory(text: str) -> Path:
 def file(text: str) -> Path | None:
     """Return a path, None where there is none. The file may come later: whoever reads it says what is wrong with it."""
     return Path(text) if text else None
+
+
+def http_url(text: str) -> str | None:
+    """Return a URL of a host, with a port and a path or without, None where there is none."""
+    if not text:
+        return None
+    wrong = ValueError("expected http://HOST:PORT or https://HOST:PORT")
+    if not text.isascii() or not text.isprintable() or " " in text:
+        raise wrong
+    try:
+        parts = urlsplit(text)
+        parts.port  # noqa: B018 - it raises ValueError
+    except ValueError:
+        raise wrong from None
+    if (
+        parts.scheme not in ("http", "https")
+        or not parts.hostname
+        or "@" in parts.netloc
+        or parts.query
+        or parts.fragment
+    ):
+        raise wrong
+    return text
 
 
 def word(text: str) -> str:

@@ -67,3 +67,9 @@ async def test_a_native_front_that_was_chosen_and_does_not_work_is_a_mistake(bui
 async def test_grpc_answers_where_it_was_chosen_and_nothing_is_loaded(built: Built) -> None:
     built(ImportError("not even tried"))
     assert await select("grpc") == SelectedFront("grpc", "chosen", "the setting front chooses it")
+
+
+async def test_grpc_answers_where_calls_are_traced_and_nothing_is_loaded(built: Built) -> None:
+    built(ImportError("not even tried"))
+    selected = await select("auto", is_traced=True)
+    assert (selected.name, selected.reason) == ("grpc", "tracing")

@@ -50,6 +50,9 @@ GOOD = [
     ("connection_age_s", "300", 300.0),
     ("queue_codes_max", "4096", 4096),
     ("cache_entries_max", "10000000", 10_000_000),
+    ("otel_endpoint", "http://127.0.0.1:4318", "http://127.0.0.1:4318"),
+    ("otel_endpoint", "https://collector.example/otlp", "https://collector.example/otlp"),
+    ("otel_endpoint", "", None),
     ("reflection", "true", True),
     ("reflection", "False", False),
     ("log_level", "debug", "debug"),
@@ -88,6 +91,12 @@ BAD = [
     ("queue_codes_max", "5000.0", "expected a whole number"),
     ("queue_codes_max", "9" * 5000, "expected a whole number"),
     ("cache_entries_max", "-5", "expected a whole number"),
+    ("otel_endpoint", "127.0.0.1:4318", "expected http://HOST:PORT"),
+    ("otel_endpoint", "http://u:p@127.0.0.1", "expected http://HOST:PORT"),
+    ("otel_endpoint", "http://a:99999", "expected http://HOST:PORT"),
+    ("otel_endpoint", "http://a/?b", "expected http://HOST:PORT"),
+    ("otel_endpoint", "http://a\r\nX: y", "expected http://HOST:PORT"),
+    ("otel_endpoint", "file:///etc", "expected http://HOST:PORT"),
     ("reflection", "yes", "expected one of true, false"),
     ("log_level", "INFO", "expected one of debug, info, warning, error"),
 ]
@@ -220,6 +229,12 @@ def test_a_unix_socket_is_this_machines_alone_and_has_one_worker(read):
     assert mistakes(read, listen="unix:/s", workers="2") == ("--workers 2: a Unix socket has one",)
     assert mistakes(read, listen="unix:/s", front="native") == ("--front native: a Unix socket is grpc.aio's alone",)
     assert any("speak plaintext" in line for line in mistakes(read, listen="unix:/s", **TLS))
+
+
+def test_calls_of_the_native_front_cannot_be_traced(read):
+    (line,) = mistakes(read, otel_endpoint="http://127.0.0.1:4318", front="native")
+    assert line == "--front native: calls are traced by grpc.aio alone, and --otel-endpoint asks for it"
+    assert read(otel_endpoint="http://127.0.0.1:4318").front == "auto"
 
 
 @pytest.mark.parametrize("text", ["unix:", "unix:s", "unix:/", "unix:/run/", "unix:/" + "x" * 103, "unix:/\0"])
