@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from monitoring import consoles, grafana, rules
+from monitoring import consoles, grafana, prometheus_rules, rules
 from monitoring.alerts import GROUPS
 from monitoring.dashboards import DASHBOARDS
 from monitoring.options import Options
@@ -12,9 +12,11 @@ from monitoring.options import Options
 
 def rendered(options: Options) -> dict[str, str]:
     """Return the text of each file, by its path below ``deploy/``."""
+    rule_files = rules.render(GROUPS, options)
     return {
         **grafana.render(DASHBOARDS, options),
-        **rules.render(GROUPS, options),
+        **rule_files,
+        **prometheus_rules.render(rule_files),
         **consoles.render(DASHBOARDS, GROUPS, options),
     }
 
