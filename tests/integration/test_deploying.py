@@ -148,7 +148,6 @@ def test_curl_gets_the_pages_for_operations(trial: Trial) -> None:
 
 @needs("prometheus")
 @needs("promtool")
-@pytest.mark.skipif(not (ROOT / "deploy" / "prometheus").exists(), reason="deploy/prometheus is not written")
 def test_prometheus_reads_the_server_and_knows_the_rules(trial: Trial, tmp_path: Path) -> None:
     (script,) = blocks("Prometheus reads metrics and knows the rules")
     prepare, _, start = script.rpartition("\nprometheus ")
