@@ -24,7 +24,7 @@ def render(
     """Return both files by their paths. Raises ValueError where an alert names a panel that no dashboard has, or a
     window cannot be divided."""
     fillings = Fillings(f"job={json.dumps(options.job)}", divide=options.divide)
-    recordings = {group.name: [_recording(rule, fillings) for rule in group.recordings] for group in groups}
+    recordings = {f"{group.name}.rules": [_recording(rule, fillings) for rule in group.recordings] for group in groups}
     alerts = {group.name: [_alert(rule, fillings, options, dashboards) for rule in group.alerts] for group in groups}
     return {RULES: _file(recordings), ALERTS: _file(alerts)}
 

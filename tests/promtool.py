@@ -89,7 +89,12 @@ def hold(case: Case, path: Path) -> None:
         "input_series": [{"series": _of_target(name), "values": values} for name, values in case.series.items()],
         "alert_rule_test": [{"eval_time": at, "alertname": alert.name, "exp_alerts": found} for at, found in moments],
     }
-    test = {"rule_files": [file.name for file in files], "evaluation_interval": case.step, "tests": [world]}
+    test = {
+        "rule_files": [file.name for file in files],
+        "evaluation_interval": case.step,
+        "group_eval_order": [f"{group.name}.rules", group.name] if read else [group.name],  # else it is any
+        "tests": [world],
+    }
     (path / "test.yml").write_text(json.dumps(test), "utf-8")  # JSON is YAML
     _run("test", "rules", str(path / "test.yml"))
 

@@ -53,7 +53,7 @@ def test_a_group_is_written_as_a_person_reads_it() -> None:
     found = rules.render([group], Options("j", "https://r/runbook.md", "https://g"), (PAGE,))
     assert found[rules.RULES].splitlines()[1:] == [
         "groups:",
-        "  - name: g",
+        "  - name: g.rules",
         "    rules:",
         "      - record: job:x:sum",
         "        expr: |-",

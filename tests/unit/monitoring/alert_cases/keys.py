@@ -12,12 +12,14 @@ DISAGREED, AGREED = (
     f'onecode_signature_shadow_checks_total{{outcome="{outcome}"}}' for outcome in ("disagreed", "agreed")
 )
 BOUNDS = (
-    (NOTICE, 30 * 86400, 31 * 86400, 6 * 86400, "29d 23h 54m 0s"),
-    (TICKET, 7 * 86400, 8 * 86400, 80000, "6d 23h 54m 0s"),
+    (NOTICE, 30 * 86400, 31 * 86400, 7 * 86400 + 600, "29d 23h 54m 0s"),
+    (TICKET, 7 * 86400, 8 * 86400, 86400 + 600, "6d 23h 54m 0s"),
     (PAGE, 86400, 2 * 86400, 0, "23h 54m 0s"),
 )
-"""Severity, bound, a time above it, one that is for the next severity (or all keys revoked), and what is left six
-minutes after the bound."""
+"""Severity, bound, a time above it, one that is for the next severity after ten minutes (or all keys revoked), and what
+is left six minutes after the bound."""
+LAST = ((NOTICE, 7 * 86400, "7d 1h 55m 0s"), (TICKET, 86400, "1d 1h 55m 0s"))
+"""Severity, the bound of the next one, and what is left where that is two hours away."""
 
 CASES = (
     *(
@@ -36,6 +38,29 @@ CASES = (
         Case("OnecodeRegionKeysEnd", severity, f"ends at {end}", {KEYS_END: f"{end}+0x30"}, "30m")
         for severity, _, above, below, _ in BOUNDS
         for end in (above, below, "Inf")
+    ),
+    *(
+        Case(
+            "OnecodeRegionKeysEnd",
+            severity,
+            "two hours before the next severity",
+            {KEYS_END: f"{bound + 7200}x30"},
+            "5m",
+            f"The last issuer key of region 420000 ends within {left}",
+            {"job": "onecode", "region": "420000", "role": "issuer"},
+        )
+        for severity, bound, left in LAST
+    ),
+    *(
+        Case(
+            "OnecodeCertificateExpires",
+            severity,
+            "two hours before the next severity",
+            OF_A_YEAR | {LEFT: f"{bound + 7200}-60x30"},
+            "5m",
+            f"The certificate of a:9464 expires within {left}",
+        )
+        for severity, bound, left in LAST
     ),
     *(
         Case(

@@ -31,7 +31,7 @@ def silences() -> tuple[Case, ...]:
                 1520,
                 f"{text} for an hour; yesterday there were 30",
             ),
-            ("a small region", BUSY | {SCANS: "0+3x144 432x30"}, 1520, ""),
+            ("a small region", BUSY | {SCANS: "0+3.3x144 475.2x30"}, 1520, ""),
             ("a night as the one before", BUSY | {SCANS: "0x20 5+5x124 625x30"}, 1530, ""),
             ("one scan", BUSY | {SCANS: "0+5x144 720x4 721x26"}, 1520, ""),
             ("one scan after a restart", BUSY | {SCANS: "0+5x144 _x5 1x30"}, 1540, ""),
@@ -58,7 +58,7 @@ def jumps() -> tuple[Case, ...]:
     ):
         made += [
             Case(alert, TICKET, "twenty where there were none", {metric: "0+5x30"}, "9m", f"45 {text}", labels),
-            Case(alert, TICKET, "nineteen in a quarter of an hour", {metric: "0+1.25x50"}, "50m"),
+            Case(alert, TICKET, "less than twenty in a quarter of an hour", {metric: "0+1.32x50"}, "50m"),
             Case(
                 alert,
                 TICKET,
@@ -73,7 +73,7 @@ def jumps() -> tuple[Case, ...]:
                 alert,
                 TICKET,
                 "less than five times as many",
-                {metric: "0+4x400 1619+19x20"},
+                {metric: "0+4x400 1619.6+19.6x20"},
                 "2060m",
                 step="5m",
             ),
@@ -103,7 +103,7 @@ CASES = (
         OF_REGION,
     ),
     Case("OnecodeRegionCodesRefused", PAGE, "half of them", {BAD: "0+12x40", SCANS: "0+12x40"}, "40m"),
-    Case("OnecodeRegionCodesRefused", PAGE, "less than fifty", {BAD: "0+3.2x60"}, "60m"),
+    Case("OnecodeRegionCodesRefused", PAGE, "less than fifty", {BAD: "0+3.3x60"}, "60m"),
     Case(
         "OnecodeLevelsUnmapped",
         TICKET,
@@ -113,7 +113,7 @@ CASES = (
         "15 codes of 420000 have a level that the trust list does not map",
         OF_REGION,
     ),
-    Case("OnecodeLevelsUnmapped", TICKET, "nine in an hour", {UNMAPPED: "0+0.15x90"}, "90m"),
+    Case("OnecodeLevelsUnmapped", TICKET, "less than ten in an hour", {UNMAPPED: "0+0.165x90"}, "90m"),
     Case(
         "OnecodeExceptionEnds",
         TICKET,

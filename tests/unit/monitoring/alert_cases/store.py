@@ -37,7 +37,9 @@ CASES = (
         "Calls of the store fail on a:9464 (read)",
         TARGET | {"operation": "read"},
     ),
-    Case("OnecodeStoreFailures", TICKET, "nine writes in five minutes", {failures("write"): "0+1.8x60"}, "60m"),
+    Case(
+        "OnecodeStoreFailures", TICKET, "less than ten writes in five minutes", {failures("write"): "0+1.96x60"}, "60m"
+    ),
     Case("OnecodeStoreFailures", TICKET, "damaged records", {failures("damaged"): "0+5x60"}, "60m"),
     Case(
         "OnecodeStoreDamaged",
@@ -73,10 +75,10 @@ CASES = (
     Case(
         "OnecodeStoreMapNearFull",
         TICKET,
-        "nine parts in a hundred",
-        {MAP: "900x30", USED: "9100x30"},
+        "less than a tenth",
+        {MAP: "990x30", USED: "9010x30"},
         "15m",
-        "The store of a:9464 has 9% of its map left",
+        "The store of a:9464 has 9.9% of its map left",
     ),
     Case("OnecodeStoreMapNearFull", TICKET, "a tenth", {MAP: "1000x30", USED: "9000x30"}, "30m"),
     *(
@@ -104,8 +106,8 @@ CASES = (
             Case(
                 name,
                 severity,
-                "nine codes of a quiet server",
-                {status(which): "0+1.8x40", status("CURRENT"): "0+1x40"},
+                "less than ten codes of a quiet server",
+                {status(which): "0+1.96x40", status("CURRENT"): "0+1x40"},
                 "40m",
             ),
         )
