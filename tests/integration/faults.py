@@ -7,6 +7,7 @@ import time
 from base64 import urlsafe_b64decode
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +22,7 @@ from tests.integration.observed import Observed
 from tests.integration.several_workers import RESPAWNED_S, pids
 
 _SECOND_US: Final = 1_000_000
+_published: Final = count(1)
 
 
 @contextmanager
@@ -35,7 +37,7 @@ def store_full(running: Observed, *slots: str) -> Iterator[None]:
 
 def _publish(running: Observed) -> bool:
     with suppress(grpc.RpcError):  # the worker that was reached may be one of those
-        publish_many(running.server)
+        publish_many(running.server, f"many-{next(_published)}")  # what is known already is not written
     return True
 
 

@@ -23,9 +23,9 @@ def full_disk(server: Server, deployment: Deployment, *workers: int) -> Iterator
         yield
 
 
-def publish_many(server: Server) -> None:
-    """Publish more than there are free pages for. Raises grpc.RpcError."""
-    records = (status_record(record("420000", "GREEN", f"many-{n}")) for n in range(5000))
+def publish_many(server: Server, name: str = "many") -> None:
+    """Publish more than there are free pages for, of subjects with a name. Raises grpc.RpcError."""
+    records = (status_record(record("420000", "GREEN", f"{name}-{n}")) for n in range(5000))
     requests = [status_pb2.PublishStatusesRequest(sequence=n, record=one) for n, one in enumerate(records, 1)]
     stub = status_pb2_grpc.StatusServiceStub(server.channel())
     assert list(stub.PublishStatuses(iter(requests), timeout=100))[-1].durable_through == 5000
