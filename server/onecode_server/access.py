@@ -105,9 +105,7 @@ class Access:
         """Return who calls now. Raises Unauthenticated, and NotServing where no trust list tells it yet."""
         if certificate or authorization:  # as nearly always, where it is asked
             return self._callers.known(certificate, authorization).identity
-        if not certificate and not authorization and (unnamed := self.unnamed(is_local=is_local)) is not None:
-            return unnamed
-        return self._callers.known(certificate, authorization).identity
+        return self.known(certificate, authorization, is_local=is_local).identity
 
     def known(self, certificate: bytes | None, authorization: str | None, *, is_local: bool) -> Known:
         """Return who calls now, and until when that is known. Raises as ``identify``."""
@@ -165,7 +163,7 @@ class Access:
     def _new_callers(self, metrics: Metrics) -> Callers:
         settings = self._settings
         domain, audience = settings.trust_domain, settings.token_audience
-        return Callers(self._regions, domain, audience, None, metrics, self._clock, self._tls, self._keys)
+        return Callers(self._regions, domain, audience, metrics, self._clock, self._tls, self._keys)
 
 
 class PageAuthenticator:
