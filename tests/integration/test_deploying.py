@@ -4,6 +4,7 @@ import os
 import re
 import select
 import shutil
+import stat
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from onecode_server.errors import Misconfigured
 from onecode_server.identity import spiffe_id
 from onecode_server.model.identity import Role
 from onecode_server.settings.config import Settings
+from onecode_server.system.private_files import is_private
 
 from tests.fronts import IS_BUILT
 from tests.integration.deployment import END_S, ONECODE, START_S
@@ -143,22 +145,18 @@ def test_curl_gets_the_pages_for_operations(trial: Trial) -> None:
     assert "# TYPE grpc_server_handled_total counter" in said
 
 
-def test_the_sidecar_gives_the_server_files_of_its_own_and_renews_them(tmp_path: Path) -> None:
-    (manifest,) = blocks("Kubernetes needs a copy of the key", "yaml")
-    found = re.search(r"^( +)- \|\n((?:\1  .*\n)+)", manifest, re.MULTILINE)
-    assert found is not None
-    secret, tls = tmp_path / "secret", tmp_path / "tls"
-    script = found[2].replace("/secret/", f"{secret}/").replace("/tls/", f"{tls}/").replace("sleep 30", "exit")
-    names = ("ca.crt", "tls.crt", "tls.key")
-    for directory in (secret, tls):
-        directory.mkdir()
-    for content in ("first", "renewed"):
-        for name in names:
-            (secret / name).write_text(f"{content} {name}")
-            (secret / name).chmod(0o440)
-        run(script, tmp_path)
-        assert {file.name: file.read_text() for file in tls.iterdir()} == {name: f"{content} {name}" for name in names}
-        assert {file.stat().st_mode & 0o777 for file in tls.iterdir()} == {0o600}
+_NUMBERS = re.compile(r"\b(runAsUser|fsGroup|defaultMode): (\d+)")
+
+
+def test_the_server_takes_the_key_as_the_manifest_mounts_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    (manifest,) = blocks("Kubernetes mounts the Secret for the server's group", "yaml")
+    found = {name: int(number, 8 if name == "defaultMode" else 10) for name, number in _NUMBERS.findall(manifest)}
+    user, group, mode = found["runAsUser"], found["fsGroup"], found["defaultMode"]
+    # With fsGroup, the kubelet makes the files that group's, lets it read them, and leaves them root's.
+    mounted = stat.S_IFREG | mode | stat.S_IRGRP
+    monkeypatch.setattr(os, "geteuid", lambda: user)
+    monkeypatch.setattr(os, "getgroups", lambda: [group])
+    assert is_private(os.stat_result((mounted, 1, 1, 1, 0, group, 32, 0, 0, 0)))
 
 
 def test_every_spiffe_id_of_the_pages_has_a_role_and_no_role_is_left_out() -> None:

@@ -1,6 +1,5 @@
 """The server's own certificate: a chain and its private key, which must fit each other."""
 
-import stat
 from itertools import pairwise
 from typing import Final, NamedTuple
 
@@ -20,7 +19,6 @@ RSA_BITS_MIN: Final = 2048
 
 _CURVES: Final = (ec.SECP256R1, ec.SECP384R1)
 """Those of rustls with ring; each further one would leave one of the fronts without the files."""
-_OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 _PrivateKey = ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | rsa.RSAPrivateKey
 
 
@@ -38,7 +36,7 @@ def read(chain: File, key: File, now: int) -> ServerCertificate:
 
     Raises Malformed, and NotNow for one that is not valid at that time. The texts contain nothing of the key.
     """
-    if key.mode & _OTHERS:
+    if not key.is_private:
         raise Malformed(f"{key.path} is open to more than its owner (mode {key.mode:04o}): set it to 0600, with chmod")
     try:
         certificates = _chain(chain.content, now)
