@@ -50,7 +50,6 @@ class Context(NamedTuple):
         """Do what gRPC's context does while a caller is found, and nothing else."""
         self.auth_context()
         self.invocation_metadata()
-        self.peer()
 
     def auth_context(self) -> dict[str, list[bytes]]:
         """Return what TLS has found out."""

@@ -104,10 +104,14 @@ _REFUSALS: Final = Row(
         ),
         Panel(
             "Unauthenticated calls",
-            "Callers a second whose certificate or token does not count, by reason. Good: close to 0. A jump means"
+            "Callers a second whose certificate or token does not count, by reason, and requests for pages without the"
+            " right. Good: close to 0. A jump means"
             " that a certificate or an authority has ended, or that somebody tries.",
             Unit.PER_SECOND,
-            (busiest(per_second("onecode_unauthenticated_calls_total", "reason")),),
+            (
+                busiest(per_second("onecode_unauthenticated_calls_total", "reason")),
+                busiest(per_second("onecode_refused_pages_total", "reason", legend="pages: {{reason}}")),
+            ),
             thresholds=(Threshold(1),),
         ),
         Panel(

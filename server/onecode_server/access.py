@@ -108,9 +108,7 @@ class Access:
         """Return who calls now. Raises Unauthenticated, and NotServing where no trust list tells it yet."""
         if certificate or authorization:  # as nearly always, where it is asked
             return self._callers.known(certificate, authorization).identity
-        if not certificate and not authorization and (unnamed := self.unnamed(is_local=is_local)) is not None:
-            return unnamed
-        return self._callers.known(certificate, authorization).identity
+        return self.known(certificate, authorization, is_local=is_local).identity
 
     def known(self, certificate: bytes | None, authorization: str | None, *, is_local: bool) -> Known:
         """Return who calls now, and until when that is known. Raises as ``identify``."""
@@ -168,7 +166,7 @@ class Access:
     def _new_callers(self, metrics: Metrics) -> Callers:
         settings = self._settings
         domain, audience = settings.trust_domain, settings.token_audience
-        return Callers(self._regions, domain, audience, None, metrics, self._clock, self._tls, self._keys)
+        return Callers(self._regions, domain, audience, metrics, self._clock, self._tls, self._keys)
 
 
 class PageAuthenticator:
@@ -194,5 +192,6 @@ def _begin_series(metrics: Metrics) -> None:
     """Show the series of identities, also where a server has no such files: then they stay 0."""
     files = SERVER_CERTIFICATE, CLIENT_AUTHORITIES, KEY_SET
     begin(metrics.unauthenticated, *(why.name for why in Refusal))
+    begin(metrics.refused_pages, *(why.name for why in Refusal), "NOT_PERMITTED", "NOT_SERVING")
     begin(metrics.identity_files_refused, *files)
     begin(metrics.identity_files_fault, *files, IN_FRONT)

@@ -68,7 +68,7 @@ async def serve(settings: Settings, announce: Callable[[str], None]) -> None:
                 return {**state, "serving": state["serving"] and silent_s < SILENT_S, "silent_s": round(silent_s, 1)}
 
             turning = _keep(every(REPORT_S, turn))
-            page = MetricsServer(metrics.page, report, access.page_authorizer())
+            page = MetricsServer(metrics.page, report, access.page_authorizer(), metrics.refused_pages)
             try:
                 shown = settings.metrics._replace(port=page.start(*settings.metrics))
 

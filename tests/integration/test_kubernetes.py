@@ -1,7 +1,9 @@
 """deploy/kubernetes: valid by schema, closed, whole in itself; its scripts and its probe are run as they stand."""
 
+import os
 import re
 import ssl
+import stat
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +11,8 @@ from typing import Any
 from urllib.request import urlopen
 
 import pytest
+
+from onecode_server.system.private_files import is_private
 
 from tests.certificates import Authority
 from tests.deploy_files import (
@@ -145,21 +149,26 @@ def test_there_is_one_server_for_one_store() -> None:
 
 @pytest.fixture
 def tls(tmp_path: Path) -> Path:
-    """The Secret, and the directory of the sidecar, which has made its copies."""
-    secret, copies = tmp_path / "secret", tmp_path / "tls"
-    secret.mkdir()
-    copies.mkdir()
+    """What the Secret holds, for this user alone: no pod's group is at hand."""
+    files = tmp_path / "tls"
+    files.mkdir()
     authority = Authority()
     leaf = authority.server()
     for name, content in (("ca.crt", authority.pem), ("tls.crt", leaf.chain_pem), ("tls.key", leaf.key_pem)):
-        (secret / name).write_bytes(content)
-        (secret / name).chmod(0o440)
-    shell, option, script = container("tls")["command"]
-    script = script.replace("/secret/", f"{secret}/").replace("/tls/", f"{copies}/").replace("sleep 30", "exit")
-    subprocess.run([shell, option, script], check=True, timeout=30)
-    assert {file.stat().st_mode & 0o777 for file in copies.iterdir()} == {0o600}
-    assert container("tls")["restartPolicy"] == "Always"
-    return copies
+        (files / name).write_bytes(content)
+        (files / name).chmod(0o400)
+    return files
+
+
+def test_the_server_takes_the_key_as_the_pod_mounts_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = pod()["spec"]
+    (mode,) = (one["secret"]["defaultMode"] for one in spec["volumes"] if "secret" in one)
+    user, group = spec["securityContext"]["runAsUser"], spec["securityContext"]["fsGroup"]
+    # With fsGroup, the kubelet gives the files to that group, lets it read them, and leaves them root's.
+    mounted = stat.S_IFREG | mode | stat.S_IRGRP
+    monkeypatch.setattr(os, "geteuid", lambda: user)
+    monkeypatch.setattr(os, "getgroups", lambda: [group])
+    assert is_private(os.stat_result((mounted, 1, 1, 1, 0, group, 32, 0, 0, 0)))
 
 
 @pytest.fixture

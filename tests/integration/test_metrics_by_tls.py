@@ -3,8 +3,10 @@
 With two workers a supervisor serves them.
 """
 
+import re
 import ssl
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from http.client import HTTPSConnection
 from pathlib import Path
@@ -45,6 +47,12 @@ class Pages:
             return REFUSED, ""
         finally:
             connection.close()
+
+    def refused(self) -> dict[str, int]:
+        """Return how many requests were refused, by reason."""
+        _, text = self.get("/metrics", self._identities.leaf(OPS))
+        counted = re.findall(r'^onecode_refused_pages_total{reason="(\w+)"} (\d+)', text, re.MULTILINE)
+        return {reason: int(count) for reason, count in counted}
 
 
 @pytest.fixture(scope="module", params=[1, 2])
@@ -89,6 +97,22 @@ def test_a_caller_without_an_identity(pages: Pages, identities: Identities) -> N
         found = {name: pages.get(path, leaf, *authorizations) for name, ((leaf, authorizations), _) in shown.items()}
         assert {name: status for name, (status, _) in found.items()} == {name: end for name, (_, end) in shown.items()}
         assert all(text.count("\n") == 1 for status, text in found.values() if status == 401)
+
+
+def test_each_refusal_of_a_page_is_counted_by_its_reason(pages: Pages, identities: Identities) -> None:
+    expired = f"Bearer {identities.token(OPS, exp=time.time() - 1)}"
+    refusals: list[tuple[str, Leaf | None, tuple[str, ...]]] = [
+        ("IDENTITY_MISSING", None, ()),
+        ("TOKEN_EXPIRED", None, (expired,)),
+        ("TOKEN_EXPIRED", None, (expired,)),
+        ("AUTHORIZATION_SCHEME", None, ("Basic b3BzOm9wcw==",)),
+        ("NOT_PERMITTED", identities.leaf(SCANNER), ()),
+    ]
+    before = pages.refused()
+    for _, leaf, authorizations in refusals:
+        pages.get("/metrics", leaf, *authorizations)
+    added = {reason: count - before.get(reason, 0) for reason, count in pages.refused().items()}
+    assert Counter(reason for reason, _, _ in refusals) == {reason: count for reason, count in added.items() if count}
 
 
 def test_a_revoked_certificate_reads_no_page(pages: Pages, identities: Identities) -> None:

@@ -3,9 +3,9 @@
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import grpc
 import grpc.aio
@@ -72,19 +72,24 @@ class Access:
         """Return a new channel, to be closed by the caller."""
         if self._files is None:
             return grpc.insecure_channel(self.server, options=options_for(self.server))
-        return grpc.secure_channel(self.server, _credentials(self._files), options=options_for(self.server))
+        return grpc.secure_channel(self.server, _credentials(self._files), options=self._secure_options())
 
     def aio_channel(self) -> grpc.aio.Channel:
         """Return a new channel for the running event loop, to be closed by the caller."""
         if self._files is None:
             return grpc.aio.insecure_channel(self.server, options=options_for(self.server))
-        return grpc.aio.secure_channel(self.server, _credentials(self._files), options=options_for(self.server))
+        return grpc.aio.secure_channel(self.server, _credentials(self._files), options=self._secure_options())
 
     def error(self, fault: grpc.RpcError) -> ServerError:
         """Return the error of a failed call, in words where the connection itself was not made."""
         return server_error(
             fault, speaks_tls=self._tls is not None, has_certificate=bool(self._files and self._files.cert)
         )
+
+    def _secure_options(self) -> Sequence[tuple[str, Any]]:
+        name = self._tls.server_name if self._tls else None
+        options = options_for(self.server)
+        return options if name is None else (*options, ("grpc.ssl_target_name_override", name))
 
     def _look(self) -> None:
         if self._tls is None and self._token_file is None:

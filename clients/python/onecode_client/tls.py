@@ -23,15 +23,21 @@ class Tls:
     ``ca`` has the authorities that vouch for the server; without it, gRPC's list of public ones counts. ``cert`` (with
     its chain) and ``key`` are the client's own, for a server that wants to know its callers: give both or neither. The
     key is ECDSA or RSA: gRPC's TLS offers no Ed25519. Raises ValueError where one of the two is missing.
+
+    ``server_name`` is the name that the server's certificate must have, where it is not that of the address: for a
+    server that is called by an address of its own machine, or through a tunnel.
     """
 
     ca: Path | None = None
     cert: Path | None = None
     key: Path | None = None
+    server_name: str | None = None
 
     def __post_init__(self) -> None:
         if (self.cert is None) != (self.key is None):
             raise CredentialsUnusable("a client's certificate and its key go together: one of them is missing")
+        if self.server_name == "":
+            raise CredentialsUnusable("the name of the server is empty")
 
 
 class TlsFiles(NamedTuple):

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives import serialization
 from onecode_server.cli import json_files
 from onecode_server.cli.key_rows import ACTIVE, ENDED, NOT_YET, OPEN, UNREADABLE, Row
 from onecode_server.errors import Misconfigured
+from onecode_server.system.private_files import is_private
 
 FILE_BYTES_MAX: Final = 1024 * 1024
 """Some 500 certificates. Revocation lists of a private authority are smaller."""
@@ -67,7 +68,7 @@ def _certificates(
 def _key(file: Path, served: Sequence[x509.Certificate]) -> Row:
     row = Row("server key", ACTIVE, file=str(file))
     try:
-        if file.stat().st_mode & 0o077:
+        if not is_private(file.stat()):
             return row._replace(state=OPEN)
         key = serialization.load_pem_private_key(json_files.read_bounded(file, FILE_BYTES_MAX), None)
     except Misconfigured as fault:

@@ -1,7 +1,7 @@
 """Named contexts: servers, each with the certificates and the token for it, in a TOML file of the operator's.
 
-``[gate-7]`` with ``server``, ``metrics`` (its metrics page), ``tls_ca``, ``tls_cert``, ``tls_key`` and ``token_file``,
-whose paths are relative to the file. A person names a context in place of five options.
+``[gate-7]`` with ``server``, ``metrics`` (its metrics page), ``tls_ca``, ``tls_cert``, ``tls_key``, ``tls_server_name``
+and ``token_file``, whose paths are relative to the file. A person names a context in place of six options.
 """
 
 from difflib import get_close_matches
@@ -11,8 +11,8 @@ from typing import Any, Final, NamedTuple
 from onecode_server.errors import Misconfigured
 from onecode_server.settings.sources import read_file
 
-KEYS: Final = ("server", "metrics", "tls_ca", "tls_cert", "tls_key", "token_file")
-_ADDRESSES: Final = ("server", "metrics")
+KEYS: Final = ("server", "metrics", "tls_ca", "tls_cert", "tls_key", "tls_server_name", "token_file")
+NO_FILES: Final = ("server", "metrics", "tls_server_name")
 _DEFAULT: Final = ".config/onecode/contexts.toml"
 
 
@@ -49,7 +49,7 @@ def _values(file: Path, context: str, keys: dict[str, Any]) -> dict[str, tuple[s
         elif not isinstance(value, str) or not value:
             mistakes.append(f"{where}: expected a string that is not empty")
         else:
-            found[key] = value if key in _ADDRESSES else str(file.parent / value), where
+            found[key] = value if key in NO_FILES else str(file.parent / value), where
     if mistakes:
         raise Misconfigured(*mistakes)
     return found

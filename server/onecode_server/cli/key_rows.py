@@ -11,6 +11,7 @@ from onecode_server.errors import Misconfigured, SigningUnavailable
 from onecode_server.model.region import NATIONAL
 from onecode_server.model.trust_list import IssuerKey, KeyState, Role, TrustList
 from onecode_server.settings.data_directory import DataDirectory
+from onecode_server.system.private_files import is_private
 from onecode_server.trust.region_entry import key_id_text
 
 ACTIVE: Final = "active"
@@ -119,7 +120,7 @@ def _secret(file: Path, row: Callable[[Path], Row]) -> Row:
 
 def _state_of_fault(file: Path) -> str:
     try:
-        return OPEN if file.stat().st_mode & 0o077 else UNREADABLE
+        return UNREADABLE if is_private(file.stat()) else OPEN
     except OSError:
         return UNREADABLE
 

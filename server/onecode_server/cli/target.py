@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 import click
 
 from onecode_client import CredentialsUnusable, Tls
-from onecode_server.cli.contexts import ContextName
+from onecode_server.cli.contexts import NO_FILES, ContextName
 from onecode_server.cli.options import PathType
 from onecode_server.errors import Misconfigured
 
@@ -26,12 +26,14 @@ _VARIABLES: Final = {
     "tls_ca": "ONECODE_TLS_CA",
     "tls_cert": "ONECODE_TLS_CLIENT_CERT",
     "tls_key": "ONECODE_TLS_CLIENT_KEY",
+    "tls_server_name": "ONECODE_TLS_SERVER_NAME",
     "token_file": "ONECODE_TOKEN_FILE",
 }
 _HELP: Final = {
     "tls_ca": "Authorities that vouch for the server, in PEM.",
     "tls_cert": "The certificate to show to the server, in PEM.",
     "tls_key": "Its key, in PEM.",
+    "tls_server_name": "The name in the server's certificate, where it is not that of the address.",
     "token_file": "A token to send with each call.",
 }
 _USUAL_PAGE: Final = "127.0.0.1:9464"
@@ -96,7 +98,8 @@ def _reaching(find: Callable[..., Target | PagesTarget | Path], *places: Callabl
         made: Any = run
         for name, text in reversed(_HELP.items()):
             option = f"--{name.replace('_', '-')}"
-            made = click.option(option, type=PathType(), metavar="FILE", help=f"{text} Or {_VARIABLES[name]}.")(made)
+            kind: dict[str, Any] = {"metavar": "NAME"} if name in NO_FILES else {"type": PathType(), "metavar": "FILE"}
+            made = click.option(option, help=f"{text} Or {_VARIABLES[name]}.", **kind)(made)
         for place in reversed(places):
             made = place(made)
         command_with_options: _F = made
@@ -151,13 +154,12 @@ def _values(given: dict[str, Any], context: ContextName) -> dict[str, _Value]:
 
 def _shown(values: dict[str, _Value]) -> tuple[Tls | None, Path | None]:
     """Return the files of TLS and of the token."""
-    paths = {name: Path(value.text) for name, value in values.items() if name in _HELP}
+    paths = {name: Path(value.text) for name, value in values.items() if name not in NO_FILES}
+    server_name = values["tls_server_name"].text if "tls_server_name" in values else None
+    speaks_tls = bool(values.keys() - {"server", "metrics", "token_file"})
     try:
-        tls = (
-            Tls(paths.get("tls_ca"), paths.get("tls_cert"), paths.get("tls_key"))
-            if paths.keys() - {"token_file"}
-            else None
-        )
+        ca, cert, key = paths.get("tls_ca"), paths.get("tls_cert"), paths.get("tls_key")
+        tls = Tls(ca, cert, key, server_name) if speaks_tls else None
     except CredentialsUnusable as fault:
         raise Misconfigured(str(fault)) from None
     return tls, paths.get("token_file")

@@ -16,6 +16,7 @@ from nacl.signing import SigningKey
 
 from onecode_server.errors import Misconfigured
 from onecode_server.system import durable_files
+from onecode_server.system.private_files import is_private
 
 SECRET_BYTES: Final = 32
 _FILE_BYTES_MAX: Final = 1024
@@ -90,7 +91,7 @@ def _content(path: Path, *, is_secret: bool) -> bytes:
     try:
         with path.open("rb") as file:
             if is_secret:
-                _expect_owners_alone(path, os.fstat(file.fileno()).st_mode)
+                _expect_private(path, os.fstat(file.fileno()))
             return file.read(_FILE_BYTES_MAX).strip()
     except OSError as fault:
         raise Misconfigured(f"cannot read the key file {path}: {fault.strerror}") from None
@@ -106,10 +107,10 @@ def _read(path: Path, *, is_secret: bool) -> bytes:
     return key
 
 
-def _expect_owners_alone(path: Path, mode: int) -> None:
+def _expect_private(path: Path, found: os.stat_result) -> None:
     """Raise Misconfigured where others may open a file. A pipe or a terminal is not checked, since it is not kept."""
-    if stat.S_ISREG(mode) and stat.S_IMODE(mode) & 0o077:
+    if stat.S_ISREG(found.st_mode) and not is_private(found):
         raise Misconfigured(
-            f"the key file {path} is open to more than its owner (mode {stat.S_IMODE(mode):04o}): "
+            f"the key file {path} is open to more than its owner (mode {stat.S_IMODE(found.st_mode):04o}): "
             f"set it to {_OWNERS_ALONE:04o}, with chmod"
         )

@@ -7,13 +7,13 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 
 from onecode_server.errors import Malformed
+from onecode_server.identity import public_keys
 from onecode_server.identity.certificate import name_key
 from onecode_server.identity.pem import CERTIFICATE, blocks
 
 AUTHORITIES_MAX: Final = 64
 """A trust domain has a root or a few, and some more while one replaces another."""
 
-PublicKey = ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey | rsa.RSAPublicKey
 Authorities = Mapping[str, tuple[x509.Certificate, ...]]
 """Certificates by the name of their subject, as ``name_key`` writes it: an authority may have several."""
 
@@ -34,21 +34,10 @@ def read(pem: bytes) -> Authorities:
     return found
 
 
-def public_key(certificate: x509.Certificate) -> PublicKey:
-    """Return the public key of a certificate. Raises Malformed for a key of a kind that this server does not know."""
-    try:
-        key = certificate.public_key()
-    except Exception:
-        raise Malformed("the public key cannot be read") from None
-    if not isinstance(key, ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey | rsa.RSAPublicKey):
-        raise Malformed("the public key is none of RSA, EC and Ed25519")
-    return key
-
-
 def has_signed(issuer: x509.Certificate, certificate: x509.Certificate) -> bool:
     """Return whether a certificate has the signature of another one's key. The names are not compared."""
     try:
-        key = public_key(issuer)
+        key = public_keys.read(issuer)
         signature, content = certificate.signature, certificate.tbs_certificate_bytes
         by = certificate.signature_algorithm_parameters
         if isinstance(key, ed25519.Ed25519PublicKey):
@@ -82,4 +71,4 @@ def _expect_authority(certificate: x509.Certificate) -> None:
         is_authority = False
     if not is_authority:
         raise Malformed("it is no authority's: its basic constraints do not say CA")
-    public_key(certificate)
+    public_keys.read(certificate)

@@ -1,4 +1,4 @@
-"""Callers: who one is, by its certificate, its bearer token, or the listener that it came by.
+"""Callers: who one is, by its certificate, its bearer token, or both.
 
 A certificate is checked anew at each call (its times, the revocations, the authorities, the regions of the trust list
 in force), and so is the expiry of a token. A gateway's certificate lets the token of its caller count; with any other
@@ -9,13 +9,13 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from onecode_server.errors import Malformed, NotServing, Unauthenticated
 from onecode_server.identity import token_keys
 from onecode_server.identity.bounded_cache import BoundedCache
 from onecode_server.identity.client_certificates import ClientCertificates
-from onecode_server.identity.known import FOR_EVER, Known
+from onecode_server.identity.known import Known
 from onecode_server.identity.refusals import Refusal, refused
 from onecode_server.identity.tls_files import TlsSource
 from onecode_server.identity.token_keys import TokenKeys
@@ -28,14 +28,17 @@ from onecode_server.telemetry.metrics import Metrics
 KEY_SET: Final = "token_keys"
 _SCHEME: Final = "bearer "
 KEPT: Final = 4096
-"""Tokens, with the certificates that they came with: as many as there are certificates kept. Who is pushed out costs
-some microseconds more."""
+"""Certificates, tokens, and pairs of them: as many as there are certificates kept. Who is pushed out costs some
+microseconds more."""
 BYTES_KEPT: Final = 16 * 1024 * 1024
 """The bound on them together: 4 KiB for each, where a token and a certificate have about 1 KiB."""
 
 
+_Shown: TypeAlias = bytes | str | tuple[bytes, str]
+
+
 class _Kept(NamedTuple):
-    """What a token says, and a certificate beside it: found at a time, by the files and the trust list of then."""
+    """What a certificate, a token or both say: found at a time, by the files and the trust list of then."""
 
     known: Known
     generation: int
@@ -58,7 +61,7 @@ def watch_token_keys(
 
 class Callers:
     """Identifies callers. ``regions`` returns the regions of the trust list in force, another object for another list,
-    and raises NotServing where there is none. ``local`` is who a local caller is that names nobody; None for nobody.
+    and raises NotServing where there is none.
 
     Not thread-safe: all calls come from the event loop.
     """
@@ -68,23 +71,22 @@ class Callers:
         regions: Callable[[], Mapping[str, Any]],
         trust_domain: str,
         audience: str,
-        local: Identity | None,
         metrics: Metrics,
         clock: Clock,
         tls: TlsSource | None = None,
         keys: WatchedFiles[TokenKeys] | None = None,
     ) -> None:
         self._regions = regions
-        self._local = local
         self._metrics = metrics
         self._clock = clock
         self._tls = tls
         self._keys = keys
         self._certificates = ClientCertificates(trust_domain)
         self._tokens = None if keys is None else Tokens(lambda: keys.value, trust_domain, audience)
-        self._kept: BoundedCache[tuple[bytes | None, str], _Kept] = BoundedCache(KEPT, BYTES_KEPT)
-        self._seen = self._state()
-        self._generation = 1
+        self._kept: BoundedCache[_Shown, _Kept] = BoundedCache(KEPT, BYTES_KEPT)
+        nothing_yet = object()
+        self._seen = nothing_yet, nothing_yet, nothing_yet
+        self._generation = 0
 
     async def refresh(self) -> None:
         """Look at all files, and take what has changed. Raises nothing: a failure is retried. Not to be called again
@@ -109,55 +111,59 @@ class Callers:
     def generation(self) -> int:
         """A number that rises when the trust list, the token keys, the client authorities or the revocations are others
         than when it was last asked for. Callers who were identified before must then be identified again."""
-        seen, before = self._state(), self._seen
-        # Written out, since it is asked for at each call that carries a token.
-        if seen[0] is not before[0] or seen[1] is not before[1] or seen[2] is not before[2]:
-            self._seen = seen
+        # Written out, since it is asked for at each call.
+        tls, keys = self._tls, self._keys
+        in_force = None if tls is None else tls.clients
+        key_set = None if keys is None else keys.value
+        try:
+            regions = self._regions()
+        except NotServing:
+            regions = None
+        before = self._seen
+        if regions is not before[0] or key_set is not before[1] or in_force is not before[2]:
+            self._seen = regions, key_set, in_force
             self._generation += 1
         return self._generation
 
-    def identify(self, certificate: bytes | None, authorization: str | None, *, is_local: bool = False) -> Identity:
+    def identify(self, certificate: bytes | None, authorization: str | None) -> Identity:
         """Return who calls now. Raises Unauthenticated, which is counted, and NotServing: see ``known``."""
-        return self.known(certificate, authorization, is_local=is_local).identity
+        return self.known(certificate, authorization).identity
 
-    def known(self, certificate: bytes | None, authorization: str | None, *, is_local: bool = False) -> Known:
+    def known(self, certificate: bytes | None, authorization: str | None) -> Known:
         """Return who calls now, and until when that is known.
 
         ``certificate`` is in DER the client's own, from a listener that checks chains again as soon as ``generation``
         rises; in PEM all that was shown, whose chain is checked here. ``authorization`` is the value of that header.
-        ``is_local`` tells that nothing but this machine reaches the listener of the call.
 
-        Raises Unauthenticated, which is counted by its reason, and NotServing where no trust list tells yet whether the
-        region of a caller exists.
+        What was found for the same before is returned, unless anything has changed that it was found by. Raises
+        Unauthenticated, which is counted by its reason, and NotServing where no trust list tells yet whether the region
+        of a caller exists.
         """
+        shown = (certificate, authorization) if certificate and authorization else certificate or authorization
+        now = self._clock()
+        if shown and (kept := self._kept.get(shown)) is not None:
+            known, generation, at = kept
+            if at <= now < known.until and generation == self.generation:
+                return known
         try:
-            if authorization:
-                return self._by_authorization(certificate, authorization)
-            if certificate:
-                return self._by_certificate(certificate, self._clock())
-            if is_local and self._local is not None:
-                return Known(self._local, FOR_EVER)
-            raise refused(Refusal.IDENTITY_MISSING)
+            if not shown:
+                raise refused(Refusal.IDENTITY_MISSING)
+            generation, known = self.generation, self._read(certificate, authorization, now)
         except Unauthenticated as fault:
             self._metrics.unauthenticated.labels(fault.reason).inc()
             raise
-
-    def _by_authorization(self, certificate: bytes | None, authorization: str) -> Known:
-        """Return what was found for the same before, unless anything has changed that it was found by."""
-        shown, now, generation = (certificate, authorization), self._clock(), self.generation
-        kept = self._kept.get(shown)
-        if kept is not None and kept.generation == generation and kept.at <= now < kept.known.until:
-            return kept.known
-        known = self._read(certificate, authorization, now)
-        size = len(authorization) + len(certificate or b"")
+        size = len(certificate or b"") + len(authorization or "")
         self._kept.put(shown, _Kept(known, generation, now), size)
         return known
 
-    def _read(self, certificate: bytes | None, authorization: str, now: int) -> Known:
-        if not certificate:
-            return self._by_token(authorization, now)
-        own = self._by_certificate(certificate, now)
+    def _read(self, certificate: bytes | None, authorization: str | None, now: int) -> Known:
+        own = self._by_certificate(certificate, now) if certificate else None
+        if not authorization:
+            assert own is not None  # noqa: S101 - one of both is shown
+            return own
         carried = self._by_token(authorization, now)
+        if own is None:
+            return carried
         until = min(own.until, carried.until)
         if own.identity.role is Role.GATEWAY:
             return Known(carried.identity._replace(gateway=own.identity.name), until)
@@ -187,14 +193,3 @@ class Callers:
         if region and region not in self._regions():
             raise refused(Refusal.REGION_UNKNOWN)
         return known
-
-    def _state(self) -> tuple[object, object, object]:
-        try:
-            regions: object = self._regions()
-        except NotServing:
-            regions = None
-        return (
-            regions,
-            None if self._keys is None else self._keys.value,
-            None if self._tls is None else self._tls.clients,
-        )

@@ -10,6 +10,7 @@ from typing import Final, NamedTuple, TypeVar
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from onecode_server.identity import public_keys
 from onecode_server.identity.refusals import Refusal, refused
 
 CERTIFICATE_BYTES_MAX: Final = 64 * 1024
@@ -27,6 +28,7 @@ class Certificate(NamedTuple):
 
     An extension that is absent restricts nothing (RFC 5280, section 4.2.1): ``may_be_client`` and ``may_be_server``
     hold then as well. An authority's certificate may be neither, since it proves only who may issue others.
+    ``has_known_key`` tells whether its key is of a kind that both fronts know (``public_keys``).
     """
 
     uris: tuple[str, ...]
@@ -36,6 +38,7 @@ class Certificate(NamedTuple):
     serial: int
     may_be_client: bool
     may_be_server: bool
+    has_known_key: bool
 
 
 def read(data: bytes) -> Certificate:
@@ -72,6 +75,7 @@ def describe(certificate: x509.Certificate) -> Certificate:
         certificate.serial_number,
         may_be_client=signs and (purposes is None or ExtendedKeyUsageOID.CLIENT_AUTH in purposes),
         may_be_server=signs and (purposes is None or ExtendedKeyUsageOID.SERVER_AUTH in purposes),
+        has_known_key=public_keys.is_known(certificate),
     )
 
 

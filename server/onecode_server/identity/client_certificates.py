@@ -102,6 +102,8 @@ class ClientCertificates:
         own = shown[0].described if shown else certificate.read(data)
         if not own.may_be_client:
             raise refused(Refusal.CERTIFICATE_USAGE)
+        if not own.has_known_key:
+            raise refused(Refusal.CERTIFICATE_KEY)
         if not own.uris:
             raise refused(Refusal.CERTIFICATE_WITHOUT_URI)
         if len(own.uris) > 1:

@@ -26,6 +26,7 @@ class Refusal(Enum):
         "the client certificate must be no authority's, and its usages must include clientAuth and "
         "digitalSignature where it has any"
     )
+    CERTIFICATE_KEY = "the client certificate's key is none of P-256, P-384, Ed25519 and RSA with 2,048 to 8,192 bits"
     CERTIFICATE_NOT_YET_VALID = "the client certificate is not valid yet"
     CERTIFICATE_EXPIRED = "the client certificate has expired"
     CERTIFICATE_REVOKED = "the client certificate is revoked"

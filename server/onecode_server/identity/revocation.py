@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from cryptography import x509
 
 from onecode_server.errors import Malformed
-from onecode_server.identity import authorities, pem
+from onecode_server.identity import authorities, pem, public_keys
 from onecode_server.identity.authorities import Authorities
 from onecode_server.identity.certificate import Certificate, microseconds, name_key
 
@@ -118,7 +118,7 @@ def _issued(one: x509.CertificateRevocationList, issuers: tuple[x509.Certificate
     if not issuers:
         raise Malformed("its issuer is not in the bundle of client authorities")
     signers = [issuer for issuer in issuers if authorities.may_sign_lists(issuer)]
-    if not any(one.is_signature_valid(authorities.public_key(signer)) for signer in signers):
+    if not any(one.is_signature_valid(public_keys.read(signer)) for signer in signers):
         raise Malformed("its signature is not that of its issuer, or the issuer may sign no lists")
     _expect_whole(one)
     return Issued(

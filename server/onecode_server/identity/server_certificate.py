@@ -1,6 +1,5 @@
 """The server's own certificate: a chain and its private key, which must fit each other."""
 
-import stat
 from itertools import pairwise
 from typing import Final, NamedTuple
 
@@ -9,18 +8,19 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from onecode_server.errors import Malformed
-from onecode_server.identity import authorities, certificate, pem
+from onecode_server.identity import certificate, pem, public_keys
+from onecode_server.identity.public_keys import CURVES, PublicKey
 from onecode_server.identity.watched_files import File, NotNow
 
 FILE_BYTES_MAX: Final = 64 * 1024
 CHAIN_MAX: Final = 10
 """A leaf and the authorities between it and a root. TLS sends all of them to each caller."""
-RSA_BITS_MIN: Final = 2048
-"""TLS libraries refuse shorter ones."""
+RSA_BITS: Final = (2048, 3072, 4096)
+"""The sizes of keys by which rustls signs: ring demands primes of a multiple of 512 bits. Each further one would leave
+one of the fronts without the files."""
+RSA_EXPONENT_MIN: Final = 65_537
+"""ring signs with no smaller one (NIST SP 800-56B, section 6.2)."""
 
-_CURVES: Final = (ec.SECP256R1, ec.SECP384R1)
-"""Those of rustls with ring; each further one would leave one of the fronts without the files."""
-_OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 _PrivateKey = ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | rsa.RSAPrivateKey
 
 
@@ -39,7 +39,7 @@ def read(chain: File, key: File, now: int) -> ServerCertificate:
 
     Raises Malformed, and NotNow for one that is not valid at that time. The texts contain nothing of the key.
     """
-    if key.mode & _OTHERS:
+    if not key.is_private:
         raise Malformed(f"{key.path} is open to more than its owner (mode {key.mode:04o}): set it to 0600, with chmod")
     try:
         certificates = _chain(chain.content, now)
@@ -51,7 +51,7 @@ def read(chain: File, key: File, now: int) -> ServerCertificate:
         private = _private_key(key.content)
     except Malformed as fault:
         raise Malformed(f"{key.path}: {fault}") from None
-    if _spki(authorities.public_key(certificates[0])) != _spki(private.public_key()):
+    if _spki(public_keys.read(certificates[0])) != _spki(private.public_key()):
         raise Malformed(f"the certificate in {chain.path} and the key in {key.path} do not fit each other")
     ends = min(certificate.microseconds(one.not_valid_after_utc) for one in certificates)
     return ServerCertificate(
@@ -71,7 +71,7 @@ def _chain(data: bytes, now: int) -> list[x509.Certificate]:
             "the first certificate is not for a server: it must be no authority's, and its usages must include "
             "serverAuth and digitalSignature where it has any"
         )
-    authorities.public_key(certificates[0])
+    public_keys.read(certificates[0])
     for one, issuer in pairwise(certificates):
         try:
             one.verify_directly_issued_by(issuer)
@@ -93,12 +93,20 @@ def _private_key(data: bytes) -> _PrivateKey:
         raise Malformed("it has no private key in PEM that can be read") from None
     if not isinstance(key, _PrivateKey):
         raise Malformed("the private key is none of RSA, EC and Ed25519")
-    if isinstance(key, ec.EllipticCurvePrivateKey) and not isinstance(key.curve, _CURVES):
+    if isinstance(key, ec.EllipticCurvePrivateKey) and not isinstance(key.curve, CURVES):
         raise Malformed(f"the private key is of the curve {key.curve.name}: P-256 and P-384 are known everywhere")
-    if isinstance(key, rsa.RSAPrivateKey) and key.key_size < RSA_BITS_MIN:
-        raise Malformed(f"the private key has {key.key_size:,} bits, fewer than {RSA_BITS_MIN:,}")
+    if isinstance(key, rsa.RSAPrivateKey):
+        _expect_known_everywhere(key)
     return key
 
 
-def _spki(key: authorities.PublicKey) -> bytes:
+def _expect_known_everywhere(key: rsa.RSAPrivateKey) -> None:
+    """Raise Malformed for a key that one of the fronts does not take."""
+    if key.key_size not in RSA_BITS:
+        raise Malformed(f"the private key has {key.key_size:,} bits: RSA has 2,048, 3,072 or 4,096 for both fronts")
+    if key.public_key().public_numbers().e < RSA_EXPONENT_MIN:
+        raise Malformed(f"the private key has an exponent below {RSA_EXPONENT_MIN:,}, with which rustls does not sign")
+
+
+def _spki(key: PublicKey) -> bytes:
     return key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)

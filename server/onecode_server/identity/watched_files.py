@@ -30,11 +30,12 @@ class NotNow(Malformed):
 
 
 class File(NamedTuple):
-    """The content of a file, and its permission bits."""
+    """The content of a file, its permission bits, and whether it is as ``private_files`` demands of secrets."""
 
     path: Path
     content: bytes
     mode: int
+    is_private: bool
 
 
 class _Look(NamedTuple, Generic[_Value]):
@@ -123,7 +124,7 @@ class WatchedFiles(Generic[_Value]):
         readings, files = [], []
         for watched, path, kept in zip(self._watched, self._paths, self._files, strict=True):
             reading = _check(watched, path)
-            file = kept if reading is None else File(path, reading.content, reading.mode)
+            file = kept if reading is None else File(path, reading.content, reading.mode, reading.is_private)
             assert file is not None  # noqa: S101 - the watched file is not kept before its content
             readings.append(reading)
             files.append(file)

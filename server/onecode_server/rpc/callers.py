@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Collection, Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, TypeAlias
 
 import grpc.aio
 
@@ -42,18 +42,14 @@ NO_LIMITS: Final = CallerLimits({}, time.monotonic, lambda _, __: None)
 _Context = grpc.aio.ServicerContext[Any, Any]
 
 
-class Credentials(NamedTuple):
-    """What a caller has shown: its certificate, and the value of its ``authorization`` metadata. ``is_local`` tells
-    that it calls from this machine.
+Credentials: TypeAlias = tuple[bytes | None, str | None, bool]
+"""What a caller has shown: its certificate, the value of its ``authorization`` metadata, and whether it calls from this
+machine, which counts where it has shown neither. It is a plain tuple: a named one costs a tenth of a check of rights.
 
-    The certificate is in DER where the listener vouches for its chain at any time, and else in PEM with the chain."""
+The certificate is in DER where the listener vouches for its chain at any time, and else in PEM with the chain."""
 
-    certificate: bytes | None = None
-    authorization: str | None = None
-    is_local: bool = True
-
-
-NOTHING: Final = Credentials()
+NOTHING: Final[Credentials] = None, None, True
+_READ_HEALTH: Final = Right.READ_HEALTH  # an enumeration looks its members up slowly
 CredentialsOf = Callable[[_Context], Credentials]
 """Returns what the caller of a call has shown."""
 
@@ -64,7 +60,6 @@ class Caller:
     __slots__ = (
         "_authenticator",
         "_credentials",
-        "_is_anybodys",
         "_limits",
         "_taken",
         "identity",
@@ -76,16 +71,14 @@ class Caller:
         identity: Identity,
         authenticator: Authenticator,
         limits: CallerLimits = NO_LIMITS,
-        credentials: Credentials = NOTHING,
+        credentials: Credentials | None = NOTHING,
         time_remaining: Remaining = no_deadline,
-        *,
-        is_anybodys: bool = False,
     ) -> None:
-        """Count a call of a caller until ``leave``. ``time_remaining`` returns the seconds for which the caller still
-        waits, None without a deadline; ``is_anybodys`` tells that the call needs no identity. Raises Overloaded."""
+        """Count a call of a caller until ``leave``. ``credentials`` is None for a call that needs no identity.
+        ``time_remaining`` returns the seconds for which the caller still waits, None without a deadline. Raises
+        Overloaded."""
         self._authenticator = authenticator
         self._credentials = credentials
-        self._is_anybodys = is_anybodys
         self._limits = limits
         self.identity = identity
         self.time_remaining = time_remaining
@@ -93,7 +86,8 @@ class Caller:
 
     def leave(self) -> None:
         """Note that the call is over."""
-        self._limits.end(self._taken)
+        if self._taken is not None:
+            self._limits.end(self._taken)
 
     def charge(self, units: int) -> None:
         """Count codes, records or calls. Raises Overloaded where they come sooner than the caller's limit allows."""
@@ -120,7 +114,7 @@ class Caller:
 
     def expect_still(self) -> None:
         """Raise Unauthenticated where the call needs an identity, and what the caller has shown is none any more."""
-        if not self._is_anybodys:
+        if self._credentials is not None:
             certificate, authorization, is_local = self._credentials
             self._authenticator.identify(certificate, authorization, is_local=is_local)
 
@@ -145,18 +139,18 @@ class Callers:
     def find(self, context: _Context, right: Right) -> Caller:
         """Return the caller of a call, which counts until it leaves. Raises Unauthenticated, NotPermitted where it has
         ``right`` for no region, NotServing, and Overloaded."""
-        credentials = self._credentials_of(context)
-        is_anybodys = self._answers_health and right is Right.READ_HEALTH
+        authenticator = self._authenticator
+        shown = self._credentials_of(context)
+        certificate, authorization, is_local = shown
+        needed = None if right is _READ_HEALTH and self._answers_health else shown
         try:
-            certificate, authorization, is_local = credentials
-            identity = self._authenticator.identify(certificate, authorization, is_local=is_local)
+            identity = authenticator.identify(certificate, authorization, is_local=is_local)
         except (Unauthenticated, NotServing):
-            if not is_anybodys:
+            if needed is not None:
                 raise
             identity = ANONYMOUS
         authorisation.expect(identity, right)
-        limits, remaining = self._limits, context.time_remaining
-        return Caller(identity, self._authenticator, limits, credentials, remaining, is_anybodys=is_anybodys)
+        return Caller(identity, authenticator, self._limits, needed, context.time_remaining)
 
 
 def nothing_shown(_: _Context) -> Credentials:
@@ -167,10 +161,14 @@ def nothing_shown(_: _Context) -> Credentials:
 def shown_to_grpc(context: _Context) -> Credentials:
     """Return what a caller has shown to a listener of grpc.aio."""
     shown = context.auth_context()
-    certificate = next(iter(shown.get("x509_pem_cert", ())), None)
-    if certificate is not None:
-        certificate += b"".join(shown.get("x509_pem_cert_chain", ()))
-    return Credentials(certificate, authorization_of(context), is_local_peer(context.peer()))
+    certificate = None
+    if own := shown.get("x509_pem_cert"):
+        certificate = b"".join(own)  # it is one
+        if others := shown.get("x509_pem_cert_chain"):
+            certificate += b"".join(others)
+    authorization = authorization_of(context)
+    is_local = not certificate and not authorization and is_local_peer(context.peer())
+    return certificate, authorization, is_local
 
 
 def authorization_of(context: _Context) -> str | None:

@@ -20,6 +20,7 @@ from onecode_server.rpc.authenticator import OnlyLocal
 from onecode_server.rpc.http_listener import Answer, HttpListener, Request
 from onecode_server.rpc.page_authorizer import PageAuthorizer
 from onecode_server.rules.authorisation import Right
+from onecode_server.telemetry.counting import LoopCounter
 
 RENDERING_SHARE: Final = 0.05
 """The largest share of the time for rendering, for any number of callers: it holds the GIL, which scans need. A request
@@ -44,7 +45,8 @@ class MetricsServer:
     """Serves metrics, and a report whose ``serving`` is true while all is well.
 
     ``render`` is called with whether OpenMetrics is requested rather than Prometheus's text format. ``authorizer`` says
-    who may see what, all may without one. All functions are called from other threads.
+    who may see what, all may without one; ``refused`` counts who may not, by reason, on one thread and nowhere else.
+    All functions are called from other threads.
     """
 
     def __init__(
@@ -52,9 +54,11 @@ class MetricsServer:
         render: Callable[[bool], bytes],
         report: Callable[[], dict[str, Any]],
         authorizer: PageAuthorizer | None = None,
+        refused: LoopCounter | None = None,
     ) -> None:
         self._pages = _Pages(render)
         self._report = report
+        self._refused = refused
         self._authorizer = authorizer or PageAuthorizer(OnlyLocal())
         self._loop: asyncio.AbstractEventLoop
         self._stopped: asyncio.Event
@@ -105,6 +109,8 @@ class MetricsServer:
         except (Unauthenticated, NotPermitted, NotServing) as refused:
             if request.path == "/healthz" and self._authorizer.answers_health:
                 return _health({"serving": self._report()["serving"]})
+            if self._refused is not None:
+                self._refused.labels(_reason(refused)).inc()
             return _refusal(refused)
         if request.path == "/healthz":
             return _health(self._report())
@@ -119,6 +125,12 @@ class MetricsServer:
 def _health(report: dict[str, Any]) -> Answer:
     status = "200 OK" if report["serving"] else "503 Service Unavailable"
     return Answer(status, {"Content-Type": "application/json"}, json.dumps(report, indent=2).encode() + b"\n")
+
+
+def _reason(refused: OnecodeError) -> str:
+    if isinstance(refused, Unauthenticated):
+        return refused.reason
+    return "NOT_SERVING" if isinstance(refused, NotServing) else "NOT_PERMITTED"
 
 
 def _refusal(refused: OnecodeError) -> Answer:

@@ -99,4 +99,4 @@ class NativeCallers:
 
 
 def _credentials(certificate: bytes, authorization: bytes, is_local: bool) -> Credentials:
-    return Credentials(certificate or None, authorization.decode("latin-1") or None, is_local)
+    return certificate or None, authorization.decode("latin-1") or None, is_local

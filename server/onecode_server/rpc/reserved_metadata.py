@@ -51,7 +51,9 @@ class Gate:
         """Return what the caller has shown to the front. The call was admitted."""
         certificate = _value(context.invocation_metadata(), CERTIFICATE_KEY)
         shown = certificate if isinstance(certificate, bytes) else None
-        return Credentials(shown, authorization_of(context), is_local_peer(self.peer_of(context)))
+        authorization = authorization_of(context)
+        is_local = not shown and not authorization and is_local_peer(self.peer_of(context))
+        return shown, authorization, is_local
 
 
 def _value(metadata: _Metadata | None, key: str) -> str | bytes | None:

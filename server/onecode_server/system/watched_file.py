@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from onecode_server.system.descriptors import Spare
+from onecode_server.system.private_files import is_private
 
 SETTLING_S: Final = 3.0
 """The time after a change for which the file is read at every check, whatever its stamp. File systems record times in
@@ -34,13 +35,15 @@ class Stamp(NamedTuple):
 
 class Reading(NamedTuple):
     """The content of a file, and the time from which its stamp is reliable (monotonic seconds). ``mode`` has the
-    permission bits of the file that was read: to change them changes its stamp."""
+    permission bits of the file that was read, and ``is_private`` tells whether it is as ``private_files`` demands of
+    secrets: to change its mode, owner or group changes its stamp."""
 
     stamp: Stamp
     content: bytes
     digest: bytes
     settled_at_s: float
     mode: int
+    is_private: bool
 
 
 class WatchedFile:
@@ -71,14 +74,14 @@ class WatchedFile:
                 content = self._read(handle)
                 if _stamp(handle) != stamp or len(content) < min(stamp.size, self._bytes_max):
                     raise OSError(0, "it changed while it was read")
-                mode = stat.S_IMODE(os.fstat(handle).st_mode)
+                found = os.fstat(handle)
             finally:
                 os.close(handle)
                 self._spare.refill()
         digest = hashlib.sha256(content).digest()
         if kept is not None and is_same and digest == kept.digest:
             return None
-        return Reading(stamp, content, digest, began_s + SETTLING_S, mode)
+        return Reading(stamp, content, digest, began_s + SETTLING_S, stat.S_IMODE(found.st_mode), is_private(found))
 
     def keep(self, reading: Reading) -> None:
         """Keep a reading: the file is not read again until it changes."""

@@ -59,6 +59,11 @@ class CallMetrics(Families):
         self.unauthenticated = self._counter(
             "onecode_unauthenticated_calls_total", "Callers that were found to have no identity, by reason", ("reason",)
         )
+        self.refused_pages = self._counter(
+            "onecode_refused_pages_total",
+            "Requests for metrics and health that were refused, by reason: no identity, no right, no trust list yet",
+            ("reason",),
+        )
         refused, fault, file = "onecode_identity_files_refused_total", "onecode_identity_files_fault", ("file",)
         self.identity_files_refused = self._counter(refused, "Files of TLS and of token keys that were refused", file)
         self.identity_files_fault = self._gauge(fault, "1 while such a file cannot be taken", "livemax", file)

@@ -7,6 +7,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import fields, replace
+from functools import partial
 from typing import Final
 
 from onecode_server.access import Access
@@ -49,7 +50,8 @@ async def supervise(settings: Settings, announce: Callable[[str], None]) -> None
         metrics.show(ProcessMetrics(lambda: processes_of(slots)))
         access = Access(settings, Metrics())
         looking = asyncio.create_task(every(watched_files.POLL_S, access.refresh))
-        page = MetricsServer(metrics.page, lambda: report_of(slots), access.page_authorizer())
+        reports = partial(report_of, slots)
+        page = MetricsServer(metrics.page, reports, access.page_authorizer(), metrics.refused_pages)
         try:
             metrics_port = page.start(*settings.metrics)
             ready = f"ready grpc={listen} metrics={settings.metrics._replace(port=metrics_port)}"

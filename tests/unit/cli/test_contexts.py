@@ -22,7 +22,17 @@ server = 3
 tls_crt = "x"
 token_file = ""
 """
-VARIABLES = ("SERVER", "TLS_CA", "TLS_CLIENT_CERT", "TLS_CLIENT_KEY", "TOKEN_FILE", "CONTEXT", "CONTEXTS")
+OTHERS = ("TLS_SERVER_NAME", "CONTEXT", "CONTEXTS")
+VARIABLES = (
+    "SERVER",
+    "TLS_CA",
+    "TLS_CLIENT_CERT",
+    "TLS_CLIENT_KEY",
+    "TOKEN_FILE",
+    "TLS_SERVER_NAME",
+    "CONTEXT",
+    "CONTEXTS",
+)
 
 
 @pytest.fixture

@@ -77,6 +77,22 @@ def test_a_server_on_tls_is_named_as_such_to_a_command_in_plaintext(authority: D
     assert (ended.status, "most likely it speaks TLS" in ended.err) == (1, True)
 
 
+def test_a_server_is_believed_by_another_name_than_its_address_where_that_is_said(
+    authority: DevelopmentCa, files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    contexts = tmp_path / "contexts.toml"
+    shown = ("--tls-ca", files.tls.ca, "--tls-cert", files.cert, "--tls-key", files.key)
+    with serving(Echo(), credentials(authority, ["gate.example"])) as address:
+        asked = ("verify", "--server", address, *shown, "--host", "420000", "x", "--json")
+        contexts.write_text('[here]\ntls_server_name = "gate.example"\n')
+        assert called(*asked).status == 1
+        assert called(*asked, "--tls-server-name", "other.example").status == 1
+        assert "ops" in expect(called(*asked, "--tls-server-name", "gate.example"))
+        assert "ops" in expect(called("--contexts-file", contexts, "--context", "here", *asked))
+        monkeypatch.setenv("ONECODE_TLS_SERVER_NAME", "gate.example")
+        assert "ops" in expect(called(*asked))
+
+
 def test_a_check_goes_to_the_server_of_a_context_with_its_certificate_and_its_token(
     authority: DevelopmentCa, files: Files, tmp_path: Path
 ) -> None:

@@ -1,7 +1,7 @@
 """A TLS server that answers each call with what it knows of the caller, and certificates to call it with."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -115,8 +115,10 @@ def serving(echo: Echo, credentials: grpc.ServerCredentials | None = None) -> It
         server.stop(None).wait()
 
 
-def credentials(authority: DevelopmentCa, *, wants_certificate: bool = True) -> grpc.ServerCredentials:
-    """Return those of a server on this machine."""
-    certificate, key = authority.issue_to_server(["127.0.0.1", "localhost"], DAYS)
+def credentials(
+    authority: DevelopmentCa, names: Sequence[str] = ("127.0.0.1", "localhost"), *, wants_certificate: bool = True
+) -> grpc.ServerCredentials:
+    """Return those of a server, by default on this machine."""
+    certificate, key = authority.issue_to_server([*names], DAYS)
     ca = (authority.directory / "ca.crt").read_bytes()
     return grpc.ssl_server_credentials([(key, certificate)], ca if wants_certificate else None, wants_certificate)

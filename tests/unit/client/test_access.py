@@ -88,7 +88,7 @@ def test_a_token_may_go_elsewhere_over_tls(files: Files) -> None:
 @pytest.mark.parametrize("half", ["cert", "key"])
 def test_half_a_pair_is_refused(files: Files, half: str) -> None:
     with pytest.raises(CredentialsUnusable, match="go together"):
-        Tls(**{half: files.cert})
+        Tls(cert=files.cert) if half == "cert" else Tls(key=files.cert)
 
 
 @pytest.mark.parametrize("name", ["ca", "cert", "key"])
@@ -99,9 +99,18 @@ def test_a_file_that_is_no_pem_is_named(files: Files, tmp_path: Path, name: str,
     bad = tmp_path / "bad"
     if content is not None:
         bad.write_bytes(content)
-    paths = {"ca": files.tls.ca, "cert": files.cert, "key": files.key} | {name: bad}
+    ca, cert, key = (bad if name == one else path for one, path in _paths(files).items())
     with pytest.raises(CredentialsUnusable, match=str(bad)):
-        Access(HERE, Tls(**paths))
+        Access(HERE, Tls(ca, cert, key))
+
+
+def _paths(files: Files) -> dict[str, Path | None]:
+    return {"ca": files.tls.ca, "cert": files.cert, "key": files.key}
+
+
+def test_the_name_of_a_server_is_not_empty() -> None:
+    with pytest.raises(CredentialsUnusable, match="name of the server is empty"):
+        Tls(server_name="")
 
 
 def test_an_encrypted_key_is_refused_and_no_password_is_asked_for(files: Files) -> None:

@@ -8,11 +8,10 @@ import pytest
 
 from onecode_server.errors import NotServing, Unauthenticated
 from onecode_server.identity.callers import Callers, watch_token_keys
-from onecode_server.identity.known import FOR_EVER
 from onecode_server.identity.refusals import Refusal
 from onecode_server.identity.tls_files import TlsSource
 from onecode_server.identity.watched_files import PATIENCE_S
-from onecode_server.model.identity import ANONYMOUS, LOCAL, Identity, Role
+from onecode_server.model.identity import Identity, Role
 
 from tests.certificates import TRUST_DOMAIN, Authority, spiffe_id
 from tests.tokens import TokenIssuer, jwks
@@ -35,7 +34,7 @@ def bearer(path: str = SCANNER_PATH, issuer: TokenIssuer = ISSUER, **claims: Any
 class Server:
     """A server's files and trust list, and its callers."""
 
-    def __init__(self, directory: Path, times: Times, local: Identity | None = None) -> None:
+    def __init__(self, directory: Path, times: Times) -> None:
         self.times = times
         self.regions: dict[str, object] | None = {"420000": 1, "440000": 2}
         self.ca, self.crl, self.keys = directory / "ca.crt", directory / "crl.pem", directory / "jwks.json"
@@ -46,7 +45,6 @@ class Server:
             self._regions_in_force,
             TRUST_DOMAIN,
             "onecode",
-            local,
             times.metrics,
             times.clock,
             TlsSource(*ROOT.server().write(directory), self.ca, self.crl, times.metrics, times.clock, times.monotonic),
@@ -58,11 +56,11 @@ class Server:
             raise NotServing("no trust list")
         return self.regions
 
-    def refusal(self, certificate: bytes | None = None, authorization: str | None = None, **more: bool) -> str:
+    def refusal(self, certificate: bytes | None = None, authorization: str | None = None) -> str:
         """Return why a caller is refused, which must have been counted."""
         before = self.counts()
         with pytest.raises(Unauthenticated) as caught:
-            self.callers.identify(certificate, authorization, **more)
+            self.callers.identify(certificate, authorization)
         after = self.counts()
         assert [reason for reason in Refusal for _ in range(before[reason], after[reason])] == [
             Refusal[caught.value.reason]
@@ -182,16 +180,8 @@ def test_credentials_are_checked_at_each_call(server, times):
     assert server.refusal(GATEWAY_DER, bearer()) == "CERTIFICATE_EXPIRED"
 
 
-def test_who_names_nobody_is_nobody_unless_the_listener_is_local(tmp_path, times, server):
-    assert server.refusal() == server.refusal(is_local=True) == "IDENTITY_MISSING"
-    (tmp_path / "other").mkdir()
-    for role in (LOCAL, ANONYMOUS, Identity(Role.OPS)):
-        local = Server(tmp_path / "other", times, role)
-        assert local.callers.known(None, None, is_local=True) == (role, FOR_EVER)
-        assert local.refusal(is_local=False) == "IDENTITY_MISSING"
-        assert local.callers.identify(None, bearer(), is_local=True) == SCANNER
-        assert local.refusal(None, bearer(issuer=TokenIssuer("k-x")), is_local=True) == "TOKEN_KEY_UNKNOWN"
-        local.callers.close()
+def test_who_shows_nothing_is_nobody(server):
+    assert server.refusal() == server.refusal(b"", "") == "IDENTITY_MISSING"
 
 
 def test_a_region_that_the_list_in_force_lacks_is_refused_at_the_next_call(server):
@@ -257,15 +247,14 @@ async def test_the_generation_rises_when_an_answer_may_be_another(server):
 
 
 def test_a_server_without_authorities_or_keys_accepts_neither(times):
-    callers = Callers(dict, TRUST_DOMAIN, "onecode", LOCAL, times.metrics, times.clock)
+    callers = Callers(dict, TRUST_DOMAIN, "onecode", times.metrics, times.clock)
     for certificate, authorization, reason in (
         (SCANNER_DER, None, "CERTIFICATES_NOT_ACCEPTED"),
         (None, bearer(), "TOKENS_NOT_ACCEPTED"),
     ):
         with pytest.raises(Unauthenticated) as caught:
-            callers.identify(certificate, authorization, is_local=True)
+            callers.identify(certificate, authorization)
         assert caught.value.reason == reason
-    assert callers.identify(None, None, is_local=True) == LOCAL
 
 
 def test_each_reason_has_a_text_of_its_own():

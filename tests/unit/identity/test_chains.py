@@ -27,7 +27,7 @@ OPS = spiffe_id("ops")
 
 def trust(*bundle: Authority, crl: bytes | None = None, before: ClientTrust | None = None) -> ClientTrust:
     contents = [b"".join(one.pem for one in bundle), *([] if crl is None else [crl])]
-    return client_trust.read([File(Path("file"), content, 0o600) for content in contents], before)
+    return client_trust.read([File(Path("file"), content, 0o600, is_private=True) for content in contents], before)
 
 
 def refusal(shown: bytes, by: ClientTrust, certificates: ClientCertificates | None = None) -> str | None:

@@ -25,7 +25,7 @@ SCANNER = ROOT.issue(SCANNER_ID, not_after=NOW + timedelta(hours=1))
 
 def trust(ca: bytes = ROOT.pem, crl: bytes | None = None, before: ClientTrust | None = None) -> ClientTrust:
     contents = [ca] if crl is None else [ca, crl]
-    return client_trust.read([File(Path("file"), content, 0o600) for content in contents], before)
+    return client_trust.read([File(Path("file"), content, 0o600, is_private=True) for content in contents], before)
 
 
 TRUST = trust()

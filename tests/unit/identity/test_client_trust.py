@@ -22,8 +22,10 @@ LEAF = ROOT.issue("spiffe://a/b")
 
 
 def read(ca: bytes, crl: bytes | None = None, before: ClientTrust | None = None) -> ClientTrust:
-    files = [File(Path("ca.crt"), ca, 0o600)]
-    return client_trust.read(files if crl is None else [*files, File(Path("ca.crl"), crl, 0o600)], before)
+    files = [File(Path("ca.crt"), ca, 0o600, is_private=True)]
+    return client_trust.read(
+        files if crl is None else [*files, File(Path("ca.crl"), crl, 0o600, is_private=True)], before
+    )
 
 
 def is_revoked(trust: ClientTrust, leaf: Leaf = LEAF) -> bool:

@@ -64,5 +64,5 @@ def seen_by_the_listener(source: TlsSource, client: Leaf, directory: Path) -> by
 @pytest.mark.parametrize("kind", ["p256", "p384", "ed25519", "rsa"])
 def test_a_caller_is_known_by_the_certificate_of_its_handshake(source, tmp_path, kind):
     client = ISSUING.issue(spiffe_id("region/420000/scanner"), kind=kind)
-    callers = Callers(lambda: {"420000": 1}, TRUST_DOMAIN, "onecode", None, Metrics(), wall_clock, source)
+    callers = Callers(lambda: {"420000": 1}, TRUST_DOMAIN, "onecode", Metrics(), wall_clock, source)
     assert callers.identify(seen_by_the_listener(source, client, tmp_path), None) == Identity(Role.SCANNER, "420000")

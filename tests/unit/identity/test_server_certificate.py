@@ -25,9 +25,11 @@ def microseconds(time: datetime) -> int:
     return int(time.timestamp()) * 1_000_000
 
 
-def read(chain: bytes, key: bytes, mode: int = 0o600) -> ServerCertificate:
+def read(chain: bytes, key: bytes, mode: int = 0o600, *, is_private: bool = True) -> ServerCertificate:
     return server_certificate.read(
-        File(Path("tls.crt"), chain, 0o644), File(Path("tls.key"), key, mode), microseconds(NOW)
+        File(Path("tls.crt"), chain, 0o644, is_private=False),
+        File(Path("tls.key"), key, mode, is_private=is_private),
+        microseconds(NOW),
     )
 
 
@@ -59,7 +61,7 @@ def test_the_first_end_in_the_chain_is_its_end():
 @pytest.mark.parametrize("mode", [0o644, 0o640, 0o604, 0o660, 0o601, 0o777])
 def test_a_key_that_others_may_open_is_refused_with_its_mode(mode):
     with pytest.raises(Malformed, match=rf"tls.key is open to more than its owner \(mode 0{mode:o}\)"):
-        read(GOOD.chain_pem, GOOD.key_pem, mode)
+        read(GOOD.chain_pem, GOOD.key_pem, mode, is_private=False)
 
 
 def encrypted(leaf: Leaf) -> bytes:

@@ -37,7 +37,7 @@ class Context:
 
 
 CONTEXT: Any = Context()
-SHOWN = Credentials(b"known")
+SHOWN = b"known", None, False
 SCANNER = Identity(Role.SCANNER, "420000")
 
 

@@ -10,7 +10,7 @@ from google.rpc import error_details_pb2, status_pb2
 
 from onecode_server.model.identity import Identity, Role
 from onecode_server.rpc.admission import Admission
-from onecode_server.rpc.callers import Caller, Callers, Credentials, CredentialsOf, shown_to_grpc
+from onecode_server.rpc.callers import Caller, Callers, CredentialsOf, shown_to_grpc
 from onecode_server.rpc.growth import Growth
 from onecode_server.rpc.instrumented import InstrumentedServer
 from onecode_server.rpc.reserved_metadata import CERTIFICATE_KEY, PEER_KEY, TOKEN_KEY, Gate, peer_of_connection
@@ -39,7 +39,7 @@ class Serving:
         peer_of = peer_of_connection if gate is None else gate.peer_of
         admission = Admission(self.metrics, self._growth, peer_of=peer_of)
         self.server = grpc.aio.server()
-        callers = Callers(AsShown(), credentials_of or (lambda context: Credentials(peer_of(context).encode())))
+        callers = Callers(AsShown(), credentials_of or (lambda context: (peer_of(context).encode(), None, False)))
 
         async def answer(request: bytes, caller: Caller) -> bytes:
             return caller.identity.name.encode()

@@ -26,10 +26,12 @@ CODE - reads codes from standard input, one a line.
   --tls-ca      authorities that vouch for the server, in PEM
   --tls-cert    the certificate to show to the server, in PEM
   --tls-key     its key, in PEM
+  --tls-server-name
+                the name in the server's certificate, where it is not that of the address
   --token-file  a token to send with each call
 
-Variables stand in for flags: ONECODE_SERVER, ONECODE_TLS_CA, ONECODE_TLS_CLIENT_CERT, ONECODE_TLS_CLIENT_KEY and
-ONECODE_TOKEN_FILE.
+Variables stand in for flags: ONECODE_SERVER, ONECODE_TLS_CA, ONECODE_TLS_CLIENT_CERT, ONECODE_TLS_CLIENT_KEY,
+ONECODE_TLS_SERVER_NAME and ONECODE_TOKEN_FILE.
 `
 
 // usageError is the caller's mistake, which asking the server again would not mend.
@@ -71,6 +73,7 @@ func parseFlags(args []string) (options, error) {
 	flags.StringVar(&opts.tls.ca, "tls-ca", os.Getenv("ONECODE_TLS_CA"), "")
 	flags.StringVar(&opts.tls.cert, "tls-cert", os.Getenv("ONECODE_TLS_CLIENT_CERT"), "")
 	flags.StringVar(&opts.tls.key, "tls-key", os.Getenv("ONECODE_TLS_CLIENT_KEY"), "")
+	flags.StringVar(&opts.tls.serverName, "tls-server-name", os.Getenv("ONECODE_TLS_SERVER_NAME"), "")
 	flags.StringVar(&opts.token, "token-file", os.Getenv("ONECODE_TOKEN_FILE"), "")
 
 	args, literal := cutLiteral(args)

@@ -27,7 +27,8 @@ const (
 )
 
 // tlsFiles name the PEM files of TLS; all are empty for a channel in plaintext.
-type tlsFiles struct{ ca, cert, key string }
+// serverName is the name in the server's certificate, where it is not that of the address.
+type tlsFiles struct{ ca, cert, key, serverName string }
 
 func (f tlsFiles) given() bool { return f != tlsFiles{} }
 
@@ -40,7 +41,7 @@ func (f tlsFiles) check() error {
 
 // load reads the files. Without --tls-ca, the authorities of the system vouch for the server.
 func (f tlsFiles) load() (*tls.Config, error) {
-	config := &tls.Config{MinVersion: tls.VersionTLS12}
+	config := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: f.serverName}
 	if f.ca != "" {
 		pem, err := readBounded(f.ca, caBytesMax)
 		if err != nil {

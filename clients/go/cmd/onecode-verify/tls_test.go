@@ -58,6 +58,7 @@ func (a authority) issue(directory, name string) tlsFiles {
 		KeyUsage:    x509.KeyUsageDigitalSignature,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageServerAuth},
 		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		DNSNames:    []string{"gate.example"},
 		URIs:        []*url.URL{{Scheme: "spiffe", Host: "onecode.internal", Path: "/partner/" + name}},
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, key.Public(), a.key)
@@ -68,7 +69,7 @@ func (a authority) issue(directory, name string) tlsFiles {
 	if err != nil {
 		a.t.Fatal(err)
 	}
-	files := tlsFiles{a.file, filepath.Join(directory, "tls.crt"), filepath.Join(directory, "tls.key")}
+	files := tlsFiles{ca: a.file, cert: filepath.Join(directory, "tls.crt"), key: filepath.Join(directory, "tls.key")}
 	write(a.t, files.cert, "CERTIFICATE", der)
 	write(a.t, files.key, "PRIVATE KEY", secret)
 	return files
@@ -148,6 +149,19 @@ func TestVariablesStandInForFlags(t *testing.T) {
 	code, _, stderr := start(serveTLS(t, a, service), "", "green")
 	if code != exitAnswered || len(service.callers) != 1 || service.callers[0] != "/partner/first" {
 		t.Errorf("got exit %d, %q, callers %q", code, stderr, service.callers)
+	}
+}
+
+func TestServerNameIsTheOneThatIsGiven(t *testing.T) {
+	a, service := newAuthority(t), &greeting{}
+	server, flags := serveTLS(t, a, service), flagsOf(a.issue(t.TempDir(), "first"))
+	code, _, stderr := start(server, "", append(flags, "--tls-server-name", "other.example", "green")...)
+	if code != exitFailed || !strings.Contains(stderr, "not other.example") {
+		t.Errorf("got exit %d, %q", code, stderr)
+	}
+	t.Setenv("ONECODE_TLS_SERVER_NAME", "gate.example")
+	if code, _, stderr := start(server, "", append(flags, "green")...); code != exitAnswered {
+		t.Errorf("got exit %d, %q", code, stderr)
 	}
 }
 
