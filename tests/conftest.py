@@ -65,9 +65,38 @@ SECONDS = {
 """Tests that need seconds: many examples or records, every signature backend, or the end of a timeout."""
 
 
+EITHER_FRONT = {
+    TESTS / "integration" / f"test_{name}.py"
+    for name in (
+        "alerts_on_prometheus",
+        "compose",
+        "console_pages",
+        "dashboards_on_prometheus",
+        "deploy_files",
+        "deploying",
+        "first_page",
+        "front_agreement",
+        "front_broken_frames",
+        "fuzz_front",
+        "image",
+        "kubernetes",
+        "load_balancing",
+        "peers",
+        "removed_authorities",
+        "store_benchmark",
+        "unix_socket",
+    )
+}
+"""Tests that choose the fronts of their servers themselves, or that concern what no front has a part in: a second run
+with another default shows nothing new."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark as slow the tests in ``integration``, modules that start processes with subprocess, and those of SECONDS."""
+    """Mark as slow the tests in ``integration``, modules that start processes with subprocess, and those of SECONDS; as
+    ``either_front`` those of EITHER_FRONT."""
     for item in items:
+        if item.path in EITHER_FRONT:
+            item.add_marker(pytest.mark.either_front)
         starts_processes = hasattr(getattr(item, "module", None), "subprocess")
         if starts_processes or item.path in SECONDS or item.path.is_relative_to(TESTS / "integration"):
             item.add_marker(pytest.mark.slow)
