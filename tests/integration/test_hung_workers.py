@@ -63,6 +63,7 @@ def test_a_server_of_one_process_whose_loop_hangs_does_not_call_itself_healthy(
     assert server.healthz()[0] == 200
     server.process.send_signal(signal.SIGUSR1)
     eventually(lambda: server.healthz()[0] == 503, SILENT_S + START_S)
+    assert server.page_status("/readyz") == 503
     assert server.healthz()[1]["silent_s"] >= SILENT_S
     go_on.touch()
     eventually(lambda: server.healthz()[0] == 200, START_S)

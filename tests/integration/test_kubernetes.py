@@ -188,7 +188,8 @@ def served(made: Deployment, tls: Path, tmp_path: Path, monkeypatch: pytest.Monk
 def test_the_probe_passes_as_the_kubelet_asks(served: Server) -> None:
     probe = container("onecode")["readinessProbe"]["httpGet"]
     ports: dict[str, Any] = {one["name"]: one["containerPort"] for one in container("onecode")["ports"]}
-    assert (probe["scheme"], ports[probe["port"]]) == ("HTTPS", 9464)
+    # The only pod of the service stays among its addresses while any worker serves.
+    assert (probe["path"], probe["scheme"], ports[probe["port"]]) == ("/readyz", "HTTPS", 9464)
     anybody = ssl.create_default_context()
     anybody.check_hostname = False
     anybody.verify_mode = ssl.CERT_NONE  # the kubelet looks at no certificate, and shows none
