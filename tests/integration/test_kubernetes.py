@@ -22,6 +22,7 @@ from tests.deploy_files import (
     pod,
     pod_settings,
     program,
+    read_yaml,
     rendered_text,
     resource,
     resources,
@@ -104,6 +105,14 @@ def test_everything_that_is_named_is_there() -> None:
     volumes = {one["name"] for one in (*spec["volumes"], *(claim["metadata"] for claim in claims))}
     mounted = {m["name"] for one in (*spec["initContainers"], *spec["containers"]) for m in one["volumeMounts"]}
     assert mounted == volumes
+
+
+def test_every_resource_is_in_the_namespace_whatever_that_of_kubectl_is(with_monitoring: str) -> None:
+    all_of_them = read_yaml(with_monitoring)
+    namespace = resource("Namespace")["metadata"]["name"]
+    assert {one["kind"] for one in all_of_them if "namespace" not in one["metadata"]} == {"Namespace"}
+    assert {one["metadata"].get("namespace", namespace) for one in all_of_them} == {namespace}
+    assert len(all_of_them) == len(resources()) + 4  # those of the component
 
 
 def test_every_selector_finds_the_pod() -> None:
