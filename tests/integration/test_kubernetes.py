@@ -206,14 +206,18 @@ def test_the_probe_passes_as_the_kubelet_asks(served: Server) -> None:
         assert answer.status == 200
 
 
-def test_the_data_directory_is_made_once(tmp_path: Path) -> None:
+def test_the_data_directory_is_made_once_and_anew_after_an_interrupted_start(tmp_path: Path) -> None:
     expect(command("keys", "make-root", tmp_path / "safe"))
     shell, option, script = container("init")["command"]
     script = script.replace("/data/", f"{tmp_path}/data/").replace("/root-key/", f"{tmp_path}/safe/")
-    script = script.replace("exec onecode", f"exec {ONECODE}")
+    script = script.replace("onecode init", f"{ONECODE} init")
+    interrupted = tmp_path / "data" / "new" / "keys"
+    interrupted.mkdir(parents=True)
+    (interrupted.parent / "pseudonym.key").touch()
+    made = tmp_path / "data" / "onecode"
     for _ in range(2):
         subprocess.run([shell, option, script], check=True, timeout=60)
-    made = tmp_path / "data" / "onecode"
+        assert list(made.parent.iterdir()) == [made]
     assert not (made / "root.key").exists()
     assert (made / "trust-list.draft.json").exists()
     assert {file.stat().st_mode & 0o077 for file in (made / "keys").iterdir()} == {0}
