@@ -130,8 +130,7 @@ _SERVERS: Final = Row(
     (
         Panel(
             "Workers serving",
-            "Workers that serve now, by server. Good: level. A server of one process (--workers 1) has no workers, and"
-            " no line here.",
+            "Workers that serve now, by server. Good: level. A server of one process (--workers 1) counts as one.",
             Unit.COUNT,
             (Query("sum by (instance) (onecode_serving_workers{<scope>})", "{{instance}}"),),
         ),

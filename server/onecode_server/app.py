@@ -25,6 +25,7 @@ from onecode_server.system import heap
 from onecode_server.system.clock import every, watch_lag
 from onecode_server.system.signals import ENDING, stop_event
 from onecode_server.telemetry.metrics import Metrics
+from onecode_server.telemetry.supervisor_metrics import SingleProcessMetrics
 from onecode_server.translation import gateway_keys
 from onecode_server.trust import source as trust_source
 
@@ -48,7 +49,7 @@ async def serve(settings: Settings, announce: Callable[[str], None]) -> None:
 
     Raises Misconfigured or StoreUnavailable if it cannot start, OnecodeError if it ended by itself.
     """
-    metrics = Metrics()
+    metrics = SingleProcessMetrics()
     with stop_event(*ENDING) as stop:
         front = await _select_front(settings, metrics)
         async with (
@@ -67,6 +68,7 @@ async def serve(settings: Settings, announce: Callable[[str], None]) -> None:
                 state = _report(engine, front, access)
                 return {**state, "serving": state["serving"] and silent_s < SILENT_S, "silent_s": round(silent_s, 1)}
 
+            metrics.watch(lambda: report()["serving"])
             turning = _keep(every(REPORT_S, turn))
             page = MetricsServer(metrics.page, report, access.page_authorizer(), metrics.refused_pages)
             try:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.x509 import load_pem_x509_certificate
 
 from tests.deploy_files import DEPLOY, ROOT, compose, program, services
 from tests.dockerfile import environment
@@ -89,8 +90,13 @@ class Host:
 
     def run(self, service: str) -> None:
         """Run what a service runs that ends. Users are not changed here."""
+        self.run_lines(service, None)
+
+    def run_lines(self, service: str, lines: int | None) -> None:
+        """Run the first lines, as where its container is ended after them."""
         shell, option = services()[service]["entrypoint"]
         (script,) = services()[service]["command"]
+        script = "".join(script.splitlines(keepends=True)[:lines])
         script = re.sub(r"^chown .*\n", "", self.placed(script), flags=re.MULTILINE)
         path = f"{Path(ONECODE).parent}{os.pathsep}{os.environ['PATH']}"
         subprocess.run([shell, option, script], check=True, timeout=100, env=os.environ | {"PATH": path})
@@ -113,13 +119,36 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Host:
     return made
 
 
+def test_certificates_whose_making_was_interrupted_are_made_anew(host: Host, tmp_path: Path) -> None:
+    again = Host(tmp_path)
+    again.run_lines("certificates", -1)  # all but the mark that says so
+    (tmp_path / "pki" / "authority" / "ca.crt").unlink()  # as after a kill between the authority's files
+    again.run("certificates")
+    whole = {file.relative_to(host.path) for file in _contents(host.path)}
+    made = {file.relative_to(tmp_path) for file in _contents(tmp_path)}
+    assert made == {file for file in whole if file.parts[0] != "data"}
+    authority = load_pem_x509_certificate((tmp_path / "tls" / "ca.crt").read_bytes())
+    for file in ("tls/tls.crt", "tls/health.crt", "ops/ops.crt", "callers/gate-7.crt"):
+        load_pem_x509_certificate((tmp_path / file).read_bytes()).verify_directly_issued_by(authority)
+
+
+def test_a_data_directory_whose_making_was_interrupted_is_made_anew(tmp_path: Path) -> None:
+    again = Host(tmp_path)
+    again.run_lines("data", -1)
+    (left,) = (tmp_path / "data").iterdir()
+    (left / "root.pub").unlink()  # as after a kill while init runs: it writes this file last
+    again.run("data")
+    assert [made.name for made in (tmp_path / "data").iterdir()] == ["onecode"]
+    assert (tmp_path / "data" / "onecode" / "root.pub").exists()
+
+
 @pytest.fixture(scope="module")
 def served(host: Host) -> Iterator[Server]:
     """The server, on loopback."""
     with pytest.MonkeyPatch.context() as patch:
         for name, value in host.variables().items():
             patch.setenv(name, value)
-        running = Server(Deployment(host.path / "data"), *LOOPBACK)
+        running = Server(Deployment(host.path / "data" / "onecode"), *LOOPBACK)
     try:
         yield running
     finally:

@@ -37,7 +37,7 @@ def test_a_stranger_is_told_the_health_and_nothing_else(telling: Server, identit
         assert health_stub(channel).Check(asked, timeout=30).status == health_pb2.HealthCheckResponse.SERVING
     status, report = telling.healthz()
     assert (status, report) == (200, {"serving": True})
-    assert telling.page_status("/metrics") == 401
+    assert (telling.page_status("/readyz"), telling.page_status("/metrics")) == (200, 401)
 
 
 @pytest.mark.parametrize("shown", ["expired", "no token", "another scheme"])
@@ -75,7 +75,7 @@ def test_where_it_is_not_asked_for_a_stranger_is_told_nothing(
     assert held(identities.channel(server), code) == (frozenset(), UNKNOWN)
     how = refusal_of(lambda: watch(identities.channel(server)))
     assert how[:2] == ("UNAUTHENTICATED", "IDENTITY_MISSING")
-    assert (server.page_status("/metrics"), server.page_status("/healthz")) == (401, 401)
+    assert [server.page_status(path) for path in ("/metrics", "/healthz", "/readyz")] == [401, 401, 401]
 
 
 def test_with_authorities_the_native_front_asks_for_a_certificate_and_grpc_demands_one(

@@ -61,8 +61,13 @@ def test_a_server_of_one_process_whose_loop_hangs_does_not_call_itself_healthy(
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     server = serve(deployment)
     assert server.healthz()[0] == 200
+    # It counts as one worker, so that OnecodeNotServing sees it.
+    assert server.samples("onecode_serving_workers") == {(): 1}
+    assert server.samples("onecode_worker_restarts_total") == {("0",): 0}
     server.process.send_signal(signal.SIGUSR1)
     eventually(lambda: server.healthz()[0] == 503, SILENT_S + START_S)
+    assert server.page_status("/readyz") == 503
+    assert server.samples("onecode_serving_workers") == {(): 0}
     assert server.healthz()[1]["silent_s"] >= SILENT_S
     go_on.touch()
     eventually(lambda: server.healthz()[0] == 200, START_S)

@@ -22,6 +22,7 @@ from tests.deploy_files import (
     pod,
     pod_settings,
     program,
+    read_yaml,
     rendered_text,
     resource,
     resources,
@@ -106,6 +107,14 @@ def test_everything_that_is_named_is_there() -> None:
     assert mounted == volumes
 
 
+def test_every_resource_is_in_the_namespace_whatever_that_of_kubectl_is(with_monitoring: str) -> None:
+    all_of_them = read_yaml(with_monitoring)
+    namespace = resource("Namespace")["metadata"]["name"]
+    assert {one["kind"] for one in all_of_them if "namespace" not in one["metadata"]} == {"Namespace"}
+    assert {one["metadata"].get("namespace", namespace) for one in all_of_them} == {namespace}
+    assert len(all_of_them) == len(resources()) + 4  # those of the component
+
+
 def test_every_selector_finds_the_pod() -> None:
     labels = pod()["metadata"]["labels"].items()
     selectors = [resource("Service", name)["spec"]["selector"] for name in ("onecode", "onecode-servers")]
@@ -188,7 +197,8 @@ def served(made: Deployment, tls: Path, tmp_path: Path, monkeypatch: pytest.Monk
 def test_the_probe_passes_as_the_kubelet_asks(served: Server) -> None:
     probe = container("onecode")["readinessProbe"]["httpGet"]
     ports: dict[str, Any] = {one["name"]: one["containerPort"] for one in container("onecode")["ports"]}
-    assert (probe["scheme"], ports[probe["port"]]) == ("HTTPS", 9464)
+    # The only pod of the service stays among its addresses while any worker serves.
+    assert (probe["path"], probe["scheme"], ports[probe["port"]]) == ("/readyz", "HTTPS", 9464)
     anybody = ssl.create_default_context()
     anybody.check_hostname = False
     anybody.verify_mode = ssl.CERT_NONE  # the kubelet looks at no certificate, and shows none
@@ -196,14 +206,18 @@ def test_the_probe_passes_as_the_kubelet_asks(served: Server) -> None:
         assert answer.status == 200
 
 
-def test_the_data_directory_is_made_once(tmp_path: Path) -> None:
+def test_the_data_directory_is_made_once_and_anew_after_an_interrupted_start(tmp_path: Path) -> None:
     expect(command("keys", "make-root", tmp_path / "safe"))
     shell, option, script = container("init")["command"]
     script = script.replace("/data/", f"{tmp_path}/data/").replace("/root-key/", f"{tmp_path}/safe/")
-    script = script.replace("exec onecode", f"exec {ONECODE}")
+    script = script.replace("onecode init", f"{ONECODE} init")
+    interrupted = tmp_path / "data" / "new" / "keys"
+    interrupted.mkdir(parents=True)
+    (interrupted.parent / "pseudonym.key").touch()
+    made = tmp_path / "data" / "onecode"
     for _ in range(2):
         subprocess.run([shell, option, script], check=True, timeout=60)
-    made = tmp_path / "data" / "onecode"
+        assert list(made.parent.iterdir()) == [made]
     assert not (made / "root.key").exists()
     assert (made / "trust-list.draft.json").exists()
     assert {file.stat().st_mode & 0o077 for file in (made / "keys").iterdir()} == {0}

@@ -109,6 +109,7 @@ def test_a_worker_that_cannot_start_any_more_is_tried_ever_more_seldom(deploymen
     assert waits[:4] == [0.0, 0.5, 1.0, 2.0]
     code, (status, report) = deployment.issue("420000")[0], server.healthz()
     assert (status, report["workers"]["0"]["serving"], report["workers"]["1"]["serving"]) == (503, False, True)
+    assert server.page_status("/readyz") == 200  # callers are sent to the worker that is left
     assert {server.verify(code).verdict.decision for _ in range(8)} == {pb.DECISION_ADMIT}
     broken.unlink()
     eventually(lambda: server.healthz()[0] == 200, START_S)

@@ -34,7 +34,7 @@ def _setting(name: str, text: str) -> Callable[[_F], _F]:
 )
 @_setting("data-dir", "Made by 'onecode init'. Required.")
 @_setting("listen", "IP:PORT for gRPC, or unix:/PATH; port 0 lets the system choose. Default: 127.0.0.1:50051.")
-@_setting("metrics", "IP:PORT for /metrics and /healthz. Default: 127.0.0.1:9464.")
+@_setting("metrics", "IP:PORT for /metrics, /healthz and /readyz. Default: 127.0.0.1:9464.")
 @_setting("tls-cert", "PEM file with the server's certificate and its chain. Where others reach it, TLS is needed.")
 @_setting("tls-key", "PEM file with its private key, readable by its owner alone.")
 @_setting("tls-client-ca", "PEM file with the authorities whose certificates callers show.")

@@ -1,4 +1,4 @@
-"""Serves ``/metrics`` for Prometheus and ``/healthz`` for people and container health checks, over HTTP.
+"""Serves ``/metrics`` for Prometheus, ``/healthz`` for people, and ``/readyz`` for what sends callers, over HTTP.
 
 Requests are answered on a separate thread with its own event loop. Metrics are rendered on a second thread, so that
 health does not wait for them.
@@ -36,13 +36,14 @@ STOP_S: Final = 5.0
 _TEXT: Final = "text/plain; version=0.0.4; charset=utf-8"
 _OPENMETRICS: Final = "application/openmetrics-text"
 _PLAIN: Final = {"Content-Type": "text/plain"}
-_RIGHTS: Final = {"/metrics": Right.READ_METRICS, "/healthz": Right.READ_HEALTH}
+_RIGHTS: Final = {"/metrics": Right.READ_METRICS, "/healthz": Right.READ_HEALTH, "/readyz": Right.READ_HEALTH}
 
 _log = logging.getLogger(__name__)
 
 
 class MetricsServer:
-    """Serves metrics, and a report whose ``serving`` is true while all is well.
+    """Serves metrics, and a report whose ``serving`` is true while all is well. Its ``ready`` is true while any worker
+    answers calls; a server of one process has none, and is ready while it serves.
 
     ``render`` is called with whether OpenMetrics is requested rather than Prometheus's text format. ``authorizer`` says
     who may see what, all may without one; ``refused`` counts who may not, by reason, on one thread and nowhere else.
@@ -101,19 +102,22 @@ class MetricsServer:
 
     async def _page(self, request: Request) -> Answer:
         if request.path not in _RIGHTS:
-            return Answer("404 Not Found", _PLAIN, b"the paths are /metrics and /healthz\n")
+            return Answer("404 Not Found", _PLAIN, b"the paths are /metrics, /healthz and /readyz\n")
         if request.method not in ("GET", "HEAD"):
             return Answer("405 Method Not Allowed", {**_PLAIN, "Allow": "GET, HEAD"}, b"only GET and HEAD\n")
         try:
             self._authorizer.expect(request, _RIGHTS[request.path])
         except (Unauthenticated, NotPermitted, NotServing) as refused:
-            if request.path == "/healthz" and self._authorizer.answers_health:
-                return _health({"serving": self._report()["serving"]})
+            if _RIGHTS[request.path] is Right.READ_HEALTH and self._authorizer.answers_health:
+                return self._readiness() if request.path == "/readyz" else _flag("serving", self._report()["serving"])
             if self._refused is not None:
                 self._refused.labels(_reason(refused)).inc()
             return _refusal(refused)
         if request.path == "/healthz":
-            return _health(self._report())
+            report = self._report()
+            return _health(report, report["serving"])
+        if request.path == "/readyz":
+            return self._readiness()
         is_openmetrics = _OPENMETRICS in request.headers.get("accept", "")
         is_packed = "gzip" in request.headers.get("accept-encoding", "")
         headers = {"Content-Type": f"{_OPENMETRICS}; version=1.0.0; charset=utf-8" if is_openmetrics else _TEXT}
@@ -121,9 +125,17 @@ class MetricsServer:
             headers["Content-Encoding"] = "gzip"
         return Answer("200 OK", headers, await self._pages.next(is_openmetrics, is_packed))
 
+    def _readiness(self) -> Answer:
+        report = self._report()
+        return _flag("ready", report.get("ready", report["serving"]))
 
-def _health(report: dict[str, Any]) -> Answer:
-    status = "200 OK" if report["serving"] else "503 Service Unavailable"
+
+def _flag(name: str, is_well: bool) -> Answer:
+    return _health({name: is_well}, is_well)
+
+
+def _health(report: dict[str, Any], is_well: bool) -> Answer:
+    status = "200 OK" if is_well else "503 Service Unavailable"
     return Answer(status, {"Content-Type": "application/json"}, json.dumps(report, indent=2).encode() + b"\n")
 
 

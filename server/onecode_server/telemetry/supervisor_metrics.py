@@ -1,14 +1,41 @@
-"""The metrics of a server with several workers: merged from the messages of its workers."""
+"""The metrics of a whole server: of its one process, or merged from the messages of several workers."""
 
 import math
 from collections.abc import Callable
 from typing import Any, Final
 
 from onecode_server.telemetry.counting import LoopGauge
-from onecode_server.telemetry.metrics import Counts, MetricFamilies
+from onecode_server.telemetry.metrics import Counts, MetricFamilies, Metrics
 
 
-class SupervisorMetrics(MetricFamilies):
+class ServerMetrics(MetricFamilies):
+    """What a server shows besides the metrics of its workers: how many of them serve, and how many were replaced."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.restarts = self._counter(
+            "onecode_worker_restarts_total", "Workers started in place of one that had ended, by slot", ("worker",)
+        )
+        self.serving = self._gauge("onecode_serving_workers", "Workers that serve now", "livesum")
+
+
+class SingleProcessMetrics(Metrics, ServerMetrics):
+    """The metrics of a server of one process. It counts as one worker, so that alerts and dashboards see it as they see
+    others; nothing within the server replaces it.
+
+    ``is_serving`` is called on the thread that makes the page, from when ``watch`` was called.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.restarts.labels("0")
+
+    def watch(self, is_serving: Callable[[], bool]) -> None:
+        """Show as serving what ``is_serving`` returns."""
+        self.serving.set_function(lambda: float(is_serving()))
+
+
+class SupervisorMetrics(ServerMetrics):
     """The metrics of all workers of one server, from their messages, and the supervisor's own.
 
     A slot's next worker continues the counts of the last one, so that no counter falls. Gauges of a worker that has
@@ -17,10 +44,6 @@ class SupervisorMetrics(MetricFamilies):
 
     def __init__(self) -> None:
         super().__init__()
-        self.restarts = self._counter(
-            "onecode_worker_restarts_total", "Workers started in place of one that had ended, by slot", ("worker",)
-        )
-        self.serving = self._gauge("onecode_serving_workers", "Workers that serve now", "livesum")
         self._gauges: dict[tuple[str, ...], dict[int, float]] = {}  # by name and labels, and by slot
 
     def merge(self, slot: int, counts: Counts) -> None:

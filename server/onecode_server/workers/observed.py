@@ -14,9 +14,7 @@ def processes_of(slots: Sequence[Slot]) -> dict[str, Pid]:
 
 
 def report_of(slots: Sequence[Slot]) -> dict[str, Any]:
-    """Return each worker's report, and whether all serve."""
+    """Return each worker's report, whether all serve, and whether the server is ready: one that serves suffices."""
     workers = {str(slot.number): slot.report() for slot in slots}
-    return {
-        "serving": all(worker["serving"] for worker in workers.values()),
-        "workers": workers,
-    }
+    serving = [worker["serving"] for worker in workers.values()]
+    return {"serving": all(serving), "ready": any(serving), "workers": workers}

@@ -1,6 +1,7 @@
 """The page for operations: nobody who holds it keeps others from it, and nobody makes it cost more than its share."""
 
 import gzip
+import json
 import os
 import resource
 import socket
@@ -195,7 +196,25 @@ def test_formats_encodings_and_methods_are_those_that_monitoring_systems_ask_for
     assert headers["Content-Type"] == "application/openmetrics-text; version=1.0.0; charset=utf-8"
     status, page, headers = get(port, "/metrics", "HEAD")
     assert (status, page, headers["Content-Length"]) == (200, b"", "4")
-    assert [get(port, path, "POST")[0] for path in ("/metrics", "/healthz", "/")] == [405, 405, 404]
+    paths = ("/metrics", "/healthz", "/readyz", "/")
+    assert [get(port, path, "POST")[0] for path in paths] == [405, 405, 405, 404]
+
+
+@pytest.mark.parametrize(
+    ("report", "health", "ready"),
+    [
+        ({"serving": True}, 200, 200),
+        ({"serving": False}, 503, 503),
+        ({"serving": True, "ready": True}, 200, 200),
+        ({"serving": False, "ready": True}, 503, 200),
+        ({"serving": False, "ready": False}, 503, 503),
+    ],
+)
+def test_a_server_is_ready_while_any_worker_serves(start: Start, report: dict[str, bool], health: int, ready: int):
+    port = start(report=lambda: report)
+    assert get(port, "/healthz")[0] == health
+    status, body, _ = get(port, "/readyz")
+    assert (status, json.loads(body)) == (ready, {"ready": ready == 200})
 
 
 def test_a_report_that_fails_is_logged_and_the_page_goes_on(start: Start, caplog: pytest.LogCaptureFixture):

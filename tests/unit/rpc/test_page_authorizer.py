@@ -1,5 +1,6 @@
 """Who may see the pages for operations, and the files of their TLS."""
 
+import json
 import logging
 import os
 import ssl
@@ -86,15 +87,15 @@ def test_without_a_trust_list_a_page_is_unavailable_and_that_is_no_error(
     page: tuple[bool, int], caplog: pytest.LogCaptureFixture
 ) -> None:
     answers_health, port = page
-    for path in ("/healthz", "/metrics"):
+    for path in ("/healthz", "/readyz", "/metrics"):
         connection = HTTPConnection("127.0.0.1", port, timeout=30)
         connection.request("GET", path)
         answer = connection.getresponse()
         body = answer.read()
         connection.close()
         assert answer.status == 503
-        if answers_health and path == "/healthz":
-            assert body == b'{\n  "serving": false\n}\n'
+        if answers_health and path != "/metrics":
+            assert json.loads(body) == {{"/healthz": "serving", "/readyz": "ready"}[path]: False}
         else:
             assert body == b"no trust list is in force\n"
     assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []

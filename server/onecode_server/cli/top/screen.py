@@ -68,7 +68,7 @@ _FRESHNESS: Final[tuple[_Column, ...]] = (
     ("ends", 5, lambda state: duration(state.exceptions_next_end_s)),
 )
 _PROCESSES: Final[tuple[_Column, ...]] = (
-    ("workers", 7, lambda state: "single" if state.workers_serving is None else count(state.workers_serving)),
+    ("workers", 7, lambda state: count(state.workers_serving)),
     ("restarts", 8, lambda state: count(state.worker_restarts)),
     ("front", 6, lambda state: _names(state.front)),
     ("kernel", 6, lambda state: _names({name: rate for name, rate in state.signatures_per_s.items() if rate})),
