@@ -2,8 +2,8 @@
 
 from typing import Final
 
-from monitoring.alerts.objectives import OVERLOAD
 from monitoring.alerts.promql import increase, jump, rate
+from monitoring.failed_calls import OVERLOAD
 from monitoring.model import Alert, RuleGroup, Severity
 
 _SILENT: Final = (

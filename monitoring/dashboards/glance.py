@@ -3,6 +3,7 @@
 from typing import Final
 
 from monitoring.dashboards.queries import part, part_of_codes_asked, quantile, rate
+from monitoring.failed_calls import failed_ratio
 from monitoring.model import Kind, Panel, Query, Row, Threshold, Unit
 
 DAY_S: Final = 86_400
@@ -49,15 +50,9 @@ GLANCE: Final = Row(
         ),
         _number(
             "Calls failing",
-            "The part of calls that end with a code that is the server's fault. Good: below 0.1 %.",
+            "Calls that fail by the server's fault, or are refused for want of capacity, of all. Good: below 0.1 %.",
             Unit.RATIO,
-            part(
-                "grpc_server_handled_total",
-                "grpc_server_handled_total",
-                'grpc_service=~"onecode.+",grpc_code=~"INTERNAL|UNKNOWN|UNAVAILABLE|DATA_LOSS"',
-                'grpc_service=~"onecode.+"',
-                "failed",
-            ),
+            Query(failed_ratio("<rate>"), "failed"),
             Threshold(0.001),
             Threshold(0.01, is_critical=True),
         ),

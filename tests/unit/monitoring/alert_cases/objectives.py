@@ -1,5 +1,7 @@
 """Worlds in which the alerts of monitoring/alerts/objectives.py fire, and others in which they do not."""
 
+from dataclasses import replace
+
 from monitoring.model import Severity
 from tests.promtool import Case
 
@@ -23,7 +25,15 @@ def refused(reason: str) -> str:
 
 
 OK = handled("OK")
-CASES = (
+NONE_FAILED = {series: "0x5000" for series in (handled("INTERNAL"), refused("queue_full"), refused("stream_idle"))}
+"""A server has these series from its start on."""
+
+
+def of_a_server(case: Case) -> Case:
+    return replace(case, series=NONE_FAILED | case.series)
+
+
+_CASES = (
     Case(
         AVAILABILITY,
         PAGE,
@@ -94,6 +104,15 @@ CASES = (
         "streams that were idle all night",
         {OK: "0+1x30", handled("UNAVAILABLE"): "0+50x30", refused("stream_idle"): "0+50x30"},
         "30m",
+    ),
+    Case(
+        AVAILABILITY,
+        PAGE,
+        "streams of which each scan is refused",
+        {handled("RESOURCE_EXHAUSTED"): "0+1x30", refused("queue_late"): "0+500x30"},
+        "3m",
+        f"100% {FAIL}, {WITHIN_DAYS}",
+        JOB,
     ),
     Case(
         AVAILABILITY,
@@ -180,3 +199,4 @@ CASES = (
     ),
     Case(LATENCY, TICKET, "9 of 1000 checks", {ALL: "0+1000x200", SOON: "0+991x200"}, "5000m", step="30m"),
 )
+CASES = tuple(map(of_a_server, _CASES))
