@@ -20,11 +20,13 @@ GLANCE: Final = Row(
     (
         _number(
             "Alerts firing",
-            "Alerts of onecode that fire now. Good: 0. The list of alerts says which, and the runbook what to do.",
+            "Alerts of onecode that fire now. Good: 0. The list of alerts says which, and the runbook what to do. No"
+            " data: Prometheus has not loaded the rules, and no alert can fire.",
             Unit.COUNT,
-            # A count of nothing has no series. The servers that are scraped are counted with the alerts, and taken off.
+            # ALERTS has no series where none fires: the 0 is from a series that the rules record, missing without them.
             Query(
-                'count({__name__=~"up|ALERTS",alertname=~"|Onecode.+",alertstate=~"|firing",<job>}) - count(up{<job>})',
+                'sum(ALERTS{alertname=~"Onecode.+",alertstate="firing",<job>}'
+                " or 0 * job:onecode_failed_calls:increase1h{<job>})",
                 "firing",
             ),
             *_FAULT,

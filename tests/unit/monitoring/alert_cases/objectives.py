@@ -25,7 +25,7 @@ def refused(reason: str) -> str:
 
 
 OK = handled("OK")
-NONE_FAILED = {series: "0x5000" for series in (handled("INTERNAL"), refused("queue_full"), refused("stream_idle"))}
+NONE_FAILED = dict.fromkeys((handled("INTERNAL"), refused("queue_full"), refused("stream_idle")), "0x5000")
 """A server has these series from its start on."""
 
 
