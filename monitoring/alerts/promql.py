@@ -32,6 +32,11 @@ def lowest(metric: str, matchers: str = "", by: str = SERVER) -> str:
     return f"min by ({by}) ({selector(metric, matchers)})"
 
 
+def known(gauge: str) -> str:
+    """Return the last number of a gauge within five minutes. One NaN among numbers would end an alert's wait."""
+    return f"last_over_time(({selector(gauge)} >= 0)[<5m>:<1m>])"
+
+
 def jump(metric: str, floor: int, by: str, matchers: str = "") -> str:
     """Return a condition: within a quarter of an hour a counter rose by ``floor`` or more, and five times as fast as on
     the day that ended an hour ago.
