@@ -90,6 +90,17 @@ CASES = (
     Case(
         "OnecodeUnauthenticatedCalls",
         TICKET,
+        "for six days",
+        {NOBODY: "0+20x2400 48105+105x2000"},
+        "12020m",
+        "315 callers without an identity in a quarter of an hour (TOKEN_EXPIRED)",
+        {"job": "onecode", "reason": "TOKEN_EXPIRED"},
+        "5m",
+        still="20660m",
+    ),
+    Case(
+        "OnecodeUnauthenticatedCalls",
+        TICKET,
         "less than five times as many",
         {NOBODY: "0+20x400 8098+98x20"},
         "2060m",

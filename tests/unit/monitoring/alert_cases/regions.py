@@ -72,6 +72,17 @@ def jumps() -> tuple[Case, ...]:
             Case(
                 alert,
                 TICKET,
+                "more than five times as many for six days",
+                {metric: "0+4x2400 9621+21x2000"},
+                "12020m",
+                f"63 {text}",
+                labels,
+                "5m",
+                still="20660m",
+            ),
+            Case(
+                alert,
+                TICKET,
                 "less than five times as many",
                 {metric: "0+4x400 1619.6+19.6x20"},
                 "2060m",
