@@ -2,12 +2,12 @@
 
 from typing import Final
 
-from monitoring.alerts.promql import DAY_S, increase, jump, lowest, selector
+from monitoring.alerts.promql import DAY_S, increase, jump, lowest, of_the_past, selector
 from monitoring.model import Alert, RuleGroup, Severity
 
 _USUAL: Final = 20
-"""Scans in this hour of the day before, from which on an hour without any is no chance: by Poisson, one in 10^8. Small
-regions have fewer and are never called silent; nights are compared with nights."""
+"""Scans in this hour of the day or of the week before, from which on an hour without any is no chance: by Poisson, one
+in 10^8. Small regions have fewer and are never called silent; nights are compared with nights."""
 _JUMP: Final = 20
 """Refused codes in a quarter of an hour, below which it may be one bearer who tries again."""
 _MOST: Final = 50
@@ -16,8 +16,10 @@ _MOST: Final = 50
 
 def _silent(label: str) -> str:
     scans = selector("onecode_scans_total", f'{label}!="unknown"')
+    of_an_hour = f"sum by (job, {label}) (increase({scans}[<1h>] offset %s))"
     return (
-        f"sum by (job, {label}) (increase({scans}[<1h>] offset <1d>)) >= {_USUAL}\n"
+        # By the day before alone, a silence would be usual after a day.
+        f"{of_the_past('max', f'job, {label}', of_an_hour % '<1d>', of_an_hour % '<7d>')} >= {_USUAL}\n"
         f"unless sum by (job, {label}) (\n"
         f"  increase({scans}[<1h>]) > 0\n"
         # After a restart a pair has no series until its first scan, whose count no increase shows.
@@ -47,7 +49,7 @@ REGIONS = RuleGroup(
             "OnecodeHostSilent",
             _silent("host"),
             Severity.TICKET,
-            'No code was scanned in {{ $labels.host }} for an hour; yesterday there were {{ printf "%.0f" $value }}',
+            'No code was scanned in {{ $labels.host }} for an hour, but {{ printf "%.0f" $value }} lately',
             "The scanners of the region do not reach the servers, or are not used.",
             ("onecode-recognition", "Scans by home and host"),
             "<15m>",
@@ -56,8 +58,7 @@ REGIONS = RuleGroup(
             "OnecodeHomeSilent",
             _silent("home"),
             Severity.TICKET,
-            "No authentic code of {{ $labels.home }} was seen for an hour; yesterday there were "
-            '{{ printf "%.0f" $value }}',
+            'No authentic code of {{ $labels.home }} was seen for an hour, but {{ printf "%.0f" $value }} lately',
             "Nobody of the region travels, or all of its codes are refused before their home is known.",
             ("onecode-recognition", "Scans by home"),
             "<15m>",

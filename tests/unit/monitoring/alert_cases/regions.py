@@ -1,7 +1,7 @@
 """Worlds in which the alerts of monitoring/alerts/regions.py fire, and others in which they do not.
 
-The alerts about silence compare with the day before: a day is 144 steps of ten minutes. Those about jumps compare with
-the day that ended an hour ago: 400 steps of five minutes are more than that.
+The alerts about silence compare with the day and the week before: a day is 144 steps of ten minutes. Those about jumps
+compare with the day that ended an hour ago, and with one a week before: 400 steps of five minutes are more than a day.
 """
 
 from monitoring.model import Severity
@@ -29,7 +29,7 @@ def silences() -> tuple[Case, ...]:
                 "none for an hour",
                 BUSY | {SCANS: "0+5x144 720x30"},
                 1520,
-                f"{text} for an hour; yesterday there were 30",
+                f"{text} for an hour, but 30 lately",
             ),
             ("a small region", BUSY | {SCANS: "0+3.3x144 475.2x30"}, 1520, ""),
             ("a night as the one before", BUSY | {SCANS: "0x20 5+5x124 625x30"}, 1530, ""),
@@ -38,6 +38,22 @@ def silences() -> tuple[Case, ...]:
             ("nobody scans at all", {ANY: "0+100x144 14400x30", SCANS: "0+5x144 720x30"}, 1540, ""),
         ):
             made.append(Case(alert, TICKET, what, series, f"{at}m", summary, {"job": "onecode"} | labels, "10m"))
+        made += [
+            Case(
+                alert,
+                TICKET,
+                "none for six days",
+                {ANY: "0+100x2200", SCANS: "0+5x1152 5760x1000"},
+                "11600m",
+                f"{text} for an hour, but 30 lately",
+                {"job": "onecode"} | labels,
+                "10m",
+                still="20240m",
+            ),
+            Case(
+                alert, TICKET, "none for a week", {ANY: "0+100x2200", SCANS: "0+5x144 720x2000"}, "11600m", step="10m"
+            ),
+        ]
         unknown = SCANS.replace("420000", "unknown").replace("440000", "unknown")
         made.append(
             Case(alert, TICKET, "nobody knows which", BUSY | {unknown: "0+5x144 720x30"}, "1540m", step="10m"),

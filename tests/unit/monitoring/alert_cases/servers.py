@@ -14,6 +14,18 @@ CASES = (
     Case("OnecodeDown", PAGE, "is scraped", {"up": "1x20"}, "20m"),
     Case("OnecodeDown", PAGE, "one scrape fails again and again", {"up": "1 0 1 0 1 0 1 0 1 0 1 0"}, "11m"),
     Case(
+        "OnecodeNoTargets",
+        PAGE,
+        "both servers are lost",
+        {"up": "1 1 1 stale", 'up{instance="b:9464"}': "1 stale"},
+        "8m",
+        "Prometheus has no server of onecode to scrape any more",
+        {"job": "onecode"},
+        still="9000m",
+    ),
+    Case("OnecodeNoTargets", PAGE, "one of two is lost", {"up": "1x30", 'up{instance="b:9464"}': "1 stale"}, "30m"),
+    Case("OnecodeNoTargets", PAGE, "it is down, which another alert tells", {"up": "1 0x30"}, "30m"),
+    Case(
         "OnecodeNotServing",
         PAGE,
         "no worker serves",
