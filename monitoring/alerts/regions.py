@@ -11,7 +11,7 @@ in 10^8. Small regions have fewer and are never called silent; nights are compar
 _JUMP: Final = 20
 """Refused codes in a quarter of an hour, below which it may be one bearer who tries again."""
 _MOST: Final = 50
-"""Refused codes in a quarter of an hour, below which nobody is woken."""
+"""Refused codes in a quarter of an hour, below which they are a few bearers."""
 
 
 def _silent(label: str) -> str:
@@ -36,11 +36,19 @@ _REFUSED: Final = (
     f"  or increase({selector('onecode_claim_faults_total')}[<15m>])\n"
     f")"
 )
-_AUTHENTIC: Final = (
-    "sum by (job, region) (\n"
-    f'  label_replace(increase({selector("onecode_scans_total")}[<15m>]), "region", "$1", "home", "(.+)")\n'
-    ")"
+
+
+def _authentic(offset: str = "") -> str:
+    scans = f"increase({selector('onecode_scans_total')}[<15m>]{offset})"
+    return f'sum by (job, region) (\n  label_replace({scans}, "region", "$1", "home", "(.+)")\n)'
+
+
+_ALL_REFUSED: Final = (
+    f"{_REFUSED} >= {_MOST}\n"
+    f"unless\n{_authentic()} > 0\n"
+    f"and\n{of_the_past('max', 'job, region', _authentic(' offset <1d>'), _authentic(' offset <7d>'))} >= {_USUAL}"
 )
+"""Forged codes alone wake nobody, however many one caller sends: it cannot keep authentic ones from being scanned."""
 
 REGIONS = RuleGroup(
     "onecode-regions",
@@ -65,8 +73,16 @@ REGIONS = RuleGroup(
         ),
         Alert(
             "OnecodeRegionCodesRefused",
-            f"{_REFUSED} >= {_MOST}\nunless\n{_AUTHENTIC}\n>= {_REFUSED}",
+            _ALL_REFUSED,
             Severity.PAGE,
+            'All codes of {{ $labels.region }} are refused: {{ printf "%.0f" $value }} in a quarter of an hour',
+            "By their signatures or their claims. None is authentic, and at this time there are some otherwise.",
+            ("onecode-recognition", "Bad signatures"),
+        ),
+        Alert(
+            "OnecodeRegionCodesRefused",
+            f"{_REFUSED} >= {_MOST}\nunless\n{_authentic()}\n>= {_REFUSED}",
+            Severity.TICKET,
             'Most codes of {{ $labels.region }} are refused: {{ printf "%.0f" $value }} in a quarter of an hour',
             "By their signatures or their claims. A region's key or entry is wrong, or its codes are forged in number.",
             ("onecode-recognition", "Bad signatures"),
@@ -102,8 +118,8 @@ REGIONS = RuleGroup(
             Severity.TICKET,
             "An exception of {{ $labels.host }} ends within {{ $value | humanizeDuration }}",
             "From then on the host recognises the home again. A further exception must be acknowledged before.",
+            # With the usual wait: a page that is read while a host's gauge is made may show 0 once.
             ("onecode-recognition", "Exceptions ending"),
-            "",
         ),
     ),
 )

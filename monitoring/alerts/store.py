@@ -12,12 +12,12 @@ _FAILED: Final = 'operation=~"check_read|read|write"'
 _DAMAGED: Final = 'operation="damaged"'
 
 
-def _share(status: str) -> str:
+def _share(status: str, of: str = "") -> str:
     # One code in a hundred, and ten in all: one damaged record is the matter of its own bearer.
     matchers = f'status="{status}"'
     return (
         f"{rate('onecode_codes_by_status_total', '<5m>', matchers)}\n"
-        f"  / {rate('onecode_codes_by_status_total', '<5m>')} > 0.01\n"
+        f"  / {rate('onecode_codes_by_status_total', '<5m>', of)} > 0.01\n"
         f"and {increase('onecode_codes_by_status_total', '<5m>', matchers)} >= 10"
     )
 
@@ -91,9 +91,10 @@ STORE = RuleGroup(
         ),
         Alert(
             "OnecodeStatusStale",
-            _share("STALE"),
+            # Where few bearers have a record, the others would hide that each record is stale.
+            _share("STALE", 'status!="NONE"'),
             Severity.TICKET,
-            "{{ $value | humanizePercentage }} of codes on {{ $labels.instance }} have a stale status",
+            "{{ $value | humanizePercentage }} of codes with a record on {{ $labels.instance }} have a stale status",
             "The store answers late or now and then. These bearers are sent to a person (CHECK).",
             ("onecode-trust", "Status freshness"),
         ),

@@ -29,11 +29,46 @@ NONE_FAILED = dict.fromkeys((handled("INTERNAL"), refused("queue_full"), refused
 """A server has these series from its start on."""
 
 
+def of_other(series: str) -> str:
+    return f'{series[:-1]},instance="b:9464"}}'
+
+
 def of_a_server(case: Case) -> Case:
     return replace(case, series=NONE_FAILED | case.series)
 
 
 _CASES = (
+    Case(
+        AVAILABILITY,
+        PAGE,
+        "four of a hundred calls at one server of two",
+        {
+            OK: "0+100x30",
+            of_other(OK): "0+96x30",
+            of_other(handled("INTERNAL")): "0+4x30",
+            of_other(refused("queue_full")): "0x30",
+            of_other(refused("stream_idle")): "0x30",
+        },
+        "5m",
+        f"2% {FAIL}, {WITHIN_DAYS}",
+        JOB,
+    ),
+    Case(
+        AVAILABILITY,
+        PAGE,
+        "one of a hundred calls at one server of two",
+        {OK: "0+100x30", of_other(OK): "0+99x30", of_other(handled("INTERNAL")): "0+1x30"},
+        "30m",
+    ),
+    Case(
+        LATENCY,
+        PAGE,
+        "forty of a hundred checks at one server of two",
+        {ALL: "0+100x30", SOON: "0+100x30", of_other(ALL): "0+100x30", of_other(SOON): "0+60x30"},
+        "3m",
+        f"20% {ARE_SLOW}, {WITHIN_DAYS}",
+        JOB,
+    ),
     Case(
         AVAILABILITY,
         PAGE,

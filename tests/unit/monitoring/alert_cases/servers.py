@@ -11,6 +11,14 @@ FRONT = 'onecode_front_info{front="grpc",reason="%s"}'
 
 CASES = (
     Case("OnecodeDown", PAGE, "is not scraped", {"up": "1 0x20"}, "6m", "a:9464 cannot be scraped"),
+    Case(
+        "OnecodeDown",
+        PAGE,
+        "one of two is not scraped",
+        {"up": "1 0x20", 'up{instance="b:9464"}': "1x21"},
+        "6m",
+        "a:9464 cannot be scraped",
+    ),
     Case("OnecodeDown", PAGE, "is scraped", {"up": "1x20"}, "20m"),
     Case("OnecodeDown", PAGE, "one scrape fails again and again", {"up": "1 0 1 0 1 0 1 0 1 0 1 0"}, "11m"),
     Case(

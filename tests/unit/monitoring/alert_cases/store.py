@@ -109,8 +109,8 @@ CASES = (
     *(
         case
         for name, severity, which, text in (
-            ("OnecodeStatusUnavailable", PAGE, "UNAVAILABLE", "have no status"),
-            ("OnecodeStatusStale", TICKET, "STALE", "have a stale status"),
+            ("OnecodeStatusUnavailable", PAGE, "UNAVAILABLE", "of codes on a:9464 have no status"),
+            ("OnecodeStatusStale", TICKET, "STALE", "of codes with a record on a:9464 have a stale status"),
         )
         for case in (
             Case(
@@ -119,7 +119,7 @@ CASES = (
                 "two codes in a hundred",
                 {status(which): "0+2x40", status("CURRENT"): "0+98x40"},
                 "10m",
-                f"2% of codes on a:9464 {text}",
+                f"2% {text}",
             ),
             Case(
                 name,
@@ -136,6 +136,14 @@ CASES = (
                 "40m",
             ),
         )
+    ),
+    Case(
+        "OnecodeStatusStale",
+        TICKET,
+        "each of the few codes with a record",
+        {status("STALE"): "0+5x40", status("NONE"): "0+995x40"},
+        "7m",
+        "100% of codes with a record on a:9464 have a stale status",
     ),
     Case("OnecodeStatusUnavailable", PAGE, "stale", {status("STALE"): "0+50x40", status("CURRENT"): "0+50x40"}, "40m"),
     Case(
