@@ -112,4 +112,4 @@ def test_no_rule_fails_and_no_alert_but_the_one_that_was_made_fires(prometheus: 
     evaluated = [rule for group in prometheus.get("/api/v1/rules")["groups"] for rule in group["rules"]]
     assert len(evaluated) == len(ALERTS) + len(RECORDINGS)
     assert [(rule["name"], rule["lastError"]) for rule in evaluated if rule["health"] == "err"] == []
-    eventually(lambda: prometheus.firing() == {"OnecodeFrontFallback"}, 60)
+    eventually(lambda: prometheus.firing() == {"OnecodeFrontFallback", "Watchdog"}, 60)

@@ -21,6 +21,20 @@ CASES = (
     ),
     Case("OnecodeDown", PAGE, "is scraped", {"up": "1x20"}, "20m"),
     Case("OnecodeDown", PAGE, "one scrape fails again and again", {"up": "1 0 1 0 1 0 1 0 1 0 1 0"}, "11m"),
+    *(
+        Case(
+            "Watchdog",
+            Severity.NONE,
+            what,
+            {"up": values},
+            "0m",
+            "Prometheus evaluates rules for onecode, and Alertmanager is told",
+            {"job": "onecode"},
+            still="20m",
+        )
+        for what, values in (("the server is scraped", "1x30"), ("the server is down", "0x30"))
+    ),
+    Case("Watchdog", Severity.NONE, "there is no server", {"up": "1 stale"}, "5m"),
     Case(
         "OnecodeNoTargets",
         PAGE,
