@@ -103,11 +103,13 @@ class Dashboard:
 
 
 class Severity(StrEnum):
-    """Who is told: a person at once, a queue that is read on working days, or a list that is read once a week."""
+    """Who is told: a person at once, a queue that is read on working days, a list that is read once a week, or nobody:
+    such an alert always fires, and a service outside tells somebody where it ends."""
 
     PAGE = "page"
     TICKET = "ticket"
     NOTICE = "notice"
+    NONE = "none"
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,8 @@ class Case:
     """``series`` are values by selector; those without an instance are of TARGET.
 
     ``labels`` are those of the alert that fires at ``at``, besides its severity, and ``summary`` is its text. One step
-    before it does not fire: ``at`` is the first moment. Without ``summary`` nothing fires at ``at``.
+    before it does not fire: ``at`` is the first moment. Without ``summary`` nothing fires at ``at``. At ``still`` it
+    fires as well, with the same text.
     """
 
     alert: str
@@ -38,6 +39,7 @@ class Case:
     summary: str = ""
     labels: dict[str, str] | None = None
     step: str = "1m"
+    still: str = ""
 
     @property
     def fires(self) -> bool:
@@ -84,6 +86,8 @@ def hold(case: Case, path: Path) -> None:
     moments = [(case.at, [fired])] if case.fires else [(case.at, [])]
     if case.fires and (before := _minutes(case.at) - _minutes(case.step)) >= 0:
         moments.insert(0, (f"{before}m", []))
+    if case.still:
+        moments.append((case.still, [fired]))
     world = {
         "interval": case.step,
         "input_series": [{"series": _of_target(name), "values": values} for name, values in case.series.items()],

@@ -2,8 +2,8 @@
 
 from typing import Final
 
-from monitoring.alerts.objectives import OVERLOAD
-from monitoring.alerts.promql import increase, jump, rate
+from monitoring.alerts.promql import increase, jump, of_the_past, rate
+from monitoring.failed_calls import OVERLOAD
 from monitoring.model import Alert, RuleGroup, Severity
 
 _SILENT: Final = (
@@ -11,6 +11,7 @@ _SILENT: Final = (
 )
 """Calls that were ended since their callers held a place and did nothing. Idle streams (stream_idle) are usual."""
 _STRANGER: Final = 'reason="stranger"'
+_CODES: Final = "sum by (job) (increase(onecode_verdicts_total{<scope>}[<15m>] offset %s))"
 
 CALLERS = RuleGroup(
     "onecode-callers",
@@ -65,11 +66,11 @@ CALLERS = RuleGroup(
         ),
         Alert(
             "OnecodeNoCodes",
-            # The same quarter of an hour of the day before, so that a quiet night is no silence.
-            "sum by (job) (increase(onecode_verdicts_total{<scope>}[<15m>] offset <1d>)) >= 100\n"
+            # The same quarter of an hour of the day or the week before, so that a quiet night is no silence.
+            f"{of_the_past('max', 'job', _CODES % '<1d>', _CODES % '<7d>')} >= 100\n"
             f"unless {increase('onecode_verdicts_total', '<15m>', by='job')} > 0",
             Severity.PAGE,
-            'No code was checked for a quarter of an hour; yesterday there were {{ printf "%.0f" $value }}',
+            'No code was checked for a quarter of an hour, but {{ printf "%.0f" $value }} at this time lately',
             "Servers run and nobody reaches them, or none of them is scraped any more.",
             ("onecode-overview", "Codes checked"),
         ),

@@ -8,9 +8,9 @@ from monitoring.model import Alert, RuleGroup, Severity
 _BOUNDS: Final = (
     (Severity.NOTICE, f"< 30 * {DAY_S} >= 7 * {DAY_S}"),
     (Severity.TICKET, f"< 7 * {DAY_S} >= {DAY_S}"),
-    (Severity.PAGE, f"< {DAY_S}"),
+    (Severity.PAGE, f"< {DAY_S} >= 0"),
 )
-"""A week to plan, a day to do it, and then somebody at once."""
+"""A week to plan, a day to do it, and then somebody at once. What has ended has an alert of its own."""
 
 # 0 are keys that were all revoked: that was a decision.
 _KEYS_LEFT: Final = f"({lowest('onecode_region_keys_end_timestamp_seconds', by='job, region, role')} > 0) - time()"
@@ -34,6 +34,16 @@ KEYS = RuleGroup(
             )
             for severity, bound in _BOUNDS
         ),
+        Alert(
+            "OnecodeRegionKeysEnded",
+            # No page: a region that has stopped leaves its last key in the list, and it would never end.
+            f"{_KEYS_LEFT} < 0",
+            Severity.TICKET,
+            "The last {{ $labels.role }} key of region {{ $labels.region }} has ended",
+            "The codes, or the translations, that the region's keys sign are refused.",
+            ("onecode-trust", "Keys ending"),
+            "",
+        ),
         *(
             Alert(
                 "OnecodeCertificateExpires",
@@ -44,6 +54,15 @@ KEYS = RuleGroup(
                 ("onecode-trust", "Certificate expiry"),
             )
             for severity, bound in _BOUNDS
+        ),
+        Alert(
+            "OnecodeCertificateExpired",
+            f"{_CERTIFICATE_LEFT} < 0",
+            Severity.PAGE,
+            "The certificate of {{ $labels.instance }} has expired",
+            "The server goes on with it, and its callers refuse it: they get no answers.",
+            ("onecode-trust", "Certificate expiry"),
+            "",
         ),
         Alert(
             "OnecodeIdentityFilesFault",

@@ -8,6 +8,7 @@ a short one that it still goes on.
 from typing import Final
 
 from monitoring.alerts.promql import rate, selector
+from monitoring.failed_calls import failed_calls, failed_ratio
 from monitoring.model import Alert, Recording, RuleGroup, Severity
 
 _SHORT: Final = {"1h": "5m", "6h": "30m", "1d": "2h", "3d": "6h"}
@@ -17,28 +18,7 @@ _FLOOR: Final = 10
 """Failed calls in the long window below which nobody is told. The Python client tries a call four times: fewer than ten
 are the mishap of one or two callers, however few calls there were beside them."""
 
-_API: Final = 'grpc_service=~"onecode[.].+"'
-"""The API alone: probes of health would dilute the ratio, and a watch of health ends UNAVAILABLE with each drain."""
-_FAULTS: Final = 'grpc_code=~"INTERNAL|UNKNOWN|DATA_LOSS|UNAVAILABLE"'
-"""The codes that are the server's fault, whatever the caller sent. DEADLINE_EXCEEDED is not among them: the caller
-chose its deadline, or sent no request in time; the objective of latency has slow answers."""
-OVERLOAD: Final = 'reason=~"queue_full|queue_late|deadline_short|calls_full|stream_refused"'
-"""RESOURCE_EXHAUSTED where the server lacked capacity. The code alone does not tell: a caller beyond its own limit, or
-one that takes no answers, gets it as well."""
-_IDLE: Final = 'reason="stream_idle"'
-"""A stream that its caller left silent for ten minutes ends UNAVAILABLE: at night most gates do that."""
 _VERIFY: Final = 'grpc_service="onecode.v1.RecognitionService",grpc_method="Verify"'
-
-
-def _failed(function: str, window: str) -> str:
-    # A union within the sum, so that a missing series is no missing answer.
-    return (
-        f"sum by (job) (\n"
-        f"  {function}({selector('grpc_server_handled_total', f'{_API},{_FAULTS}')}[{window}])\n"
-        f"  or {function}({selector('onecode_refused_calls_total', OVERLOAD)}[{window}])\n"
-        f"  or -{function}({selector('onecode_refused_calls_total', _IDLE)}[{window}])\n"
-        f")"
-    )
 
 
 def _slow(function: str, window: str) -> str:
@@ -53,15 +33,14 @@ def _recordings() -> tuple[Recording, ...]:
     made = []
     for name in _WINDOWS:
         window = f"<{name}>"
-        calls = rate("grpc_server_handled_total", window, _API, "job")
         checks = rate("grpc_server_handling_seconds_count", window, _VERIFY, "job")
         made += [
-            Recording(f"job:onecode_failed_calls:ratio_rate{name}", f"{_failed('rate', window)}\n/ {calls}"),
+            Recording(f"job:onecode_failed_calls:ratio_rate{name}", failed_ratio(window, "job")),
             Recording(f"job:onecode_slow_checks:ratio_rate{name}", f"({_slow('rate', window)})\n/ {checks}"),
         ]
         if name in _SHORT:
             made += [
-                Recording(f"job:onecode_failed_calls:increase{name}", _failed("increase", window)),
+                Recording(f"job:onecode_failed_calls:increase{name}", failed_calls("increase", window, "job")),
                 Recording(f"job:onecode_slow_checks:increase{name}", _slow("increase", window)),
             ]
     return tuple(made)

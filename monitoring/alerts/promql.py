@@ -32,16 +32,35 @@ def lowest(metric: str, matchers: str = "", by: str = SERVER) -> str:
     return f"min by ({by}) ({selector(metric, matchers)})"
 
 
+def known(gauge: str) -> str:
+    """Return the last number of a gauge within five minutes. One NaN among numbers would end an alert's wait."""
+    return f"last_over_time(({selector(gauge)} >= 0)[<5m>:<1m>])"
+
+
+def of_the_past(function: str, by: str, day: str, week: str) -> str:
+    """Return the highest (``max``) or lowest (``min``) of two values by the same labels, or the only one that is there:
+    of a day ago, and of a week ago, which young servers do not have."""
+    return (
+        f"{function} by ({by}) (\n"
+        f"  {day}\n"
+        # With a label more, so that the union takes both.
+        f'  or label_replace({week}, "past", "week", "job", ".*")\n'
+        f")"
+    )
+
+
 def jump(metric: str, floor: int, by: str, matchers: str = "") -> str:
     """Return a condition: within a quarter of an hour a counter rose by ``floor`` or more, and five times as fast as on
-    the day that ended an hour ago.
+    the day that ended an hour ago or on the one a week before, whichever was slower.
 
-    The floor keeps a few from being a jump where there were none. ``unless`` lets a server of less than an hour, which
-    has no past, fire by the floor alone.
+    By the first alone, a fault that goes on would be usual after a day; by both, it is after a week. The floor keeps a
+    few from being a jump where there were none. ``unless`` lets a server of less than an hour, which has no past, fire
+    by the floor alone.
     """
+    of_a_day = f"sum by ({by}) (rate({selector(metric, matchers)}[<1d>] offset %s))"
     return (
         f"{increase(metric, '<15m>', matchers, by)} >= {floor}\n"
         f"unless\n"
         f"{rate(metric, '<15m>', matchers, by)}\n"
-        f"  <= 5 * sum by ({by}) (rate({selector(metric, matchers)}[<1d>] offset <1h>))"
+        f"  <= 5 * {of_the_past('min', by, of_a_day % '<1h>', of_a_day % '<7d>')}"
     )

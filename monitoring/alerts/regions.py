@@ -2,22 +2,24 @@
 
 from typing import Final
 
-from monitoring.alerts.promql import DAY_S, increase, jump, lowest, selector
+from monitoring.alerts.promql import DAY_S, increase, jump, lowest, of_the_past, selector
 from monitoring.model import Alert, RuleGroup, Severity
 
 _USUAL: Final = 20
-"""Scans in this hour of the day before, from which on an hour without any is no chance: by Poisson, one in 10^8. Small
-regions have fewer and are never called silent; nights are compared with nights."""
+"""Scans in this hour of the day or of the week before, from which on an hour without any is no chance: by Poisson, one
+in 10^8. Small regions have fewer and are never called silent; nights are compared with nights."""
 _JUMP: Final = 20
 """Refused codes in a quarter of an hour, below which it may be one bearer who tries again."""
 _MOST: Final = 50
-"""Refused codes in a quarter of an hour, below which nobody is woken."""
+"""Refused codes in a quarter of an hour, below which they are a few bearers."""
 
 
 def _silent(label: str) -> str:
     scans = selector("onecode_scans_total", f'{label}!="unknown"')
+    of_an_hour = f"sum by (job, {label}) (increase({scans}[<1h>] offset %s))"
     return (
-        f"sum by (job, {label}) (increase({scans}[<1h>] offset <1d>)) >= {_USUAL}\n"
+        # By the day before alone, a silence would be usual after a day.
+        f"{of_the_past('max', f'job, {label}', of_an_hour % '<1d>', of_an_hour % '<7d>')} >= {_USUAL}\n"
         f"unless sum by (job, {label}) (\n"
         f"  increase({scans}[<1h>]) > 0\n"
         # After a restart a pair has no series until its first scan, whose count no increase shows.
@@ -34,11 +36,19 @@ _REFUSED: Final = (
     f"  or increase({selector('onecode_claim_faults_total')}[<15m>])\n"
     f")"
 )
-_AUTHENTIC: Final = (
-    "sum by (job, region) (\n"
-    f'  label_replace(increase({selector("onecode_scans_total")}[<15m>]), "region", "$1", "home", "(.+)")\n'
-    ")"
+
+
+def _authentic(offset: str = "") -> str:
+    scans = f"increase({selector('onecode_scans_total')}[<15m>]{offset})"
+    return f'sum by (job, region) (\n  label_replace({scans}, "region", "$1", "home", "(.+)")\n)'
+
+
+_ALL_REFUSED: Final = (
+    f"{_REFUSED} >= {_MOST}\n"
+    f"unless\n{_authentic()} > 0\n"
+    f"and\n{of_the_past('max', 'job, region', _authentic(' offset <1d>'), _authentic(' offset <7d>'))} >= {_USUAL}"
 )
+"""Forged codes alone wake nobody, however many one caller sends: it cannot keep authentic ones from being scanned."""
 
 REGIONS = RuleGroup(
     "onecode-regions",
@@ -47,7 +57,7 @@ REGIONS = RuleGroup(
             "OnecodeHostSilent",
             _silent("host"),
             Severity.TICKET,
-            'No code was scanned in {{ $labels.host }} for an hour; yesterday there were {{ printf "%.0f" $value }}',
+            'No code was scanned in {{ $labels.host }} for an hour, but {{ printf "%.0f" $value }} lately',
             "The scanners of the region do not reach the servers, or are not used.",
             ("onecode-recognition", "Scans by home and host"),
             "<15m>",
@@ -56,16 +66,23 @@ REGIONS = RuleGroup(
             "OnecodeHomeSilent",
             _silent("home"),
             Severity.TICKET,
-            "No authentic code of {{ $labels.home }} was seen for an hour; yesterday there were "
-            '{{ printf "%.0f" $value }}',
+            'No authentic code of {{ $labels.home }} was seen for an hour, but {{ printf "%.0f" $value }} lately',
             "Nobody of the region travels, or all of its codes are refused before their home is known.",
             ("onecode-recognition", "Scans by home"),
             "<15m>",
         ),
         Alert(
             "OnecodeRegionCodesRefused",
-            f"{_REFUSED} >= {_MOST}\nunless\n{_AUTHENTIC}\n>= {_REFUSED}",
+            _ALL_REFUSED,
             Severity.PAGE,
+            'All codes of {{ $labels.region }} are refused: {{ printf "%.0f" $value }} in a quarter of an hour',
+            "By their signatures or their claims. None is authentic, and at this time there are some otherwise.",
+            ("onecode-recognition", "Bad signatures"),
+        ),
+        Alert(
+            "OnecodeRegionCodesRefused",
+            f"{_REFUSED} >= {_MOST}\nunless\n{_authentic()}\n>= {_REFUSED}",
+            Severity.TICKET,
             'Most codes of {{ $labels.region }} are refused: {{ printf "%.0f" $value }} in a quarter of an hour',
             "By their signatures or their claims. A region's key or entry is wrong, or its codes are forged in number.",
             ("onecode-recognition", "Bad signatures"),
@@ -101,8 +118,8 @@ REGIONS = RuleGroup(
             Severity.TICKET,
             "An exception of {{ $labels.host }} ends within {{ $value | humanizeDuration }}",
             "From then on the host recognises the home again. A further exception must be acknowledged before.",
+            # With the usual wait: a page that is read while a host's gauge is made may show 0 once.
             ("onecode-recognition", "Exceptions ending"),
-            "",
         ),
     ),
 )

@@ -15,6 +15,25 @@ SERVERS = RuleGroup(
             ("onecode-overview", "Workers serving"),
         ),
         Alert(
+            # The name that dead man's switches know, and not of onecode's: nothing is wrong while it fires.
+            "Watchdog",
+            f"count by (job) ({selector('up')}) > 0",
+            Severity.NONE,
+            "Prometheus evaluates rules for {{ $labels.job }}, and Alertmanager is told",
+            "It always fires. Where it ends, alerts reach nobody any more.",
+            ("onecode-overview", "Alerts firing"),
+            "",
+        ),
+        Alert(
+            "OnecodeNoTargets",
+            # A server that service discovery has lost has no series of up, which OnecodeDown needs.
+            f"count by (job) (last_over_time({selector('up')}[<7d>]))\nunless count by (job) ({selector('up')})",
+            Severity.PAGE,
+            "Prometheus has no server of {{ $labels.job }} to scrape any more",
+            "All servers are gone, or service discovery does not find them. No other alert can fire.",
+            ("onecode-overview", "Workers serving"),
+        ),
+        Alert(
             "OnecodeNotServing",
             f"{highest('onecode_serving_workers')} == 0",
             Severity.PAGE,

@@ -2,21 +2,22 @@
 
 from typing import Final
 
-from monitoring.alerts.promql import DAY_S, SERVER, highest, increase, lowest, rate, selector
+from monitoring.alerts.promql import DAY_S, SERVER, highest, increase, known, rate, selector
 from monitoring.model import Alert, RuleGroup, Severity
 
 _DISK_BYTES_MIN: Final = 256 * 1024**2
 """A subject takes some 70 bytes of disk: room for three to four million more, which is hours and not weeks."""
+_MAP_FREE: Final = f"min by ({SERVER}) ({known('onecode_store_map_free_bytes')})"
 _FAILED: Final = 'operation=~"check_read|read|write"'
 _DAMAGED: Final = 'operation="damaged"'
 
 
-def _share(status: str) -> str:
+def _share(status: str, of: str = "") -> str:
     # One code in a hundred, and ten in all: one damaged record is the matter of its own bearer.
     matchers = f'status="{status}"'
     return (
         f"{rate('onecode_codes_by_status_total', '<5m>', matchers)}\n"
-        f"  / {rate('onecode_codes_by_status_total', '<5m>')} > 0.01\n"
+        f"  / {rate('onecode_codes_by_status_total', '<5m>', of)} > 0.01\n"
         f"and {increase('onecode_codes_by_status_total', '<5m>', matchers)} >= 10"
     )
 
@@ -52,7 +53,11 @@ STORE = RuleGroup(
         ),
         Alert(
             "OnecodeStoreDiskFills",
-            f"min by ({SERVER}) (predict_linear({selector('onecode_store_disk_free_bytes')}[<6h>], {DAY_S})) < 0",
+            # Without NaN, which the gauge is before its first look and while the disk does not answer: one within the
+            # window would make the whole prediction NaN.
+            f"min by ({SERVER}) (\n"
+            f"  predict_linear(({selector('onecode_store_disk_free_bytes')} >= 0)[<6h>:<1m>], {DAY_S})\n"
+            f") < 0",
             Severity.TICKET,
             "The disk of the store of {{ $labels.instance }} will be full within a day",
             "As the last six hours went. Then publishers are refused.",
@@ -61,7 +66,7 @@ STORE = RuleGroup(
         ),
         Alert(
             "OnecodeStoreDiskNearFull",
-            f"{lowest('onecode_store_disk_free_bytes')} < {_DISK_BYTES_MIN}",
+            f"min by ({SERVER}) ({known('onecode_store_disk_free_bytes')}) < {_DISK_BYTES_MIN}",
             Severity.PAGE,
             "The disk of the store of {{ $labels.instance }} has {{ $value | humanize1024 }}B left",
             "Once it is full, publishers are refused, and a RED that is not stored admits its bearer.",
@@ -69,8 +74,7 @@ STORE = RuleGroup(
         ),
         Alert(
             "OnecodeStoreMapNearFull",
-            f"{lowest('onecode_store_map_free_bytes')}\n"
-            f"  / ({lowest('onecode_store_map_free_bytes')} + {highest('onecode_store_used_bytes')}) < 0.1",
+            f"{_MAP_FREE}\n  / ({_MAP_FREE} + max by ({SERVER}) ({known('onecode_store_used_bytes')})) < 0.1",
             Severity.TICKET,
             "The store of {{ $labels.instance }} has {{ $value | humanizePercentage }} of its map left",
             "The map bounds the store at 64 GiB, whatever the disk has. Beyond it publishers are refused.",
@@ -87,9 +91,10 @@ STORE = RuleGroup(
         ),
         Alert(
             "OnecodeStatusStale",
-            _share("STALE"),
+            # Where few bearers have a record, the others would hide that each record is stale.
+            _share("STALE", 'status!="NONE"'),
             Severity.TICKET,
-            "{{ $value | humanizePercentage }} of codes on {{ $labels.instance }} have a stale status",
+            "{{ $value | humanizePercentage }} of codes with a record on {{ $labels.instance }} have a stale status",
             "The store answers late or now and then. These bearers are sent to a person (CHECK).",
             ("onecode-trust", "Status freshness"),
         ),

@@ -32,11 +32,20 @@ TRUST = RuleGroup(
         ),
         Alert(
             "OnecodeTrustListExpires",
-            f"{_LEFT} < {DAY_S}",
+            f"{_LEFT} < {DAY_S} >= 0",
             Severity.PAGE,
             "The trust list of {{ $labels.instance }} is to be replaced within {{ $value | humanizeDuration }}",
             "A day past its next update (--trust-list-grace-s) the list admits nobody any more.",
             ("onecode-trust", "Trust list next update"),
+        ),
+        Alert(
+            "OnecodeTrustListExpired",
+            f"{_LEFT} < 0",
+            Severity.PAGE,
+            "The trust list of {{ $labels.instance }} should have been replaced",
+            "A day past its next update (--trust-list-grace-s) the list admits nobody any more.",
+            ("onecode-trust", "Trust list next update"),
+            "",
         ),
         Alert(
             "OnecodeTrustListExpires",

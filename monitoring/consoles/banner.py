@@ -44,7 +44,7 @@ def runbook(alert: Alert, options: Options) -> str:
 
 def state_of(alert: Alert) -> str:
     """Return the class for an alert's severity."""
-    return {Severity.PAGE: "critical", Severity.TICKET: "warning", Severity.NOTICE: "notice"}[alert.severity]
+    return {Severity.PAGE: "critical", Severity.TICKET: "warning"}.get(alert.severity, "notice")
 
 
 def is_this(alert: Alert) -> str:

@@ -3,11 +3,13 @@
 from typing import Final
 
 from monitoring.dashboards.queries import part, part_of_codes_asked, quantile, rate
+from monitoring.failed_calls import failed_ratio
 from monitoring.model import Kind, Panel, Query, Row, Threshold, Unit
 
 DAY_S: Final = 86_400
 _FAULT: Final = (Threshold(0.5, is_critical=True),)
 """Of a number that is 0 or a count: critical from 1 on."""
+_RECORDED: Final = "job:onecode_failed_calls:increase1h{<job>}"
 
 
 def _number(title: str, description: str, unit: Unit, query: Query, *thresholds: Threshold) -> Panel:
@@ -19,11 +21,14 @@ GLANCE: Final = Row(
     (
         _number(
             "Alerts firing",
-            "Alerts of onecode that fire now. Good: 0. The list of alerts says which, and the runbook what to do.",
+            "Alerts of onecode that fire now. Good: 0. The list of alerts says which, and the runbook what to do. No"
+            " data: Prometheus has not loaded the rules, and no alert can fire.",
             Unit.COUNT,
-            # A count of nothing has no series. The servers that are scraped are counted with the alerts, and taken off.
+            # ALERTS has no series where none fires. What the rules record is counted with it and taken off: there is no
+            # difference without the rules.
             Query(
-                'count({__name__=~"up|ALERTS",alertname=~"|Onecode.+",alertstate=~"|firing",<job>}) - count(up{<job>})',
+                f'count(ALERTS{{alertname=~"Onecode.+",alertstate="firing",<job>}} or {_RECORDED})'
+                f" - count({_RECORDED})",
                 "firing",
             ),
             *_FAULT,
@@ -49,15 +54,9 @@ GLANCE: Final = Row(
         ),
         _number(
             "Calls failing",
-            "The part of calls that end with a code that is the server's fault. Good: below 0.1 %.",
+            "Calls that fail by the server's fault, or are refused for want of capacity, of all. Good: below 0.1 %.",
             Unit.RATIO,
-            part(
-                "grpc_server_handled_total",
-                "grpc_server_handled_total",
-                'grpc_service=~"onecode.+",grpc_code=~"INTERNAL|UNKNOWN|UNAVAILABLE|DATA_LOSS"',
-                'grpc_service=~"onecode.+"',
-                "failed",
-            ),
+            Query(failed_ratio("<rate>"), "failed"),
             Threshold(0.001),
             Threshold(0.01, is_critical=True),
         ),

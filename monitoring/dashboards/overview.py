@@ -3,13 +3,9 @@
 from typing import Final
 
 from monitoring.dashboards.glance import GLANCE
-from monitoring.dashboards.queries import buckets, busiest, part, part_of_codes_asked, per_second, quantile, worst
+from monitoring.dashboards.queries import buckets, busiest, part_of_codes_asked, per_second, quantile, worst
+from monitoring.failed_calls import API, failed_ratio
 from monitoring.model import Dashboard, Kind, Panel, Query, Row, Threshold, Unit
-
-API: Final = 'grpc_service=~"onecode.+"'
-"""The calls of callers: without health and reflection, which probes ask all day and which never fail."""
-FAILED: Final = 'grpc_code=~"INTERNAL|UNKNOWN|UNAVAILABLE|DATA_LOSS"'
-"""The codes that are the server's fault. A refusal (RESOURCE_EXHAUSTED) has panels of its own."""
 
 _ANSWERS: Final = Row(
     "Answers",
@@ -24,11 +20,12 @@ _ANSWERS: Final = Row(
         ),
         Panel(
             "Failed calls",
-            "The part of calls that ended with a code that is the server's fault: INTERNAL, UNKNOWN, UNAVAILABLE or"
-            " DATA_LOSS. Good: below 0.1 %. Above: read the log for the first error, then the store and the trust"
+            "The part of calls that ended with a code that is the server's fault (INTERNAL, UNKNOWN, UNAVAILABLE or"
+            " DATA_LOSS), or were refused for lack of capacity. Streams that their callers left idle are not among"
+            " them. Good: below 0.1 %. Above: read the log for the first error, then the store and the trust"
             " list.",
             Unit.RATIO,
-            (part("grpc_server_handled_total", "grpc_server_handled_total", f"{API},{FAILED}", API, "failed"),),
+            (Query(failed_ratio("<rate>"), "failed"),),
             thresholds=(Threshold(0.001), Threshold(0.01, is_critical=True)),
         ),
         Panel(

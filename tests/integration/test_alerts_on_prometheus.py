@@ -37,7 +37,7 @@ def first_screen(running: Observed) -> str:
 
 def test_a_server_that_is_well_is_said_to_be_well(running: Observed) -> None:
     eventually(lambda: "All is well" in first_screen(running), FIRES_S)
-    assert running.prometheus.firing() == set()
+    assert running.prometheus.firing() == {"Watchdog"}
 
 
 def test_a_full_store_fires_and_the_first_screen_says_so(running: Observed) -> None:

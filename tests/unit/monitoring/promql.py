@@ -11,6 +11,8 @@ from prometheus_client import Metric
 from onecode_server.telemetry.metrics import Metrics
 from onecode_server.telemetry.supervisor_metrics import SupervisorMetrics
 
+from monitoring.alerts import GROUPS
+
 RATE_WINDOW = timedelta(minutes=13, seconds=37)
 """What is put in the place of ``$__rate_interval``, which is Grafana's: a duration that nobody writes by chance."""
 OTHERS = {"up": ("gauge", frozenset()), "ALERTS": ("gauge", frozenset({"alertname", "alertstate", "severity"}))}
@@ -72,8 +74,9 @@ def selectors(expression: str) -> list[Selector]:
 
 @cache
 def families() -> dict[str, tuple[str, frozenset[str]]]:
-    """The type and labels of each series that servers show, of one process or several, by its name in an expression."""
+    """The type and labels of each series that rules record or servers show, by its name in an expression."""
     known: dict[str, tuple[str, frozenset[str]]] = dict(OTHERS)
+    known |= {rule.name: ("gauge", frozenset({"job"})) for group in GROUPS for rule in group.recordings}
     for made in (Metrics(), SupervisorMetrics()):
         for family in made.registry.collect():
             metric = made._all.get(family.name)

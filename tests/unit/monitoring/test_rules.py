@@ -15,8 +15,8 @@ from tests import promtool
 DEPLOYED = Path(__file__).parents[3] / "deploy" / "prometheus"
 PANEL = ("d", "Second")
 PAGE = Dashboard("d", "", "", (Row("", (Panel("First", "", Unit.COUNT, ()), Panel("Second", "", Unit.COUNT, ()))),))
-# A window between brackets, behind offset, or of a rule.
-WINDOW = re.compile(r"(?<=\[)\d+[smhd](?=\])|(?<=offset )\d+[smhd]|(?<=for: )\d+[smhd]")
+# A window between brackets (of a subquery also its step), behind offset, or of a rule.
+WINDOW = re.compile(r"(?<=\[)\d+[smhd](?=[\]:])|(?<=:)\d+[smhd](?=\])|(?<=offset )\d+[smhd]|(?<=for: )\d+[smhd]")
 EACH: tuple[Recording | Alert, ...] = (
     *(rule for group in GROUPS for rule in group.recordings),
     *(rule for group in GROUPS for rule in group.alerts),

@@ -6,8 +6,14 @@ from typing import Final
 
 from onecode_server.cli.top.pages import Interval, quantile, rates, values, values_by
 
-FAILED: Final = ("INTERNAL", "UNKNOWN", "UNAVAILABLE")
-"""The codes of calls that are the server's fault, as on the dashboards."""
+API: Final = "onecode."
+"""What the names of the API's services begin with: health and reflection are for probes."""
+FAULTS: Final = ("INTERNAL", "UNKNOWN", "DATA_LOSS", "UNAVAILABLE")
+"""The codes of calls that are the server's fault. A test holds these and the next two to monitoring/failed_calls.py."""
+OVERLOADS: Final = ("queue_full", "queue_late", "deadline_short", "calls_full", "stream_refused")
+"""The reasons for which calls are refused since the server lacks capacity: such calls fail as well."""
+IDLE: Final = "stream_idle"
+"""A stream that its caller left silent ends UNAVAILABLE, which is no fault."""
 NOT_CURRENT: Final = ("STALE", "UNAVAILABLE")
 """The statuses of codes with a record that was not confirmed in time. A code without any record (NONE) is no fault."""
 _SECONDS: Final = "grpc_server_handling_seconds"
@@ -111,7 +117,8 @@ class State:
 def state_of(intervals: Sequence[Interval], now_s: float) -> State:
     """Return the state of the servers whose pages these are. ``now_s`` is the Unix time."""
     verdicts = rates(intervals, "onecode_verdicts_total", "decision")
-    handled = rates(intervals, "grpc_server_handled_total", "grpc_code")
+    handled = _of_api(rates(intervals, "grpc_server_handled_total", "grpc_service", "grpc_code"))
+    refused = rates(intervals, "onecode_refused_calls_total", "reason")
     in_effect = [sum(values([one], "onecode_exceptions_in_effect")) for one in intervals]
     ends_s = _least(values(intervals, "onecode_exceptions_end_timestamp_seconds"))
     next_update_s = _least(values(intervals, "onecode_trust_list_next_update_timestamp_seconds"))
@@ -121,7 +128,7 @@ def state_of(intervals: Sequence[Interval], now_s: float) -> State:
         codes_per_s=sum(verdicts.values()),
         verdicts_per_s={name: verdicts.get(name, 0.0) for name in ("ADMIT", "CHECK", "REFUSE")},
         calls_per_s=sum(handled.values()),
-        failed_calls_per_s=sum(handled.get(code, 0.0) for code in FAILED),
+        failed_calls_per_s=_failed(handled, refused),
         latency_p50_s=quantile(intervals, _SECONDS, 0.5, _is_unary),
         latency_p99_s=quantile(intervals, _SECONDS, 0.99, _is_unary),
         event_loop_lag_p99_s=quantile(intervals, _LAG, 0.99, lambda _: True),
@@ -146,7 +153,7 @@ def state_of(intervals: Sequence[Interval], now_s: float) -> State:
         certificate_left_s=_least(values(intervals, "onecode_tls_certificate_expiry_seconds")),
         identity_files_fault=tuple(sorted(_some(values_by(intervals, "onecode_identity_files_fault", "file")))),
         gateway_keys_fault=_is_set(intervals, "onecode_gateway_keys_fault"),
-        refused_calls_per_s=rates(intervals, "onecode_refused_calls_total", "reason"),
+        refused_calls_per_s=refused,
         limited_calls_per_s=rates(intervals, "onecode_limited_calls_total", "role", "limit"),
         unauthenticated_calls_per_s=rates(intervals, "onecode_unauthenticated_calls_total", "reason"),
         refused_codes_per_s=sum(rates(intervals, "onecode_shed_codes_total").values()),
@@ -163,9 +170,26 @@ _FRONT: Final = ("onecode_front_info", "front", "reason")
 _SHADOW: Final = ("onecode_signature_shadow_checks_total", "outcome")
 
 
+def _of_api(by_service_and_code: Mapping[str, float]) -> dict[str, float]:
+    """Return the rates of the API's calls by their code."""
+    found: dict[str, float] = {}
+    for key, rate in by_service_and_code.items():
+        service, _, code = key.partition(" ")
+        if service.startswith(API):
+            found[code] = found.get(code, 0.0) + rate
+    return found
+
+
+def _failed(handled: Mapping[str, float], refused: Mapping[str, float]) -> float:
+    faults = sum(handled.get(code, 0.0) for code in FAULTS)
+    overloads = sum(refused.get(reason, 0.0) for reason in OVERLOADS)
+    # The page may count a stream as idle before it counts the call as ended.
+    return max(faults + overloads - refused.get(IDLE, 0.0), 0.0)
+
+
 def _is_unary(labels: Mapping[str, str]) -> bool:
     """Whether it is a call of the API that is answered once: streams last as long as their callers like."""
-    return labels.get("grpc_type") == "unary" and labels.get("grpc_service", "").startswith("onecode.")
+    return labels.get("grpc_type") == "unary" and labels.get("grpc_service", "").startswith(API)
 
 
 def _is_set(intervals: Sequence[Interval], name: str) -> bool:

@@ -37,8 +37,8 @@ def test_verdicts_calls_and_refusals_are_rates_between_the_pages():
         metrics.verdicts.labels("ADMIT", "VALID").inc(70 * times)
         metrics.verdicts.labels("REFUSE", "EXPIRED").inc(20 * times)
         metrics.verdicts.labels("REFUSE", "MALFORMED").inc(10 * times)
-        metrics.rpc_handled.labels("unary", "s", "Verify", "OK").inc(30 * times)
-        metrics.rpc_handled.labels("unary", "s", "Verify", "INTERNAL").inc(10 * times)
+        metrics.rpc_handled.labels("unary", "onecode.v1.S", "Verify", "OK").inc(30 * times)
+        metrics.rpc_handled.labels("unary", "onecode.v1.S", "Verify", "INTERNAL").inc(10 * times)
         metrics.refused_calls.labels("queue_full").inc(5 * times)
         metrics.limited_calls.labels("partner", "rate").inc(50 * times)
         metrics.unauthenticated.labels("expired").inc(10 * times)
@@ -48,11 +48,26 @@ def test_verdicts_calls_and_refusals_are_rates_between_the_pages():
     state = between(lambda metrics: count(metrics, 3), lambda metrics: count(metrics, 1))
     assert state.codes_per_s == 10
     assert state.verdicts_per_s == {"ADMIT": 7, "CHECK": 0, "REFUSE": 3}
-    assert (state.calls_per_s, state.failed_calls_per_s, state.refused_codes_per_s) == (4, 1, 2)
+    assert (state.calls_per_s, state.failed_calls_per_s, state.refused_codes_per_s) == (4, 1.5, 2)
     assert state.refused_calls_per_s["queue_full"] == 0.5
     assert state.limited_calls_per_s["partner rate"] == 5
     assert state.unauthenticated_calls_per_s["expired"] == 1
     assert state.store_failures_per_s["read"] == 1
+
+
+def test_calls_fail_by_faults_of_the_api_or_for_want_of_capacity_and_not_by_idle_streams_or_probes():
+    def count(metrics):
+        metrics.rpc_handled.labels("bidi_stream", "onecode.v1.S", "m", "UNAVAILABLE").inc(30)
+        metrics.rpc_handled.labels("unary", "onecode.v1.S", "m", "DATA_LOSS").inc(10)
+        metrics.rpc_handled.labels("unary", "onecode.v1.S", "m", "RESOURCE_EXHAUSTED").inc(50)
+        metrics.rpc_handled.labels("unary", "grpc.health.v1.Health", "m", "UNAVAILABLE").inc(70)
+        metrics.refused_calls.labels("stream_idle").inc(30)
+        metrics.refused_calls.labels("answers_full").inc(40)
+        metrics.refused_calls.labels("stream_refused").inc(10)
+
+    state = between(nothing, count)
+    assert (state.calls_per_s, state.failed_calls_per_s) == (9, 2)
+    assert between(nothing, lambda metrics: metrics.refused_calls.labels("stream_idle").inc()).failed_calls_per_s == 0
 
 
 def test_latency_is_that_of_calls_of_the_api_that_are_answered_once():
@@ -128,7 +143,10 @@ def test_workers_and_their_restarts_are_the_supervisors():
         (lambda metrics: metrics.shadow_checks.labels("disagreed").inc(), "1 signatures on which PyNaCl disagreed"),
         (lambda metrics: metrics.check_bugs.inc(2), "2 codes refused because the check itself failed"),
         (lambda metrics: metrics.shed.inc(20), "codes are refused for want of capacity: 2.0/s"),
-        (lambda metrics: metrics.rpc_handled.labels("u", "s", "m", "INTERNAL").inc(10), "by the server's fault: 1.0/s"),
+        (
+            lambda metrics: metrics.rpc_handled.labels("u", "onecode.v1.S", "m", "INTERNAL").inc(10),
+            "by the server's fault: 1.0/s",
+        ),
     ],
 )
 def test_each_fault_has_a_line_of_its_own(change, says):

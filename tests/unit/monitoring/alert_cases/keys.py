@@ -109,6 +109,31 @@ CASES = (
         {LEFT: "2591999x30", LIFETIME: "7776000x30"},
         "30m",
     ),
+    Case("OnecodeRegionKeysEnd", PAGE, "it has ended", {KEYS_END: "60x30"}, "30m"),
+    Case(
+        "OnecodeRegionKeysEnded",
+        TICKET,
+        "ends at ten minutes",
+        {KEYS_END: "600x30"},
+        "11m",
+        "The last issuer key of region 420000 has ended",
+        {"job": "onecode", "region": "420000", "role": "issuer"},
+    ),
+    *(
+        Case("OnecodeRegionKeysEnded", TICKET, f"ends at {end}", {KEYS_END: f"{end}+0x30"}, "30m")
+        for end in (0, 3600, "Inf")
+    ),
+    Case("OnecodeCertificateExpires", PAGE, "it has expired", OF_A_YEAR | {LEFT: "-1-60x30"}, "30m"),
+    Case(
+        "OnecodeCertificateExpired",
+        PAGE,
+        "expires at ten minutes",
+        {LEFT: "600-60x30"},
+        "11m",
+        "The certificate of a:9464 has expired",
+    ),
+    Case("OnecodeCertificateExpired", PAGE, "an hour is left", {LEFT: "3600x30"}, "30m"),
+    Case("OnecodeCertificateExpired", PAGE, "without TLS", {LEFT: "Inf+0x30"}, "30m"),
     Case("OnecodeCertificateExpires", PAGE, "without TLS", {LEFT: "Inf+0x30", LIFETIME: "Inf+0x30"}, "30m"),
     Case(
         "OnecodeIdentityFilesFault",

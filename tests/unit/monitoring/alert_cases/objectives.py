@@ -1,5 +1,7 @@
 """Worlds in which the alerts of monitoring/alerts/objectives.py fire, and others in which they do not."""
 
+from dataclasses import replace
+
 from monitoring.model import Severity
 from tests.promtool import Case
 
@@ -23,7 +25,50 @@ def refused(reason: str) -> str:
 
 
 OK = handled("OK")
-CASES = (
+NONE_FAILED = dict.fromkeys((handled("INTERNAL"), refused("queue_full"), refused("stream_idle")), "0x5000")
+"""A server has these series from its start on."""
+
+
+def of_other(series: str) -> str:
+    return f'{series[:-1]},instance="b:9464"}}'
+
+
+def of_a_server(case: Case) -> Case:
+    return replace(case, series=NONE_FAILED | case.series)
+
+
+_CASES = (
+    Case(
+        AVAILABILITY,
+        PAGE,
+        "four of a hundred calls at one server of two",
+        {
+            OK: "0+100x30",
+            of_other(OK): "0+96x30",
+            of_other(handled("INTERNAL")): "0+4x30",
+            of_other(refused("queue_full")): "0x30",
+            of_other(refused("stream_idle")): "0x30",
+        },
+        "5m",
+        f"2% {FAIL}, {WITHIN_DAYS}",
+        JOB,
+    ),
+    Case(
+        AVAILABILITY,
+        PAGE,
+        "one of a hundred calls at one server of two",
+        {OK: "0+100x30", of_other(OK): "0+99x30", of_other(handled("INTERNAL")): "0+1x30"},
+        "30m",
+    ),
+    Case(
+        LATENCY,
+        PAGE,
+        "forty of a hundred checks at one server of two",
+        {ALL: "0+100x30", SOON: "0+100x30", of_other(ALL): "0+100x30", of_other(SOON): "0+60x30"},
+        "3m",
+        f"20% {ARE_SLOW}, {WITHIN_DAYS}",
+        JOB,
+    ),
     Case(
         AVAILABILITY,
         PAGE,
@@ -94,6 +139,15 @@ CASES = (
         "streams that were idle all night",
         {OK: "0+1x30", handled("UNAVAILABLE"): "0+50x30", refused("stream_idle"): "0+50x30"},
         "30m",
+    ),
+    Case(
+        AVAILABILITY,
+        PAGE,
+        "streams of which each scan is refused",
+        {handled("RESOURCE_EXHAUSTED"): "0+1x30", refused("queue_late"): "0+500x30"},
+        "3m",
+        f"100% {FAIL}, {WITHIN_DAYS}",
+        JOB,
     ),
     Case(
         AVAILABILITY,
@@ -180,3 +234,4 @@ CASES = (
     ),
     Case(LATENCY, TICKET, "9 of 1000 checks", {ALL: "0+1000x200", SOON: "0+991x200"}, "5000m", step="30m"),
 )
+CASES = tuple(map(of_a_server, _CASES))

@@ -11,8 +11,42 @@ FRONT = 'onecode_front_info{front="grpc",reason="%s"}'
 
 CASES = (
     Case("OnecodeDown", PAGE, "is not scraped", {"up": "1 0x20"}, "6m", "a:9464 cannot be scraped"),
+    Case(
+        "OnecodeDown",
+        PAGE,
+        "one of two is not scraped",
+        {"up": "1 0x20", 'up{instance="b:9464"}': "1x21"},
+        "6m",
+        "a:9464 cannot be scraped",
+    ),
     Case("OnecodeDown", PAGE, "is scraped", {"up": "1x20"}, "20m"),
     Case("OnecodeDown", PAGE, "one scrape fails again and again", {"up": "1 0 1 0 1 0 1 0 1 0 1 0"}, "11m"),
+    *(
+        Case(
+            "Watchdog",
+            Severity.NONE,
+            what,
+            {"up": values},
+            "0m",
+            "Prometheus evaluates rules for onecode, and Alertmanager is told",
+            {"job": "onecode"},
+            still="20m",
+        )
+        for what, values in (("the server is scraped", "1x30"), ("the server is down", "0x30"))
+    ),
+    Case("Watchdog", Severity.NONE, "there is no server", {"up": "1 stale"}, "5m"),
+    Case(
+        "OnecodeNoTargets",
+        PAGE,
+        "both servers are lost",
+        {"up": "1 1 1 stale", 'up{instance="b:9464"}': "1 stale"},
+        "8m",
+        "Prometheus has no server of onecode to scrape any more",
+        {"job": "onecode"},
+        still="9000m",
+    ),
+    Case("OnecodeNoTargets", PAGE, "one of two is lost", {"up": "1x30", 'up{instance="b:9464"}': "1 stale"}, "30m"),
+    Case("OnecodeNoTargets", PAGE, "it is down, which another alert tells", {"up": "1 0x30"}, "30m"),
     Case(
         "OnecodeNotServing",
         PAGE,

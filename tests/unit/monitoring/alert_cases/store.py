@@ -59,6 +59,14 @@ CASES = (
         "61m",
         "The disk of the store of a:9464 will be full within a day",
     ),
+    Case(
+        "OnecodeStoreDiskFills",
+        TICKET,
+        "ten gigabytes in less than a day, twice without an answer of the disk",
+        {DISK: "NaN 9990000000-10000000x28 NaN 9690000000-10000000x90"},
+        "62m",
+        "The disk of the store of a:9464 will be full within a day",
+    ),
     Case("OnecodeStoreDiskFills", TICKET, "in more than a day", {DISK: "10000000000-6000000x120"}, "120m"),
     Case(
         "OnecodeStoreDiskFills", TICKET, "it is freed again", {DISK: "9000000000x20 5000000000 9000000000x99"}, "119m"
@@ -71,6 +79,15 @@ CASES = (
         "5m",
         "The disk of the store of a:9464 has 256MiB left",
     ),
+    Case(
+        "OnecodeStoreDiskNearFull",
+        PAGE,
+        "less than 256 MiB, on a disk that answers now and then",
+        {DISK: "268435455 NaN NaN 268435455 NaN 268435455x20"},
+        "5m",
+        "The disk of the store of a:9464 has 256MiB left",
+    ),
+    Case("OnecodeStoreDiskNearFull", PAGE, "the disk never answers", {DISK: "NaN NaN NaN NaN NaN NaN NaN"}, "6m"),
     Case("OnecodeStoreDiskNearFull", PAGE, "256 MiB", {DISK: "268435456x20"}, "20m"),
     Case(
         "OnecodeStoreMapNearFull",
@@ -80,12 +97,20 @@ CASES = (
         "15m",
         "The store of a:9464 has 9.9% of its map left",
     ),
+    Case(
+        "OnecodeStoreMapNearFull",
+        TICKET,
+        "less than a tenth, on a disk that answers now and then",
+        {MAP: "990x5 NaN NaN 990x30", USED: "9010x5 NaN NaN 9010x30"},
+        "15m",
+        "The store of a:9464 has 9.9% of its map left",
+    ),
     Case("OnecodeStoreMapNearFull", TICKET, "a tenth", {MAP: "1000x30", USED: "9000x30"}, "30m"),
     *(
         case
         for name, severity, which, text in (
-            ("OnecodeStatusUnavailable", PAGE, "UNAVAILABLE", "have no status"),
-            ("OnecodeStatusStale", TICKET, "STALE", "have a stale status"),
+            ("OnecodeStatusUnavailable", PAGE, "UNAVAILABLE", "of codes on a:9464 have no status"),
+            ("OnecodeStatusStale", TICKET, "STALE", "of codes with a record on a:9464 have a stale status"),
         )
         for case in (
             Case(
@@ -94,7 +119,7 @@ CASES = (
                 "two codes in a hundred",
                 {status(which): "0+2x40", status("CURRENT"): "0+98x40"},
                 "10m",
-                f"2% of codes on a:9464 {text}",
+                f"2% {text}",
             ),
             Case(
                 name,
@@ -111,6 +136,14 @@ CASES = (
                 "40m",
             ),
         )
+    ),
+    Case(
+        "OnecodeStatusStale",
+        TICKET,
+        "each of the few codes with a record",
+        {status("STALE"): "0+5x40", status("NONE"): "0+995x40"},
+        "7m",
+        "100% of codes with a record on a:9464 have a stale status",
     ),
     Case("OnecodeStatusUnavailable", PAGE, "stale", {status("STALE"): "0+50x40", status("CURRENT"): "0+50x40"}, "40m"),
     Case(
