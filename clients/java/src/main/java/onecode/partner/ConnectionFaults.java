@@ -21,6 +21,10 @@ import javax.net.ssl.SSLException;
  * made. The reasons are those of the project's client in Python.
  */
 final class ConnectionFaults {
+    /** What gRPC says, as INTERNAL, of a server that answers the first frame with an alert of TLS (type 21: hex 15). */
+    private static final String ALERT_IN_PLACE_OF_SETTINGS =
+            "First received frame was not SETTINGS. Hex dump for first 5 bytes: 15";
+
     private final boolean speaksTls;
     private final boolean hasCertificate;
 
@@ -48,6 +52,9 @@ final class ConnectionFaults {
         }
         if (!reason.isEmpty()) {
             return new CallFault(status.getCode(), OneLine.of(status.getDescription()), reason, retryAfter, false);
+        }
+        if (!speaksTls && message(status).contains(ALERT_IN_PLACE_OF_SETTINGS)) {
+            return permanent("SERVER_SPEAKS_TLS", "the server speaks TLS, and this client does not: set the CA");
         }
         if (status.getCode() == Status.Code.UNAVAILABLE) {
             CallFault explained = explain(status);

@@ -37,7 +37,9 @@ final class Program {
                 out.flush();
                 return ANSWERED;
             }
-            return call(CommandLine.parse(arguments, environment));
+            int status = call(CommandLine.parse(arguments, environment));
+            out.flush();
+            return status;
         } catch (UsageFault fault) {
             return fail(fault.getMessage(), UNUSABLE);
         } catch (CallFault fault) {
