@@ -8,6 +8,7 @@ import com.google.gson.JsonPrimitive;
 import com.google.gson.Strictness;
 import com.google.gson.stream.JsonReader;
 import com.google.gson.stream.JsonToken;
+import com.google.gson.stream.MalformedJsonException;
 import com.google.protobuf.InvalidProtocolBufferException;
 import com.google.protobuf.util.JsonFormat;
 import java.io.IOException;
@@ -76,12 +77,20 @@ final class RecordJson {
                 members.add(name, JsonParser.parseReader(reader));
             }
             reader.endObject();
-            if (reader.peek() != JsonToken.END_DOCUMENT) {
+            if (!isAtEnd(reader)) {
                 throw new NotARecord("more than one JSON object");
             }
             return members;
         } catch (IOException | JsonParseException | IllegalStateException | StackOverflowError fault) {
             throw new NotARecord("not JSON");
+        }
+    }
+
+    private static boolean isAtEnd(JsonReader reader) throws IOException {
+        try {
+            return reader.peek() == JsonToken.END_DOCUMENT;
+        } catch (MalformedJsonException anotherValue) {
+            return false;
         }
     }
 }
