@@ -12,9 +12,11 @@ import io.grpc.stub.StreamObserver;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
+import java.net.ServerSocket;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.KeyStore;
+import java.util.Arrays;
 import java.util.Base64;
 import onecode.v1.RecognitionOuterClass.BatchVerifyRequest;
 import onecode.v1.RecognitionOuterClass.BatchVerifyResponse;
@@ -97,7 +99,7 @@ class TlsFilesTest {
             "--tls-cert", directory.resolve(cert + ".crt").toString(),
             "--tls-key", directory.resolve(cert + ".key").toString(), "-"
         };
-        String[] whole = java.util.Arrays.copyOf(call, call.length + more.length);
+        String[] whole = Arrays.copyOf(call, call.length + more.length);
         System.arraycopy(more, 0, whole, call.length, more.length);
         return Ended.run("a\n", whole);
     }
@@ -136,13 +138,31 @@ class TlsFilesTest {
     }
 
     @Test
-    void plaintextToAServerThatSpeaksTlsIsNamed() {
-        String address = "localhost:" + server.getPort();
-        Ended ended = Ended.run("a\n", "verify", "--server", address, "--host", "420000", "--timeout", "20", "-");
-        assertEquals(
-                "onecode-partner: UNAVAILABLE: the server speaks TLS, and this client does not: set the CA"
-                        + " (SERVER_SPEAKS_TLS)\n",
-                ended.err());
+    void anAlertOfTlsInAnswerToPlaintextIsNamed() throws IOException {
+        byte[] alert = {0x15, 3, 3, 0, 2, 2, 0x46}; // RFC 8446, section 6: fatal, protocol_version
+        try (var listener = new ServerSocket(0, 8, InetAddress.getLoopbackAddress())) {
+            var answering = new Thread(() -> answerAll(listener, alert));
+            answering.setDaemon(true);
+            answering.start();
+            String address = "127.0.0.1:" + listener.getLocalPort();
+            Ended ended = Ended.run("a\n", "verify", "--server", address, "--host", "420000", "--timeout", "20", "-");
+            assertEquals(
+                    "onecode-partner: UNAVAILABLE: the server speaks TLS, and this client does not: set the CA"
+                            + " (SERVER_SPEAKS_TLS)\n",
+                    ended.err());
+        }
+    }
+
+    private static void answerAll(ServerSocket listener, byte[] answer) {
+        while (!listener.isClosed()) {
+            try (var caller = listener.accept()) {
+                caller.getOutputStream().write(answer);
+                caller.shutdownOutput();
+                caller.getInputStream().readAllBytes(); // a reset would take the alert away
+            } catch (IOException gone) {
+                // The next caller, or the end of the test.
+            }
+        }
     }
 
     @Test
