@@ -1,5 +1,6 @@
 package onecode.partner;
 
+import io.grpc.Metadata;
 import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
 import io.grpc.stub.ClientCallStreamObserver;
@@ -46,7 +47,7 @@ final class ResumedStream<Q, A> {
         boolean isEmpty();
     }
 
-    private record Event<Q, A>(Kind kind, int stream, Q request, A answer, Status status, io.grpc.Metadata trailers) {}
+    private record Event<Q, A>(Kind kind, Q request, A answer, Status status, Metadata trailers) {}
 
     private enum Kind {
         REQUEST,
@@ -66,7 +67,6 @@ final class ResumedStream<Q, A> {
     private volatile UsageFault inputFault;
     private boolean inputEnded;
     private ClientCallStreamObserver<Q> open;
-    private int streams;
 
     ResumedStream(
             ServerChannel channel,
@@ -115,7 +115,7 @@ final class ResumedStream<Q, A> {
         try {
             for (Q request = source.next(); request != null; request = source.next()) {
                 window.enter(request);
-                events.add(new Event<>(Kind.REQUEST, 0, request, null, null, null));
+                events.add(new Event<>(Kind.REQUEST, request, null, null, null));
             }
         } catch (UsageFault fault) {
             inputFault = fault;
@@ -124,7 +124,7 @@ final class ResumedStream<Q, A> {
         } catch (InterruptedException ended) {
             return;
         }
-        events.add(new Event<>(Kind.INPUT_ENDED, 0, null, null, null, null));
+        events.add(new Event<>(Kind.INPUT_ENDED, null, null, null, null));
     }
 
     private Event<Q, A> nextEvent() throws CallFault, IOException, InterruptedException {
@@ -197,8 +197,7 @@ final class ResumedStream<Q, A> {
     }
 
     private void resume() {
-        int stream = ++streams;
-        call.apply(new Receiver(stream));
+        call.apply(new Receiver());
         unanswered.pending().forEach(open::onNext);
         if (inputEnded) {
             open.onCompleted();
@@ -207,12 +206,6 @@ final class ResumedStream<Q, A> {
 
     /** Passes what gRPC's threads bring to the thread of the exchange. */
     private final class Receiver implements ClientResponseObserver<Q, A> {
-        private final int stream;
-
-        Receiver(int stream) {
-            this.stream = stream;
-        }
-
         @Override
         public void beforeStart(ClientCallStreamObserver<Q> requests) {
             open = requests; // gRPC calls this on the thread that makes the call
@@ -220,18 +213,18 @@ final class ResumedStream<Q, A> {
 
         @Override
         public void onNext(A answer) {
-            events.add(new Event<>(Kind.ANSWER, stream, null, answer, null, null));
+            events.add(new Event<>(Kind.ANSWER, null, answer, null, null));
         }
 
         @Override
         public void onError(Throwable failed) {
             var trailers = failed instanceof StatusRuntimeException known ? known.getTrailers() : null;
-            events.add(new Event<>(Kind.STREAM_ENDED, stream, null, null, Status.fromThrowable(failed), trailers));
+            events.add(new Event<>(Kind.STREAM_ENDED, null, null, Status.fromThrowable(failed), trailers));
         }
 
         @Override
         public void onCompleted() {
-            events.add(new Event<>(Kind.STREAM_ENDED, stream, null, null, Status.OK, null));
+            events.add(new Event<>(Kind.STREAM_ENDED, null, null, Status.OK, null));
         }
     }
 }

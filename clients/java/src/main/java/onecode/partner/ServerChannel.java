@@ -3,7 +3,6 @@ package onecode.partner;
 import io.grpc.CallCredentials;
 import io.grpc.Channel;
 import io.grpc.ChannelCredentials;
-import io.grpc.ClientInterceptors;
 import io.grpc.InsecureChannelCredentials;
 import io.grpc.ManagedChannel;
 import io.grpc.netty.shaded.io.grpc.netty.NettyChannelBuilder;
@@ -11,6 +10,7 @@ import io.grpc.stub.AbstractStub;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Function;
 
 /** A channel to one server, with its rules for repeating calls. */
 final class ServerChannel implements AutoCloseable {
@@ -78,8 +78,8 @@ final class ServerChannel implements AutoCloseable {
     }
 
     /** Returns a stub of this channel whose calls carry the token. */
-    <S extends AbstractStub<S>> S stub(java.util.function.Function<Channel, S> make) {
-        S stub = make.apply(ClientInterceptors.intercept(channel));
+    <S extends AbstractStub<S>> S stub(Function<Channel, S> make) {
+        S stub = make.apply(channel);
         return token == null ? stub : stub.withCallCredentials(token);
     }
 
