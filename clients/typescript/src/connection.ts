@@ -104,10 +104,16 @@ export class Connection {
         if (error === null) {
           resolve(answer);
         } else {
-          reject(callFault(error));
+          reject(this.fault(error));
         }
       });
     });
+  }
+
+  /** Returns the fault of an error that grpc-js has for a call, and any other error as it is. */
+  fault(error: unknown): unknown {
+    const { tls } = this.#access;
+    return callFault(error, { tls: speaksTls(tls), certificate: tls.cert !== undefined });
   }
 
   /**

@@ -1,19 +1,18 @@
 // Sends an outbox over a stream, and over another one where the server goes away.
 
 import type { ClientDuplexStream } from "@grpc/grpc-js";
-import { callFault } from "./call_faults.js";
-import { CallFault } from "./faults.js";
+import type { Connection } from "./connection.js";
+import { CallFault, overdue } from "./faults.js";
 import type { Numbered, Outbox } from "./outbox.js";
 import { Patience } from "./patience.js";
 
 /** The two sides of a conversation. */
 export interface Conversation<T, Q, A> {
+  readonly connection: Connection;
   readonly outbox: Outbox<T>;
   readonly timeoutMs: number;
   /** Opens a stream. */
   open(): ClientDuplexStream<Q, A>;
-  /** Is called before a stream is opened in place of another. */
-  reopen(): void;
   /** Returns the message for an item, or nothing where the item is answered already. */
   request(entry: Numbered<T>): Q | undefined;
   /** Takes an answer, and drops from the outbox what it answers. */
@@ -54,7 +53,7 @@ export async function converse<T, Q, A>(conversation: Conversation<T, Q, A>): Pr
       if (outbox.size > 0 || !(fault instanceof CallFault && fault.mayPass)) {
         await patience.pause(fault);
       }
-      conversation.reopen();
+      conversation.connection.renew();
     }
   }
 }
@@ -90,7 +89,7 @@ async function oneStream<T, Q, A>(
       throw new CallFault("UNAVAILABLE", "the server ended the stream before it had answered", "", undefined, true);
     }
   } catch (error) {
-    throw state.isOverdue ? new CallFault("DEADLINE_EXCEEDED", "no answer came within the timeout") : callFault(error);
+    throw state.isOverdue ? overdue() : conversation.connection.fault(error);
   } finally {
     state.hasEnded = true;
     clearInterval(watch);

@@ -31,6 +31,11 @@ export function brokenAnswer(what: string): CallFault {
   return new CallFault("INTERNAL", what);
 }
 
+/** The fault of a call without an answer in its time. */
+export function overdue(): CallFault {
+  return new CallFault("DEADLINE_EXCEEDED", "no answer came within the timeout");
+}
+
 /** Describes any error on one line, without the name of the program. */
 export function describe(error: unknown): string {
   const message = oneLine(error instanceof Error ? error.message : String(error));

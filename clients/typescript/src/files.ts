@@ -26,6 +26,19 @@ export function readBounded(file: string, bytesMax: number): Buffer {
 }
 
 /**
+ * Tells whether a file can be read twice: not standard input, `-`, nor a pipe.
+ *
+ * @throws UsageFault where it is not there
+ */
+export function isRepeatable(file: string): boolean {
+  try {
+    return file !== "-" && statSync(file).isFile();
+  } catch (error) {
+    throw unreadable(file, error);
+  }
+}
+
+/**
  * Yields the bytes of a file, or of standard input for `-`, as they come.
  *
  * @throws UsageFault where it cannot be opened, or not read to its end

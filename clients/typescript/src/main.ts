@@ -3,6 +3,9 @@
 import { FAILED, run } from "./command.js";
 import { describe } from "./faults.js";
 
+// grpc-js names a server to TLS by its address, of which Node.js warns on several lines.
+process.noDeprecation = true;
+
 // A mistake of this program's own is one line as well.
 process.on("uncaughtException", (error) => {
   process.stderr.write(`onecode-partner: INTERNAL: ${describe(error)}\n`);

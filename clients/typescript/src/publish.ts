@@ -1,15 +1,15 @@
 // onecode-partner publish: status records over one stream.
 
-import { statSync } from "node:fs";
 import {
   type PublishStatusesRequest,
   type PublishStatusesResponse,
   RejectionReason,
   type StatusRecord,
 } from "../generated/onecode/v1/status.js";
+import type { Connection } from "./connection.js";
 import { type Conversation, converse } from "./conversation.js";
 import { brokenAnswer, UsageFault } from "./faults.js";
-import { readPieces } from "./files.js";
+import { isRepeatable, readPieces } from "./files.js";
 import { lines } from "./lines.js";
 import { type Numbered, Outbox } from "./outbox.js";
 import { NotARecord, readRecord } from "./status_records.js";
@@ -29,7 +29,7 @@ const WINDOW_BYTES = 4 * 1024 * 1024;
  */
 export async function publish(task: Task): Promise<void> {
   const { operand } = task.options;
-  if (operand !== "-" && statSync(operand, { throwIfNoEntry: false })?.isFile() === true) {
+  if (isRepeatable(operand)) {
     for await (const _ of records(operand)) {
       // A record that cannot be read throws.
     }
@@ -45,21 +45,19 @@ export async function publish(task: Task): Promise<void> {
 
 class Publication implements Conversation<StatusRecord, PublishStatusesRequest, PublishStatusesResponse> {
   readonly outbox: Outbox<StatusRecord>;
+  readonly connection: Connection;
   readonly timeoutMs: number;
   readonly #counts = { taken: 0, superseded: 0, conflict: 0, rejected: 0 };
   #shown = "";
 
   constructor(readonly task: Task) {
     this.outbox = new Outbox(records(task.options.operand), WINDOW_RECORDS, WINDOW_BYTES);
+    this.connection = task.connection;
     this.timeoutMs = task.options.timeoutMs;
   }
 
   open() {
-    return this.task.connection.status.publishStatuses(this.task.connection.metadata());
-  }
-
-  reopen(): void {
-    this.task.connection.renew();
+    return this.connection.status.publishStatuses(this.connection.metadata());
   }
 
   request({ number, item }: Numbered<StatusRecord>): PublishStatusesRequest {

@@ -1,6 +1,7 @@
 // onecode-partner scan: codes over one stream, with the answers in the order of the file.
 
 import type { StreamVerifyRequest, StreamVerifyResponse, Verdict } from "../generated/onecode/v1/recognition.js";
+import type { Connection } from "./connection.js";
 import { type Conversation, converse } from "./conversation.js";
 import { brokenAnswer } from "./faults.js";
 import { readPieces } from "./files.js";
@@ -21,6 +22,7 @@ export async function scan(task: Task): Promise<void> {
 
 class Scan implements Conversation<Buffer, StreamVerifyRequest, StreamVerifyResponse> {
   readonly outbox: Outbox<Buffer>;
+  readonly connection: Connection;
   readonly timeoutMs: number;
   /** Answers that came before those of lines above them. */
   readonly #verdicts = new Map<number, Verdict>();
@@ -28,15 +30,12 @@ class Scan implements Conversation<Buffer, StreamVerifyRequest, StreamVerifyResp
 
   constructor(readonly task: Task) {
     this.outbox = new Outbox(codes(task.options.operand), WINDOW_CODES, WINDOW_BYTES);
+    this.connection = task.connection;
     this.timeoutMs = task.options.timeoutMs;
   }
 
   open() {
-    return this.task.connection.recognition.streamVerify(this.task.connection.metadata());
-  }
-
-  reopen(): void {
-    this.task.connection.renew();
+    return this.connection.recognition.streamVerify(this.connection.metadata());
   }
 
   request({ number, item }: Numbered<Buffer>): StreamVerifyRequest | undefined {
