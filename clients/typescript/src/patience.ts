@@ -39,9 +39,11 @@ export class Patience {
     if (fault.code === "DEADLINE_EXCEEDED" && this.#last !== undefined) {
       throw this.#last; // "no answer" says less than why the attempts before had none
     }
-    // Jitter: the clients of a server that comes back do not all call at the same moment.
-    const pauseMs = fault.retryAfterMs ?? this.#pauseMs * (0.5 + Math.random() / 2);
-    if (!fault.mayPass || pauseMs >= this.left()) {
+    const leftMs = this.left();
+    // Jitter: the clients of a server that comes back do not all call at the same moment. Half of what is left: a server
+    // that is back just before the end is still found.
+    const pauseMs = fault.retryAfterMs ?? Math.min(this.#pauseMs * (0.5 + Math.random() / 2), leftMs / 2);
+    if (!fault.mayPass || pauseMs >= leftMs || leftMs < PAUSE_MIN_MS) {
       throw fault;
     }
     this.#last = fault;
