@@ -3,7 +3,7 @@
 import { type ServiceError, status } from "@grpc/grpc-js";
 import { ErrorInfo, RetryInfo } from "../generated/google/rpc/error_details.js";
 import { Status } from "../generated/google/rpc/status.js";
-import { CallFault } from "./faults.js";
+import { CallFault, overdue } from "./faults.js";
 
 const TYPE_PREFIX = "type.googleapis.com/google.rpc.";
 
@@ -83,6 +83,9 @@ export function callFault(error: unknown, shown: Shown): unknown {
     return tls === undefined
       ? new CallFault(code, why, "", retryAfterMs, true)
       : new CallFault(code, `${tls.sentence} (${why})`, tls.reason, retryAfterMs, tls.mayPass);
+  }
+  if (error.code === status.DEADLINE_EXCEEDED && reason === "") {
+    return overdue();
   }
   // CANCELLED is what a call comes to that arrives just as a server drains. A server that names a time to ask again is
   // only busy.
