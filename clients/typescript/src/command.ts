@@ -4,10 +4,9 @@ import type { Writable } from "node:stream";
 import { Connection } from "./connection.js";
 import { describe, UsageFault } from "./faults.js";
 import { HelpWanted, parse, USAGE } from "./options.js";
-import { Output } from "./output.js";
 import { publish } from "./publish.js";
 import { scan } from "./scan.js";
-import type { Task } from "./task.js";
+import { Output, type Task } from "./task.js";
 import { translate } from "./translate.js";
 import { verify } from "./verify.js";
 

@@ -5,8 +5,7 @@ import { RecognitionServiceClient } from "../generated/onecode/v1/recognition.js
 import { StatusServiceClient } from "../generated/onecode/v1/status.js";
 import { isLoopback } from "./address.js";
 import { callFault } from "./call_faults.js";
-import { loadTls, speaksTls, type TlsFiles } from "./tls.js";
-import { TokenFile } from "./token.js";
+import { loadTls, speaksTls, type TlsFiles, TokenFile } from "./credentials.js";
 
 /**
  * Checks change nothing on the server, and a translation that is made twice is none the worse, so that asking again is

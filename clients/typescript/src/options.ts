@@ -3,8 +3,8 @@
 import { parseArgs } from "node:util";
 import { isLoopback } from "./address.js";
 import type { Access } from "./connection.js";
+import { speaksTls } from "./credentials.js";
 import { UsageFault } from "./faults.js";
-import { speaksTls } from "./tls.js";
 
 export const USAGE = `usage: onecode-partner verify    --server HOST:PORT --host REGION [--json] [options] FILE
        onecode-partner scan      --server HOST:PORT --host REGION [--json] [options] FILE

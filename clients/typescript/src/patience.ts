@@ -2,6 +2,7 @@
 
 import { setTimeout as sleep } from "node:timers/promises";
 import { CallFault } from "./faults.js";
+import type { Task } from "./task.js";
 
 /** Pauses double from the first to the last: a server that is back is found soon, one that is not gets few attempts. */
 const PAUSE_MIN_MS = 100;
@@ -49,5 +50,22 @@ export class Patience {
     this.#last = fault;
     this.#pauseMs = Math.min(2 * this.#pauseMs, PAUSE_MAX_MS);
     await sleep(pauseMs);
+  }
+}
+
+/**
+ * Returns the answer of a call, which is repeated for as long as the task's timeout allows.
+ *
+ * @throws CallFault
+ */
+export async function persist<A>(task: Task, call: (timeoutMs: number) => Promise<A>): Promise<A> {
+  const patience = new Patience(task.options.timeoutMs);
+  for (;;) {
+    try {
+      return await call(patience.left());
+    } catch (fault) {
+      await patience.pause(fault);
+      task.connection.renew();
+    }
   }
 }

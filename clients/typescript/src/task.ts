@@ -1,9 +1,10 @@
 // What a command works with.
 
+import type { Writable } from "node:stream";
 import type { Connection } from "./connection.js";
+import { OutputFault } from "./faults.js";
+import { inWords } from "./files.js";
 import type { Options } from "./options.js";
-import type { Output } from "./output.js";
-import { Patience } from "./patience.js";
 
 export interface Task {
   readonly options: Options;
@@ -19,19 +20,23 @@ export function fileName(operand: string): string {
   return operand === "-" ? "standard input" : operand;
 }
 
-/**
- * Returns the answer of a call, which is repeated for as long as the task's timeout allows.
- *
- * @throws CallFault
- */
-export async function persist<A>(task: Task, call: (timeoutMs: number) => Promise<A>): Promise<A> {
-  const patience = new Patience(task.options.timeoutMs);
-  for (;;) {
-    try {
-      return await call(patience.left());
-    } catch (fault) {
-      await patience.pause(fault);
-      task.connection.renew();
-    }
+/** A stream of answers. A write has ended once its bytes are with the operating system. */
+export class Output {
+  constructor(readonly stream: Writable) {
+    // Each write learns of its own error; without a listener, the event would end the process.
+    stream.on("error", () => {});
+  }
+
+  /** @throws OutputFault */
+  write(content: string | Uint8Array): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.stream.write(content, (error) => {
+        if (error) {
+          reject(new OutputFault(`cannot write the answers: ${inWords(error)}`));
+        } else {
+          resolve();
+        }
+      });
+    });
   }
 }

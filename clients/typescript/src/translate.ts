@@ -4,7 +4,8 @@ import type { TranslateResponse } from "../generated/onecode/v1/recognition.js";
 import { brokenAnswer, UsageFault } from "./faults.js";
 import { readPieces } from "./files.js";
 import { lines } from "./lines.js";
-import { CODE_LINE_BYTES_MAX, fileName, persist, type Task } from "./task.js";
+import { persist } from "./patience.js";
+import { CODE_LINE_BYTES_MAX, fileName, type Task } from "./task.js";
 import { named, verdictLine } from "./verdicts.js";
 
 const LF = Buffer.from("\n");

@@ -4,7 +4,8 @@ import type { BatchVerifyResponse, Verdict } from "../generated/onecode/v1/recog
 import { brokenAnswer } from "./faults.js";
 import { readPieces } from "./files.js";
 import { batches, type Line, lines } from "./lines.js";
-import { CODE_LINE_BYTES_MAX, fileName, persist, type Task } from "./task.js";
+import { persist } from "./patience.js";
+import { CODE_LINE_BYTES_MAX, fileName, type Task } from "./task.js";
 import { verdictLine } from "./verdicts.js";
 
 /** What BatchVerify takes at most. */

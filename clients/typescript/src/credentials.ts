@@ -1,4 +1,4 @@
-// The files of TLS.
+// The files of TLS, and that of a token.
 
 import { X509Certificate } from "node:crypto";
 import { createSecureContext } from "node:tls";
@@ -10,6 +10,11 @@ import { readBounded } from "./files.js";
 const CA_BYTES_MAX = 1024 * 1024;
 /** A chain of ten certificates, or a key of any kind. */
 const PEM_BYTES_MAX = 64 * 1024;
+
+/** What gRPC servers take as the metadata of a call by default. */
+const TOKEN_BYTES_MAX = 8 * 1024;
+/** RFC 6750, section 2.1: b64token. */
+const ONE_TOKEN = /^[A-Za-z0-9._~+/-]+=*$/;
 
 /** Names the PEM files of TLS; all are absent for a channel in plaintext. */
 export interface TlsFiles {
@@ -61,4 +66,35 @@ function readAuthorities(file: string): Buffer {
     throw new UsageFault(`${file} has no certificates in PEM`);
   }
   return pem;
+}
+
+/**
+ * The token of a file, read for each call: it is small, and may be replaced. Where it cannot be used at that moment, the
+ * last one is sent.
+ */
+export class TokenFile {
+  #last: string;
+
+  /** @throws UsageFault */
+  constructor(readonly file: string) {
+    this.#last = this.#read();
+  }
+
+  /** Returns the value of the `authorization` header. */
+  header(): string {
+    try {
+      this.#last = this.#read();
+    } catch {
+      // Half of a token that is being replaced is no reason to fail.
+    }
+    return `Bearer ${this.#last}`;
+  }
+
+  #read(): string {
+    const text = readBounded(this.file, TOKEN_BYTES_MAX).toString("latin1").trim();
+    if (!ONE_TOKEN.test(text)) {
+      throw new UsageFault(`the token file ${this.file} does not hold one token`);
+    }
+    return text;
+  }
 }
