@@ -62,7 +62,7 @@ class DemoServer {
   }
 }
 
-const skip = ONECODE === undefined && "there is no onecode command: set ONECODE, or run make setup";
+const skip = ONECODE === undefined && "there is no onecode command: set ONECODE, or run make demo";
 
 describe("a demo server", { skip }, () => {
   let folder: string;
