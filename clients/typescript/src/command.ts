@@ -18,8 +18,8 @@ export const FAILED = 1;
 export const UNUSABLE = 2;
 
 /**
- * Runs the command of a command line and returns the status of the process. Never throws: what went wrong is one line on
- * `stderr`.
+ * Runs the command of a command line and returns the status of the process. Never throws: what went wrong is one line
+ * on `stderr`.
  */
 export async function run(
   args: readonly string[],

@@ -31,7 +31,8 @@ const SERVICE_CONFIG = JSON.stringify({
 
 const OPTIONS = {
   "grpc.service_config": SERVICE_CONFIG,
-  // The largest batch with the tags and lengths of its codes: grpc-js does not repeat a call above this, by default 1 MiB.
+  // The largest batch with the tags and lengths of its codes: grpc-js does not repeat a call above this,
+  // by default 1 MiB.
   "grpc.per_rpc_retry_buffer_size": 4 * 1024 * 1024 + 64 * 1024,
   // A peer that vanished is noticed within 30 s. A server allows a ping every 10 s.
   "grpc.keepalive_time_ms": 20_000,

@@ -22,8 +22,8 @@ export interface Conversation<T, Q, A> {
 }
 
 /**
- * Sends everything and takes all answers. Where a stream breaks, or its server ends it early, what has no answer is sent
- * again on another, until the timeout has passed without an answer.
+ * Sends everything and takes all answers. Where a stream breaks, or its server ends it early, what has no answer is
+ * sent again on another, until the timeout has passed without an answer.
  *
  * @throws CallFault, OutputFault, and what ended the source, after the answers to the items before it
  */

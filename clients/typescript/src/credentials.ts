@@ -69,8 +69,8 @@ function readAuthorities(file: string): Buffer {
 }
 
 /**
- * The token of a file, read for each call: it is small, and may be replaced. Where it cannot be used at that moment, the
- * last one is sent.
+ * The token of a file, read for each call: it is small, and may be replaced. Where it cannot be used at that moment,
+ * the last one is sent.
  */
 export class TokenFile {
   #last: string;

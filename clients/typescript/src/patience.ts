@@ -41,8 +41,8 @@ export class Patience {
       throw this.#last; // "no answer" says less than why the attempts before had none
     }
     const leftMs = this.left();
-    // Jitter: the clients of a server that comes back do not all call at the same moment. Half of what is left: a server
-    // that is back just before the end is still found.
+    // Jitter: the clients of a server that comes back do not all call at the same moment. Half of what is left: a
+    // server that is back just before the end is still found.
     const pauseMs = fault.retryAfterMs ?? Math.min(this.#pauseMs * (0.5 + Math.random() / 2), leftMs / 2);
     if (!fault.mayPass || pauseMs >= leftMs || leftMs < PAUSE_MIN_MS) {
       throw fault;
