@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+
+	"onecode/clients/go/answers"
 )
 
 const (
@@ -30,7 +32,7 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		fmt.Fprint(stdout, usage)
 		return exitAnswered
 	}
-	fmt.Fprintln(stderr, "onecode-verify: "+describe(err))
+	fmt.Fprintln(stderr, "onecode-verify: "+answers.Describe(err))
 	if errors.As(err, new(usageError)) {
 		return exitUsage
 	}

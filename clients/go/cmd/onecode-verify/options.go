@@ -5,13 +5,11 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"net"
-	"net/netip"
-	"os"
 	"regexp"
 	"slices"
-	"strconv"
 	"time"
+
+	"onecode/clients/go/access"
 )
 
 const usage = `usage: onecode-verify --server HOST:PORT --host REGION [--json] [--timeout 5s] [TLS] CODE...
@@ -26,23 +24,23 @@ CODE - reads codes from standard input, one a line.
   --tls-ca      authorities that vouch for the server, in PEM
   --tls-cert    the certificate to show to the server, in PEM
   --tls-key     its key, in PEM
+  --tls-server-name
+                the name in the server's certificate, where it is not that of the address
   --token-file  a token to send with each call
 
-Variables stand in for flags: ONECODE_SERVER, ONECODE_TLS_CA, ONECODE_TLS_CLIENT_CERT, ONECODE_TLS_CLIENT_KEY and
-ONECODE_TOKEN_FILE.
+Variables stand in for flags: ONECODE_SERVER, ONECODE_TLS_CA, ONECODE_TLS_CLIENT_CERT, ONECODE_TLS_CLIENT_KEY,
+ONECODE_TLS_SERVER_NAME and ONECODE_TOKEN_FILE.
 `
 
 // usageError is the caller's mistake, which asking the server again would not mend.
 type usageError struct{ error }
 
 type options struct {
-	server  string
+	access  access.Options
 	host    string
 	json    bool
 	timeout time.Duration
 	codes   []string
-	tls     tlsFiles
-	token   string
 }
 
 var sixDigits = regexp.MustCompile(`^[0-9]{6}$`)
@@ -63,15 +61,10 @@ func parseFlags(args []string) (options, error) {
 	flags := flag.NewFlagSet("onecode-verify", flag.ContinueOnError)
 	// The flag package prints its whole usage for every mistake; one line is enough, and run prints it.
 	flags.SetOutput(io.Discard)
-	flags.StringVar(&opts.server, "server", os.Getenv("ONECODE_SERVER"), "")
+	opts.access.Define(flags)
 	flags.StringVar(&opts.host, "host", "", "")
 	flags.BoolVar(&opts.json, "json", false, "")
 	flags.DurationVar(&opts.timeout, "timeout", 5*time.Second, "")
-	// The variables of the client's own certificate are not those of a server's.
-	flags.StringVar(&opts.tls.ca, "tls-ca", os.Getenv("ONECODE_TLS_CA"), "")
-	flags.StringVar(&opts.tls.cert, "tls-cert", os.Getenv("ONECODE_TLS_CLIENT_CERT"), "")
-	flags.StringVar(&opts.tls.key, "tls-key", os.Getenv("ONECODE_TLS_CLIENT_KEY"), "")
-	flags.StringVar(&opts.token, "token-file", os.Getenv("ONECODE_TOKEN_FILE"), "")
 
 	args, literal := cutLiteral(args)
 	// The flag package stops at the first CODE, and would let a --json behind it pass for a code.
@@ -98,9 +91,9 @@ func cutLiteral(args []string) (before, literal []string) {
 }
 
 func (o options) check() error {
-	switch {
-	case o.server == "":
-		return errors.New("--server is missing: where does the server listen, as in 127.0.0.1:50051?")
+	switch err := o.access.Check(); {
+	case err != nil:
+		return err
 	case !sixDigits.MatchString(o.host):
 		return fmt.Errorf("--host %q is not six digits of GB/T 2260, as in 420000", o.host)
 	case o.timeout <= 0:
@@ -108,23 +101,5 @@ func (o options) check() error {
 	case len(o.codes) == 0:
 		return errors.New("no CODE is given; - reads codes from standard input")
 	}
-	local, err := isLoopback(o.server)
-	if err == nil && !local && !o.tls.given() {
-		// Codes and verdicts would cross the network in clear, and anyone on it could answer ADMIT.
-		err = fmt.Errorf("--server %q is not on loopback, and the channel has no TLS: use --tls-ca, or 127.0.0.1, [::1] or localhost", o.server)
-	}
-	return errors.Join(err, o.tls.check())
-}
-
-// isLoopback tells whether a server can be this machine's own only.
-func isLoopback(server string) (bool, error) {
-	host, port, err := net.SplitHostPort(server)
-	if err != nil || host == "" {
-		return false, fmt.Errorf("--server %q is not HOST:PORT", server)
-	}
-	if number, err := strconv.ParseUint(port, 10, 16); err != nil || number == 0 {
-		return false, fmt.Errorf("--server %q has no port from 1 to 65535", server)
-	}
-	address, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && address.Unmap().IsLoopback(), nil
+	return nil
 }
