@@ -17,7 +17,7 @@ var pings = keepalive.ClientParameters{
 
 // Dial makes a channel whose calls are retried as the service config says. It connects with the first call; an error
 // is about the files or the address.
-func Dial(opts Options, serviceConfig string) (*grpc.ClientConn, error) {
+func Dial(opts Options, serviceConfig string, more ...grpc.DialOption) (*grpc.ClientConn, error) {
 	creds, err := transport(opts.TLS)
 	if err != nil {
 		return nil, err
@@ -39,5 +39,5 @@ func Dial(opts Options, serviceConfig string) (*grpc.ClientConn, error) {
 		}
 		how = append(how, grpc.WithPerRPCCredentials(bearer))
 	}
-	return grpc.NewClient(opts.Server, how...)
+	return grpc.NewClient(opts.Server, append(how, more...)...)
 }

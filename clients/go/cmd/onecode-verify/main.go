@@ -10,6 +10,7 @@ import (
 	"os"
 
 	"onecode/clients/go/answers"
+	"onecode/clients/go/input"
 )
 
 const (
@@ -57,7 +58,7 @@ func verifyAll(args []string, stdin io.Reader, stdout io.Writer) error {
 	}
 	// Each batch is shown before the next is read, so that a long input needs little memory and an error late
 	// in it takes no answers away.
-	for batch, err := range batches(codes(opts.codes, stdin)) {
+	for batch, err := range input.Batches(codes(opts.codes, stdin)) {
 		if err != nil {
 			return err
 		}
