@@ -45,7 +45,7 @@ class Country:
             return str(text).encode() * int(times)
         deployment = self.another if how.get("by") == "another" else self.deployment
         then = trust_document.now() + how.get("days", 0) * _DAY_US
-        with mock.patch.object(trust_document, "now", lambda: then):
+        with mock.patch.object(trust_document, "now", return_value=then):
             (code,) = deployment.issue(**how["issue"])
         if "translate" in how:
             request = pb.TranslateRequest(code=code, target_region=how["translate"])

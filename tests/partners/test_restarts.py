@@ -97,7 +97,8 @@ def codes(demo: Callable[[], Deployment]) -> tuple[Deployment, list[bytes], list
     lines = [code + b"\n" for together in zip(*by_level, strict=True) for code in together][:COUNT]
     levels = list(islice((level for _ in lines for level in LEVELS), COUNT))
     printed = [
-        b"%d\t%b\t%b\t%b\t420000\tNONE" % (number, LEVELS[level], level, level) for number, level in enumerate(levels, 1)
+        b"%d\t%b\t%b\t%b\t420000\tNONE" % (number, LEVELS[level], level, level)
+        for number, level in enumerate(levels, 1)
     ]
     return deployment, lines, printed
 
