@@ -13,13 +13,12 @@ pytestmark = pytest.mark.slow
 Access = dict[str, tuple[object, ...]]
 
 
-def named(outcome: str) -> Any:
-    """Parametrize by the cases that have an outcome."""
-    cases = [case for case in TABLE["translations"] if outcome in case]
-    return pytest.mark.parametrize("case", cases, ids=[case["name"] for case in cases])
+def outcome(key: str) -> list[Any]:
+    """Return the cases that have an outcome, as parameters."""
+    return [pytest.param(case, id=case["name"]) for case in TABLE["translations"] if key in case]
 
 
-@named("translated")
+@pytest.mark.parametrize("case", outcome("translated"))
 def test_a_translation_is_printed_alone_and_is_a_code(
     program: Program, country: Country, access: Access, case: dict[str, Any]
 ) -> None:
@@ -31,7 +30,7 @@ def test_a_translation_is_printed_alone_and_is_a_code(
     assert checked.out == verdict_line(1, case["translated"])
 
 
-@named("verdict")
+@pytest.mark.parametrize("case", outcome("verdict"))
 def test_a_code_that_is_not_translated_has_its_verdict_printed(
     program: Program, country: Country, access: Access, case: dict[str, Any]
 ) -> None:
@@ -43,7 +42,7 @@ def test_a_code_that_is_not_translated_has_its_verdict_printed(
     assert (ended.status, json.loads(ended.out), ended.err) == (1, expected, "")
 
 
-@named("error")
+@pytest.mark.parametrize("case", outcome("error"))
 def test_a_translation_that_cannot_be_is_one_line(
     program: Program, country: Country, access: Access, case: dict[str, Any]
 ) -> None:
