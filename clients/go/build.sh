@@ -1,5 +1,5 @@
 #!/bin/sh
-# Generates the stubs from protos/ and builds bin/onecode-verify.
+# Generates the stubs from protos/ and builds the programs of cmd/ to bin/.
 #
 # PYTHON names the interpreter that has grpcio-tools, whose protoc the Python stubs are generated with too.
 set -eu
@@ -35,4 +35,4 @@ rm -rf "$here/onecode"
 	"$@"
 
 # Without the revision, so that a tree that git does not know, or does not trust, builds as well.
-go -C "$here" build -trimpath -buildvcs=false -o "$here/bin/onecode-verify" ./cmd/onecode-verify
+go -C "$here" build -trimpath -buildvcs=false -o "$here/bin/" ./cmd/...

@@ -7,9 +7,9 @@ import (
 
 	"google.golang.org/grpc"
 	grpccodes "google.golang.org/grpc/codes"
-	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/status"
 
+	"onecode/clients/go/access"
 	onecodev1 "onecode/clients/go/onecode/v1"
 )
 
@@ -32,37 +32,12 @@ const serviceConfig = `{
   }]
 }`
 
-// The server drops a channel that pings more often than every 10 s. It allows pings between calls, where a
-// slow standard input may leave the channel silent for long.
-var pings = keepalive.ClientParameters{
-	Time:                30 * time.Second,
-	Timeout:             10 * time.Second,
-	PermitWithoutStream: true,
-}
-
 func dial(opts options) (*grpc.ClientConn, error) {
-	creds, err := transport(opts.tls)
+	channel, err := access.Dial(opts.access, serviceConfig)
 	if err != nil {
 		return nil, usageError{err}
 	}
-	how := []grpc.DialOption{
-		grpc.WithTransportCredentials(creds),
-		grpc.WithDisableServiceConfig(),
-		grpc.WithDefaultServiceConfig(serviceConfig),
-		grpc.WithKeepaliveParams(pings),
-	}
-	if local, err := isLoopback(opts.server); err == nil && local {
-		// Loopback means this machine: neither a proxy nor a name server has a say in the channel.
-		how = append(how, grpc.WithNoProxy())
-	}
-	if opts.token != "" {
-		bearer, err := newToken(opts.token, opts.tls.given())
-		if err != nil {
-			return nil, usageError{err}
-		}
-		how = append(how, grpc.WithPerRPCCredentials(bearer))
-	}
-	return grpc.NewClient(opts.server, how...)
+	return channel, nil
 }
 
 type verifier struct {

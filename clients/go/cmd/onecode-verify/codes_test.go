@@ -7,11 +7,13 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+
+	"onecode/clients/go/input"
 )
 
 // read gives the batches as strings, and the error after them.
 func read(args []string, stdin io.Reader) (got [][]string, failure error) {
-	for batch, err := range batches(codes(args, stdin)) {
+	for batch, err := range input.Batches(codes(args, stdin)) {
 		if err != nil {
 			return got, err
 		}
@@ -79,7 +81,7 @@ func TestBatchSizes(t *testing.T) {
 // A full batch must not wait for a line that a slow scanner has yet to send.
 func TestFullBatchDoesNotReadOn(t *testing.T) {
 	stdin := io.MultiReader(strings.NewReader(strings.Repeat("A\n", 4096)), iotest.ErrReader(errors.New("read on")))
-	for batch, err := range batches(codes([]string{"-"}, iotest.OneByteReader(stdin))) {
+	for batch, err := range input.Batches(codes([]string{"-"}, iotest.OneByteReader(stdin))) {
 		if err != nil || len(batch) != 4096 {
 			t.Errorf("got %d codes and %v", len(batch), err)
 		}

@@ -8,6 +8,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+
+	"onecode/clients/go/answers"
+	"onecode/clients/go/input"
 )
 
 const (
@@ -30,7 +33,7 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		fmt.Fprint(stdout, usage)
 		return exitAnswered
 	}
-	fmt.Fprintln(stderr, "onecode-verify: "+describe(err))
+	fmt.Fprintln(stderr, "onecode-verify: "+answers.Describe(err))
 	if errors.As(err, new(usageError)) {
 		return exitUsage
 	}
@@ -55,7 +58,7 @@ func verifyAll(args []string, stdin io.Reader, stdout io.Writer) error {
 	}
 	// Each batch is shown before the next is read, so that a long input needs little memory and an error late
 	// in it takes no answers away.
-	for batch, err := range batches(codes(opts.codes, stdin)) {
+	for batch, err := range input.Batches(codes(opts.codes, stdin)) {
 		if err != nil {
 			return err
 		}

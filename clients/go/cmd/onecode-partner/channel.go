@@ -1,0 +1,43 @@
+package main
+
+import (
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
+
+	"onecode/clients/go/access"
+)
+
+// Asking again is safe: a check and a translation change nothing that counts. UNAVAILABLE passes by itself, and so does
+// CANCELLED, which a call comes to that arrives just as a server drains. Streams are resumed by this program, because
+// gRPC repeats a stream from its start, and only as long as nothing was answered.
+const serviceConfig = `{
+  "methodConfig": [{
+    "name": [
+      {"service": "onecode.v1.RecognitionService", "method": "BatchVerify"},
+      {"service": "onecode.v1.RecognitionService", "method": "Translate"}
+    ],
+    "retryPolicy": {
+      "maxAttempts": 4,
+      "initialBackoff": "0.1s",
+      "maxBackoff": "1s",
+      "backoffMultiplier": 2,
+      "retryableStatusCodes": ["UNAVAILABLE", "CANCELLED"]
+    }
+  }]
+}`
+
+// A server that is back is found within a second or so; gRPC's own pauses grow to two minutes.
+var reconnecting = grpc.ConnectParams{
+	Backoff:           backoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 2, Jitter: 0.2, MaxDelay: time.Second},
+	MinConnectTimeout: 5 * time.Second,
+}
+
+func dial(opts options) (*grpc.ClientConn, error) {
+	channel, err := access.Dial(opts.access, serviceConfig, grpc.WithConnectParams(reconnecting))
+	if err != nil {
+		return nil, usageError{err}
+	}
+	return channel, nil
+}
