@@ -120,7 +120,7 @@ def test_a_restart_in_the_middle_of_ten_thousand_codes_loses_and_doubles_no_answ
 def test_a_server_that_is_away_is_one_line_after_the_time_that_was_set(command: str) -> None:
     more = () if command == "publish" else ("--host", "440000")
     line = json.dumps(record("420000", "RED", "wang")).encode()
-    ended = run(command, "--server", f"127.0.0.1:{free_port()}", "--timeout", "1", *more, "-", stdin=line)
+    ended = run(command, "--server", f"127.0.0.1:{free_port()}", "--timeout", "8", *more, "-", stdin=line)
     assert ended.status == 1
     assert ended.err.startswith("onecode-partner: UNAVAILABLE: ")
     assert ended.err.count("\n") == 1
