@@ -3,9 +3,9 @@
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import grpc
 import grpc.aio
@@ -39,13 +39,17 @@ class Access:
         tls: Tls | None = None,
         token_file: Path | None = None,
         monotonic: Callable[[], float] = time.monotonic,
+        *,
+        server_name: str = "",
     ) -> None:
         """Read the files. Raises CredentialsUnusable where they cannot be used, and for a token that would be sent in
-        plaintext to another machine. ``monotonic`` returns seconds."""
+        plaintext to another machine. ``monotonic`` returns seconds; ``server_name`` is the name in the server's
+        certificate, where it is not that of the address."""
         if token_file is not None and tls is None and not is_local(server):
             raise CredentialsUnusable(f"a token is sent to {server} over TLS only: anyone on the way could use it")
         self.server = server
         self._tls = tls
+        self._server_name = server_name
         self._token_file = token_file
         self._monotonic = monotonic
         self._looking = threading.Lock()
@@ -71,20 +75,24 @@ class Access:
     def channel(self) -> grpc.Channel:
         """Return a new channel, to be closed by the caller."""
         if self._files is None:
-            return grpc.insecure_channel(self.server, options=options_for(self.server))
-        return grpc.secure_channel(self.server, _credentials(self._files), options=options_for(self.server))
+            return grpc.insecure_channel(self.server, options=self._options())
+        return grpc.secure_channel(self.server, _credentials(self._files), options=self._options())
 
     def aio_channel(self) -> grpc.aio.Channel:
         """Return a new channel for the running event loop, to be closed by the caller."""
         if self._files is None:
-            return grpc.aio.insecure_channel(self.server, options=options_for(self.server))
-        return grpc.aio.secure_channel(self.server, _credentials(self._files), options=options_for(self.server))
+            return grpc.aio.insecure_channel(self.server, options=self._options())
+        return grpc.aio.secure_channel(self.server, _credentials(self._files), options=self._options())
 
     def error(self, fault: grpc.RpcError) -> ServerError:
         """Return the error of a failed call, in words where the connection itself was not made."""
         return server_error(
             fault, speaks_tls=self._tls is not None, has_certificate=bool(self._files and self._files.cert)
         )
+
+    def _options(self) -> Sequence[tuple[str, Any]]:
+        options = options_for(self.server)
+        return (*options, ("grpc.ssl_target_name_override", self._server_name)) if self._server_name else options
 
     def _look(self) -> None:
         if self._tls is None and self._token_file is None:

@@ -33,7 +33,7 @@ def verify(session: Session, options: Options) -> int:
 
 def scan(session: Session, options: Options) -> int:
     """Check a file of codes over one stream. Answers that come before their turn wait for it."""
-    outbox = Outbox(_scans(options), WINDOW_CODES)
+    outbox = Outbox(_scans(read_lines(options.operand), options.region), WINDOW_CODES)
     following, early = 1, dict[int, pb.Verdict]()
     for answer in session.stream_verify(outbox):
         if following <= answer.request_id < following + WINDOW_CODES:  # an earlier one was sent again, and is printed
@@ -56,9 +56,9 @@ def translate(session: Session, options: Options) -> int:
     return 0 if answer.code else 1
 
 
-def _scans(options: Options) -> Iterator[tuple[int, pb.StreamVerifyRequest]]:
-    for number, code in read_lines(options.operand):
-        yield number, pb.StreamVerifyRequest(request_id=number, code=code, host_region=options.region)
+def _scans(codes: Iterator[tuple[int, bytes]], host: str) -> Iterator[tuple[int, pb.StreamVerifyRequest]]:
+    for number, code in codes:
+        yield number, pb.StreamVerifyRequest(request_id=number, code=code, host_region=host)
 
 
 def _one_code(operand: str) -> bytes:

@@ -1,7 +1,9 @@
 """Lines of a file as bytes, and batches of them."""
 
+import errno
 import os
 from collections.abc import Iterator
+from stat import S_ISDIR
 from typing import Final
 
 from onecode_client.batches import BATCH_BYTES_MAX, BATCH_CODES_MAX
@@ -15,27 +17,35 @@ STANDARD_INPUT: Final = "-"
 
 
 def read_lines(name: str, bytes_max: int = LINE_BYTES_MAX) -> Iterator[tuple[int, bytes]]:
-    """Yield the lines of a file, or of standard input, with their numbers from 1, without LF or CR LF.
+    """Return the lines of a file, or of standard input, with their numbers from 1, without LF or CR LF.
 
-    The last line needs no line feed. The descriptor is read as it is: a thread that waits in Python's buffer for
-    standard input would hold up the end of the program. Raises Unusable, after the lines before, also for a line of
-    more than ``bytes_max`` bytes.
+    The last line needs no line feed. The file is opened now. The descriptor is read as it is: a thread that waits in
+    Python's buffer for standard input would hold up the end of the program. Raises Unusable, after the lines before,
+    also for a line of more than ``bytes_max`` bytes.
     """
     shown = "standard input" if name == STANDARD_INPUT else name
-    number, rest = 0, b""
     try:
         handle = os.dup(0) if name == STANDARD_INPUT else os.open(name, os.O_RDONLY)
-        try:
-            while chunk := os.read(handle, _READ_BYTES):
-                *whole, rest = (rest + chunk).split(b"\n")
-                for line in whole:
-                    number += 1
-                    yield number, _bounded(line.removesuffix(b"\r"), bytes_max, shown, number)
-                _bounded(rest[:-1], bytes_max, shown, number + 1)  # its last byte may be the CR of a line end
-        finally:
-            os.close(handle)
+        if S_ISDIR(os.fstat(handle).st_mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
     except OSError as fault:
         raise Unusable(f"cannot read {shown}: {fault.strerror}") from None
+    return _lines(handle, bytes_max, shown)
+
+
+def _lines(handle: int, bytes_max: int, shown: str) -> Iterator[tuple[int, bytes]]:
+    number, rest = 0, b""
+    try:
+        while chunk := os.read(handle, _READ_BYTES):
+            *whole, rest = (rest + chunk).split(b"\n")
+            for line in whole:
+                number += 1
+                yield number, _bounded(line.removesuffix(b"\r"), bytes_max, shown, number)
+            _bounded(rest[:-1], bytes_max, shown, number + 1)  # its last byte may be the CR of a line end
+    except OSError as fault:
+        raise Unusable(f"cannot read {shown}: {fault.strerror}") from None
+    finally:
+        os.close(handle)
     if rest:
         yield number + 1, _bounded(rest, bytes_max, shown, number + 1)
 

@@ -21,6 +21,7 @@ _VARIABLES: Final = {
     "tls_ca": "ONECODE_TLS_CA",
     "tls_cert": "ONECODE_TLS_CLIENT_CERT",
     "tls_key": "ONECODE_TLS_CLIENT_KEY",
+    "tls_server_name": "ONECODE_TLS_SERVER_NAME",
     "token_file": "ONECODE_TOKEN_FILE",
 }
 _SERVER: Final = re.compile(r"(\[[0-9A-Za-z:.%]+\]|[^\s:/\[\]]+):([0-9]{1,5})\Z")
@@ -36,6 +37,7 @@ class Options:
     command: str
     server: str
     tls: Tls | None
+    tls_server_name: str
     token_file: Path | None
     timeout_s: float
     region: str
@@ -54,13 +56,19 @@ def parse(arguments: Sequence[str], variables: Mapping[str, str] = os.environ) -
     if match is None or not 0 < int(match[2]) < 65_536:
         raise Unusable(f"the server {server!r} is not HOST:PORT")
     files = {name: Path(text) if text else None for name, text in values.items()}
+    if (files["tls_cert"] is None) != (files["tls_key"] is None):
+        raise Unusable("--tls-cert and --tls-key go together: one of them is missing")
     has_tls = any(files[name] for name in ("tls_ca", "tls_cert", "tls_key"))
-    tls = Tls(files["tls_ca"], files["tls_cert"], files["tls_key"]) if has_tls else None
+    shown = (files["tls_ca"], files["tls_cert"], files["tls_key"])
+    tls = Tls(*shown) if has_tls else None
     if tls is None and not is_local(server):
-        raise Unusable(f"{server} is called over TLS only: give --tls-ca, the authorities that vouch for it")
+        raise Unusable(f"without TLS only a server on loopback is called, and not {server}: give --tls-ca")
     timeout_s = TIMEOUT_S if given["timeout"] is None else given["timeout"]
     region, as_json = given.get("region") or "", bool(given.get("json"))
-    return Options(given["command"], server, tls, files["token_file"], timeout_s, region, as_json, given["operand"])
+    name = values["tls_server_name"] or ""
+    return Options(
+        given["command"], server, tls, name, files["token_file"], timeout_s, region, as_json, given["operand"]
+    )
 
 
 class _Parser(argparse.ArgumentParser):
@@ -89,6 +97,7 @@ def _parser() -> argparse.ArgumentParser:
         _add(command, "--tls-ca", "FILE", "authorities that vouch for the server, in PEM")
         _add(command, "--tls-cert", "FILE", "the certificate to show to the server, in PEM")
         _add(command, "--tls-key", "FILE", "its key, in PEM")
+        _add(command, "--tls-server-name", "NAME", "the name in the server's certificate, where it is another")
         _add(command, "--token-file", "FILE", "a token to send with each call")
         waits = "seconds without an answer after which to give up, retries included (10)"
         _add(command, "--timeout", "SECONDS", waits, type=_seconds)

@@ -47,8 +47,12 @@ def publish(session: Session, options: Options) -> int:
 
 
 def _records(name: str) -> Iterator[tuple[int, pb.StatusRecord]]:
-    """Yield the record of each line that is not blank. Raises Unusable."""
-    for number, line in read_lines(name, RECORD_BYTES_MAX):
+    """Return the record of each line that is not blank, of a file that is opened now. Raises Unusable."""
+    return _read(read_lines(name, RECORD_BYTES_MAX), name)
+
+
+def _read(lines: Iterator[tuple[int, bytes]], name: str) -> Iterator[tuple[int, pb.StatusRecord]]:
+    for number, line in lines:
         text = line.removeprefix(_BYTE_ORDER_MARK) if number == 1 else line
         if not text.strip():
             continue

@@ -27,7 +27,7 @@ class Session(Connection[_Stubs]):
 
     def __init__(self, options: Options) -> None:
         """Read the files of TLS and of the token. Raises CredentialsUnusable."""
-        access = Access(options.server, options.tls, options.token_file)
+        access = Access(options.server, options.tls, options.token_file, server_name=options.tls_server_name)
         super().__init__(access, _stubs, options.timeout_s, connections=1)
 
     def batch_verify(self, codes: list[bytes], host: str) -> list[pb.Verdict]:

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from onecode_client.errors import CredentialsUnusable
 from onecode_client.partner.faults import Unusable
 from onecode_client.partner.options import Options, parse
 from onecode_client.tls import Tls
@@ -16,7 +15,7 @@ def test_an_option_counts_before_its_variable() -> None:
     variables = {"ONECODE_SERVER": "gate.example:2", "ONECODE_TLS_CA": "ca", "ONECODE_TOKEN_FILE": "token"}
     asked = parse(["scan", "--host", "440000", "--tls-ca", "own", "--json", "codes"], variables)
     tls = Tls(Path("own"))
-    assert asked == Options("scan", "gate.example:2", tls, Path("token"), 10, "440000", True, "codes")
+    assert asked == Options("scan", "gate.example:2", tls, "", Path("token"), 10, "440000", True, "codes")
 
 
 def test_an_empty_variable_is_none() -> None:
@@ -44,7 +43,7 @@ def test_a_timeout_is_seconds_or_a_duration(text: str, seconds: float) -> None:
         ((*VERIFY, "--tls-c", "x", "-"), "--tls-c"),
         (("verify", "--server", "127.0.0.1", "--host", "440000", "-"), "HOST:PORT"),
         (("verify", "--server", "127.0.0.1:65536", "--host", "440000", "-"), "HOST:PORT"),
-        (("verify", "--server", "gate.example:1", "--host", "440000", "-"), "over TLS only"),
+        (("verify", "--server", "gate.example:1", "--host", "440000", "-"), "on loopback"),
         *(((*VERIFY, "--timeout", text, "-"), "--timeout") for text in ("0", "-1", "nan", "inf", "1d", "x", "86401")),
     ],
 )
@@ -54,5 +53,5 @@ def test_a_mistake_is_named(arguments: tuple[str, ...], mistake: str) -> None:
 
 
 def test_a_certificate_without_its_key_is_a_mistake() -> None:
-    with pytest.raises(CredentialsUnusable, match="go together"):
+    with pytest.raises(Unusable, match="go together"):
         parse([*VERIFY, "--tls-cert", "x", "-"], {})
