@@ -50,7 +50,8 @@ def use(server: Environment, client: Environment, data_dir: Path, backend: str) 
         output = server.run("onecode", "verify", "--server", served.address, "--host", "440000", code)
         if "ADMIT" not in output:
             raise RuntimeError(f"onecode verify: {output}")
-        client.run("python", "-I", str(PARTNER), served.address, code, other)
+        root = (data_dir / "root.pub").read_text().strip()
+        client.run("python", "-I", str(PARTNER), served.address, code, other, root)
 
 
 def main() -> int:

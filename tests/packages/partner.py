@@ -1,17 +1,21 @@
 """What a partner's program does with the client's package. Run in an environment that has nothing else of ours.
 
-Usage: partner.py HOST:PORT CODE OTHER_CODE: codes of region 420000, the second of somebody else.
+Usage: partner.py HOST:PORT CODE OTHER_CODE ROOT: codes of region 420000, the second of somebody else, and the public
+key of the root in hex.
 """
 
 import asyncio
+import subprocess
 import sys
 import warnings
 from importlib.util import find_spec
+from pathlib import Path
 
 warnings.simplefilter("error")
 
 import onecode_client  # noqa: E402 - warnings of generated code are failures too
 from onecode.v1 import recognition_pb2 as pb  # noqa: E402
+from onecode.v1 import status_pb2  # noqa: E402
 from onecode_client import (  # noqa: E402
     AsyncOnecodeClient,
     AsyncOperatorClient,
@@ -43,6 +47,26 @@ async def check_in_tasks(server: str, code: bytes) -> None:
         assert await operator.trust_list(if_newer_than=1) is None
 
 
+def check_offline(server: str, code: bytes, root: bytes) -> None:
+    """Verify without a server, by a list that one has handed out."""
+    from onecode_client.offline import Offline
+
+    with OperatorClient(server) as operator:
+        signed = operator.trust_list()
+    assert signed is not None
+    verdict = Offline(signed, root, Path("trust-list-version")).verify(code)
+    assert (verdict.decision, verdict.authenticity) == (pb.DECISION_CHECK, pb.AUTHENTICITY_VALID)
+    assert (verdict.home_region, verdict.level) == ("420000", status_pb2.LEVEL_GREEN)
+
+
+def check_by_program(server: str, code: bytes) -> None:
+    """Verify by the program that is installed with the client."""
+    program = Path(sys.executable).with_name("onecode-partner")
+    asked = (program, "verify", "--server", server, "--host", "440000", "-")
+    done = subprocess.run(asked, input=code, capture_output=True, check=True)
+    assert done.stdout == b"1\tADMIT\tGREEN\tGREEN\t420000\tNONE\n", done
+
+
 def operate(server: str, code: bytes) -> None:
     """Take the trust list, and publish."""
     with OperatorClient(server) as operator:
@@ -60,9 +84,11 @@ def operate(server: str, code: bytes) -> None:
 
 
 if __name__ == "__main__":
-    address, first, second = sys.argv[1:]
+    address, first, second, root_key = sys.argv[1:]
     assert onecode_client.__file__.startswith(sys.prefix), onecode_client.__file__
     assert find_spec("onecode_server") is None
     check(address, first.encode())
     asyncio.run(check_in_tasks(address, first.encode()))
+    check_offline(address, first.encode(), bytes.fromhex(root_key))
+    check_by_program(address, first.encode())
     operate(address, second.encode())

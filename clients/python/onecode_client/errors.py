@@ -9,17 +9,19 @@ from onecode_client.connection_faults import explain
 
 class ServerError(Exception):
     """A call that the server did not answer. ``code`` is gRPC's name of the status; ``reason`` is the server's own
-    (google.rpc.ErrorInfo), empty where it gave none.
+    (google.rpc.ErrorInfo), empty where it gave none. ``retry_after_s`` is after how many seconds it may be asked again
+    (google.rpc.RetryInfo), None where it did not say.
 
     Some reasons are this client's: CLIENT_CLOSED (with CANCELLED), CALLERS_WAITING and HOSTS_WAITING (with
     RESOURCE_EXHAUSTED) where too many callers wait for gathered answers, and those of ``connection_faults`` (with
     UNAVAILABLE) where the two sides do not agree about TLS.
     """
 
-    def __init__(self, code: str, message: str, reason: str = "") -> None:
-        super().__init__(code, message, reason)
+    def __init__(self, code: str, message: str, reason: str = "", retry_after_s: float | None = None) -> None:
+        super().__init__(code, message, reason, retry_after_s)
         self.code = code
         self.reason = reason
+        self.retry_after_s = retry_after_s
 
     def __str__(self) -> str:
         return f"{self.code}: {self.args[1]}"
@@ -54,14 +56,17 @@ def overdue() -> ServerError:
 def server_error(fault: Any, *, speaks_tls: bool = False, has_certificate: bool = False) -> ServerError:
     """Return the error of a failed call: what gRPC says, and what it means where no connection was made."""
     code, details, reason = fault.code().name, fault.details() or "", ""
+    retry_after_s: float | None = None
     for key, value in fault.trailing_metadata() or ():
         if key == "grpc-status-details-bin":
-            info = error_details_pb2.ErrorInfo()
+            info, retry = error_details_pb2.ErrorInfo(), error_details_pb2.RetryInfo()
             for detail in status_pb2.Status.FromString(value).details:
                 if detail.Unpack(info):
                     reason = info.reason
+                elif detail.Unpack(retry):
+                    retry_after_s = max(0.0, retry.retry_delay.ToNanoseconds() / 1e9)
     if code == "UNAVAILABLE" and not reason:
         why = explain(details, speaks_tls=speaks_tls, has_certificate=has_certificate)
         if why is not None:
             reason, details = why.reason, f"{why.text} ({details})"
-    return _KINDS.get(code, ServerError)(code, details, reason)
+    return _KINDS.get(code, ServerError)(code, details, reason, retry_after_s)

@@ -1,0 +1,87 @@
+"""No list that is older than one that was taken is taken again, whatever ends the process that took it."""
+
+import errno
+import os
+from collections.abc import Callable
+from pathlib import Path
+from unittest.mock import patch
+
+import pytest
+
+from onecode_client.offline import Offline, TrustListUnusable, kept_version
+
+from tests.world import World
+
+fcntl = pytest.importorskip("fcntl", reason="files are locked on POSIX systems only")
+Verifying = Callable[[World], Offline]
+
+
+def lists(world: World) -> tuple[bytes, bytes]:
+    """Return a list, and the next one."""
+    older = world.file.read_bytes()
+    world.sign_list()
+    return older, world.file.read_bytes()
+
+
+async def test_an_older_list_is_refused_by_the_next_process_too(world: World, tmp_path: Path) -> None:
+    (older, newer), root, kept = lists(world), world.root.public_key, tmp_path / "kept"
+    offline = Offline(older, root, kept)
+    offline.renew(newer)
+    version = offline.version
+    for take in (offline.renew, lambda signed: Offline(signed, root, kept)):
+        with pytest.raises(TrustListUnusable, match="older"):
+            take(older)
+    assert offline.version == Offline(newer, root, kept).version == version
+
+
+async def test_another_list_of_the_same_version_is_refused(world: World, tmp_path: Path) -> None:
+    first = world.file.read_bytes()
+    Offline(first, world.root.public_key, tmp_path / "kept")
+    world.document["version"] -= 1
+    world.document["regions"] = world.document["regions"][:1]
+    world.sign_list()
+    with pytest.raises(TrustListUnusable, match="other content"):
+        Offline(world.file.read_bytes(), world.root.public_key, tmp_path / "kept")
+
+
+async def test_a_list_whose_version_cannot_be_kept_is_not_used(world: World, tmp_path: Path) -> None:
+    (older, newer), kept = lists(world), tmp_path / "kept"
+    offline = Offline(older, world.root.public_key, kept)
+    before = offline.version
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    with patch("os.fsync", side_effect=full), pytest.raises(TrustListUnusable, match="No space"):
+        offline.renew(newer)
+    assert offline.version == before
+    assert sorted(name for name in os.listdir(tmp_path) if "kept" in name) == [".kept.lock", "kept"]
+    offline.renew(newer)
+
+
+@pytest.mark.parametrize("content", [b"", b"7", b"[]", b'{"version":"7","sha256":""}', b"{" * 1024])
+async def test_a_file_that_says_nothing_is_not_taken_for_none(world: World, tmp_path: Path, content: bytes) -> None:
+    kept = tmp_path / "kept"
+    kept.write_bytes(content)
+    with pytest.raises(TrustListUnusable, match="does not hold"):
+        Offline(world.file.read_bytes(), world.root.public_key, kept)
+    assert kept.read_bytes() == content
+
+
+async def test_a_process_that_holds_the_file_is_not_waited_for_without_end(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kept_version, "LOCK_S", 0.0)
+    with (tmp_path / ".kept.lock").open("wb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(TrustListUnusable, match="cannot be kept"):
+            Offline(world.file.read_bytes(), world.root.public_key, tmp_path / "kept")
+
+
+async def test_only_a_list_that_the_root_signed_is_taken(world: World, tmp_path: Path) -> None:
+    signed = world.file.read_bytes()
+    other = bytes(31) + b"\1"
+    changed = signed.replace(b".", b".A", 1)
+    for root, content in ((other, signed), (world.root.public_key, changed), (world.root.public_key, b"noise")):
+        with pytest.raises(TrustListUnusable):
+            Offline(content, root, tmp_path / "kept")
+    with pytest.raises(ValueError, match="31 bytes"):
+        Offline(signed, bytes(31), tmp_path / "kept")
+    assert not (tmp_path / "kept").exists()
