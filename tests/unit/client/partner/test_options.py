@@ -13,9 +13,10 @@ VERIFY = ("verify", "--server", "127.0.0.1:1", "--host", "440000")
 
 def test_an_option_counts_before_its_variable() -> None:
     variables = {"ONECODE_SERVER": "gate.example:2", "ONECODE_TLS_CA": "ca", "ONECODE_TOKEN_FILE": "token"}
-    asked = parse(["scan", "--host", "440000", "--tls-ca", "own", "--json", "codes"], variables)
-    tls = Tls(Path("own"))
-    assert asked == Options("scan", "gate.example:2", tls, "", Path("token"), 10, "440000", True, "codes")
+    arguments = ["scan", "--host", "440000", "--tls-ca", "own", "--tls-server-name", "gate", "--json", "codes"]
+    asked = parse(arguments, variables)
+    tls = Tls(Path("own"), server_name="gate")
+    assert asked == Options("scan", "gate.example:2", tls, Path("token"), 10, "440000", True, "codes")
 
 
 def test_an_empty_variable_is_none() -> None:
