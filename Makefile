@@ -208,7 +208,7 @@ requirements: ## pin the newest dependencies that pyproject.toml allows, with ha
 	$(PIN) --group stubs --upgrade -o requirements/stubs.txt
 	$(PIN) --group schemas --upgrade -o requirements/schemas.txt
 	$(PIN) pyproject.toml --resolution lowest-direct --upgrade -o requirements/lowest.txt
-	$(PIN) clients/python/pyproject.toml --resolution lowest-direct --upgrade -o requirements/lowest-client.txt
+	$(PIN) clients/python/pyproject.toml --extra offline --resolution lowest-direct --upgrade -o requirements/lowest-client.txt
 
 clean: ## remove what make made
 	rm -rf $(VENV) .mypy_cache .ruff_cache .coverage .hypothesis .import_linter_cache build benchmarks/peers/build
