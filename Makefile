@@ -8,7 +8,7 @@ PROTOC := $(VENV)/protoc
 PIN    := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help attack drills front front-check front-deny demo test test-fast test-random fuzz fuzz-ci fuzz-paths fuzz-paths-ci fuzz-front fuzz-front-ci check packages image-steps lowest coverage protos stubs-fresh breaking lint types imports bench bench-gate bench-peers spread soak bench-kernel bench-store bench-floods bench-tls go-client schemas requirements docs docs-fresh dashboards dashboards-fresh console-pictures clean
+.PHONY: help attack drills front front-check front-deny demo test test-fast test-random fuzz fuzz-ci fuzz-paths fuzz-paths-ci fuzz-front fuzz-front-ci check packages image-steps lowest coverage protos stubs-fresh breaking lint types imports bench bench-gate bench-peers spread soak bench-kernel bench-store bench-floods bench-tls go-client java-client typescript-client schemas requirements docs docs-fresh dashboards dashboards-fresh console-pictures clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -194,6 +194,12 @@ bench-store: $(STAMP) ## a store of 10 million subjects against one of 100 thous
 
 go-client: $(PROTOC)/.installed ## build the Go client on stubs generated from protos/ (needs Go)
 	PYTHON="$(abspath $(PROTOC))/bin/python" ./clients/go/build.sh
+
+java-client: ## build the partner's program in Java (needs Maven and a JDK); tests/partners then holds it to the cases
+	./clients/java/build.sh
+
+typescript-client: ## build the partner's program in TypeScript (needs Node.js); tests/partners then holds it to the cases
+	./clients/typescript/build.sh
 
 schemas: build/schemas/.fetched ## bring schemas and checkers of Compose and Kubernetes, for the tests of deploy/ (needs Go)
 
