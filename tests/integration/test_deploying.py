@@ -149,7 +149,7 @@ def test_curl_gets_the_pages_for_operations(trial: Trial) -> None:
 @needs("prometheus")
 @needs("promtool")
 def test_prometheus_reads_the_server_and_knows_the_rules(trial: Trial, tmp_path: Path) -> None:
-    (script,) = blocks("Prometheus reads metrics and knows the rules")
+    script, *_ = blocks("Prometheus reads metrics and knows the rules")
     prepare, _, start = script.rpartition("\nprometheus ")
     for name in ("pki", "ops.crt", "ops.key"):
         (tmp_path / name).symlink_to(trial.here / name)
