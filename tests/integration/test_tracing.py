@@ -169,7 +169,7 @@ def test_a_caller_that_is_not_traced_or_says_nonsense_has_no_parent(
 def test_a_traced_server_says_why_grpc_answers(
     deployment: Deployment, serve: Callable[..., Server], collector: Collector
 ) -> None:
-    server = traced(deployment, serve, collector)
+    server = traced(deployment, serve, collector, "--front", "auto")
     front = server.healthz()[1]["front"]
     assert (front["name"], front["reason"]) == ("grpc", "tracing")
     assert [line for line in server.log() if "calls are traced, which grpc.aio alone can" in line["message"]]
