@@ -1,6 +1,8 @@
 package access
 
 import (
+	"fmt"
+	"strings"
 	"time"
 
 	"google.golang.org/grpc"
@@ -15,9 +17,32 @@ var pings = keepalive.ClientParameters{
 	PermitWithoutStream: true,
 }
 
-// Dial makes a channel whose calls are retried as the service config says. It connects with the first call; an error
-// is about the files or the address.
-func Dial(opts Options, serviceConfig string, more ...grpc.DialOption) (*grpc.ClientConn, error) {
+// UNAVAILABLE passes by itself, and so does CANCELLED, which a call comes to that arrives just as a server drains. The
+// call's deadline bounds all attempts together.
+const retries = `{
+  "methodConfig": [{
+    "name": [%s],
+    "retryPolicy": {
+      "maxAttempts": 4,
+      "initialBackoff": "0.1s",
+      "maxBackoff": "1s",
+      "backoffMultiplier": 2,
+      "retryableStatusCodes": ["UNAVAILABLE", "CANCELLED"]
+    }
+  }]
+}`
+
+func serviceConfig(repeated []string) string {
+	names := make([]string, len(repeated))
+	for i, method := range repeated {
+		names[i] = fmt.Sprintf(`{"service": "onecode.v1.RecognitionService", "method": %q}`, method)
+	}
+	return fmt.Sprintf(retries, strings.Join(names, ", "))
+}
+
+// Dial makes a channel. Methods of the recognition service are repeated where it is safe: those that are named. It
+// connects with the first call; an error is about the files or the address.
+func Dial(opts Options, repeated []string, more ...grpc.DialOption) (*grpc.ClientConn, error) {
 	creds, err := transport(opts.TLS)
 	if err != nil {
 		return nil, err
@@ -25,7 +50,7 @@ func Dial(opts Options, serviceConfig string, more ...grpc.DialOption) (*grpc.Cl
 	how := []grpc.DialOption{
 		grpc.WithTransportCredentials(creds),
 		grpc.WithDisableServiceConfig(),
-		grpc.WithDefaultServiceConfig(serviceConfig),
+		grpc.WithDefaultServiceConfig(serviceConfig(repeated)),
 		grpc.WithKeepaliveParams(pings),
 	}
 	if local, err := isLoopback(opts.Server); err == nil && local {

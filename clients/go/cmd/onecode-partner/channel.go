@@ -9,24 +9,9 @@ import (
 	"onecode/clients/go/access"
 )
 
-// Asking again is safe: a check and a translation change nothing that counts. UNAVAILABLE passes by itself, and so does
-// CANCELLED, which a call comes to that arrives just as a server drains. Streams are resumed by this program, because
-// gRPC repeats a stream from its start, and only as long as nothing was answered.
-const serviceConfig = `{
-  "methodConfig": [{
-    "name": [
-      {"service": "onecode.v1.RecognitionService", "method": "BatchVerify"},
-      {"service": "onecode.v1.RecognitionService", "method": "Translate"}
-    ],
-    "retryPolicy": {
-      "maxAttempts": 4,
-      "initialBackoff": "0.1s",
-      "maxBackoff": "1s",
-      "backoffMultiplier": 2,
-      "retryableStatusCodes": ["UNAVAILABLE", "CANCELLED"]
-    }
-  }]
-}`
+// A check and a translation change nothing that counts. Streams are resumed by this program, because gRPC repeats a
+// stream from its start, and only as long as nothing was answered.
+var repeated = []string{"BatchVerify", "Translate"}
 
 // A server that is back is found within a second or so; gRPC's own pauses grow to two minutes.
 var reconnecting = grpc.ConnectParams{
@@ -35,7 +20,7 @@ var reconnecting = grpc.ConnectParams{
 }
 
 func dial(opts options) (*grpc.ClientConn, error) {
-	channel, err := access.Dial(opts.access, serviceConfig, grpc.WithConnectParams(reconnecting))
+	channel, err := access.Dial(opts.access, repeated, grpc.WithConnectParams(reconnecting))
 	if err != nil {
 		return nil, usageError{err}
 	}
