@@ -34,6 +34,8 @@ SECONDS = {
         "conformance/test_edge_cases.py",
         "conformance/test_vectors.py",
         "unit/client/test_connection_faults.py",
+        "unit/client/offline/test_agreement.py",
+        "unit/client/offline/test_lists_agree.py",
         "unit/client/test_gathering.py",
         "unit/codes/encodings/test_allocation.py",
         "unit/codes/test_codec.py",
