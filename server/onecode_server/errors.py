@@ -127,6 +127,15 @@ class StoredDamaged(StoreUnavailable):
     """Stored data cannot be decoded: the file was changed or damaged. The text contains nothing of the data."""
 
 
+class LogUnavailable(StoreUnavailable):
+    """The log that several machines share did not confirm a message in time. The message may still be written."""
+
+
+class LogBroken(OnecodeError):
+    """The log cannot be followed from the place that this machine has reached: messages of it are gone, or it is
+    another log."""
+
+
 class SigningUnavailable(OnecodeError):
     """The token that holds the gateway keys does not answer, or refuses: nothing can be signed at present."""
 

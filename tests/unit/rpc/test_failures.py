@@ -7,7 +7,14 @@ import grpc
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 
-from onecode_server.errors import SigningUnavailable, StoreBusy, StoredDamaged, StoreUnavailable
+from onecode_server.errors import (
+    LogBroken,
+    LogUnavailable,
+    SigningUnavailable,
+    StoreBusy,
+    StoredDamaged,
+    StoreUnavailable,
+)
 from onecode_server.rpc.failures import failure_of
 
 Detail = TypeVar("Detail", bound=Message)
@@ -30,12 +37,20 @@ def test_a_store_for_which_too_much_waits_is_exhausted_and_says_when_to_come_bac
     assert retry.retry_delay.ToNanoseconds() == 10**9
 
 
-def test_a_store_that_fails_or_is_damaged_is_unavailable() -> None:
-    for fault in (StoreUnavailable("it failed"), StoredDamaged("a stored record cannot be read")):
+def test_a_store_that_fails_or_is_damaged_and_a_log_that_does_not_answer_are_unavailable() -> None:
+    damaged, late = StoredDamaged("a stored record cannot be read"), LogUnavailable("broker 10.0.0.1 is down")
+    for fault in (StoreUnavailable("it failed"), damaged, late):
         assert failure_of(fault).code is grpc.StatusCode.UNAVAILABLE
+        assert failure_of(fault).message == "the store does not answer"  # without what is written for operators
         (info,) = details(fault, error_details_pb2.ErrorInfo)
         assert info.reason == "STORE_UNAVAILABLE"
         assert list(details(fault, error_details_pb2.RetryInfo)) == []
+
+
+def test_a_broken_log_is_described_to_operators_only() -> None:
+    failure = failure_of(LogBroken("partition 3 begins at 900, and this machine is at 7"))
+    assert failure.code is grpc.StatusCode.INTERNAL
+    assert "900" not in failure.message
 
 
 def test_a_token_that_does_not_sign_is_unavailable_and_is_not_described_to_callers() -> None:
