@@ -184,18 +184,19 @@ async def _serve(
     if stop.is_set():  # the supervisor of this worker has ended, and another server may use the port by now
         return
     listener = assembly.listener(engine, front, access, metrics, settings, tracing)
-    watchers = (
+    watchers = [
         _keep(every(trust_source.POLL_S, engine.trust.refresh)),
         _keep(every(watched_files.POLL_S, access.refresh)),
         _keep(every(gateway_keys.POLL_S, engine.gateway_keys.refresh)),
         _keep(every(change_feed.FOLLOW_S, engine.change_feed.catch_up)),
         _keep(watch_lag(metrics.loop_lag.observe)),
-        _keep(every(write_probe.PROBE_S, engine.write_probe.probe)),
         _keep(every(space_gauges.LOOK_S, engine.space_gauges.look)),
         _keep(every(exception_gauges.LOOK_S, engine.exception_gauges.look)),
         _keep(every(silent_calls.SWEEP_S, listener.sweep)),
         _keep(every(heap.TRIM_S, heap.trim_on_thread)),
-    )
+    ]
+    if engine.write_probe is not None:
+        watchers.append(_keep(every(write_probe.PROBE_S, engine.write_probe.probe)))
     try:
         port = await listener.start(*settings.listen)
         _log.info("signatures are checked by %s (%s)", engine.backend.name, engine.backend.detail)

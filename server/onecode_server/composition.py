@@ -17,10 +17,14 @@ from onecode_server.model.trust_list import Role, TrustList
 from onecode_server.publication import publisher
 from onecode_server.publication.migration import Migration
 from onecode_server.publication.publisher import Publisher
+from onecode_server.publication.records_writer import RecordsWriter
+from onecode_server.publication.store_records import StoreRecords
 from onecode_server.recognition.exception_cache import ExceptionCache
 from onecode_server.recognition.exception_gauges import ExceptionGauges
 from onecode_server.recognition.exception_list import ExceptionList
 from onecode_server.recognition.exception_service import ExceptionService
+from onecode_server.recognition.steps import StepsWriter
+from onecode_server.recognition.store_steps import StoreSteps
 from onecode_server.rules import authorisation
 from onecode_server.rules.authorisation import Right
 from onecode_server.settings.config import Settings
@@ -29,7 +33,7 @@ from onecode_server.status.cache import StatusCache
 from onecode_server.status.change_feed import ChangeFeedReader
 from onecode_server.stores.lmdb import LmdbStore
 from onecode_server.stores.lmdb_file import is_open_elsewhere
-from onecode_server.stores.protocol import Store
+from onecode_server.stores.protocol import Store, WritableStore
 from onecode_server.stores.space_gauges import SpaceGauges
 from onecode_server.stores.write_probe import WriteProbe
 from onecode_server.system.clock import Clock, wall_clock
@@ -62,7 +66,8 @@ class Engine:
     """All parts of a server but its rpcs, built around a store, a signature backend and clocks.
 
     The keys and the trust list are those of the settings' data directory. ``clock`` returns Unix microseconds,
-    ``monotonic`` seconds that never run backwards. Raises Misconfigured for a key file that cannot be read.
+    ``monotonic`` seconds that never run backwards. ``records`` and ``steps`` write what the store shows; without them
+    the store is written, which must be a WritableStore. Raises Misconfigured for a key file that cannot be read.
     """
 
     def __init__(
@@ -72,6 +77,8 @@ class Engine:
         store: Store,
         backend: SignatureBackend,
         metrics: Metrics,
+        records: RecordsWriter | None = None,
+        steps: StepsWriter | None = None,
         clock: Clock = wall_clock,
         monotonic: Callable[[], float] = time.monotonic,
         tracing: "Tracing | None" = None,
@@ -81,7 +88,7 @@ class Engine:
         skew, grace = round(settings.skew_s * 1e6), round(settings.trust_list_grace_s * 1e6)
         self.store = store
         self.backend = _shadowed(backend, settings, metrics)
-        self.write_probe = WriteProbe(store, metrics)
+        self.write_probe = WriteProbe(store, metrics) if isinstance(store, WritableStore) else None
         self.space_gauges = SpaceGauges(store, metrics)
         self.issuers = issuers = IssuerIndexes(skew)
         series = _region_series(metrics)
@@ -90,16 +97,9 @@ class Engine:
             issuers.prepare(trust)
             series.show(trust)
 
+        unread_max_s = settings.trust_list_unread_max_s
         self.trust = TrustSource(
-            data.trust_list,
-            root,
-            self.backend,
-            store,
-            metrics,
-            clock,
-            monotonic,
-            settings.trust_list_unread_max_s,
-            prepare,
+            data.trust_list, root, self.backend, store, metrics, clock, monotonic, unread_max_s, prepare
         )
         self.exceptions = ExceptionCache(store)
         self.exception_gauges = ExceptionGauges(self.exceptions, self.trust, metrics, clock)
@@ -118,8 +118,10 @@ class Engine:
         self.batcher: Batcher = make_batcher(self.verifier, metrics, settings.queue_codes_max, monotonic)
         self.gateway_keys = _gateway_keys(settings, data, metrics, monotonic)
         self.translator = Translator(self.gateway_keys, metrics)
-        self.publisher = Publisher(self.trust, self.verifier, tokens, store, pseudonym_key, metrics, clock)
-        self.exception_service = ExceptionService(self.trust, store, self.exceptions, clock, skew)
+        records = records or StoreRecords(_writable(store), clock)
+        self.publisher = Publisher(self.trust, self.verifier, tokens, store, records, pseudonym_key, metrics, clock)
+        steps = steps or StoreSteps(_writable(store), self.trust, clock, skew)
+        self.exception_service = ExceptionService(steps, self.exceptions)
         self.exception_list = ExceptionList(store, clock)
 
     @property
@@ -151,6 +153,12 @@ class Engine:
             },
             "gateway_keys": self.gateway_keys.report(),
         }
+
+
+def _writable(store: Store) -> WritableStore:
+    if not isinstance(store, WritableStore):
+        raise TypeError("a store that this process does not write needs writers of records and of steps")
+    return store
 
 
 def _region_series(metrics: Metrics) -> RegionSeries:

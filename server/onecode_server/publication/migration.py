@@ -20,7 +20,8 @@ from onecode_server.model.subject import pseudonym
 from onecode_server.model.trust_list import TrustList
 from onecode_server.rules.publication import joined
 from onecode_server.stores.lmdb import LmdbStore
-from onecode_server.stores.protocol import Records, RecordsCopy
+from onecode_server.stores.lmdb_migration import RecordsCopy
+from onecode_server.stores.protocol import Records
 from onecode_server.system.clock import Clock
 from onecode_server.trust.source import TrustSource
 

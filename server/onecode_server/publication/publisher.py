@@ -14,10 +14,11 @@ from onecode_server.model.scanned import bare
 from onecode_server.model.status import SUBJECT_BYTES, Scope, StatusRecord
 from onecode_server.model.subject import LOCAL_ID_BYTES_MAX, pseudonym, token_subject
 from onecode_server.model.trust_list import Region
+from onecode_server.publication.records_writer import RecordsWriter
 from onecode_server.rules import authorisation
 from onecode_server.rules.authorisation import Right
-from onecode_server.rules.publication import Rejection, Replay, alive, merge, rejection, set_back
-from onecode_server.stores.protocol import Publication, Records, RecordsChange, Store, TokenKey
+from onecode_server.rules.publication import Outcome, Rejection, RevisionReset, alive, rejection
+from onecode_server.stores.protocol import Publication, Records, Store, TokenKey
 from onecode_server.system.clock import Clock
 from onecode_server.telemetry.metrics import Metrics
 from onecode_server.trust.source import TrustSource
@@ -54,7 +55,8 @@ class Resolved(NamedTuple):
 
 
 class Publisher:
-    """Writes records to the store. ``pseudonym_key`` is 32 bytes."""
+    """Publishes records: ``records`` writes them, and ``store`` is where they are read. ``pseudonym_key`` is 32
+    bytes."""
 
     def __init__(
         self,
@@ -62,6 +64,7 @@ class Publisher:
         verifier: Verifier,
         tokens: TokenReader,
         store: Store,
+        records: RecordsWriter,
         pseudonym_key: bytes,
         metrics: Metrics,
         clock: Clock,
@@ -70,6 +73,7 @@ class Publisher:
         self._verifier = verifier
         self._tokens = tokens
         self._store = store
+        self._records = records
         self._key = pseudonym_key
         self._metrics = metrics
         self._clock = clock
@@ -96,18 +100,11 @@ class Publisher:
                 results[index] = checked
             else:
                 allowed.append((index, checked))
-        order = iter([index for index, _ in allowed])
-
-        def join(known: Records, record: StatusRecord) -> Records | None:
-            # The clock is read inside the transaction, so that the wait for it does not make the time too old.
-            index, joined = next(order), merge(known, record, self._clock())
-            if isinstance(joined, Rejection):
-                results[index] = joined
-                return None
-            return known if joined is Replay.KNOWN else joined
-
-        taken = await self._store.publish([item for _, item in allowed], join) if allowed else []
-        self._count(results, sum(taken), by)
+        outcomes: list[Outcome] = await self._records.write([item for _, item in allowed]) if allowed else []
+        for (index, _), outcome in zip(allowed, outcomes, strict=True):
+            if isinstance(outcome, Rejection):
+                results[index] = outcome
+        self._count(results, outcomes.count(None), by)
         return results
 
     async def reset_revision(self, subject: bytes, publisher: str, scope: Scope, to: int) -> int:
@@ -115,17 +112,7 @@ class Publisher:
 
         Levels and times stay; an audit entry is written. Raises PreconditionFailed, StoreUnavailable.
         """
-        was = 0
-
-        def change(known: Records) -> RecordsChange:
-            nonlocal was
-            records = set_back(known, publisher, scope, to)
-            was = max(r.revision for r in known if (r.publisher, r.scope) == (publisher, scope))
-            details = {"publisher": publisher, "scope": scope.name, "from": was, "to": to}
-            return RecordsChange(records, "revision reset", details)
-
-        await self._store.amend(subject, change)
-        return was
+        return await self._records.reset_revision(RevisionReset(subject, publisher, scope, to))
 
     async def known(self, subject: bytes) -> Records:
         """Return the records of a subject (16 bytes) that count now or may count later. Raises StoreUnavailable."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from enum import Enum, StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 from onecode_server.errors import PreconditionFailed
 from onecode_server.model.region import NATIONAL
@@ -45,6 +45,19 @@ class Replay(Enum):
     """The result of ``merge`` for a record that equals a known one."""
 
     KNOWN = 0
+
+
+Outcome = Rejection | Replay | None
+"""The outcome of a record that was to be written: None where it was taken."""
+
+
+class RevisionReset(NamedTuple):
+    """A revision to be set back: the last one of a publisher, subject (16 bytes) and scope becomes ``to``."""
+
+    subject: bytes
+    publisher: str
+    scope: Scope
+    to: int
 
 
 def rejection(record: StatusRecord, home: str | None, trust: TrustList) -> Rejection | None:

@@ -36,7 +36,7 @@ _PROBE_KEY: Final = b"probe"
 
 
 class LmdbStore(MigratingTables):
-    """The store on LMDB; ``protocol.Store`` documents its methods."""
+    """The store on LMDB; ``protocol.WritableStore`` documents its methods."""
 
     async def statuses(self, subjects: Sequence[bytes]) -> Snapshot:
         """Return the records of each subject, in order, and the number of the newest change in them."""

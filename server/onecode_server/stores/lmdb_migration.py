@@ -2,12 +2,13 @@
 moved to the tables of the current layout."""
 
 import json
+from collections.abc import Callable
 from itertools import islice
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from onecode_server.stores import layout
 from onecode_server.stores.lmdb_exceptions import ARCHIVED_AFTER_US, ExceptionTables
-from onecode_server.stores.protocol import CopiedRecords, CopyRecords, RecordsCopy
+from onecode_server.stores.protocol import Records
 
 _COPIES: Final = "copies"
 """The table of subjects that a migration has made, which exists until the migration ends."""
@@ -16,6 +17,29 @@ _MOVED: Final = json.dumps("the reports are in other tables: the store has a new
 """The value of MOVED_KEY, in the table where earlier layouts have reports. A server of an earlier version that still
 runs on the store cannot read it as a report: it ends at its next read, and no longer files or acknowledges reports
 there."""
+
+
+class RecordsCopy(NamedTuple):
+    """A migration's copy of records to another subject: ``join`` merges the records there with the copied ones.
+    ``region`` and ``records`` are for the migration's report: the subject's region, and the number of records."""
+
+    region: str
+    subject: bytes
+    records: int
+    join: Callable[[Records], Records]
+
+
+CopyRecords = Callable[[bytes, Records], list[RecordsCopy]]
+"""Returns the copies of one subject's records to other subjects. Called inside a transaction."""
+
+
+class CopiedRecords(NamedTuple):
+    """A step of a migration: its last subject, its number of subjects, whether it was the last step, and the copies."""
+
+    last: bytes
+    subjects: int
+    is_last: bool
+    copies: list[RecordsCopy]
 
 
 class MigratingTables(ExceptionTables):

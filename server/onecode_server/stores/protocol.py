@@ -3,7 +3,7 @@
 
 from collections.abc import Callable, Sequence
 from enum import Enum
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol, runtime_checkable
 
 from onecode_server.model.audit import AuditEntry
 from onecode_server.model.recognition_exception import RecognitionException
@@ -76,29 +76,6 @@ class RecordsChange(NamedTuple):
 
 ChangeRecords = Callable[[Records], RecordsChange]
 """Makes a step from a subject's records. Called inside a transaction; an exception undoes the step."""
-
-
-class RecordsCopy(NamedTuple):
-    """A migration's copy of records to another subject: ``join`` merges the records there with the copied ones.
-    ``region`` and ``records`` are for the migration's report: the subject's region, and the number of records."""
-
-    region: str
-    subject: bytes
-    records: int
-    join: Callable[[Records], Records]
-
-
-CopyRecords = Callable[[bytes, Records], list[RecordsCopy]]
-"""Returns the copies of one subject's records to other subjects. Called inside a transaction."""
-
-
-class CopiedRecords(NamedTuple):
-    """A step of a migration: its last subject, its number of subjects, whether it was the last step, and the copies."""
-
-    last: bytes
-    subjects: int
-    is_last: bool
-    copies: list[RecordsCopy]
 
 
 class AnsweredRequest(NamedTuple):
@@ -179,7 +156,8 @@ class Selection(NamedTuple):
 
 
 class Store(Protocol):
-    """Status records by subject (16 bytes), tokens, exceptions, and the highest trust list."""
+    """Status records by subject (16 bytes), tokens, exceptions, and the highest trust list, as checks and lists need
+    them."""
 
     async def statuses(self, subjects: Sequence[bytes]) -> Snapshot:
         """Return the records of each subject, in order; empty where there are none."""
@@ -191,11 +169,6 @@ class Store(Protocol):
 
     async def tokens(self, keys: Sequence[TokenKey]) -> list[Token | Unreadable | None]:
         """Return the stored token of each key, in order; None where it was never published."""
-        ...
-
-    async def publish(self, publications: Sequence[Publication], merge: Merge) -> list[bool]:
-        """Write in one commit, on disk when this returns; tell which were taken. A new token is stored even if its
-        record was known. A taken record's ``published_at`` is the commit's time, which never runs backwards."""
         ...
 
     @property
@@ -217,14 +190,6 @@ class Store(Protocol):
         """Return the room of the store. It blocks for as long as the disk does. Raises OSError."""
         ...
 
-    async def probe(self) -> None:
-        """Find out whether the store can be written, and note it. Raises StoreUnavailable where it cannot."""
-        ...
-
-    async def amend(self, subject: bytes, change: ChangeRecords) -> Records:
-        """Write what ``change`` makes of a subject's records, with its audit entry, in one commit; return it."""
-        ...
-
     def commits(self) -> int:
         """Return a number that rises with every commit of any process. Takes a microsecond, and never fails."""
         ...
@@ -239,10 +204,6 @@ class Store(Protocol):
 
     async def exceptions(self, selection: Selection, before: Place | None, limit: int) -> list[RecognitionException]:
         """Return up to ``limit`` reports, newest first, that were filed before a place."""
-        ...
-
-    async def change_exceptions(self, decide: DecideException) -> ExceptionAnswer:
-        """Write the report that ``decide`` makes, with its audit entry, in one commit; return it."""
         ...
 
     async def audit(self, after: int) -> list[AuditEntry]:
@@ -260,4 +221,26 @@ class Store(Protocol):
 
     async def close(self) -> None:
         """Close files and end threads."""
+        ...
+
+
+@runtime_checkable
+class WritableStore(Store, Protocol):
+    """A store that can be written as well. A process may have one that only another process writes."""
+
+    async def publish(self, publications: Sequence[Publication], merge: Merge) -> list[bool]:
+        """Write in one commit, on disk when this returns; tell which were taken. A new token is stored even if its
+        record was known. A taken record's ``published_at`` is the commit's time, which never runs backwards."""
+        ...
+
+    async def amend(self, subject: bytes, change: ChangeRecords) -> Records:
+        """Write what ``change`` makes of a subject's records, with its audit entry, in one commit; return it."""
+        ...
+
+    async def change_exceptions(self, decide: DecideException) -> ExceptionAnswer:
+        """Write the report that ``decide`` makes, with its audit entry, in one commit; return it."""
+        ...
+
+    async def probe(self) -> None:
+        """Find out whether the store can be written, and note it. Raises StoreUnavailable where it cannot."""
         ...

@@ -4,7 +4,7 @@ from contextlib import suppress
 from typing import Final
 
 from onecode_server.errors import OnecodeError, StoreUnavailable
-from onecode_server.stores.protocol import Store
+from onecode_server.stores.protocol import WritableStore
 from onecode_server.telemetry.metrics import Metrics
 
 PROBE_S: Final = 5.0
@@ -14,7 +14,7 @@ PROBE_S: Final = 5.0
 class WriteProbe:
     """Tries a write for as long as the last ones failed."""
 
-    def __init__(self, store: Store, metrics: Metrics) -> None:
+    def __init__(self, store: WritableStore, metrics: Metrics) -> None:
         self._store = store
         metrics.store_write_fault.set_function(lambda: store.write_fault is not None)
 

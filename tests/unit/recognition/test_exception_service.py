@@ -16,6 +16,7 @@ from onecode_server.errors import (
 from onecode_server.model.identity import LOCAL, Identity, Role
 from onecode_server.model.verdict import Recognition
 from onecode_server.recognition.exception_service import STEPS_MAX, ExceptionService
+from onecode_server.recognition.store_steps import StoreSteps
 from onecode_server.rules.recognition_exceptions import PAIR_OPEN_MAX
 from onecode_server.stores.lmdb_environment import READERS_MAX
 from onecode_server.stores.protocol import Selection
@@ -25,7 +26,7 @@ from tests.world import HOUR, NOON, SECOND, World
 
 @pytest.fixture
 def service(world: World) -> ExceptionService:
-    return ExceptionService(world.trust, world.store, world.exceptions, lambda: world.now, 60 * SECOND)
+    return ExceptionService(StoreSteps(world.store, world.trust, lambda: world.now, 60 * SECOND), world.exceptions)
 
 
 async def test_a_report_counts_from_its_acknowledgement_until_its_end(world: World, service: ExceptionService) -> None:
