@@ -8,7 +8,7 @@ PROTOC := $(VENV)/protoc
 PIN    := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help attack drills front front-check front-deny demo test test-fast test-random fuzz fuzz-ci fuzz-paths fuzz-paths-ci fuzz-front fuzz-front-ci check packages image-steps lowest coverage protos stubs-fresh breaking lint types imports bench bench-gate bench-peers spread soak bench-kernel bench-store bench-floods bench-tls go-client java-client typescript-client schemas requirements docs docs-fresh dashboards dashboards-fresh console-pictures clean
+.PHONY: help attack drills front front-check front-deny demo test test-fast test-random fuzz fuzz-ci fuzz-paths fuzz-paths-ci fuzz-front fuzz-front-ci check packages image-steps lowest coverage protos stubs-fresh breaking lint types imports bench bench-gate bench-peers spread soak bench-kernel bench-store bench-floods bench-tls go-client java-client typescript-client schemas brokers requirements docs docs-fresh dashboards dashboards-fresh console-pictures clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -205,6 +205,13 @@ schemas: build/schemas/.fetched ## bring schemas and checkers of Compose and Kub
 
 build/schemas/.fetched: tests/schemas/fetch.sh requirements/schemas.txt $(wildcard tests/schemas/*.py tests/schemas/compose/*)
 	PYTHON="$(PYTHON)" ./tests/schemas/fetch.sh
+	@touch $@
+
+brokers: build/brokers/.fetched ## bring Apache Kafka's jars, 54 MB, for the tests of the log (needs Maven)
+
+build/brokers/.fetched: tests/brokers/pom.xml
+	rm -rf $(@D)
+	mvn -q -B -ntp -Dstyle.color=never -f $< dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory=$(abspath $(@D))
 	@touch $@
 
 requirements: ## pin the newest dependencies that pyproject.toml allows, with hashes (needs uv)

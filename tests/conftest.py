@@ -2,13 +2,17 @@
 
 import os
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 from hypothesis import HealthCheck, settings
 
+from onecode_server.log import topics
+from onecode_server.log.address import LogAddress
+
+from tests.brokers.cluster import Brokers
 from tests.world import World
 
 # Importing Hypothesis here has a second use: its plugin imports it at a run's end at the latest, where CPython 3.11.7
@@ -94,12 +98,13 @@ with another default shows nothing new."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark as slow the tests in ``integration``, modules that start processes with subprocess, and those of SECONDS; as
-    ``either_front`` those of EITHER_FRONT."""
+    """Mark as slow the tests in ``integration``, those with brokers, modules that start processes with subprocess, and
+    those of SECONDS; as ``either_front`` those of EITHER_FRONT."""
     for item in items:
         if item.path in EITHER_FRONT:
             item.add_marker(pytest.mark.either_front)
         starts_processes = hasattr(getattr(item, "module", None), "subprocess")
+        starts_processes |= "cluster" in getattr(item, "fixturenames", ())
         if starts_processes or item.path in SECONDS or item.path.is_relative_to(TESTS / "integration"):
             item.add_marker(pytest.mark.slow)
 
@@ -111,3 +116,29 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
     await made.start()
     yield made
     await made.store.close()
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Brokers]:
+    """Three brokers, for all tests of a process. Tests ask for ``brokers`` or ``log``."""
+    made = Brokers(tmp_path_factory.mktemp("brokers") / "cluster")
+    yield made
+    made.kill()
+
+
+@pytest.fixture
+def brokers(cluster: Brokers) -> Iterator[Brokers]:
+    """Three brokers that run; those that a test kills or pauses come back behind it."""
+    yield cluster
+    cluster.restore()
+
+
+@pytest.fixture
+def log(brokers: Brokers) -> Iterator[LogAddress]:
+    """A log with empty topics of its own."""
+    address = LogAddress(tuple(brokers.plaintext.split(",")), prefix=brokers.fresh_prefix())
+    assert topics.create(address, 3) == topics.names(address)
+    brokers.await_topics(*topics.names(address))
+    yield address
+    brokers.restore()
+    brokers.admin.delete_topics(topics.names(address))

@@ -56,6 +56,11 @@ def _setting(name: str, text: str) -> Callable[[_F], _F]:
     "partner=20000/1024,ops=100/64; in each worker.",
 )
 @_setting("gateway-keys", "Directory of gateway keys, or a PKCS#11 URI (RFC 7512). Default: keys/ in --data-dir.")
+@_setting("log", "kafka://HOST:PORT,HOST:PORT: the log that several machines share. Default: none, and one machine.")
+@_setting("log-ca", "PEM file with the authorities of the log's brokers.")
+@_setting("log-cert", "PEM file with the certificate that this machine shows them.")
+@_setting("log-key", "PEM file with its private key, readable by its owner alone.")
+@_setting("log-topic-prefix", "What the names of the log's topics begin with. Default: onecode.")
 @_setting("workers", "Processes that share the port, 1 to 64. Default: one for each core that it may use.")
 @_setting("signature-backend", f"One of {', '.join(BACKENDS)}. Default: auto.")
 @_setting("front", f"One of {', '.join(FRONTS)}. Default: auto.")

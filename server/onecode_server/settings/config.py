@@ -5,14 +5,17 @@ of the settings file with its name. A flag takes precedence over a variable, and
 """
 
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, get_type_hints
 
 from onecode_server.crypto import BACKENDS, token_uri
 from onecode_server.errors import Misconfigured
+from onecode_server.log import address as log_address
+from onecode_server.log.address import LogAddress
 from onecode_server.settings import cores, limits, values
+from onecode_server.settings.disagreements import disagreements
 from onecode_server.settings.limits import Limits
 from onecode_server.settings.sources import Sources
 from onecode_server.settings.values import Address
@@ -61,6 +64,14 @@ class Settings:
     limits: Limits = Limits()  # noqa: RUF009 - it does not change
     # A directory of key files, keys/ of the data directory where this is empty; or a PKCS#11 URI.
     gateway_keys: str | Path = ""
+    # The log that several machines share. Without one this machine's store is all there is.
+    log: LogAddress | None = None
+    # PEM files for mutual TLS with its brokers: their authority, this machine's certificate and key.
+    log_ca: Path | None = None
+    log_cert: Path | None = None
+    log_key: Path | None = None
+    # Of the topics' names: two deployments may share brokers.
+    log_topic_prefix: str = log_address.PREFIX
     # A worker uses one core, since Python runs one thread at a time.
     workers: int = field(default_factory=_one_for_each_core)
     front: str = "auto"
@@ -120,7 +131,7 @@ class Settings:
         if "workers" not in read and "listen" in read and read["listen"].is_unix:
             read["workers"] = 1
         settings = cls(**read)
-        if mistakes := [*_disagreements(settings)]:
+        if mistakes := [*disagreements(settings)]:
             raise Misconfigured(*mistakes)
         return settings
 
@@ -130,47 +141,17 @@ class Settings:
         return self.tls_cert is not None
 
     @property
+    def shared_log(self) -> LogAddress | None:
+        """The log with its files for TLS and its prefix, None where there is none."""
+        if self.log is None:
+            return None
+        return LogAddress(self.log.brokers, self.log_ca, self.log_cert, self.log_key, self.log_topic_prefix)
+
+    @property
     def is_private(self) -> bool:
         """Whether this machine alone reaches the server, so that callers need no identity."""
         reaches_others = self.serves_tls or self.insecure_plaintext
         return self.listen.is_loopback and self.metrics.is_loopback and not reaches_others
-
-
-def _disagreements(settings: Settings) -> Iterator[str]:
-    """Yield a line for each setting that does not go with another one."""
-    if settings.listen.is_unix:
-        yield from _disagreements_with_unix(settings)
-    yield from _disagreements_with_native_front(settings)
-    if (settings.tls_cert is None) != (settings.tls_key is None):
-        yield "--tls-cert and --tls-key belong together: give both"
-    for name in ("tls_client_ca", "tls_crl", "metrics_tls"):
-        if getattr(settings, name) and not settings.serves_tls:
-            yield f"--{name.replace('_', '-')} needs --tls-cert and --tls-key"
-    if settings.tls_crl and not settings.tls_client_ca:
-        yield "--tls-crl needs --tls-client-ca, whose certificates it revokes"
-    if not settings.insecure_plaintext:
-        if not settings.listen.is_loopback and not settings.serves_tls:
-            yield f"--listen {settings.listen}: others reach it, which needs --tls-cert and --tls-key"
-        if not settings.metrics.is_loopback and not settings.metrics_tls:
-            yield f"--metrics {settings.metrics}: others reach it, which needs --metrics-tls true"
-    if settings.serves_tls and not settings.tls_client_ca and not settings.token_keys:
-        yield "--tls-cert without --tls-client-ca or --token-keys: no caller could have an identity"
-
-
-def _disagreements_with_unix(settings: Settings) -> Iterator[str]:
-    if settings.workers > 1:
-        yield f"--workers {settings.workers}: a Unix socket has one"
-    if settings.serves_tls:
-        yield "--tls-cert: who reaches a Unix socket is decided by its directory, and callers there speak plaintext"
-
-
-def _disagreements_with_native_front(settings: Settings) -> Iterator[str]:
-    if settings.front != "native":
-        return
-    if settings.listen.is_unix:
-        yield "--front native: a Unix socket is grpc.aio's alone"
-    if settings.otel_endpoint:
-        yield "--front native: calls are traced by grpc.aio alone, and --otel-endpoint asks for it"
 
 
 def _workers(text: str) -> int:
@@ -193,6 +174,11 @@ _READERS: Final[Mapping[str, Callable[[str], Any]]] = {
     "listen": values.listening_address,
     "metrics": values.address,
     "gateway_keys": read_key_source,
+    "log": log_address.read_address,
+    "log_ca": values.file,
+    "log_cert": values.file,
+    "log_key": values.file,
+    "log_topic_prefix": log_address.read_prefix,
     "tls_cert": values.file,
     "tls_key": values.file,
     "tls_client_ca": values.file,

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from onecode_server.errors import Misconfigured
+from onecode_server.log.address import LogAddress
 from onecode_server.model.identity import Role
 from onecode_server.rpc.listener import CONNECTION_AGE_S
 from onecode_server.settings import cores
@@ -18,7 +19,7 @@ from onecode_server.verification.batcher import CODES_MAX
 
 URI = "pkcs11:token=onecode?module-path=/usr/lib/softhsm/libsofthsm2.so&pin-source=/run/secrets/pin"
 NAMES = {field.name for field in fields(Settings)}
-FILES = {"tls_cert", "tls_key", "tls_client_ca", "tls_crl", "token_keys"}
+FILES = {"tls_cert", "tls_key", "tls_client_ca", "tls_crl", "token_keys", "log_ca", "log_cert", "log_key"}
 """They may come later: whoever reads them says what is wrong."""
 GOOD = [
     ("listen", "[::1]:0", Address("::1", 0)),
@@ -37,6 +38,12 @@ GOOD = [
     ("limits", "partner=5/2,ops=1/1", Limits({**DEFAULTS, Role.PARTNER: Limit(5, 2), Role.OPS: Limit(1, 1)})),
     ("gateway_keys", "/tmp", Path("/tmp")),
     ("gateway_keys", URI, URI),
+    ("log", "kafka://127.0.0.1:9092,[::1]:9093", LogAddress(("127.0.0.1:9092", "[::1]:9093"))),
+    ("log", "", None),
+    ("log_ca", "", None),
+    ("log_cert", "", None),
+    ("log_key", "", None),
+    ("log_topic_prefix", "staging.", "staging."),
     ("workers", "1", 1),
     ("workers", "64", 64),
     ("front", "native", "native"),
@@ -74,6 +81,9 @@ BAD = [
     ("limits", "partner=5/999999", "expected a whole number from 1 to 100,000"),
     ("gateway_keys", "/no/such/directory", "no such directory"),
     ("gateway_keys", "pkcs11:token=onecode", "module-path= is missing"),
+    ("log", "127.0.0.1:9092", "expected kafka://HOST:PORT"),
+    ("log", "kafka://u:p@broker:9092", "expected kafka://HOST:PORT"),
+    ("log_topic_prefix", "a/b", "expected up to 64 letters"),
     ("workers", "0", "expected a whole number from 1 to 64"),
     ("workers", "65", "expected a whole number from 1 to 64"),
     ("workers", "auto", "expected a whole number"),
@@ -213,6 +223,31 @@ def test_an_address_that_others_reach_needs_tls_or_a_word_that_it_is_insecure(re
 )
 def test_settings_that_do_not_go_together_are_refused(read, given, why):
     assert any(why in line for line in mistakes(read, **given))
+
+
+LOG_TLS = {"log_ca": "ca.pem", "log_cert": "cert.pem", "log_key": "key.pem"}
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        ({"log_ca": "ca.pem"}, "--log-ca needs --log"),
+        ({"log": "kafka://a:1", "log_ca": "ca.pem", "log_key": "key.pem"}, "belong together: give all three"),
+        ({"log": "kafka://a:1,127.0.0.1:1"}, "--log kafka://a:1,127.0.0.1:1: others could read it"),
+    ],
+)
+def test_a_log_that_others_could_read_needs_tls(read, given, why):
+    (line,) = mistakes(read, **given)
+    assert why in line
+
+
+def test_a_log_has_its_files_and_its_prefix(read):
+    settings = read(log="kafka://a:1", log_topic_prefix="two.", **LOG_TLS)
+    files = (Path("ca.pem"), Path("cert.pem"), Path("key.pem"))
+    assert settings.shared_log == LogAddress(("a:1",), *files, "two.")
+    assert read(log="kafka://127.0.0.1:1").shared_log == LogAddress(("127.0.0.1:1",))
+    assert read(log="kafka://a:1", insecure_plaintext="true").shared_log is not None
+    assert read().shared_log is None
 
 
 @pytest.mark.parametrize(
