@@ -69,3 +69,14 @@ class Token(NamedTuple):
     subject: bytes
     issued_at: int
     expires_at: int | None
+
+
+def token_of(subject: bytes, record: StatusRecord, records: tuple[StatusRecord, ...]) -> Token:
+    """Return the token under which ``record`` was published, from the ``records`` of its subject once it is merged.
+
+    Its window is from the first kept record of the publisher and scope until the end of the newest: an announced record
+    ends nothing before it takes effect.
+    """
+    own = [r for r in records if (r.publisher, r.scope) == (record.publisher, record.scope)]
+    last = max(own, key=lambda r: r.revision)
+    return Token(subject, min(r.effective_at for r in own), last.expires_at)

@@ -89,6 +89,8 @@ def merge(records: Records, record: StatusRecord, now: int) -> Records | Rejecti
     revision. A reader chooses among them by its own clock: an announcement does not lift the record in effect, and a
     writer whose clock is ahead removes no record that still counts for a reader.
     """
+    if not records:  # most subjects have their first record: none of the steps below can change it
+        return _out_of_bounds((), record) or (record,)
     if any(_is_same(known, record) for known in records):
         return Replay.KNOWN
     mine = _below_the_end(_own(records, record.publisher, record.scope))

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeVar
 
 from onecode_server.errors import StoredDamaged
-from onecode_server.model.status import Token
+from onecode_server.model.status import Token, token_of
 from onecode_server.stores import layout
 from onecode_server.stores.lmdb_environment import WRITES_TOGETHER
 from onecode_server.stores.lmdb_migration import MigratingTables
@@ -163,11 +163,7 @@ class LmdbStore(MigratingTables):
         if is_new:
             txn.put(item.subject, layout.pack_records(merged), db=self._statuses)
         if item.token is not None and (is_new or txn.get(layout.token_key(item.token), db=self._tokens) is None):
-            # From the first kept record until the end of the newest: an announced record ends nothing before it takes
-            # effect.
-            own = [r for r in merged if (r.publisher, r.scope) == (item.record.publisher, item.record.scope)]
-            last = max(own, key=lambda r: r.revision)
-            token = Token(item.subject, min(r.effective_at for r in own), last.expires_at)
+            token = token_of(item.subject, item.record, merged)
             txn.put(layout.token_key(item.token), layout.pack_token(token), db=self._tokens)
         return is_new
 

@@ -1,0 +1,170 @@
+"""The bytes of messages: a head that all have, then the fields of each kind. ``signing`` puts its envelope around them.
+
+The form is strict: each message has one form, every field its bound, and nothing may follow the last field.
+"""
+
+from enum import IntEnum
+from typing import Final, assert_never
+
+from onecode_server.errors import Malformed
+from onecode_server.model.partition import DECISIONS
+from onecode_server.model.status import SUBJECT_BYTES, Scope
+from onecode_server.replication import fields, record_form, step_form
+from onecode_server.replication.fields import IDENTIFIER_BYTES, FieldReader
+from onecode_server.replication.messages import (
+    CHUNK_BYTES_MAX,
+    DECISION_BYTES_MAX,
+    NO_OFFSET,
+    Chunk,
+    Command,
+    ListCommand,
+    Mark,
+    Message,
+    Reset,
+    ResetRecord,
+    RulesCommand,
+    StepCommand,
+)
+from onecode_server.replication.partition_state import DIGEST_BYTES
+from onecode_server.replication.rule_versions import UnknownRules, rule_set
+from onecode_server.replication.signing import ENVELOPE_BYTES
+from onecode_server.rules.publication import REVISIONS_END, RevisionReset
+from onecode_server.stores.protocol import KnownList
+
+FORM: Final = 1
+"""The version of this form, in the first byte of a body."""
+
+_INCARNATION_BYTES: Final = 8
+_BOOT_BYTES: Final = 16
+_LIST_DIGEST_BYTES: Final = 32
+_BY_BYTES_MAX: Final = 256
+"""Three times the longest text of an identity."""
+_REGION_BYTES: Final = 6
+_SCOPES: Final = {int(scope): scope for scope in Scope}
+
+
+class _Kind(IntEnum):
+    """The kind of a message, in the second byte of a body."""
+
+    CHUNK = 1
+    RESET = 2
+    MARK = 3
+    STEP = 4
+    LIST = 5
+    RESET_RECORD = 6
+    RULES = 7
+
+
+_KINDS: Final = frozenset(_Kind)
+
+
+def encode(message: Message) -> bytes:
+    """Return the body of a message. Raises Malformed where a field is over its bound."""
+    match message:
+        case Mark():
+            return _head(_Kind.MARK, 0, message.machine) + _mark(message)
+        case Chunk():
+            kind, rest = _Kind.CHUNK, fields.number(message.trust_version) + record_form.encode(message.publications)
+        case Reset():
+            kind, rest = _Kind.RESET, _reset(message.reset) + fields.text(message.by, _BY_BYTES_MAX)
+        case StepCommand():
+            kind, rest = _Kind.STEP, step_form.encode(message.step)
+        case ListCommand():
+            version, digest, file = message.known
+            digest = fields.exact(digest, _LIST_DIGEST_BYTES)
+            kind, rest = _Kind.LIST, fields.number(version) + digest + fields.content(file, DECISION_BYTES_MAX)
+        case ResetRecord():
+            asked = _reset(message.reset) + fields.text(message.by, _BY_BYTES_MAX)
+            kind, rest = _Kind.RESET_RECORD, asked + fields.number(message.was)
+        case RulesCommand():
+            kind, rest = _Kind.RULES, fields.number(message.to, 2)
+        case _:
+            assert_never(message)
+    command = fields.exact(message.identifier, IDENTIFIER_BYTES) + fields.time(message.made_at)
+    body = _head(kind, message.rules, message.machine) + command + rest
+    _expect_bounded(kind, body)
+    return body
+
+
+def decode(body: bytes, partition: int) -> Message:
+    """Return the message of a body that was read from ``partition``.
+
+    Raises Malformed, and UnknownRules where a later program wrote it. A body is decoded only after its signature was
+    found good: otherwise any writer of the log could stop all machines.
+    """
+    reader = FieldReader(body)
+    form, kind, rules, machine = reader.number(1), reader.number(1), reader.number(2), reader.take(IDENTIFIER_BYTES)
+    if form != FORM or kind not in _KINDS:
+        raise UnknownRules(
+            f"a message of the log has form {form} and kind {kind}, which this program does not know: install the "
+            "version of onecode that the other machines run"
+        )
+    if kind == _Kind.MARK:
+        message: Message = _read_mark(reader, machine, partition)
+    else:
+        rule_set(rules)  # before the fields, which a later version may have in another form
+        identifier, made_at = reader.take(IDENTIFIER_BYTES), reader.time()
+        if identifier[0] != partition:
+            raise Malformed("a message's identifier is of another partition")
+        _expect_bounded(kind, body)
+        message = _read_command(kind, reader, (machine, identifier, made_at, rules), partition)
+    reader.end()
+    return message
+
+
+def _read_command(kind: int, reader: FieldReader, head: tuple[bytes, bytes, int, int], partition: int) -> Command:
+    match kind:
+        case _Kind.CHUNK:
+            return Chunk(*head, reader.number(), record_form.decode(reader.rest(), partition))
+        case _Kind.RESET:
+            return Reset(*head, _read_reset(reader), reader.text(_BY_BYTES_MAX))
+        case _Kind.STEP:
+            return StepCommand(*head, step_form.decode(reader))
+        case _Kind.LIST:
+            version, digest = reader.number(), reader.take(_LIST_DIGEST_BYTES)
+            return ListCommand(*head, KnownList(version, digest, reader.content(DECISION_BYTES_MAX)))
+        case _Kind.RESET_RECORD:
+            return ResetRecord(*head, _read_reset(reader), reader.text(_BY_BYTES_MAX), reader.number())
+        case _:
+            return RulesCommand(*head, reader.number(2))
+
+
+def _expect_bounded(kind: int, body: bytes) -> None:
+    if ENVELOPE_BYTES + len(body) > (CHUNK_BYTES_MAX if kind == _Kind.CHUNK else DECISION_BYTES_MAX):
+        raise Malformed("a message is too long")
+
+
+def _head(kind: int, rules: int, machine: bytes) -> bytes:
+    return bytes((FORM, kind)) + fields.number(rules, 2) + fields.exact(machine, IDENTIFIER_BYTES)
+
+
+def _mark(mark: Mark) -> bytes:
+    sender = fields.exact(mark.incarnation, _INCARNATION_BYTES) + fields.exact(mark.boot, _BOOT_BYTES)
+    times = fields.number(mark.sent_monotonic_us) + fields.time(mark.sent_at)
+    digests = fields.exact(mark.digest, DIGEST_BYTES) + fields.exact(mark.audit_head, DIGEST_BYTES)
+    return sender + times + fields.number(mark.offset - NO_OFFSET) + digests
+
+
+def _read_mark(reader: FieldReader, machine: bytes, partition: int) -> Mark:
+    sender = reader.take(_INCARNATION_BYTES), reader.take(_BOOT_BYTES)
+    times = reader.number(), reader.time()
+    mark = Mark(
+        machine, *sender, *times, reader.number() + NO_OFFSET, reader.take(DIGEST_BYTES), reader.take(DIGEST_BYTES)
+    )
+    if partition != DECISIONS and any(mark.audit_head):
+        raise Malformed("only marks in the partition of decisions have an audit head")
+    return mark
+
+
+def _reset(reset: RevisionReset) -> bytes:
+    subject = fields.exact(reset.subject, SUBJECT_BYTES)
+    publisher = fields.exact(reset.publisher.encode(), _REGION_BYTES)
+    return subject + publisher + bytes((reset.scope,)) + fields.number(reset.to)
+
+
+def _read_reset(reader: FieldReader) -> RevisionReset:
+    subject, publisher = reader.take(SUBJECT_BYTES), reader.take(_REGION_BYTES)
+    scope, to = _SCOPES.get(reader.number(1)), reader.number()
+    if not publisher.isdigit() or scope is None or to >= REVISIONS_END:
+        raise Malformed("a revision to be set back is not named by publisher, scope and revision")
+    return RevisionReset(subject, publisher.decode(), scope, to)

@@ -1,0 +1,49 @@
+"""The versions of the rules by which messages are applied.
+
+A message names the version under which its machine wrote it, and is applied under that version by every machine, now
+and when the log is replayed. A changed rule is a new version: its functions stand beside the earlier ones for as long
+as the log holds messages of these. Machines write under a new version only once a ``RulesCommand`` says so.
+"""
+
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+from onecode_server.errors import OnecodeError
+from onecode_server.model.status import Scope, StatusRecord
+from onecode_server.model.trust_list import TrustList
+from onecode_server.recognition import steps
+from onecode_server.recognition.steps import Step
+from onecode_server.rules import publication
+from onecode_server.rules.publication import Records, Rejection, Replay
+from onecode_server.stores.protocol import ExceptionAnswer, ExceptionChange, ExceptionView
+
+RULES: Final = 1
+"""The version under which a new log begins."""
+
+
+class UnknownRules(OnecodeError):
+    """A message of the cluster needs a later program: its rules, its kind or its form are not known here. The machine
+    applies nothing any more, since a skipped message would make its state differ from that of the others."""
+
+
+class RuleSet(NamedTuple):
+    """The rules of one version: pure functions like ``merge`` and ``set_back`` of ``rules.publication``, and ``decide``
+    of ``recognition.steps``."""
+
+    merge: Callable[[Records, StatusRecord, int], Records | Rejection | Replay]
+    set_back: Callable[[Records, str, Scope, int], Records]
+    decide: Callable[[Step, ExceptionView, int, TrustList | None, int], ExceptionChange | ExceptionAnswer]
+
+
+VERSIONS: Final[dict[int, RuleSet]] = {1: RuleSet(publication.merge, publication.set_back, steps.decide)}
+
+
+def rule_set(version: int) -> RuleSet:
+    """Return the rules of a version. Raises UnknownRules."""
+    found = VERSIONS.get(version)
+    if found is None:
+        raise UnknownRules(
+            f"a message of the log needs version {version} of the rules, and this program knows up to {max(VERSIONS)}: "
+            "install the version of onecode that the other machines run"
+        )
+    return found
