@@ -2,11 +2,12 @@
 
 from collections.abc import Collection, Sequence
 from enum import Enum, StrEnum
+from operator import attrgetter
 from typing import Final, NamedTuple
 
 from onecode_server.errors import PreconditionFailed
 from onecode_server.model.region import NATIONAL
-from onecode_server.model.status import UNPUBLISHED, Level, Scope, StatusRecord
+from onecode_server.model.status import Level, Scope, StatusRecord
 from onecode_server.model.trust_list import TrustList
 from onecode_server.rules import retention
 
@@ -91,15 +92,19 @@ def merge(records: Records, record: StatusRecord, now: int) -> Records | Rejecti
     """
     if not records:  # most subjects have their first record: none of the steps below can change it
         return _out_of_bounds((), record) or (record,)
-    if any(_is_same(known, record) for known in records):
-        return Replay.KNOWN
+    content = record[:-1]  # all but published_at
+    for known in records:
+        if known[:-1] == content:
+            return Replay.KNOWN
     mine = _below_the_end(_own(records, record.publisher, record.scope))
     if broken := _out_of_bounds(mine, record):
         return broken
-    others = tuple(r for r in records if (r.publisher, r.scope) != (record.publisher, record.scope))
+    others: Records = ()
+    if len(mine) < len(records):
+        others = tuple(r for r in records if (r.publisher, r.scope) != (record.publisher, record.scope))
     mine.append(record)
     kept = retention.since_lag(mine, now)
-    if len(retention.waiting(kept, now)) > PENDING_MAX:
+    if len(kept) > PENDING_MAX and len(retention.waiting(kept, now)) > PENDING_MAX:
         return Rejection.TOO_MANY_PENDING
     return (*others, *retention.bounded(kept, now))
 
@@ -184,7 +189,10 @@ def _in_order_of_effect(records: Collection[StatusRecord]) -> list[StatusRecord]
 
 def _own(records: Sequence[StatusRecord], publisher: str, scope: Scope) -> list[StatusRecord]:
     """Return the records of a publisher in a scope, the highest revision last."""
-    return sorted((r for r in records if (r.publisher, r.scope) == (publisher, scope)), key=lambda r: r.revision)
+    mine = [r for r in records if r.publisher == publisher and r.scope is scope]
+    if len(mine) > 1:
+        mine.sort(key=attrgetter("revision"))
+    return mine
 
 
 def _below_the_end(mine: list[StatusRecord]) -> list[StatusRecord]:
@@ -209,17 +217,14 @@ def _counted_down(mine: Sequence[StatusRecord], to: int) -> list[StatusRecord]:
     return counted
 
 
-def _is_same(known: StatusRecord, record: StatusRecord) -> bool:
-    return known._replace(published_at=UNPUBLISHED) == record._replace(published_at=UNPUBLISHED)
-
-
 def _out_of_bounds(mine: Sequence[StatusRecord], record: StatusRecord) -> Rejection | None:
     if record.effective_at > record.published_at + AHEAD_MAX_US:
         return Rejection.INVALID_TIME
-    if any(known.revision == record.revision for known in mine):
-        return Rejection.REVISION_CONFLICT
     if not mine:
         return Rejection.INVALID_REVISION if record.revision > FIRST_REVISION_MAX else None
+    for known in mine:
+        if known.revision == record.revision:
+            return Rejection.REVISION_CONFLICT
     if record.revision < mine[-1].revision:
         return Rejection.SUPERSEDED
     return Rejection.INVALID_REVISION if record.revision - mine[-1].revision > RISE_MAX else None

@@ -29,6 +29,8 @@ def waiting(mine: Sequence[StatusRecord], now: int) -> list[StatusRecord]:
 
 def bounded(mine: list[StatusRecord], now: int) -> list[StatusRecord]:
     """Return records within the limit: the newest in effect, the pending ones, and RECENT_MAX others."""
+    if len(mine) <= RECENT_MAX + 1:  # nearly always
+        return mine
     kept_max = RECENT_MAX + 1 + len(waiting(mine, now))
     while len(mine) > kept_max:
         del mine[_least_needed(mine[: len(mine) - len(waiting(mine, now))])]
