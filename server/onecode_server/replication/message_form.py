@@ -34,6 +34,7 @@ from onecode_server.stores.protocol import KnownList
 FORM: Final = 1
 """The version of this form, in the first byte of a body."""
 
+_NO_RULES: Final = 0
 _INCARNATION_BYTES: Final = 8
 _BOOT_BYTES: Final = 16
 _LIST_DIGEST_BYTES: Final = 32
@@ -62,7 +63,7 @@ def encode(message: Message) -> bytes:
     """Return the body of a message. Raises Malformed where a field is over its bound."""
     match message:
         case Mark():
-            return _head(_Kind.MARK, 0, message.machine) + _mark(message)
+            return _head(_Kind.MARK, _NO_RULES, message.machine) + _mark(message)
         case Chunk():
             kind, rest = _Kind.CHUNK, fields.number(message.trust_version) + record_form.encode(message.publications)
         case Reset():
@@ -100,6 +101,8 @@ def decode(body: bytes, partition: int) -> Message:
             "version of onecode that the other machines run"
         )
     if kind == _Kind.MARK:
+        if rules != _NO_RULES:
+            raise Malformed("a mark is under no rules")
         message: Message = _read_mark(reader, machine, partition)
     else:
         rule_set(rules)  # before the fields, which a later version may have in another form
