@@ -94,12 +94,16 @@ def read_answer(outcome: bytes) -> ExceptionAnswer:
 
 def read_number(outcome: bytes) -> int:
     """Return the former revision of a Reset. Raises what refused it."""
-    return layout.read_number(_content(outcome, _NUMBER))
+    content = _content(outcome, _NUMBER)
+    if len(content) != len(layout.number(0)):
+        raise _damaged()
+    return layout.read_number(content)
 
 
 def expect_done(outcome: bytes) -> None:
     """Raise what refused a command, if it was refused."""
-    _content(outcome, _DONE)
+    if _content(outcome, _DONE):
+        raise _damaged()
 
 
 def _content(outcome: bytes, kind: bytes) -> bytes:
