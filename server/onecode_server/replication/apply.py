@@ -93,7 +93,7 @@ def _read(message: Logged, cluster_key: bytes, time: int) -> Message:
     """Return the message in signed bytes. Raises IgnoredMessage, UnknownRules."""
     signer, body = signing.open_sealed(message.value, message.partition, cluster_key, time)
     try:
-        found = message_form.decode(body, message.partition)
+        found = message_form.decode(body, message.partition, time)
     except Malformed:
         raise IgnoredMessage(Ignored.MALFORMED) from None
     if found.machine != signer:

@@ -1,6 +1,6 @@
 """Applies the commands of status partitions: status records with their tokens, and revisions that are set back."""
 
-from onecode_server.model.status import StatusRecord, token_of
+from onecode_server.model.status import token_of
 from onecode_server.replication import digests, outcomes
 from onecode_server.replication.messages import Chunk, Reset
 from onecode_server.replication.rule_versions import RuleSet
@@ -10,7 +10,7 @@ from onecode_server.stores import layout
 
 
 def publish(state: ReplicaState, chunk: Chunk, rules: RuleSet, time: int, digest: bytes) -> tuple[bytes, int, bytes]:
-    """Merge each record with those of its subject, in order; ``time`` is when it is published.
+    """Merge each record with those of its subject, in order; ``time`` is when all of them were published.
 
     A new token is stored even if its record was known. Returns the new digest, the number of records taken, and the
     outcome of the chunk.
@@ -20,7 +20,7 @@ def publish(state: ReplicaState, chunk: Chunk, rules: RuleSet, time: int, digest
         subject, record, token = publication
         packed = state.records(subject)
         known = layout.unpack_records(packed) if packed else ()
-        merged = merge(known, StatusRecord(*record[:-1], time), time)
+        merged = merge(known, record, time)
         if isinstance(merged, Rejection):
             results.append(merged)
             continue
@@ -30,9 +30,7 @@ def publish(state: ReplicaState, chunk: Chunk, rules: RuleSet, time: int, digest
         else:
             results.append(None)
             taken += 1
-            # A subject's records are packed one after another: mostly one is added, or takes the place of all.
-            is_added = merged[:-1] == known
-            packed = packed + layout.pack_records(merged[-1:]) if is_added else layout.pack_records(merged)
+            packed = layout.repack_records(packed, known, merged)
             state.put_records(subject, packed, time)
             changes.append(digests.of_records(subject, packed))
         if token is not None and (merged is not known or not state.has_token(token)):

@@ -8,7 +8,7 @@ from typing import Final, assert_never
 
 from onecode_server.errors import Malformed
 from onecode_server.model.partition import DECISIONS
-from onecode_server.model.status import SUBJECT_BYTES, Scope
+from onecode_server.model.status import SUBJECT_BYTES, UNPUBLISHED, Scope
 from onecode_server.replication import fields, record_form, step_form
 from onecode_server.replication.fields import IDENTIFIER_BYTES, FieldReader
 from onecode_server.replication.messages import (
@@ -87,8 +87,8 @@ def encode(message: Message) -> bytes:
     return body
 
 
-def decode(body: bytes, partition: int) -> Message:
-    """Return the message of a body that was read from ``partition``.
+def decode(body: bytes, partition: int, published_at: int = UNPUBLISHED) -> Message:
+    """Return the message of a body that was read from ``partition``; records have ``published_at`` (Unix microseconds).
 
     Raises Malformed, and UnknownRules where a later program wrote it. A body is decoded only after its signature was
     found good: otherwise any writer of the log could stop all machines.
@@ -110,15 +110,17 @@ def decode(body: bytes, partition: int) -> Message:
         if identifier[0] != partition:
             raise Malformed("a message's identifier is of another partition")
         _expect_bounded(kind, body)
-        message = _read_command(kind, reader, (machine, identifier, made_at, rules), partition)
+        if kind == _Kind.CHUNK:
+            trust_version, records = reader.number(), record_form.decode(reader.rest(), partition, published_at)
+            message = Chunk(machine, identifier, made_at, rules, trust_version, records)
+        else:
+            message = _read_command(kind, reader, (machine, identifier, made_at, rules))
     reader.end()
     return message
 
 
-def _read_command(kind: int, reader: FieldReader, head: tuple[bytes, bytes, int, int], partition: int) -> Command:
+def _read_command(kind: int, reader: FieldReader, head: tuple[bytes, bytes, int, int]) -> Command:
     match kind:
-        case _Kind.CHUNK:
-            return Chunk(*head, reader.number(), record_form.decode(reader.rest(), partition))
         case _Kind.RESET:
             return Reset(*head, _read_reset(reader), reader.text(_BY_BYTES_MAX))
         case _Kind.STEP:

@@ -1,6 +1,5 @@
 """The form of status records in a chunk: each with its subject and its token, one after another."""
 
-import functools
 import struct
 from collections.abc import Iterable
 from typing import Final
@@ -11,6 +10,7 @@ from onecode_server.model.status import SUBJECT_BYTES, UNPUBLISHED, Level, Scope
 from onecode_server.model.subject import token_subject
 from onecode_server.replication.messages import CHUNK_RECORDS_MAX
 from onecode_server.rules.publication import REVISIONS_END
+from onecode_server.stores import layout
 from onecode_server.stores.protocol import Publication, TokenKey
 
 # A record: effective_at << 5 | level << 3 | kind in 8 bytes, publisher << 1 | is LOCAL in 4, the revision in 8, the
@@ -22,8 +22,7 @@ _ENDS, _HAS_TOKEN = 1, 2
 _YEAR_1_US: Final = -62_135_596_800_000_000
 _TIMES_END: Final = 2**59  # past the year 9999
 _LEVELS: Final = tuple(Level)
-_PUBLISHERS_KEPT: Final = 256
-"""Texts of publishers that are kept: more than there are provinces with their local extensions."""
+_REGION_DIGITS: Final = 6
 
 
 def encode(publications: Iterable[Publication]) -> bytes:
@@ -54,8 +53,8 @@ def _encode_one(publication: Publication) -> bytes:
     return _KINDS[kind].pack(*values)
 
 
-def decode(data: bytes, partition: int) -> tuple[Publication, ...]:
-    """Return the records of a chunk for ``partition``, with ``published_at`` UNPUBLISHED.
+def decode(data: bytes, partition: int, published_at: int = UNPUBLISHED) -> tuple[Publication, ...]:
+    """Return the records of a chunk for ``partition``, published at ``published_at`` (Unix microseconds).
 
     Raises Malformed where they are not 1 to CHUNK_RECORDS_MAX, where one breaks the form or a rule that needs neither
     earlier records nor the trust list, or where a subject belongs to another partition.
@@ -70,17 +69,18 @@ def decode(data: bytes, partition: int) -> tuple[Publication, ...]:
             at += form.size
             effective_at = (first >> 5) + _YEAR_1_US
             expires_at = more[0] + _YEAR_1_US if kind & _ENDS else None
-            level, publisher = _LEVELS[first >> 3 & 3], _publisher(place >> 1)
+            level, publisher = _LEVELS[first >> 3 & 3], layout.publisher(place >> 1)
             scope = Scope.LOCAL if place & 1 else Scope.NATIONAL
             if (
                 not level
+                or len(publisher) != _REGION_DIGITS
                 or not 0 < revision < REVISIONS_END
                 or (expires_at is not None and expires_at <= effective_at)
                 or partition_of(subject) != partition
                 or (place & 1 and kind & _HAS_TOKEN)
             ):
                 raise Malformed("a record of a chunk breaks a rule, or is of another partition")
-            record = StatusRecord(publisher, scope, level, effective_at, expires_at, revision, UNPUBLISHED)
+            record = StatusRecord(publisher, scope, level, effective_at, expires_at, revision, published_at)
             token = TokenKey(publisher, subject + more[-1]) if kind & _HAS_TOKEN else None
             found.append(Publication(subject, record, token))
     except (LookupError, struct.error):
@@ -88,13 +88,6 @@ def decode(data: bytes, partition: int) -> tuple[Publication, ...]:
     if not 0 < len(found) <= CHUNK_RECORDS_MAX:
         raise Malformed(f"a chunk has 1 to {CHUNK_RECORDS_MAX} records")
     return tuple(found)
-
-
-@functools.lru_cache(_PUBLISHERS_KEPT)
-def _publisher(number: int) -> str:
-    if number > 999_999:
-        raise Malformed("a record's publisher does not have six digits")
-    return f"{number:06d}"
 
 
 def _is_own(token: TokenKey, publication: Publication) -> bool:

@@ -17,8 +17,10 @@ LAG_US: Final = 600_000_000
 
 def since_lag(mine: Sequence[StatusRecord], now: int) -> list[StatusRecord]:
     """Return the newest record that took effect LAG_US ago or earlier, and all with a higher revision."""
-    past = [r.revision for r in mine if r.effective_at <= now - LAG_US]
-    return [r for r in mine if not past or r.revision >= past[-1]]
+    for place in range(len(mine) - 1, 0, -1):
+        if mine[place].effective_at <= now - LAG_US:
+            return list(mine[place:])
+    return list(mine)
 
 
 def waiting(mine: Sequence[StatusRecord], now: int) -> list[StatusRecord]:

@@ -3,6 +3,7 @@
 A change after which old bytes cannot be read needs a new SCHEMA.
 """
 
+import functools
 import json
 import struct
 from typing import Final
@@ -29,6 +30,8 @@ _KINDS: Final = tuple(
 )
 _SHORT_DELAY_MAX: Final = 2**39  # microseconds: 6.4 days
 _YEAR_1_US: Final = -62_135_596_800_000_000  # where a Timestamp begins; up to the year 9999 are 59 bits
+PUBLISHERS_KEPT: Final = 256
+"""Texts of publishers that are kept: more than there are provinces with their local extensions."""
 _TOKEN = struct.Struct(f">{SUBJECT_BYTES}sqq")
 _CHANGE = struct.Struct(f">{SUBJECT_BYTES}sq")
 _NUMBER = struct.Struct(">Q")
@@ -43,29 +46,29 @@ _LEVELS: Final = tuple(Level)
 _SCOPES: Final = {int(scope): scope for scope in Scope}
 
 
+@functools.lru_cache(PUBLISHERS_KEPT)
+def publisher(number: int) -> str:
+    """Return a publisher's six digits. Kept, since there are few, and writing them takes a tenth of an unpacking."""
+    return f"{number:06d}"
+
+
 def pack_records(records: tuple[StatusRecord, ...]) -> bytes:
     """Return a subject's records: 12 to 35 bytes each."""
     return b"".join(map(_pack_record, records))
 
 
 def _pack_record(record: StatusRecord) -> bytes:
-    kind = (record.revision >= 1 << 8) + (record.revision >= 1 << 32) + (0 if record.expires_at is None else 3)
-    delay = record.published_at - record.effective_at
+    publisher, scope, level, effective_at, expires_at, revision, published_at = record
+    kind = (revision >= 1 << 8) + (revision >= 1 << 32) + (0 if expires_at is None else _ENDS)
+    delay = published_at - effective_at
     delay_kind = 0 if not delay else 1 if -_SHORT_DELAY_MAX <= delay < _SHORT_DELAY_MAX else 2
-    publisher = int(record.publisher) << 4 | delay_kind << 2 | record.scope
-    numbers = [
-        record.effective_at - _YEAR_1_US << 5 | record.level << 3 | kind,
-        publisher >> 8,
-        publisher & 255,
-        record.revision,
-    ]
-    if delay_kind == 1:
-        numbers += (delay >> 32, delay & 0xFFFFFFFF)
-    elif delay_kind == 2:
-        numbers.append(delay)
-    if record.expires_at is not None:
-        numbers.append(record.expires_at - _YEAR_1_US)
-    return _KINDS[delay_kind][kind].pack(*numbers)
+    place = int(publisher) << 4 | delay_kind << 2 | scope
+    first = effective_at - _YEAR_1_US << 5 | level << 3 | kind
+    form = _KINDS[delay_kind][kind]
+    delays = (delay >> 32, delay & 0xFFFFFFFF) if delay_kind == 1 else (delay,) if delay_kind else ()
+    if expires_at is None:
+        return form.pack(first, place >> 8, place & 255, revision, *delays)
+    return form.pack(first, place >> 8, place & 255, revision, *delays, expires_at - _YEAR_1_US)
 
 
 def unpack_records(data: bytes) -> tuple[StatusRecord, ...]:
@@ -85,7 +88,7 @@ def unpack_records(data: bytes) -> tuple[StatusRecord, ...]:
                 published_at += rest[0]
             records.append(
                 StatusRecord(
-                    f"{high << 4 | low >> 4:06d}",
+                    publisher(high << 4 | low >> 4),
                     _SCOPES[low & 3],
                     _LEVELS[first >> 3 & 3],
                     effective_at,
@@ -97,6 +100,21 @@ def unpack_records(data: bytes) -> tuple[StatusRecord, ...]:
     except _DAMAGED:
         raise StoredDamaged("a stored record cannot be read") from None
     return tuple(records)
+
+
+def repack_records(packed: bytes, before: tuple[StatusRecord, ...], after: tuple[StatusRecord, ...]) -> bytes:
+    """Return ``pack_records(after)``, where ``packed`` has the records ``before``.
+
+    Mostly ``after`` has a new record behind some of the last ones before, whose bytes are then taken as they are.
+    """
+    kept = len(after) - 1
+    dropped = len(before) - kept
+    if dropped < 0 or after[:-1] != before[dropped:]:
+        return pack_records(after)
+    at = 0
+    for _ in range(dropped):
+        at += _KINDS[packed[at + 10] >> 2 & 3][packed[at + 7] & 7].size
+    return packed[at:] + _pack_record(after[-1])
 
 
 def number(value: int) -> bytes:

@@ -124,3 +124,9 @@ def test_a_record_of_the_layout_before_was_published_when_it_took_effect():
         StatusRecord("420000", Scope.NATIONAL, Level.RED, begins, ends, 3, begins),
     )
     assert layout.pack_records(layout.unpack_records(packed)) == packed
+
+
+@given(st.lists(records, max_size=4), st.integers(0, 4), records, st.booleans())
+def test_repacked_records_are_those_that_are_packed_anew(before, dropped, added, is_reversed) -> None:
+    after = (*(reversed(before[dropped:]) if is_reversed else before[dropped:]), added)
+    assert layout.repack_records(layout.pack_records(tuple(before)), tuple(before), after) == layout.pack_records(after)
