@@ -91,6 +91,9 @@ class World:
     """One deployment: an engine on the data directory ``path``. Change ``document`` and call ``publish_list`` for a new
     trust list."""
 
+    follows_log = False
+    """Whether the engine takes its store for a machine's copy of a log."""
+
     def __init__(self, path: Path, backend: SignatureBackend | None = None, **settings: Any) -> None:
         """Make the files of the data directory and an engine on them. ``settings`` are those that differ from the
         defaults and from a world's own: however late it is, nobody looks at the list unless a test does."""
@@ -121,6 +124,7 @@ class World:
             metrics=self.metrics,
             clock=lambda: self.now,
             monotonic=lambda: self.monotonic_s,
+            follows_log=self.follows_log,
         )
         self.trust, self.issuers = engine.trust, engine.issuers
         self.statuses, self.change_feed = engine.statuses, engine.change_feed
@@ -217,7 +221,8 @@ class World:
     ) -> CheckResults:
         """Return the results of a batch whose codes are checked one by one, with all checks."""
         await self.change_feed.follow()
-        context = RequestContext(self.trust.current, self.now, self.trust.is_read, for_translation)
+        confirms_decisions = self.change_feed.confirms_decisions
+        context = RequestContext(self.trust.current, self.now, self.trust.is_read, confirms_decisions, for_translation)
         scans = Scans.at(host, all_bare(codes), for_translation=for_translation)
         return await self.verifier._verify_singly(scans, context)
 

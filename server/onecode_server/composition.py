@@ -31,6 +31,7 @@ from onecode_server.settings.config import Settings
 from onecode_server.settings.data_directory import DataDirectory, key_pattern
 from onecode_server.status.cache import StatusCache
 from onecode_server.status.change_feed import ChangeFeedReader
+from onecode_server.status.own_marks import OwnMarks
 from onecode_server.stores.lmdb import LmdbStore
 from onecode_server.stores.lmdb_file import is_open_elsewhere
 from onecode_server.stores.protocol import Store, WritableStore
@@ -67,7 +68,8 @@ class Engine:
 
     The keys and the trust list are those of the settings' data directory. ``clock`` returns Unix microseconds,
     ``monotonic`` seconds that never run backwards. ``records`` and ``steps`` write what the store shows; without them
-    the store is written, which must be a WritableStore. Raises Misconfigured for a key file that cannot be read.
+    the store is written, which must be a WritableStore. ``follows_log`` is whether the store is this machine's copy of
+    a log: then its own marks confirm what it says. Raises Misconfigured for a key file that cannot be read.
     """
 
     def __init__(
@@ -82,6 +84,7 @@ class Engine:
         clock: Clock = wall_clock,
         monotonic: Callable[[], float] = time.monotonic,
         tracing: "Tracing | None" = None,
+        follows_log: bool = False,
     ) -> None:
         data = DataDirectory(settings.data_dir)
         pseudonym_key, root = data.read_pseudonym_key(), data.read_root_public_key()
@@ -103,9 +106,10 @@ class Engine:
         )
         self.exceptions = ExceptionCache(store)
         self.exception_gauges = ExceptionGauges(self.exceptions, self.trust, metrics, clock)
-        self.statuses = StatusCache(store, monotonic, clock, metrics, settings.cache_entries_max)
-        self.change_feed = ChangeFeedReader(store, self.statuses, self.exceptions)
-        tokens = TokenReader(store, pseudonym_key)
+        self.marks = OwnMarks(monotonic, metrics) if follows_log else None
+        self.statuses = StatusCache(store, monotonic, clock, metrics, settings.cache_entries_max, self.marks)
+        self.change_feed = ChangeFeedReader(store, self.statuses, self.exceptions, self.marks)
+        tokens = TokenReader(store, pseudonym_key, self.marks)
         claims = ClaimsReader(pseudonym_key, ClaimFaults(metrics, monotonic))
         signatures = SignatureChecker(self.backend, metrics)
         by_template = TemplateAuthenticator(signatures, issuers, pseudonym_key, metrics, skew)
@@ -152,6 +156,7 @@ class Engine:
                 "skipped": [f"{where}: {why}" for where, why in trusted.skipped] if trusted else [],
             },
             "gateway_keys": self.gateway_keys.report(),
+            **({} if self.marks is None else {"log": self.marks.report()}),
         }
 
 

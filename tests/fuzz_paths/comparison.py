@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,7 +58,11 @@ class Comparison:
         swaps = self._chance.random() < 0.15
         is_down = not swaps and self._scenario.may_fail()
         try:
-            with paths.store_that_fails(self._world) if is_down else nullcontext():
+            with ExitStack() as faulty:
+                if is_down:
+                    faulty.enter_context(paths.store_that_fails(self._world))
+                if self._scenario.log_is_away():
+                    faulty.enter_context(paths.log_that_confirms_nothing())
                 await (self._while_swapped() if swaps else self._under_one_list())
         except Disagreement as found:
             if paths.faults(self._world)[0] > failures and not is_down:

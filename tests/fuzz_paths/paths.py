@@ -15,6 +15,7 @@ from unittest.mock import patch
 from onecode_server.errors import StoreUnavailable
 from onecode_server.model.code import Scans
 from onecode_server.model.trust_list import TrustList
+from onecode_server.status.change_feed import ChangeFeedReader
 from onecode_server.telemetry.counting import children
 from onecode_server.verification import turns
 from onecode_server.verification.authenticate import by_template as column_authenticator
@@ -134,6 +135,13 @@ def store_that_fails(world: World) -> Iterator[None]:
 
     failing: dict[str, Any] = dict.fromkeys(_FAILS, fail)
     with patch.multiple(world.store, **failing):
+        yield
+
+
+@contextmanager
+def log_that_confirms_nothing() -> Iterator[None]:
+    """Have exceptions and trust list not be confirmed, as on a machine whose log has been away for minutes."""
+    with patch.object(ChangeFeedReader, "confirms_decisions", new=False):
         yield
 
 

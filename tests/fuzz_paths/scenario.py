@@ -51,6 +51,7 @@ class Scenario:
         self._bounds = ExitStack()
         if chance.random() < 0.2:
             self._bounds.enter_context(paths.small_bounds())
+        self._chance_of_log = random.Random(f"{seed}, log")  # of its own: all else is as it would be without a log
         self._version = 1
         self.kind_of_list = "base"
 
@@ -116,6 +117,10 @@ class Scenario:
             return False
         self.world.monotonic_s += self.chance.choice((6, 60, 303))
         return True
+
+    def log_is_away(self) -> bool:
+        """Tell whether the log is not to confirm exceptions and trust list now."""
+        return self._chance_of_log.random() < 0.06
 
     async def records_of(self, code: bytes, host: str) -> str:
         """Return the records about a code's bearer, for people."""

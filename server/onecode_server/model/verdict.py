@@ -34,6 +34,7 @@ class Recognition(IntEnum):
     RECOGNISED = 1
     SUSPENDED = 2
     UNKNOWN_HOST = 3
+    UNCONFIRMED = 4
 
 
 class Reason(IntEnum):
@@ -70,6 +71,7 @@ class Reason(IntEnum):
     EXPIRED = 29
     TOKEN_UNKNOWN = 30
     TOKEN_UNVERIFIABLE = 31
+    RECOGNITION_UNCONFIRMED = 32
 
 
 class Finding(NamedTuple):

@@ -69,6 +69,12 @@ TABLE: Final = (
         Reason.TRUST_LIST_OUT_OF_DATE,
     ),
     Row(
+        lambda f: f.level is Level.GREEN and f.status in _SETTLED and f.recognition is Recognition.UNCONFIRMED,
+        Decision.CHECK,
+        Level.UNSPECIFIED,
+        Reason.RECOGNITION_UNCONFIRMED,
+    ),
+    Row(
         lambda f: (
             f.level is Level.GREEN
             and f.status in _SETTLED

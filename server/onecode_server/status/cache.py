@@ -2,7 +2,9 @@
 
 An entry is confirmed when it is read, and whenever the change feed is read and does not name it. While the store does
 not answer, an entry stays usable as STALE until it is 300 s old; after that, and for a subject that was never read, the
-status is UNAVAILABLE. Not thread-safe: only the event loop uses it.
+status is UNAVAILABLE. Where several machines share a log, an entry is no fresher than the own mark of its partition
+that was known at that moment (``status.own_marks``); whether the store is read again depends on the reading alone, as
+reading it once more makes no mark newer. Not thread-safe: only the event loop uses it.
 """
 
 import asyncio
@@ -16,7 +18,9 @@ from onecode_server.errors import StoreUnavailable
 from onecode_server.model.status import Status, StatusView
 from onecode_server.rules import freshness
 from onecode_server.rules.freshness import ABSENT_S, CURRENT_S
-from onecode_server.status.known import SimpleStatus, StatusColumns
+from onecode_server.status import own_marks
+from onecode_server.status.known import SimpleStatus, StatusColumns, columns_confirmed_at, confirmed_at, view_of
+from onecode_server.status.own_marks import OwnMarks
 from onecode_server.status.table import (
     MANY,
     NO_RECORD,
@@ -47,7 +51,10 @@ _NEVER: Final = float("-inf")
 
 
 class StatusCache:
-    """A bounded map from subject (16 bytes) to records. ``monotonic`` returns seconds that never run backwards."""
+    """A bounded map from subject (16 bytes) to records. ``monotonic`` returns seconds that never run backwards.
+
+    ``marks`` are what confirms a store that is a machine's copy of a log. None where the store is embedded.
+    """
 
     def __init__(
         self,
@@ -56,6 +63,7 @@ class StatusCache:
         clock: Clock,
         metrics: Metrics,
         entries_max: int = ENTRIES_MAX,
+        marks: OwnMarks | None = None,
     ) -> None:
         self._store = store
         self._monotonic = monotonic
@@ -63,6 +71,7 @@ class StatusCache:
         self._metrics = metrics
         begin(metrics.cache_lookups, "hit", "miss")
         self._table = StatusTable(entries_max)
+        self._marks = marks
         self._fetching: dict[bytes, asyncio.Task[dict[bytes, Entry]]] = {}
         self._retry_at_s = _NEVER
         self._position = 0
@@ -89,6 +98,8 @@ class StatusCache:
         # Two reads may end in another order than they began in: the position and the time never go back.
         self._position = max(self._position, changes.position)
         self._followed_at_s = max(self._followed_at_s, read_at_s)
+        if self._marks is not None:
+            self._marks.take(changes.confirmed)
         self._metrics.cache_entries.set(len(self._table))
         if changes.newest_at:
             self._metrics.feed_age.set((self._clock() - changes.newest_at) / 1e6)
@@ -102,18 +113,20 @@ class StatusCache:
         now_s = self._monotonic()
         # Held here, because other calls may replace entries while this one waits for the store.
         entries = [self._table.entry(subject) for subject in subjects]
-        ages_s = [self._age_s(entry, now_s) for entry in entries]
+        ages_s = [now_s - confirmed_at(entry, self._followed_at_s) for entry in entries]
         due = {subject: None for subject, age_s in zip(subjects, ages_s, strict=True) if age_s > CURRENT_S}
         self._count(len(subjects), len(due))
+        if self._marks is not None:
+            ages_s = [now_s - as_of_s for as_of_s in self._marks.as_of(subjects, entries, self._followed_at_s)]
         if due and now_s >= self._retry_at_s:
             found = await self._fetch(list(due))
             later_s = self._monotonic()
             for place, subject in enumerate(subjects):
                 # A later read of the feed does not confirm what is held: it may have named the subject.
                 entry = found.get(subject)
-                ages_s[place] = ages_s[place] + later_s - now_s if entry is None else later_s - entry.read_at_s
+                ages_s[place] = ages_s[place] + later_s - now_s if entry is None else later_s - entry.as_of_s
                 entries[place] = entries[place] if entry is None else entry
-        views = [_view(entry, age_s) for entry, age_s in zip(entries, ages_s, strict=True)]
+        views = [view_of(entry, age_s) for entry, age_s in zip(entries, ages_s, strict=True)]
         self._metrics.status_age.observe(max([view.age_s for view in views], default=0))
         return views
 
@@ -125,8 +138,11 @@ class StatusCache:
         row = self._table.row(subject)
         if row is None:
             return None
-        read_at_s, _, effective_at, expires_at, published_at, publisher, level, is_followed, has_older = row
-        confirmed_s = freshness.confirmed_at(read_at_s, is_followed, publisher == NO_RECORD, self._followed_at_s)
+        read_at_s, as_of_s, _, effective_at, expires_at, published_at, publisher, level, is_followed, has_older = row
+        followed_s = self._followed_at_s
+        fed_s = followed_s if self._marks is None else own_marks.bound(self._marks.marks, subject, followed_s)
+        is_absent = publisher == NO_RECORD
+        confirmed_s = freshness.confirmed_at(as_of_s, read_at_s, is_followed, is_absent, followed_s, fed_s)
         age_s = self._monotonic() - confirmed_s
         if age_s > CURRENT_S or is_many(publisher, has_older, effective_at, now):
             return None
@@ -142,19 +158,23 @@ class StatusCache:
         entries = self._table.entries(rows)  # a copy, for the same reason
         many = ((entries["publisher"] == MANY) | entries["has_older"]).nonzero()[0].tolist()
         records = {place: self._table.records(int(rows[place])) for place in many}
-        confirmed_s = self._confirmed_s(entries)
+        confirmed_s = columns_confirmed_at(entries, self._followed_at_s)
         age_s = now_s - confirmed_s
         due = (age_s > CURRENT_S).nonzero()[0].tolist()
         wanted = list(dict.fromkeys([subjects[place] for place in due]))
         self._count(len(subjects), len(wanted))
+        if self._marks is not None:
+            confirmed_s = self._marks.columns_as_of(subjects, entries, self._followed_at_s)
         if wanted and now_s >= self._retry_at_s:
             found = await self._fetch(wanted)
             for place in due:
                 if (entry := found.get(subjects[place])) is not None:
-                    entries[place], records[place], confirmed_s[place] = as_row(entry), entry.records, entry.read_at_s
+                    entries[place], records[place], confirmed_s[place] = as_row(entry), entry.records, entry.as_of_s
             age_s = self._monotonic() - confirmed_s  # as in ``lookup``
         else:
             self._read_ahead(subjects, entries, age_s, now_s)
+            if self._marks is not None:
+                age_s = now_s - confirmed_s
         status = freshness.statuses_at(age_s)
         is_unknown = status == _UNAVAILABLE_NUMBER
         if np.count_nonzero(is_unknown):
@@ -193,6 +213,7 @@ class StatusCache:
         try:
             for _ in range(READS_MAX):
                 read_at_s = self._monotonic()  # the answer may lack commits that are made while the store answers
+                marks = None if self._marks is None else self._marks.marks
                 position, found = await self._store.statuses(subjects)
                 # Meanwhile the feed may have been read past this snapshot. Calls that began after that also wait for
                 # this answer, and it would lack changes that they must see.
@@ -206,7 +227,7 @@ class StatusCache:
                 self._fetching.pop(subject, None)
         is_followed = position >= self._position
         fetched = {
-            subject: Entry(records, read_at_s, position, is_followed)
+            subject: Entry(records, read_at_s, own_marks.bound(marks, subject, read_at_s), position, is_followed)
             for subject, records in zip(subjects, found, strict=True)
             if records is not UNREADABLE  # no entry: the status is UNAVAILABLE, and the next call reads it again
         }
@@ -221,28 +242,7 @@ class StatusCache:
         if count > missed:
             self._metrics.cache_lookups.labels("hit").inc(count - missed)
 
-    def _confirmed_s(self, entries: Entries) -> npt.NDArray[np.float64]:
-        """Return when each entry was confirmed last: float64[n]."""
-        is_absent = entries["publisher"] == NO_RECORD
-        read_at_s: npt.NDArray[np.float64] = entries["read_at_s"]
-        return freshness.confirmed_at(read_at_s, entries["is_followed"], is_absent, self._followed_at_s)
-
-    def _age_s(self, entry: Entry | None, now_s: float) -> float:
-        """Return for how long one entry has not been confirmed: for ever, where there is none."""
-        if entry is None:
-            return float("inf")
-        records, read_at_s, _, is_followed = entry
-        return now_s - freshness.confirmed_at(read_at_s, is_followed, not records, self._followed_at_s)
-
 
 _CURRENT_NUMBER: Final = int(Status.CURRENT)
 _UNAVAILABLE_NUMBER: Final = int(Status.UNAVAILABLE)
 """With which arrays are compared fast: NumPy converts a member of an enum for each comparison."""
-_UNAVAILABLE: Final = StatusView((), Status.UNAVAILABLE, 0)
-
-
-def _view(entry: Entry | None, age_s: float) -> StatusView:
-    status = freshness.status_at(age_s)
-    if entry is None or status is Status.UNAVAILABLE:
-        return _UNAVAILABLE
-    return StatusView(entry.records, status, int(age_s))

@@ -10,6 +10,7 @@ from typing import Final
 
 from onecode_server.recognition.exception_cache import ExceptionCache
 from onecode_server.status.cache import StatusCache
+from onecode_server.status.own_marks import OwnMarks
 from onecode_server.stores.protocol import Store
 
 FOLLOW_S: Final = 0.25
@@ -19,12 +20,18 @@ _NEVER: Final = -1
 
 
 class ChangeFeedReader:
-    """Reads the change feed, and the acknowledged exceptions whenever one was acknowledged or withdrawn."""
+    """Reads the change feed, and the acknowledged exceptions whenever one was acknowledged or withdrawn.
 
-    def __init__(self, store: Store, statuses: StatusCache, exceptions: ExceptionCache) -> None:
+    ``marks`` are those of ``statuses``: None where the store is embedded.
+    """
+
+    def __init__(
+        self, store: Store, statuses: StatusCache, exceptions: ExceptionCache, marks: OwnMarks | None = None
+    ) -> None:
         self._store = store
         self._statuses = statuses
         self._exceptions = exceptions
+        self._marks = marks
         self._commits = _NEVER
         self._steps = _NEVER
         self._reading = asyncio.Lock()
@@ -33,6 +40,12 @@ class ChangeFeedReader:
     def is_behind(self) -> bool:
         """Whether there was a commit that ``follow`` has not applied."""
         return self._store.commits() > self._commits
+
+    @property
+    def confirms_decisions(self) -> bool:
+        """Whether the exceptions and the trust list of this process may be relied on: always where the store is
+        embedded, and else for DECISIONS_S after an own mark."""
+        return self._marks is None or self._marks.confirms_decisions
 
     async def follow(self) -> None:
         """Apply all commits made before this call to the caches. If the store does not answer, they do not change."""
@@ -55,6 +68,8 @@ class ChangeFeedReader:
             await self._exceptions.refresh()
         if changes is not None:
             self._steps = changes.steps
+            if self._marks is not None and self._exceptions.store_answers:
+                self._marks.take_decisions()
         # Set only after all has been read, because a call that finds it current does not wait. It is also set if
         # reading failed: then the read is repeated every FOLLOW_S, and not by every call.
         self._commits = max(self._commits, commits)

@@ -35,6 +35,7 @@ _LONG_AGO_S: Final = -1e15
 _ENTRY: Final = np.dtype(
     [
         ("read_at_s", "f8"),  # the start of the read
+        ("as_of_s", "f8"),  # as of when that read confirms it: earlier where the store is a copy that may be behind
         ("position", "i8"),  # the newest change that it contains
         ("effective_at", "i8"),  # Unix microseconds; this and the next four describe the record of highest revision
         ("expires_at", "i8"),
@@ -46,17 +47,19 @@ _ENTRY: Final = np.dtype(
     ],
     align=True,  # columns of numbers that are not aligned are copied at each operation
 )
-"""A row has 48 bytes."""
+"""A row has 56 bytes."""
 Entries = npt.NDArray[np.void]
-Row = tuple[float, int, int, int, int, int, int, bool, bool]
+Row = tuple[float, float, int, int, int, int, int, int, bool, bool]
 """The same as numbers, in this order."""
 
 
 class Entry(NamedTuple):
-    """The records of one subject, the start of their read (monotonic seconds), and the newest change they contain."""
+    """The records of one subject, the start of their read and as of when it confirms them (monotonic seconds), and the
+    newest change that they contain."""
 
     records: Records
     read_at_s: float
+    as_of_s: float
     position: int
     is_followed: bool = True
 
@@ -67,10 +70,10 @@ class StatusTable:
     def __init__(self, rows_max: int) -> None:
         self._entries: Entries = np.zeros(rows_max + 1, _ENTRY)
         # The last row stands for all subjects that were never read.
-        self._entries[MISSING] = (_LONG_AGO_S, 0, 0, 0, 0, UNKNOWN, 0, False, False)
+        self._entries[MISSING] = (_LONG_AGO_S, _LONG_AGO_S, 0, 0, 0, 0, UNKNOWN, 0, False, False)
         # A subject without a record is no object here that a garbage collection would visit: most have none.
-        self._read_at_s, self._positions = self._entries["read_at_s"], self._entries["position"]
-        self._is_followed = self._entries["is_followed"]
+        self._read_at_s, self._as_of_s = self._entries["read_at_s"], self._entries["as_of_s"]
+        self._positions, self._is_followed = self._entries["position"], self._entries["is_followed"]
         self._subjects: list[bytes | None] = [None] * rows_max
         self._records: list[Records] = [()] * rows_max
         self._rows: dict[bytes, int] = {}
@@ -96,8 +99,8 @@ class StatusTable:
         row = self._rows.get(subject)
         if row is None:
             return None
-        number = self._read_at_s.item(row), self._positions.item(row), self._is_followed.item(row)
-        return Entry(self._records[row], *number)
+        times = self._read_at_s.item(row), self._as_of_s.item(row)
+        return Entry(self._records[row], *times, self._positions.item(row), self._is_followed.item(row))
 
     def row(self, subject: bytes) -> Row | None:
         """Return the columns of one subject as numbers, or None."""
@@ -132,7 +135,7 @@ class StatusTable:
 
 def as_row(entry: Entry) -> Row:
     """Return an entry as a row of the table."""
-    read = entry.read_at_s, entry.position
+    read = entry.read_at_s, entry.as_of_s, entry.position
     if not entry.records:
         return *read, 0, 0, 0, NO_RECORD, 0, entry.is_followed, False
     first = entry.records[0]

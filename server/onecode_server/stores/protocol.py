@@ -6,6 +6,7 @@ from enum import Enum
 from typing import Any, Final, NamedTuple, Protocol, runtime_checkable
 
 from onecode_server.model.audit import AuditEntry
+from onecode_server.model.confirmed import Confirmed
 from onecode_server.model.recognition_exception import RecognitionException
 from onecode_server.model.status import StatusRecord, Token
 
@@ -57,13 +58,17 @@ class Snapshot(NamedTuple):
 
 class Changes(NamedTuple):
     """The subjects with changed records up to ``position``; ``newest_at`` is the last change's time (Unix microseconds
-    or 0). Where not ``is_complete``, others may have changed. ``steps`` rises when the acknowledged reports change."""
+    or 0). Where not ``is_complete``, others may have changed. ``steps`` rises when the acknowledged reports change.
+
+    ``confirmed`` is what this machine's own marks confirmed in the same transaction. None for an embedded store, whose
+    content is confirmed by being read."""
 
     position: int
     newest_at: int
     subjects: list[bytes]
     is_complete: bool
     steps: int
+    confirmed: Confirmed | None = None
 
 
 class RecordsChange(NamedTuple):

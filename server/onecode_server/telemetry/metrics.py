@@ -15,6 +15,7 @@ from typing import Any, Final
 from onecode_server.telemetry.call_metrics import RPC_BUCKETS_S, CallMetrics
 from onecode_server.telemetry.check_metrics import CheckMetrics
 from onecode_server.telemetry.counting import children
+from onecode_server.telemetry.log_metrics import LogMetrics
 from onecode_server.telemetry.processes import ProcessMetrics
 from onecode_server.telemetry.state_metrics import StateMetrics
 
@@ -27,7 +28,7 @@ Counts = list[tuple[str, list[str], Any]]
 """Counts of a worker: the metric's name, its labels' values, and the argument of its ``add`` or ``set``."""
 
 
-class MetricFamilies(CallMetrics, CheckMetrics, StateMetrics):
+class MetricFamilies(CallMetrics, CheckMetrics, StateMetrics, LogMetrics):
     """All metrics but those of processes."""
 
     def __init__(self) -> None:

@@ -44,12 +44,14 @@ class RequestContext(NamedTuple):
     """The facts that all codes of a batch share: the trust list and the time of their checks.
 
     ``list_is_read`` is whether the trust list's file had been read lately at the moment when ``trust`` was taken. A
-    read during the call may bring another list, and does not confirm the list of the call.
+    read during the call may bring another list, and does not confirm the list of the call. ``confirms_decisions`` is
+    whether the log that several machines share had confirmed exceptions and trust list lately; true without a log.
     """
 
     trust: TrustList
     now: int
     list_is_read: bool
+    confirms_decisions: bool
     for_translation: bool = False
 
 
@@ -207,4 +209,6 @@ class Decider:
         if context.trust.region(host) is None:
             return Recognition.UNKNOWN_HOST, ""
         suspension = self._exceptions.suspension(host, home, context.now)
-        return (Recognition.RECOGNISED, "") if suspension is None else (Recognition.SUSPENDED, suspension.id)
+        if suspension is not None:
+            return Recognition.SUSPENDED, suspension.id
+        return (Recognition.RECOGNISED if context.confirms_decisions else Recognition.UNCONFIRMED), ""

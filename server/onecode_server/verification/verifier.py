@@ -92,7 +92,8 @@ class Verifier:
         """
         if self._change_feed.is_behind:
             await self._change_feed.follow()
-        context = RequestContext(self._trust.current, self._clock(), self._trust.is_read, scans.for_translation)
+        trust, confirms_decisions = self._trust, self._change_feed.confirms_decisions
+        context = RequestContext(trust.current, self._clock(), trust.is_read, confirms_decisions, scans.for_translation)
         self._metrics.batch_codes.observe(len(scans.codes))
         if len(scans.codes) == 1 and not scans.for_translation:
             return await self._verify_alone(bare(scans.codes[0]), scans.hosts[0], context)

@@ -22,6 +22,7 @@ GOOD = Facts(
 """Facts that admit. Each example below is these, with what its row asks for and everything worse further down."""
 
 SUSPENDED, UNKNOWN = Recognition.SUSPENDED, Recognition.UNKNOWN_HOST
+UNCONFIRMED = Recognition.UNCONFIRMED
 EXAMPLES = [
     ({"finding": UNREAD, "red_by_national": True}, Decision.CHECK, Level.UNSPECIFIED, Reason.TOKEN_UNVERIFIABLE),
     ({"finding": FORGED, "red_by_national": True}, Decision.REFUSE, Level.UNSPECIFIED, Reason.SIGNATURE_INVALID),
@@ -44,7 +45,13 @@ EXAMPLES = [
     ({"status": Status.STALE, "list_in_date": False}, Decision.CHECK, Level.GREEN, Reason.STATUS_STALE),
     ({"level": Level.UNSPECIFIED}, Decision.CHECK, Level.UNSPECIFIED, Reason.LEVEL_UNMAPPED),
     ({"level": Level.YELLOW, "list_in_date": False}, Decision.CHECK, Level.YELLOW, Reason.YELLOW),
-    ({"list_in_date": False}, Decision.CHECK, Level.UNSPECIFIED, Reason.TRUST_LIST_OUT_OF_DATE),
+    (
+        {"list_in_date": False, "recognition": UNCONFIRMED},
+        Decision.CHECK,
+        Level.UNSPECIFIED,
+        Reason.TRUST_LIST_OUT_OF_DATE,
+    ),
+    ({"recognition": UNCONFIRMED}, Decision.CHECK, Level.UNSPECIFIED, Reason.RECOGNITION_UNCONFIRMED),
     ({"status": Status.NONE}, Decision.ADMIT, Level.GREEN, Reason.GREEN),
     ({"recognition": Recognition.UNSPECIFIED}, Decision.CHECK, Level.UNSPECIFIED, Reason.NO_RULE),
 ]
@@ -108,7 +115,7 @@ def test_nothing_unknown_is_ever_admitted():
         ("level", {Level.UNSPECIFIED: [Level.RED]}),
         ("status", {Status.CURRENT: [Status.STALE], Status.NONE: [Status.STALE], Status.STALE: [Status.UNAVAILABLE]}),
         ("status", {Status.CURRENT: [Status.UNSPECIFIED], Status.NONE: [Status.UNSPECIFIED]}),
-        ("recognition", {Recognition.RECOGNISED: [Recognition.UNSPECIFIED]}),
+        ("recognition", {Recognition.RECOGNISED: [Recognition.UNSPECIFIED, UNCONFIRMED]}),
         ("red_by_national", {False: [True]}),
         ("red_by_host", {False: [True]}),
         ("list_in_date", {True: [False]}),

@@ -71,19 +71,21 @@ def test_a_code_counts_from_its_beginning_until_its_earliest_end(
 
 @PROPERTY
 @given(
-    asked=st.lists(st.tuples(SECONDS, st.booleans(), st.booleans()), min_size=1), followed_at_s=SECONDS, now_s=SECONDS
+    asked=st.lists(st.tuples(SECONDS, SECONDS, st.booleans(), st.booleans(), SECONDS), min_size=1),
+    followed_at_s=SECONDS,
+    now_s=SECONDS,
 )
 def test_a_status_is_as_fresh_in_columns_as_it_is_alone(
-    asked: list[tuple[float, bool, bool]], followed_at_s: float, now_s: float
+    asked: list[tuple[float, float, bool, bool, float]], followed_at_s: float, now_s: float
 ) -> None:
     expected = []
-    for read_at_s, is_followed, is_nothing in asked:
+    for read_as_of_s, read_at_s, is_followed, is_nothing, fed_as_of_s in asked:
         confirms = is_followed and not (is_nothing and followed_at_s - read_at_s > freshness.ABSENT_S)
-        expected.append(max(read_at_s, followed_at_s) if confirms else read_at_s)
-    read_at, followed, nothing = (np.array(column) for column in zip(*asked, strict=True))
-    confirmed_at_s = freshness.confirmed_at(read_at, followed, nothing, followed_at_s)
+        expected.append(max(read_as_of_s, fed_as_of_s) if confirms else read_as_of_s)
+    read_as_of, read_at, followed, nothing, fed = (np.array(column) for column in zip(*asked, strict=True))
+    confirmed_at_s = freshness.confirmed_at(read_as_of, read_at, followed, nothing, followed_at_s, fed)
     assert confirmed_at_s.tolist() == expected
-    assert [freshness.confirmed_at(*one, followed_at_s) for one in asked] == expected
+    assert [freshness.confirmed_at(*one[:4], followed_at_s, one[4]) for one in asked] == expected
     ages_s = now_s - confirmed_at_s
     statuses = [freshness.status_at(age_s) for age_s in ages_s.tolist()]
     assert freshness.statuses_at(ages_s).tolist() == statuses

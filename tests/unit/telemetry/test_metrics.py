@@ -32,6 +32,7 @@ LABELS = {
     "claim",
     "operation",
     "file",
+    "partition",
     "status",
     "version",
     *GRPC,
@@ -40,7 +41,18 @@ LABELS = {
 """Their values come from enums, the protos or the trust list. A new label belongs here only if its values do too."""
 OF_PROCESSES = (b"process_", b"onecode_cpu_", b"onecode_resident_", b"onecode_open_")
 """The beginnings of names whose values change by themselves."""
-UNITS = ("_seconds", "_codes", "_entries", "_version", "_fault", "_workers", "_bytes", "_info", "_exceptions_in_effect")
+UNITS = (
+    "_seconds",
+    "_codes",
+    "_entries",
+    "_version",
+    "_fault",
+    "_workers",
+    "_bytes",
+    "_info",
+    "_messages",
+    "_exceptions_in_effect",
+)
 
 
 @pytest.fixture

@@ -151,6 +151,10 @@ class _RecognitionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Recogniti
     """Suspended by a filed and acknowledged report, which exception_id names."""
     RECOGNITION_UNKNOWN_HOST: _Recognition.ValueType  # 3
     """The host is not a region of the trust list."""
+    RECOGNITION_UNCONFIRMED: _Recognition.ValueType  # 4
+    """No exception is known, but the server has not been able to confirm that for 5 minutes: the log that it shares with
+    other servers does not answer it. Only a server with such a log says so.
+    """
 
 class Recognition(_Recognition, metaclass=_RecognitionEnumTypeWrapper):
     """Whether the host recognises the home."""
@@ -163,6 +167,10 @@ RECOGNITION_SUSPENDED: Recognition.ValueType  # 2
 """Suspended by a filed and acknowledged report, which exception_id names."""
 RECOGNITION_UNKNOWN_HOST: Recognition.ValueType  # 3
 """The host is not a region of the trust list."""
+RECOGNITION_UNCONFIRMED: Recognition.ValueType  # 4
+"""No exception is known, but the server has not been able to confirm that for 5 minutes: the log that it shares with
+other servers does not answer it. Only a server with such a log says so.
+"""
 Global___Recognition: _TypeAlias = Recognition  # noqa: Y015
 
 class _Reason:
@@ -237,6 +245,8 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """The region of the prefix has published no such token."""
     REASON_TOKEN_UNVERIFIABLE: _Reason.ValueType  # 31
     """An opaque token cannot be looked up, because the store does not answer."""
+    REASON_RECOGNITION_UNCONFIRMED: _Reason.ValueType  # 32
+    """GREEN, but neither the recognition exceptions nor the trust list of the server have been confirmed for 5 minutes."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """The one rule that decided."""
@@ -307,6 +317,8 @@ REASON_TOKEN_UNKNOWN: Reason.ValueType  # 30
 """The region of the prefix has published no such token."""
 REASON_TOKEN_UNVERIFIABLE: Reason.ValueType  # 31
 """An opaque token cannot be looked up, because the store does not answer."""
+REASON_RECOGNITION_UNCONFIRMED: Reason.ValueType  # 32
+"""GREEN, but neither the recognition exceptions nor the trust list of the server have been confirmed for 5 minutes."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 class _TranslationObstacle:

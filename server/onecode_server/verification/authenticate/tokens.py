@@ -6,18 +6,24 @@ from onecode_server.codes import opaque
 from onecode_server.errors import Malformed, StoreUnavailable
 from onecode_server.model.code import Claims
 from onecode_server.model.status import Level
-from onecode_server.model.subject import token_digest
+from onecode_server.model.subject import token_digest, token_subject
 from onecode_server.model.verdict import Authenticity, Reason
+from onecode_server.status.own_marks import OwnMarks
 from onecode_server.stores.protocol import UNREADABLE, Store, TokenKey
 from onecode_server.verification.check import Check
 
 
 class TokenReader:
-    """Looks up tokens by their keyed digest. ``pseudonym_key`` is 32 bytes."""
+    """Looks up tokens by their keyed digest. ``pseudonym_key`` is 32 bytes.
 
-    def __init__(self, store: Store, pseudonym_key: bytes) -> None:
+    ``marks`` confirm a store that is a machine's copy of a log, in which a token may be missing that another machine
+    took. None where the store is embedded.
+    """
+
+    def __init__(self, store: Store, pseudonym_key: bytes, marks: OwnMarks | None = None) -> None:
         self._store = store
         self._key = pseudonym_key
+        self._marks = marks
 
     def key_of(self, region: str, code: bytes) -> TokenKey:
         """Return the store key of a region's opaque code."""
@@ -37,14 +43,16 @@ class TokenReader:
                 check.refuse(Authenticity.MALFORMED, Reason.CODE_MALFORMED)
         if not readable:
             return
+        # A token is in the partition of its subject, which is made of its digest. The mark is that before the read.
+        knows = [self._marks is None or self._marks.confirms(token_subject(key.digest)) for _, key in readable]
         try:
             tokens = await self._store.tokens([key for _, key in readable])
         except StoreUnavailable:
             for check, _ in readable:
                 check.refuse(Authenticity.UNVERIFIABLE, Reason.TOKEN_UNVERIFIABLE)
             return
-        for (check, _), token in zip(readable, tokens, strict=True):
-            if token is UNREADABLE:
+        for (check, _), token, knows_all in zip(readable, tokens, knows, strict=True):
+            if token is UNREADABLE or (token is None and not knows_all):
                 check.refuse(Authenticity.UNVERIFIABLE, Reason.TOKEN_UNVERIFIABLE)
                 continue
             check.token = token
