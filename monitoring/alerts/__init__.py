@@ -2,6 +2,7 @@
 
 from monitoring.alerts.callers import CALLERS
 from monitoring.alerts.keys import KEYS
+from monitoring.alerts.log import LOG
 from monitoring.alerts.objectives import OBJECTIVES
 from monitoring.alerts.regions import REGIONS
 from monitoring.alerts.servers import SERVERS
@@ -9,4 +10,4 @@ from monitoring.alerts.store import STORE
 from monitoring.alerts.trust import TRUST
 from monitoring.model import RuleGroup
 
-GROUPS: tuple[RuleGroup, ...] = (OBJECTIVES, SERVERS, CALLERS, TRUST, KEYS, STORE, REGIONS)
+GROUPS: tuple[RuleGroup, ...] = (OBJECTIVES, SERVERS, CALLERS, TRUST, KEYS, STORE, LOG, REGIONS)

@@ -3,6 +3,7 @@
 from typing import Final
 
 from monitoring.dashboards.glance import DAY_S
+from monitoring.dashboards.log import LOG
 from monitoring.dashboards.queries import per_second, time_left, worst
 from monitoring.dashboards.signatures import SIGNATURES
 from monitoring.dashboards.statuses import STATUSES, STORE
@@ -136,6 +137,6 @@ TRUST: Final = Dashboard(
     "onecode-trust",
     "onecode / Trust and freshness",
     "Whether keys, certificates, the trust list and statuses are fresh, and whether the store can be read and written.",
-    (_TRUST_LIST, _KEYS, STATUSES, STORE, SIGNATURES),
+    (_TRUST_LIST, _KEYS, STATUSES, STORE, LOG, SIGNATURES),
     by_region=True,
 )

@@ -9,9 +9,11 @@ from monitoring.alerts import GROUPS
 from monitoring.model import Severity
 from tests import promtool
 from tests.promtool import Case
-from tests.unit.monitoring.alert_cases import callers, keys, objectives, regions, servers, store, trust
+from tests.unit.monitoring.alert_cases import callers, keys, log, objectives, regions, servers, store, trust
 
-CASES = tuple(case for module in (objectives, servers, callers, trust, keys, store, regions) for case in module.CASES)
+CASES = tuple(
+    case for module in (objectives, servers, callers, trust, keys, store, log, regions) for case in module.CASES
+)
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
