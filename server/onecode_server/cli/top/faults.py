@@ -5,6 +5,7 @@ from typing import Final
 
 from onecode_server.cli.top.figures import duration
 from onecode_server.cli.top.state import NOT_CURRENT, State
+from onecode_server.rules.freshness import CURRENT_S
 
 DAY_S: Final = 86_400.0
 """Time left below which a trust list or a certificate is a fault: whoever renews it needs some hours."""
@@ -43,6 +44,10 @@ def _store(state: State) -> Iterator[str]:
         yield "the store cannot be written"
     if failing := _rising(state.store_failures_per_s):
         yield f"the store fails: {failing}"
+    for reason in state.log_faults:
+        yield f"the log has a fault: {reason}"
+    if state.log_confirmed_age_s is not None and state.log_confirmed_age_s > CURRENT_S:
+        yield f"a partition of the log has not been confirmed for {duration(state.log_confirmed_age_s)}"
     if stale := _rising({name: state.statuses_per_s.get(name, 0.0) for name in NOT_CURRENT}):
         yield f"statuses are not current: {stale}"
 

@@ -37,6 +37,8 @@ NAMES: Final = frozenset(
                 "identity_files_fault",
                 "info",
                 "limited_calls_total",
+                "log_confirmed_age_seconds",
+                "log_fault",
                 "queue_codes",
                 "refused_calls_total",
                 "resident_bytes",
@@ -92,6 +94,8 @@ class State:
     check_bugs: float
     statuses_per_s: Mapping[str, float]
     change_feed_age_s: float | None
+    log_confirmed_age_s: float | None
+    log_faults: tuple[str, ...]
     exceptions_in_effect: float | None
     exceptions_next_end_s: float | None
     trust_list_version: float | None
@@ -143,6 +147,8 @@ def state_of(intervals: Sequence[Interval], now_s: float) -> State:
         check_bugs=_total(intervals, "onecode_check_bugs_total"),
         statuses_per_s=rates(intervals, "onecode_codes_by_status_total", "status"),
         change_feed_age_s=_most(values(intervals, "onecode_change_feed_age_seconds")),
+        log_confirmed_age_s=_most(values(intervals, "onecode_log_confirmed_age_seconds")),
+        log_faults=tuple(sorted(_some(values_by(intervals, "onecode_log_fault", "reason")))),
         exceptions_in_effect=_most(in_effect) if values(intervals, "onecode_exceptions_in_effect") else None,
         exceptions_next_end_s=None if ends_s is None else ends_s - now_s,
         trust_list_version=_least(values(intervals, "onecode_trust_list_version")),

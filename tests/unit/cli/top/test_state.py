@@ -139,6 +139,11 @@ def test_workers_and_their_restarts_are_the_supervisors():
         (lambda metrics: metrics.gateway_keys_fault.set(1), "a gateway key cannot be read"),
         (lambda metrics: metrics.store_write_fault.set(1), "the store cannot be written"),
         (lambda metrics: metrics.store_failures.labels("read").inc(), "the store fails: read"),
+        (lambda metrics: metrics.log_fault.labels("stopped").set(1), "the log has a fault: stopped"),
+        (
+            lambda metrics: [metrics.log_confirmed_age.labels(str(n)).set(n) for n in range(9)],
+            "a partition of the log has not been confirmed for 8.0 s",
+        ),
         (lambda metrics: metrics.backend_fault.set(1), "PyNaCl checks signatures"),
         (lambda metrics: metrics.shadow_checks.labels("disagreed").inc(), "1 signatures on which PyNaCl disagreed"),
         (lambda metrics: metrics.check_bugs.inc(2), "2 codes refused because the check itself failed"),
