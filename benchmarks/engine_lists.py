@@ -20,7 +20,8 @@ import click
 import uvloop
 
 from onecode_server.cli import output
-from onecode_server.composition import Engine, open_with
+from onecode_server.composition import open_with
+from onecode_server.engine import Engine
 from onecode_server.model.code import Scans
 from onecode_server.settings.config import Settings
 from onecode_server.telemetry.metrics import Metrics

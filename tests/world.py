@@ -11,9 +11,10 @@ from typing import Any
 from onecode_server.codes import claims
 from onecode_server.codes.codec import CODECS
 from onecode_server.codes.national import codec as national
-from onecode_server.composition import Engine, open_store
+from onecode_server.composition import open_store
 from onecode_server.crypto import SignatureBackend, open_backend
 from onecode_server.crypto.signing import Signer
+from onecode_server.engine import Engine
 from onecode_server.model.code import Scan, Scans
 from onecode_server.model.recognition_exception import RecognitionException
 from onecode_server.model.scanned import all_bare

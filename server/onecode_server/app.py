@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from onecode_server import assembly
 from onecode_server.access import Access
-from onecode_server.composition import Engine, open_with
+from onecode_server.composition import open_with
+from onecode_server.engine import Engine
 from onecode_server.errors import Misconfigured, OnecodeError
 from onecode_server.identity import watched_files
 from onecode_server.recognition import exception_gauges

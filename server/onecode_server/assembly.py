@@ -7,7 +7,7 @@ from itertools import product
 from typing import TYPE_CHECKING
 
 from onecode_server.access import Access
-from onecode_server.composition import Engine
+from onecode_server.engine import Engine
 from onecode_server.rpc.caller_limits import CallerLimits
 from onecode_server.rpc.callers import Callers, nothing_shown, shown_to_grpc
 from onecode_server.rpc.front_selection import SelectedFront
@@ -36,7 +36,7 @@ def listener(
     tracing: "Tracing | None" = None,
 ) -> Listener:
     """Return the listener of calls, by the front that was selected: grpc.aio where calls are traced."""
-    host, shares_port = settings.listen.host, settings.workers > 1
+    host, shares_port = settings.listen.host, settings.is_supervised
 
     def count(role: str, limit: str) -> None:
         metrics.limited_calls.labels(role, limit).inc()

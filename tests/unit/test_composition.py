@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from onecode_server.composition import Engine
+from onecode_server.engine import Engine
 from onecode_server.model.identity import LOCAL
 from onecode_server.model.status import Level, Scope, StatusRecord
 from onecode_server.publication.publisher import LocalSubject

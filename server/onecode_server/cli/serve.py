@@ -90,7 +90,7 @@ def serve(config: Path | None, **flags: str | None) -> None:
     settings = Settings.read(flags, os.environ, config)
     logs.configure(settings.log_level)
     descriptors.raise_limit()  # workers inherit it
-    if settings.workers > 1:
+    if settings.is_supervised:
         asyncio.run(supervise(settings, click.echo))
         return
     # A supervisor needs neither: without them it starts its workers in half the time.

@@ -15,7 +15,8 @@ from onecode_server.cli import output, record_file
 from onecode_server.cli.connected import connected
 from onecode_server.cli.options import PathType, json_option
 from onecode_server.cli.target import Target, calls_server_instead
-from onecode_server.composition import Engine, open_engine
+from onecode_server.composition import open_engine
+from onecode_server.engine import Engine
 from onecode_server.errors import Misconfigured, PreconditionFailed
 from onecode_server.model.code import Scan
 from onecode_server.model.status import Scope, StatusRecord

@@ -4,6 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from onecode_server.errors import LogBroken
@@ -118,6 +119,20 @@ class LogReader:
         """Return the offsets of each partition's first message, and of the one that will come next. It waits for the
         brokers for 2 s. Raises LogUnavailable."""
         return self._ids.ends([*self._positions])
+
+    def lag(self) -> dict[int, int]:
+        """Return how many messages of each partition are behind its position, by the last answers of its leaders;
+        nothing is asked for."""
+        from confluent_kafka import KafkaException, TopicPartition  # noqa: PLC0415
+
+        lag: dict[int, int] = {}
+        for partition, position in self._positions.items():
+            with suppress(KafkaException):  # no leader has answered yet
+                place = TopicPartition(*topic_of(self._address, partition))
+                _, end = self._consumer.get_watermark_offsets(place, cached=True) if self._consumer else (0, -1)
+                if end >= 0:
+                    lag[partition] = max(0, end - position.offset)
+        return lag
 
     def close(self) -> None:
         """End the library's threads."""

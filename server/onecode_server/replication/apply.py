@@ -9,6 +9,7 @@ from typing import Final, NamedTuple, Protocol, assert_never
 
 from onecode_server.errors import LogUnavailable, Malformed
 from onecode_server.model.partition import DECISIONS
+from onecode_server.model.partition_state import PartitionState
 from onecode_server.replication import apply_decisions, apply_records, message_form, outcomes, signing
 from onecode_server.replication.agreement import Agreement, Diverged
 from onecode_server.replication.ignored import Ignored, IgnoredMessage
@@ -24,7 +25,6 @@ from onecode_server.replication.messages import (
     RulesCommand,
     StepCommand,
 )
-from onecode_server.replication.partition_state import PartitionState
 from onecode_server.replication.rule_versions import UnknownRules, rule_set
 from onecode_server.replication.state import ReplicaState
 
@@ -56,10 +56,13 @@ class Logged(Protocol):
 
 
 class Applied(NamedTuple):
-    """What a message did: the mark that it is, the number of changes that were taken, or why it was ignored."""
+    """What a message did: the mark that it is, the numbers of records and steps by what became of them, or why it was
+    ignored."""
 
     mark: Mark | None = None
     taken: int = 0
+    known: int = 0
+    refused: int = 0
     ignored: str = ""
 
 
@@ -129,7 +132,8 @@ def _obey(state: ReplicaState, command: Command, partition: int, time: int, dige
     except outcomes.REFUSALS as refusal:
         outcome = outcomes.of_refusal(refusal)
     state.put_outcome(command.identifier, partition, time, outcome)
-    return digest, Applied(taken=taken)
+    known, refused = outcomes.counts(outcome)
+    return digest, Applied(taken=taken, known=known, refused=refused)
 
 
 def _expect_timely(made_at: int, time: int) -> None:

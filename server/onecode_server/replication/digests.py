@@ -6,8 +6,8 @@ A message that changes nothing (a repeated chunk, a refused step) leaves it as i
 from collections.abc import Iterable
 from hashlib import blake2b
 
+from onecode_server.model.partition_state import DIGEST_BYTES
 from onecode_server.model.status import Token
-from onecode_server.replication.partition_state import DIGEST_BYTES
 from onecode_server.stores import layout
 from onecode_server.stores.protocol import TokenKey
 

@@ -8,6 +8,7 @@ from typing import Final, assert_never
 
 from onecode_server.errors import Malformed
 from onecode_server.model.partition import DECISIONS
+from onecode_server.model.partition_state import DIGEST_BYTES
 from onecode_server.model.status import SUBJECT_BYTES, UNPUBLISHED, Scope
 from onecode_server.replication import fields, record_form, step_form
 from onecode_server.replication.fields import IDENTIFIER_BYTES, FieldReader
@@ -25,7 +26,6 @@ from onecode_server.replication.messages import (
     RulesCommand,
     StepCommand,
 )
-from onecode_server.replication.partition_state import DIGEST_BYTES
 from onecode_server.replication.rule_versions import UnknownRules, rule_set
 from onecode_server.replication.signing import ENVELOPE_BYTES
 from onecode_server.rules.publication import REVISIONS_END, RevisionReset

@@ -78,6 +78,14 @@ def of_refusal(refusal: OnecodeError) -> bytes:
     return _REFUSED + json.dumps([type(refusal).__name__, getattr(refusal, "reason", ""), str(refusal)]).encode()
 
 
+def counts(outcome: bytes) -> tuple[int, int]:
+    """Return how many records or steps were known already, and how many were refused."""
+    if outcome[:1] != _RECORDS:
+        return 0, int(outcome[:1] == _REFUSED)
+    known = outcome.count(_KNOWN, 1)
+    return known, len(outcome) - 1 - known - outcome.count(_TAKEN, 1)
+
+
 def read_records(outcome: bytes) -> list[Outcome]:
     """Return the outcome of each record. Raises what refused the chunk, and StoredDamaged, as every function here."""
     try:

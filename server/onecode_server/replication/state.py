@@ -6,8 +6,8 @@ it in the transaction. A transaction that is given up leaves nothing.
 
 from typing import Any, Final, Protocol
 
+from onecode_server.model.partition_state import PartitionState
 from onecode_server.model.status import Token
-from onecode_server.replication.partition_state import PartitionState
 from onecode_server.stores.protocol import ExceptionChange, ExceptionView, KnownList, TokenKey
 
 CHECKPOINTS_MAX: Final = 1200
@@ -20,7 +20,7 @@ class ReplicaState(Protocol):
     """One machine's applied state. Times are the log's, in Unix microseconds."""
 
     def partition(self, partition: int) -> PartitionState:
-        """Return how far a partition was applied; ``partition_state.INITIAL`` at the beginning."""
+        """Return how far a partition was applied; ``model.partition_state.INITIAL`` at the beginning."""
         ...
 
     def set_partition(self, partition: int, state: PartitionState) -> None:

@@ -141,6 +141,11 @@ class Settings:
         return self.tls_cert is not None
 
     @property
+    def is_supervised(self) -> bool:
+        """Whether a supervisor holds the port for its workers: for several, or where a log is applied beside them."""
+        return self.workers > 1 or self.log is not None
+
+    @property
     def shared_log(self) -> LogAddress | None:
         """The log with its files for TLS and its prefix, None where there is none."""
         if self.log is None:

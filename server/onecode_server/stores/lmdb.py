@@ -104,20 +104,20 @@ class LmdbStore(MigratingTables):
     async def changes(self, after: int) -> Changes:
         """Return the subjects whose records changed after a position, in any process."""
 
-        def read(txn: Any) -> Changes:
-            position, data = self._last(txn, self._changes)
-            steps = self._acknowledged_steps(txn)
-            newest_at = layout.unpack_change(data)[1] if data else 0
-            if position - after > CHANGES_MAX:
-                return Changes(position, newest_at, [], is_complete=False, steps=steps)
-            cursor = txn.cursor(db=self._changes)
-            subjects, oldest = [], after + 1
-            if position > after and cursor.set_range(layout.number(after + 1)):
-                oldest = layout.read_number(cursor.key())
-                subjects = [layout.unpack_change(value)[0] for value in cursor.iternext(keys=False)]
-            return Changes(position, newest_at, subjects, is_complete=oldest == after + 1, steps=steps)
+        return await self._env.read(lambda txn: self._changes_in(txn, after), for_check=True)
 
-        return await self._env.read(read, for_check=True)
+    def _changes_in(self, txn: Any, after: int) -> Changes:
+        position, data = self._last(txn, self._changes)
+        steps = self._acknowledged_steps(txn)
+        newest_at = layout.unpack_change(data)[1] if data else 0
+        if position - after > CHANGES_MAX:
+            return Changes(position, newest_at, [], is_complete=False, steps=steps)
+        cursor = txn.cursor(db=self._changes)
+        subjects, oldest = [], after + 1
+        if position > after and cursor.set_range(layout.number(after + 1)):
+            oldest = layout.read_number(cursor.key())
+            subjects = [layout.unpack_change(value)[0] for value in cursor.iternext(keys=False)]
+        return Changes(position, newest_at, subjects, is_complete=oldest == after + 1, steps=steps)
 
     async def known_list(self) -> KnownList | None:
         """Return the highest trust list that was ever taken, or None."""
@@ -130,9 +130,7 @@ class LmdbStore(MigratingTables):
             known = self._known_list(txn)
             if known is not None and known.version >= candidate.version:
                 return known
-            txn.put(_LIST_KEY, layout.pack_list(candidate), db=self._meta)
-            details = {"version": candidate.version, "sha256": candidate.digest.hex()}
-            self._record(txn, time, "trust list taken", str(candidate.version), details)
+            self._put_list(txn, candidate, time)
             return candidate
 
         return await self._env.write(write)
@@ -166,6 +164,11 @@ class LmdbStore(MigratingTables):
             token = token_of(item.subject, item.record, merged)
             txn.put(layout.token_key(item.token), layout.pack_token(token), db=self._tokens)
         return is_new
+
+    def _put_list(self, txn: Any, candidate: KnownList, time: int) -> None:
+        txn.put(_LIST_KEY, layout.pack_list(candidate), db=self._meta)
+        details = {"version": candidate.version, "sha256": candidate.digest.hex()}
+        self._record(txn, time, "trust list taken", str(candidate.version), details)
 
     def _known_list(self, txn: Any) -> KnownList | None:
         data = txn.get(_LIST_KEY, db=self._meta)

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 import lmdb
 
@@ -81,6 +81,7 @@ class LmdbEnvironment:
         self._checking, self._reading, self._laying = threading.Lock(), threading.Lock(), threading.Lock()
         self._faults = 0
         self.writes = WriteState()
+        self.is_applied_from_log = False
         self._failed, self._log_again_s = failed, 0.0
         try:
             found = self._open(directory, names, schema)
@@ -176,9 +177,30 @@ class LmdbEnvironment:
         """Return what ``work`` makes of a write transaction, once it is on disk. An exception of ``work`` undoes its
         own changes alone. Raises StoreUnavailable.
 
-        Writes take turns by ``owner``; those of little ``weight`` (records) share a commit.
+        Writes take turns by ``owner``; those of little ``weight`` (records) share a commit. A store whose changes come
+        from a log is never written in this way: other machines would not have the change.
         """
+        if self.is_applied_from_log:
+            raise StoreUnavailable("the store belongs to a log: what is not in the log is not written")
         return await self._on(self._changes, "write", work, WRITE_TIMEOUT_S, owner, weight)
+
+    def write_here(self, work: Callable[[Any], _T]) -> _T:
+        """Return what ``work`` makes of a write transaction, once it is on disk, on the caller's own thread, which
+        waits. For the one process that applies a log. Raises StoreUnavailable."""
+        try:
+            return cast("_T", self._write([work])[0].value)
+        except (lmdb.Error, OSError, MemoryError) as fault:
+            self._failed("write")
+            raise StoreUnavailable(f"the store failed: {fault}") from None
+
+    def read_here(self, work: Callable[[Any], _T]) -> _T:
+        """Return what ``work`` makes of a read transaction, on the caller's own thread. For a start. Raises
+        StoreUnavailable."""
+        try:
+            with self._env.begin() as txn:
+                return work(txn)
+        except (lmdb.Error, OSError, MemoryError) as fault:
+            raise StoreUnavailable(f"the store failed: {fault}") from None
 
     def note_damaged(self, count: int) -> None:
         """Count damaged items, and log them once a minute."""
@@ -192,6 +214,10 @@ class LmdbEnvironment:
 
     async def close(self) -> None:
         """Close files and end threads, after the running calls have ended."""
+        self.close_here()
+
+    def close_here(self) -> None:
+        """Do what ``close`` does, where there is no event loop."""
         have_ended = [lane.close() for lane in (self._checks, self._reads, self._changes)]
         if all(have_ended):  # else a thread still waits for a hanging disk, and its files are closed with the process
             self._let_go()

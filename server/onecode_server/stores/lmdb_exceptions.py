@@ -123,8 +123,7 @@ class ExceptionTables(AuditedTables):
             step = decide_in(txn)  # again: another step may have come since the read
             if isinstance(step, ExceptionAnswer):
                 return step
-            self._archive_ended(txn, step.time)
-            self._put(txn, step)
+            self._take_step(txn, step)
             return ExceptionAnswer(step.report, step.time)
 
         def decide_or_refuse(txn: Any) -> ExceptionChange | ExceptionAnswer | OnecodeError:
@@ -143,7 +142,9 @@ class ExceptionTables(AuditedTables):
                 del outcome  # breaks a reference cycle with this frame
         return outcome if isinstance(outcome, ExceptionAnswer) else await self._env.write(write, owner="exceptions")
 
-    def _put(self, txn: Any, step: ExceptionChange) -> None:
+    def _take_step(self, txn: Any, step: ExceptionChange) -> None:
+        """Write a step with its audit entry, and archive a bounded number of reports that have ended."""
+        self._archive_ended(txn, step.time)
         report, tables = step.report, self._env.tables
         key = report.id.encode()
         data = txn.get(key, db=tables["reports"])

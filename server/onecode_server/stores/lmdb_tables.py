@@ -5,10 +5,11 @@ import logging
 import time as wall_time
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from onecode_server.stores import layout
 from onecode_server.stores.lmdb_environment import LmdbEnvironment
+from onecode_server.stores.replica_layout import Membership, pack_membership, unpack_membership
 
 CHANGES_KEPT: Final = 100_000
 """The number of newest changes that are kept, 40 bytes each: enough for processes that were busy for some seconds."""
@@ -16,12 +17,7 @@ SKEW_US: Final = 60_000_000
 """The default of the difference that is allowed between clocks."""
 
 _log = logging.getLogger(__name__)
-_TABLES: Final = (
-    *("statuses", "tokens", "changes", "meta"),
-    *("audit", "audit_archive"),
-    *("reports", "reports_filed", "reports_open", "reports_acknowledged", "reports_ends", "report_requests"),
-    "exceptions",  # all reports of earlier layouts
-)
+_MEMBERSHIP_KEY: Final = b"log"
 
 
 def _wall_clock() -> int:
@@ -29,7 +25,15 @@ def _wall_clock() -> int:
 
 
 class LmdbTables:
-    """The open environment, and its tables."""
+    """The open environment, and its tables. ``membership`` is the log to which the store belongs, None where its
+    changes come from its own servers."""
+
+    TABLES: ClassVar[tuple[str, ...]] = (
+        *("statuses", "tokens", "changes", "meta"),
+        *("audit", "audit_archive"),
+        *("reports", "reports_filed", "reports_open", "reports_acknowledged", "reports_ends", "report_requests"),
+        "exceptions",  # all reports of earlier layouts
+    )
 
     def __init__(
         self,
@@ -46,10 +50,19 @@ class LmdbTables:
         """
         self._clock, self._skew_us = clock, skew_us
         self._clock_behind_us = 0
-        self._env = LmdbEnvironment(directory, _TABLES, layout.SCHEMA, layout.SCHEMAS_BEFORE, failed)
+        self._env = LmdbEnvironment(directory, self.TABLES, layout.SCHEMA, layout.SCHEMAS_BEFORE, failed)
         tables = self._env.tables
         self._statuses, self._tokens, self._changes = tables["statuses"], tables["tokens"], tables["changes"]
         self._meta, self._audit, self._audit_archive = tables["meta"], tables["audit"], tables["audit_archive"]
+        self.membership = self._env.read_here(self._find_membership)
+        self._env.is_applied_from_log = self.membership is not None
+
+    def _find_membership(self, txn: Any) -> Membership | None:
+        data = txn.get(_MEMBERSHIP_KEY, db=self._meta)
+        return None if data is None else unpack_membership(data)
+
+    def _put_membership(self, txn: Any, membership: Membership) -> None:
+        txn.put(_MEMBERSHIP_KEY, pack_membership(membership), db=self._meta)
 
     @property
     def clock_behind_us(self) -> int:
@@ -84,8 +97,12 @@ class LmdbTables:
 
     def _add_changes(self, txn: Any, subjects: Iterable[bytes], time: int) -> None:
         """Add to the change feed, and drop the oldest changes above CHANGES_KEPT. ``time`` is that of the commit."""
+        self._add_timed_changes(txn, ((subject, time) for subject in subjects))
+
+    def _add_timed_changes(self, txn: Any, changes: Iterable[tuple[bytes, int]]) -> None:
+        """Add to the change feed subjects, each with the time of its change."""
         first = last = self._last(txn, self._changes)[0]
-        for last, subject in enumerate(subjects, first + 1):
+        for last, (subject, time) in enumerate(changes, first + 1):
             txn.put(layout.number(last), layout.pack_change(subject, time), db=self._changes, append=True)
         for old in range(max(first - CHANGES_KEPT, 0), last - CHANGES_KEPT + 1):
             txn.delete(layout.number(old), db=self._changes)

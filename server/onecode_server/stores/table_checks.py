@@ -6,9 +6,10 @@ from typing import Final
 from onecode_server.errors import StoredDamaged
 from onecode_server.model import audit
 from onecode_server.model.audit import AuditEntry
+from onecode_server.model.partition import ALL
 from onecode_server.model.region import is_region_code
 from onecode_server.model.status import SUBJECT_BYTES, Level
-from onecode_server.stores import layout
+from onecode_server.stores import layout, replica_layout
 from onecode_server.stores.lmdb_audit import unpack_block
 from onecode_server.stores.lmdb_migration import MOVED_KEY
 from onecode_server.stores.lmdb_report_keys import Ends
@@ -119,11 +120,29 @@ def _meta() -> Read:
     def read(key: bytes, data: bytes) -> str | None:
         if key == b"trust-list":
             layout.unpack_list(data)
+        elif key == b"log":
+            replica_layout.unpack_membership(data)
+        elif key == b"log-marks":
+            replica_layout.unpack_marks(data)
         elif key == b"schema" and data not in (layout.SCHEMA, *layout.SCHEMAS_BEFORE):
             raise StoredDamaged(f"this version does not know the layout {data!r}")
         return None
 
     return read
+
+
+def _partition_state(key: bytes, data: bytes) -> str | None:
+    replica_layout.unpack_state(data)
+    return None if len(key) == 1 and key[0] in ALL else "the key is no partition"
+
+
+def _outcome(key: bytes, data: bytes) -> str | None:
+    replica_layout.unpack_outcome(data)
+    return None if len(key) == replica_layout.IDENTIFIER_BYTES else "the key is no id of a message"
+
+
+def _checkpoint(key: bytes, data: bytes) -> str | None:
+    return None if len(data) % _DIGEST_BYTES == 0 and data else "the digest has another length"
 
 
 def _accept_all(key: bytes, data: bytes) -> str | None:
@@ -148,4 +167,8 @@ def readers() -> dict[str, Read]:
         "audit": chain.newest,
         "meta": _meta(),
         "copies": _accept_all,
+        "log_partitions": _partition_state,
+        "log_outcomes": _outcome,
+        "log_outcome_times": _accept_all,
+        "log_checkpoints": _checkpoint,
     }

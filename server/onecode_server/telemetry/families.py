@@ -1,7 +1,7 @@
 """What all metrics are made by: a registry of their own, and the page that shows them."""
 
 from collections.abc import Callable, Iterable
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 from prometheus_client import CollectorRegistry, PlatformCollector, generate_latest
 from prometheus_client.openmetrics import exposition as openmetrics
@@ -19,6 +19,10 @@ def _nothing() -> None:
     """Bring in nothing."""
 
 
+Counts = list[tuple[str, list[str], Any]]
+"""Counts of a worker: the metric's name, its labels' values, and the argument of its ``add`` or ``set``."""
+
+
 class Families:
     """Metrics in a registry of their own, and the page that shows them."""
 
@@ -34,6 +38,15 @@ class Families:
         """Add metrics that another object collects."""
         self.registry.register(collector)
         self._others.register(collector)
+
+    def flush(self) -> Counts:
+        """Return the counts since the last call, and the gauges that have changed, for a supervisor to add up."""
+        return [
+            (metric._name, list(child._labelvalues), count)
+            for metric in self._all.values()
+            for child in children(metric)
+            if (count := child.flush()) is not None
+        ]
 
     def page(self, is_openmetrics: bool) -> bytes:
         """Return all metrics in Prometheus's text format (0.0.4), or in OpenMetrics (1.0.0)."""

@@ -6,6 +6,7 @@ others.
 
 from typing import Final
 
+from onecode_server.telemetry.counting import begin
 from onecode_server.telemetry.families import Families
 
 _BATCH_BUCKETS_S: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
@@ -57,3 +58,14 @@ class LogMetrics(Families):
             "livemax",
             ("reason",),
         )
+
+
+class ReplicatorMetrics(LogMetrics):
+    """The metrics of the process that applies the log: its supervisor shows them with those of the workers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        begin(self.log_applied, *APPLIED)
+        begin(self.log_batch_seconds, *STEPS)
+        for fault in FAULTS:
+            self.log_fault.labels(fault).set(0)

@@ -10,11 +10,11 @@ first count of a series that begins with 1.
 """
 
 from importlib import metadata
-from typing import Any, Final
+from typing import Final
 
 from onecode_server.telemetry.call_metrics import RPC_BUCKETS_S, CallMetrics
 from onecode_server.telemetry.check_metrics import CheckMetrics
-from onecode_server.telemetry.counting import children
+from onecode_server.telemetry.families import Counts
 from onecode_server.telemetry.log_metrics import LogMetrics
 from onecode_server.telemetry.processes import ProcessMetrics
 from onecode_server.telemetry.state_metrics import StateMetrics
@@ -23,9 +23,6 @@ __all__ = ["RPC_BUCKETS_S", "UNKNOWN_REGION", "Counts", "MetricFamilies", "Metri
 
 UNKNOWN_REGION: Final = "unknown"
 """The label for a host outside the trust list, and for the home of a code that is not authentic."""
-
-Counts = list[tuple[str, list[str], Any]]
-"""Counts of a worker: the metric's name, its labels' values, and the argument of its ``add`` or ``set``."""
 
 
 class MetricFamilies(CallMetrics, CheckMetrics, StateMetrics, LogMetrics):
@@ -43,15 +40,6 @@ class Metrics(MetricFamilies):
     def __init__(self) -> None:
         super().__init__()
         self.show(ProcessMetrics(lambda: {"": "self"}))
-
-    def flush(self) -> Counts:
-        """Return the counts since the last call, and the gauges that have changed, for a supervisor to add up."""
-        return [
-            (metric._name, list(child._labelvalues), count)
-            for metric in self._all.values()
-            for child in children(metric)
-            if (count := child.flush()) is not None
-        ]
 
 
 def _version() -> str:

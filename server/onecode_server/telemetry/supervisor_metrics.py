@@ -44,9 +44,9 @@ class SupervisorMetrics(ServerMetrics):
 
     def __init__(self) -> None:
         super().__init__()
-        self._gauges: dict[tuple[str, ...], dict[int, float]] = {}  # by name and labels, and by slot
+        self._gauges: dict[tuple[str, ...], dict[int | str, float]] = {}  # by name and labels, and by slot
 
-    def merge(self, slot: int, counts: Counts) -> None:
+    def merge(self, slot: int | str, counts: Counts) -> None:
         """Add up the counts of a worker. Raises ValueError where they are not a worker's."""
         try:
             for name, labels, value in counts:
@@ -59,12 +59,12 @@ class SupervisorMetrics(ServerMetrics):
         except (AttributeError, KeyError, TypeError) as fault:
             raise ValueError("these are not the metrics of a worker") from fault
 
-    def forget(self, slot: int) -> None:
+    def forget(self, slot: int | str) -> None:
         """Remove the gauges of a worker that has ended."""
         for by_slot in self._gauges.values():
             by_slot.pop(slot, None)
 
-    def _set(self, gauge: LoopGauge, slot: int, value: float) -> None:
+    def _set(self, gauge: LoopGauge, slot: int | str, value: float) -> None:
         if gauge._multiprocess_mode == "mostrecent":
             gauge.set(value)
             return
@@ -92,5 +92,5 @@ def _known(values: list[float]) -> list[float]:
 _MERGES: Final[dict[str, Callable[[list[float]], float]]] = {"livesum": sum, "livemax": _largest, "livemin": _smallest}
 
 
-def _merged(by_slot: dict[int, float], merge: Callable[[list[float]], float]) -> Callable[[], float]:
+def _merged(by_slot: dict[int | str, float], merge: Callable[[list[float]], float]) -> Callable[[], float]:
     return lambda: merge(list(by_slot.values()))  # a list: the page is made while another worker reports

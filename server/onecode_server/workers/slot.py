@@ -1,4 +1,4 @@
-"""One of the supervisor's slots, which runs a worker, and a new one after that worker's end.
+"""One of the supervisor's slots, which runs a worker or the replicator, and a new one after its end.
 
 A worker is a new program, never a fork: a fork would inherit gRPC's locks, but not the threads that release them.
 """
@@ -41,11 +41,15 @@ KILLED_S: Final = 5.0
 does not answer, cannot be ended. Its slot stays empty until it has ended: the next worker would hang there too, and
 another every minute. A server that ends does not wait for it."""
 
+WORKER: Final = "onecode_server.workers.worker"
+REPLICATOR: Final = "onecode_server.workers.replicator"
+
 _log = logging.getLogger(__name__)
 
 
 class Slot:
-    """``number`` is the slot's own, from 0 on, and ``worker`` its label everywhere.
+    """``name`` is the slot's own, a worker's number from 0 on, and ``worker`` its label everywhere. ``module`` is the
+    program that it runs, which gets the name and the settings.
 
     ``ended_badly`` tells whether its worker, when asked to end, died or was killed before it drained.
 
@@ -53,14 +57,18 @@ class Slot:
     """
 
     def __init__(
-        self, number: int, settings: list[str], metrics: SupervisorMetrics, ever_served: asyncio.Event
+        self,
+        name: int | str,
+        settings: list[str],
+        metrics: SupervisorMetrics,
+        ever_served: asyncio.Event,
+        module: str = WORKER,
     ) -> None:
-        # -P: no module is imported from the directory in which the server was started.
-        module = ("-P", "-m", "onecode_server.workers.worker")
-        self.number = number
+        self.name = name
         self.ended_badly = False
-        self._command = [sys.executable, *module, str(number), *settings]
-        self._metrics, self._restarts = metrics, metrics.restarts.labels(str(number))
+        # -P: no module is imported from the directory in which the server was started.
+        self._command = [sys.executable, "-P", "-m", module, str(name), *settings]
+        self._metrics, self._restarts = metrics, metrics.restarts.labels(str(name))
         self._ever_served = ever_served
         self._ending = asyncio.Event()
         self._process: asyncio.subprocess.Process | None = None
@@ -102,7 +110,7 @@ class Slot:
             self.serves.clear()
             self._give_up_where_none_served(status, in_a_row)
             wait_s = BACKOFFS_S[min(in_a_row, len(BACKOFFS_S) - 1)]
-            why = {"worker": self.number, **_ending(status), "reported": self._failures, "next_in_s": wait_s}
+            why = {"worker": self.name, **_ending(status), "reported": self._failures, "next_in_s": wait_s}
             _log.error("a worker has ended, and another takes its place", extra=why)
             self._restarts.inc()
             with suppress(TimeoutError):
@@ -152,7 +160,7 @@ class Slot:
                 end.cancel()
             status = await self._killed(self._process)
             self._process, self._report = None, {}
-            self._metrics.forget(self.number)
+            self._metrics.forget(self.name)
         return status
 
     async def _killed(self, process: asyncio.subprocess.Process) -> int | None:
@@ -161,7 +169,7 @@ class Slot:
         gone, ending = asyncio.create_task(process.wait()), asyncio.create_task(self._ending.wait())
         try:
             if not (await asyncio.wait({gone}, timeout=KILLED_S))[0]:
-                why = {"worker": self.number, "pid": process.pid}
+                why = {"worker": self.name, "pid": process.pid}
                 _log.error("a worker was killed, but its process has not ended", extra=why)
                 await asyncio.wait({gone, ending}, return_when=asyncio.FIRST_COMPLETED)
             return gone.result() if gone.done() else None
@@ -180,7 +188,7 @@ class Slot:
             self._unserved_s += passed_s if self._report.get("serving") and not self.serves.is_set() else 0
             late = self._silent_s >= (SILENT_S if self._has_reported else STARTING_S) or self._unserved_s >= STARTING_S
             if late and not self._ending.is_set():  # a drain has a bound of its own
-                why = {"worker": self.number, "pid": pid, "silent_s": round(self._silent_s)}
+                why = {"worker": self.name, "pid": pid, "silent_s": round(self._silent_s)}
                 _log.error("a worker does not answer, and is killed", extra=why)
                 self.kill()
                 return
@@ -199,7 +207,7 @@ class Slot:
         self._has_reported, self._silent_s = True, 0.0
         self._report = message.get("report", self._report)
         self._failures = message.get("failed", self._failures)
-        self._metrics.merge(self.number, message.get("counted", []))
+        self._metrics.merge(self.name, message.get("counted", []))
         if message.get("serves"):
             self.serves.set()
             self._ever_served.set()
@@ -210,7 +218,7 @@ class Slot:
         was_starting = status == -signal.SIGTERM and not self._has_reported
         if status != 0 and not was_starting:
             self.ended_badly = True
-            why = {"worker": self.number, **_ending(status), "reported": self._failures}
+            why = {"worker": self.name, **_ending(status), "reported": self._failures}
             _log.error("a worker that was asked to end did not end cleanly", extra=why)
 
     def _give_up_where_none_served(self, status: int | None, in_a_row: int) -> None:

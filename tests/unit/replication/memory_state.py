@@ -4,9 +4,9 @@ from typing import Any
 
 from onecode_server.model import audit
 from onecode_server.model.audit import GENESIS, AuditEntry
+from onecode_server.model.partition_state import INITIAL, PartitionState
 from onecode_server.model.recognition_exception import RecognitionException
 from onecode_server.model.status import Token
-from onecode_server.replication.partition_state import INITIAL, PartitionState
 from onecode_server.replication.rule_versions import RULES
 from onecode_server.replication.state import CHECKPOINTS_MAX
 from onecode_server.stores.protocol import AnsweredRequest, ExceptionChange, KnownList, TokenKey

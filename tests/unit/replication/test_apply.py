@@ -4,12 +4,12 @@ import pytest
 
 from onecode_server.errors import LogUnavailable, PreconditionFailed
 from onecode_server.model.partition import DECISIONS
+from onecode_server.model.partition_state import INITIAL, PartitionState
 from onecode_server.model.status import Level, Scope, Token
 from onecode_server.replication import outcomes
 from onecode_server.replication.apply import AGE_MAX_US, AHEAD_MAX_US, MEMORY_US, Applied, Diverged, UnknownRules, apply
 from onecode_server.replication.ignored import Ignored
 from onecode_server.replication.messages import NO_OFFSET, Reset
-from onecode_server.replication.partition_state import INITIAL, PartitionState
 from onecode_server.replication.rule_versions import RULES
 from onecode_server.rules.publication import Rejection, Replay, RevisionReset
 from onecode_server.stores import layout

@@ -5,11 +5,11 @@ import pytest
 from onecode_server.crypto.signing import Signer
 from onecode_server.errors import Malformed
 from onecode_server.model.partition import DECISIONS
+from onecode_server.model.partition_state import PartitionState
 from onecode_server.replication import message_form
 from onecode_server.replication.apply import apply
 from onecode_server.replication.ignored import Ignored, IgnoredMessage
 from onecode_server.replication.messages import NO_OFFSET
-from onecode_server.replication.partition_state import PartitionState
 from onecode_server.replication.signing import (
     CERTIFICATE_BYTES,
     Sealer,

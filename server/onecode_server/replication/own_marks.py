@@ -1,0 +1,99 @@
+"""This machine's own marks: what it sends to each partition once a second, and what it learns when it applies one.
+
+A mark that this machine has sent and applied proves that it has applied all that was acknowledged before it was sent.
+Reading without a lag does not: a leader that was cut off goes on answering. No I/O.
+"""
+
+import secrets
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from onecode_server.errors import LogBroken
+from onecode_server.model.partition import ALL
+from onecode_server.replication.messages import Mark
+from onecode_server.stores.replica_layout import OwnMarks
+
+MARK_S: Final = 1.0
+"""The period of marks: a fifth of the time for which a confirmed status is CURRENT."""
+CLOCKS_APART_US: Final = 30_000_000
+"""Half of the skew that is allowed between clocks: the log's times decide which record counts."""
+STRANGER_AFTER_US: Final = 5_000_000
+"""A mark of this machine's id by another process that was sent so long after this one started is another machine's: the
+process before this one had ended by then."""
+_INCARNATION_BYTES: Final = 8
+
+
+class Checkpoint(NamedTuple):
+    """A place that a machine has applied: its offset, the partition's digest, and the head of the audit record."""
+
+    offset: int = -1
+    digest: bytes = bytes(32)
+    audit_head: bytes = bytes(32)
+
+
+class MarkKeeper:
+    """``machine`` and ``boot`` are 16 bytes, ``started_at`` is this process's start (Unix microseconds).
+
+    ``clock_faults`` says for each partition whose clock is too far from this machine's why it is not confirmed.
+    """
+
+    def __init__(self, machine: bytes, boot: bytes, started_at: int, known: OwnMarks | None) -> None:
+        """``known`` are the newest own marks that were applied before."""
+        self._machine, self._boot, self._started_at = machine, boot, started_at
+        self._incarnation = secrets.token_bytes(_INCARNATION_BYTES)
+        is_same_boot = known is not None and known.boot == boot
+        self._sent_us = list(known.sent_us) if known and is_same_boot else [0] * len(ALL)
+        self._checkpoints = dict.fromkeys(ALL, Checkpoint())
+        self.clock_faults: dict[int, str] = {}
+
+    @property
+    def applied(self) -> OwnMarks:
+        """The newest own marks that were applied."""
+        return OwnMarks(self._boot, tuple(self._sent_us))
+
+    def confirmed_age_s(self, monotonic_us: int) -> dict[int, float | None]:
+        """Return for how many seconds each partition has not been confirmed; None where it never was in this boot."""
+        return {p: (monotonic_us - sent) / 1e6 if sent else None for p, sent in enumerate(self._sent_us)}
+
+    def marks(self, monotonic_us: int, now: int) -> Iterator[tuple[int, Mark]]:
+        """Yield the marks that are to be sent at this moment, with their partitions."""
+        for partition in ALL:
+            last = self._checkpoints[partition]
+            yield (
+                partition,
+                Mark(
+                    machine=self._machine,
+                    incarnation=self._incarnation,
+                    boot=self._boot,
+                    sent_monotonic_us=monotonic_us,
+                    sent_at=now,
+                    offset=last.offset,
+                    digest=last.digest,
+                    audit_head=last.audit_head,
+                ),
+            )
+
+    def take(self, partition: int, mark: Mark, log_time: int, reached: Checkpoint) -> bool:
+        """Take a mark that was applied at ``log_time`` (Unix microseconds) where this machine sent it; tell whether it
+        did. ``reached`` is the place at which it lies.
+
+        Raises LogBroken where another machine has this one's id.
+        """
+        if mark.machine != self._machine:
+            return False
+        is_mine = mark.incarnation == self._incarnation
+        if not is_mine and mark.sent_at > self._started_at + STRANGER_AFTER_US:
+            raise LogBroken(
+                f"another machine has the id {self._machine.hex()} and writes to the log: one of the two must get "
+                "another id ('onecode log join')"
+            )
+        if abs(mark.sent_at - log_time) > CLOCKS_APART_US:
+            apart_s = (log_time - mark.sent_at) / 1e6
+            self.clock_faults[partition] = f"the log's clock is {apart_s:+.0f} s from this machine's"
+            return True
+        self.clock_faults.pop(partition, None)
+        if mark.boot == self._boot:
+            self._sent_us[partition] = max(self._sent_us[partition], mark.sent_monotonic_us)
+        if is_mine:
+            self._checkpoints[partition] = reached
+        return True

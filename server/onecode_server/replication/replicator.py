@@ -1,0 +1,140 @@
+"""The replicator: it applies the log to this machine's store, and is the only one that writes it.
+
+All runs on one thread, which blocks for the log and for the disk. What a turn has applied is one transaction, with the
+offsets, so that a process that ends anywhere goes on where the last transaction ended.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, Final, NamedTuple
+
+from onecode_server.errors import LogBroken
+from onecode_server.log.mark_sender import MarkSender
+from onecode_server.log.reader import LogReader, Message
+from onecode_server.model.partition import ALL, DECISIONS
+from onecode_server.model.partition_state import PartitionState
+from onecode_server.replication import message_form
+from onecode_server.replication.agreement import Agreement
+from onecode_server.replication.apply import Applied, Diverged, UnknownRules, apply
+from onecode_server.replication.machine import Machine
+from onecode_server.replication.own_marks import MARK_S, Checkpoint, MarkKeeper
+from onecode_server.stores.lmdb_replica import LmdbReplica
+from onecode_server.stores.replica_transaction import ReplicaTransaction
+from onecode_server.system.boot import boot_id
+from onecode_server.system.clock import Clock, wall_clock
+from onecode_server.telemetry.log_metrics import APPLIED, ReplicatorMetrics
+
+WAIT_S: Final = 0.1
+"""The longest wait for a message: a stop, a mark and a report are not later than that."""
+MESSAGES_MAX: Final = 256
+"""Messages that are read at once: 16 MiB of the largest."""
+RECORDS_MAX: Final = 20_000
+"""Records of one transaction: a second of a disk that must write a page for each of them."""
+CANNOT_GO_ON: Final = (LogBroken, Diverged, UnknownRules)
+"""What only a person can mend: to try again would change nothing."""
+
+
+class Replicator:
+    """``clock`` returns Unix microseconds, ``monotonic`` nanoseconds of the system's monotonic clock, which all
+    processes of a machine share."""
+
+    def __init__(
+        self,
+        store: LmdbReplica,
+        reader: LogReader,
+        sender: MarkSender,
+        machine: Machine,
+        metrics: ReplicatorMetrics,
+        clock: Clock = wall_clock,
+        monotonic: Callable[[], int] = time.monotonic_ns,
+    ) -> None:
+        """Begin where the store ends. Raises OSError where the system names no boot, and StoreUnavailable."""
+        self._store, self._reader, self._sender, self._machine = store, reader, sender, machine
+        self._metrics, self._clock, self._monotonic = metrics, clock, monotonic
+        self._marks = MarkKeeper(machine.identifier, boot_id(), clock(), store.own_marks())
+        self._agreement = Agreement(machine.identifier)
+        self._mark_due_us = 0
+        self._states: dict[int, PartitionState] = store.partitions()
+
+    def turn(self) -> None:
+        """Send the marks that are due, and apply what the log has.
+
+        Raises LogBroken, Diverged and UnknownRules (CANNOT_GO_ON): nothing of the transaction is applied then, and no
+        later turn can go on. Raises StoreUnavailable where the store cannot be written.
+        """
+        self._send_marks()
+        messages: Sequence[Message] = self._reader.read(WAIT_S, MESSAGES_MAX)
+        while messages:
+            began_s = time.perf_counter()
+            done = self._store.apply(partial(self._apply, messages))
+            self._count(done, time.perf_counter() - began_s)
+            messages = messages[len(done.messages) :]
+
+    def _apply(self, messages: Sequence[Message], state: ReplicaTransaction) -> "_Done":
+        """Apply messages, until RECORDS_MAX records."""
+        began_s, records, has_own, applied = time.perf_counter(), 0, False, list[Applied]()
+        for message in messages:
+            one = apply(state, message, self._machine.cluster, self._agreement)
+            applied.append(one)
+            reached = state.partition(message.partition)
+            self._states[message.partition] = reached
+            if one.mark is not None:
+                head = state.audit_head() if message.partition == DECISIONS else bytes(32)
+                place = Checkpoint(message.offset, reached.digest, head)
+                has_own |= self._marks.take(message.partition, one.mark, message.time, place)
+            records += one.taken + one.known + one.refused
+            if records >= RECORDS_MAX:
+                break
+        if has_own:
+            state.put_own_marks(self._marks.applied)
+        return _Done(applied, time.perf_counter() - began_s)
+
+    def _count(self, done: "_Done", seconds: float) -> None:
+        for outcome in APPLIED:
+            self._metrics.log_applied.labels(outcome).inc(sum(getattr(one, outcome) for one in done.messages))
+        for one in done.messages:
+            if one.ignored:
+                self._metrics.log_ignored.labels(one.ignored).inc()
+        self._metrics.log_batch_seconds.labels("apply").observe(done.seconds)
+        self._metrics.log_batch_seconds.labels("commit").observe(seconds - done.seconds)
+
+    def _send_marks(self) -> None:
+        now_us = self._monotonic() // 1000
+        if now_us < self._mark_due_us:
+            self._sender.poll()
+            return
+        self._mark_due_us = now_us + round(MARK_S * 1e6)
+        for partition, mark in self._marks.marks(now_us, self._clock()):
+            self._sender.send(partition, self._machine.sealer.seal(message_form.encode(mark), partition))
+
+    def report(self) -> dict[str, Any]:
+        """Return for operations how far each partition is applied and confirmed, and show it in the metrics."""
+        ages = self._marks.confirmed_age_s(self._monotonic() // 1000)
+        clocks, unreachable = self._marks.clock_faults, self._reader.fault or self._sender.fault
+        for partition, lag in self._reader.lag().items():
+            self._metrics.log_lag.labels(str(partition)).set(lag)
+        self._metrics.log_fault.labels("clock").set(bool(clocks))
+        self._metrics.log_fault.labels("unreachable").set(unreachable is not None)
+        return {
+            "machine": self._machine.identifier.hex(),
+            "fault": next(iter(clocks.values()), unreachable),
+            "partitions": {str(partition): self._partition(partition, ages[partition]) for partition in ALL},
+        }
+
+    def _partition(self, partition: int, age_s: float | None) -> dict[str, Any]:
+        state = self._states[partition]
+        return {
+            "offset": state.offset,
+            "digest": state.digest.hex(),
+            "confirmed_age_s": None if age_s is None else round(age_s, 1),
+            "clock_fault": self._marks.clock_faults.get(partition),
+            "differs_from": [machine.hex() for machine in self._agreement.differing(partition)],
+        }
+
+
+class _Done(NamedTuple):
+    """What one transaction has applied, and the seconds that this took before the commit."""
+
+    messages: list[Applied]
+    seconds: float

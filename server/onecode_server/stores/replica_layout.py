@@ -1,0 +1,107 @@
+"""The binary layout of what a replica keeps beside the records: how far it has applied the log. No I/O.
+
+Keys are big-endian, so that LMDB keeps them in the order of partitions, times and offsets.
+"""
+
+import json
+import struct
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+from onecode_server.errors import StoredDamaged
+from onecode_server.model.partition_state import PartitionState
+
+IDENTIFIER_BYTES: Final = 16
+_STATE: Final = struct.Struct(">qqq32s")
+_OUTCOME: Final = struct.Struct(">Bq")
+_PLACE: Final = struct.Struct(">Bq")
+_MARKS: Final = struct.Struct(">16s")
+_MARK: Final = struct.Struct(">q")
+_DAMAGED: Final = (struct.error, ValueError, TypeError, KeyError, AttributeError)
+
+
+class Membership(NamedTuple):
+    """The log to which a store belongs: the cluster's public key (32 bytes), this machine's id (16 bytes), and the ids
+    of the topics by their names."""
+
+    cluster: bytes
+    machine: bytes
+    topics: Mapping[str, str]
+
+
+class OwnMarks(NamedTuple):
+    """When this machine sent the newest mark of its own that it has applied: microseconds of the monotonic clock for
+    each partition, 0 for none. ``boot`` (16 bytes) is the system's boot in which that clock counts."""
+
+    boot: bytes
+    sent_us: tuple[int, ...]
+
+
+def partition_key(partition: int) -> bytes:
+    """Return the key of a partition's state, and the beginning of the keys of all that belongs to it."""
+    return bytes([partition])
+
+
+def place_key(partition: int, place: int) -> bytes:
+    """Return the key of an offset or a time (microseconds) of a partition."""
+    return _PLACE.pack(partition, place)
+
+
+def pack_state(state: PartitionState) -> bytes:
+    """Return a partition's state as 56 bytes."""
+    return _STATE.pack(*state)
+
+
+def unpack_state(data: bytes) -> PartitionState:
+    """Return a partition's state. Raises StoredDamaged, as every ``unpack_`` function here does."""
+    try:
+        return PartitionState(*_STATE.unpack(data))
+    except _DAMAGED:
+        raise StoredDamaged("the stored state of a partition cannot be read") from None
+
+
+def pack_outcome(partition: int, time: int, outcome: bytes) -> bytes:
+    """Return the outcome of a message, with its partition and the log's time (Unix microseconds)."""
+    return _OUTCOME.pack(partition, time) + outcome
+
+
+def unpack_outcome(data: bytes) -> tuple[int, int, bytes]:
+    """Return the partition, time and outcome of a message."""
+    try:
+        return (*_OUTCOME.unpack_from(data), data[_OUTCOME.size :])
+    except _DAMAGED:
+        raise StoredDamaged("the stored outcome of a message cannot be read") from None
+
+
+def pack_marks(marks: OwnMarks) -> bytes:
+    """Return a machine's own marks: 16 bytes, and 8 for each partition."""
+    return _MARKS.pack(marks.boot) + b"".join(map(_MARK.pack, marks.sent_us))
+
+
+def unpack_marks(data: bytes) -> OwnMarks:
+    """Return a machine's own marks."""
+    try:
+        (boot,) = _MARKS.unpack_from(data)
+        return OwnMarks(boot, tuple(sent_us for (sent_us,) in _MARK.iter_unpack(data[_MARKS.size :])))
+    except _DAMAGED:
+        raise StoredDamaged("the stored marks cannot be read") from None
+
+
+def pack_membership(membership: Membership) -> bytes:
+    """Return the log to which a store belongs, as JSON."""
+    members = {
+        "cluster": membership.cluster.hex(),
+        "machine": membership.machine.hex(),
+        "topics": dict(membership.topics),
+    }
+    return json.dumps(members, sort_keys=True).encode()
+
+
+def unpack_membership(data: bytes) -> Membership:
+    """Return the log to which a store belongs."""
+    try:
+        members = json.loads(data)
+        topics = {str(name): str(identifier) for name, identifier in members["topics"].items()}
+        return Membership(bytes.fromhex(members["cluster"]), bytes.fromhex(members["machine"]), topics)
+    except _DAMAGED:
+        raise StoredDamaged("the stored name of the log cannot be read") from None
