@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/keepalive"
 )
 
@@ -16,6 +17,13 @@ var pings = keepalive.ClientParameters{
 	Timeout:             10 * time.Second,
 	PermitWithoutStream: true,
 }
+
+// Reconnecting has a server that is back found within a second or so; gRPC's own pauses grow to two minutes. It is for
+// programs that last longer than a few calls.
+var Reconnecting = grpc.WithConnectParams(grpc.ConnectParams{
+	Backoff:           backoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 2, Jitter: 0.2, MaxDelay: time.Second},
+	MinConnectTimeout: 5 * time.Second,
+})
 
 // UNAVAILABLE passes by itself, and so does CANCELLED, which a call comes to that arrives just as a server drains. The
 // call's deadline bounds all attempts together.

@@ -1,10 +1,7 @@
 package main
 
 import (
-	"time"
-
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/backoff"
 
 	"onecode/clients/go/access"
 )
@@ -13,14 +10,8 @@ import (
 // stream from its start, and only as long as nothing was answered.
 var repeated = []string{"BatchVerify", "Translate"}
 
-// A server that is back is found within a second or so; gRPC's own pauses grow to two minutes.
-var reconnecting = grpc.ConnectParams{
-	Backoff:           backoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 2, Jitter: 0.2, MaxDelay: time.Second},
-	MinConnectTimeout: 5 * time.Second,
-}
-
 func dial(opts options) (*grpc.ClientConn, error) {
-	channel, err := access.Dial(opts.access, repeated, grpc.WithConnectParams(reconnecting))
+	channel, err := access.Dial(opts.access, repeated, access.Reconnecting)
 	if err != nil {
 		return nil, usageError{err}
 	}

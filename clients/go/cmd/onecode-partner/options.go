@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"onecode/clients/go/access"
+	"onecode/clients/go/flagvalue"
 )
 
 const usage = `usage: onecode-partner verify    --server HOST:PORT --host REGION [--json] [options] FILE
@@ -77,14 +78,13 @@ func (o *options) parseFlags(args []string) error {
 	flags.SetOutput(io.Discard)
 	o.access.Define(flags)
 	o.timeout = 10 * time.Second
-	flags.Var((*seconds)(&o.timeout), "timeout", "")
+	flags.Var((*flagvalue.Seconds)(&o.timeout), "timeout", "")
 	regionFlag := map[string]string{"verify": "host", "scan": "host", "translate": "target"}[o.command]
 	if regionFlag != "" {
 		flags.StringVar(&o.region, regionFlag, "", "")
 		flags.BoolVar(&o.json, "json", false, "")
 	}
-	// What is given twice is a mistake, and the flag package would take the last without a word.
-	flags.VisitAll(func(f *flag.Flag) { f.Value = &once{Value: f.Value} })
+	flagvalue.Once(flags)
 
 	operands, err := parseAll(flags, args)
 	switch {

@@ -1,4 +1,5 @@
-package main
+// Package flagvalue has kinds of options that the flag package lacks.
+package flagvalue
 
 import (
 	"errors"
@@ -12,6 +13,11 @@ import (
 type once struct {
 	flag.Value
 	given bool
+}
+
+// Once lets each option be given once: twice is a mistake, and the flag package would take the last without a word.
+func Once(flags *flag.FlagSet) {
+	flags.VisitAll(func(f *flag.Flag) { f.Value = &once{Value: f.Value} })
 }
 
 func (o *once) Set(text string) error {
@@ -31,12 +37,13 @@ func (o *once) IsBoolFlag() bool {
 // A day: whoever waits longer has no bound, and a duration ends after 292 years.
 const secondsMax = 24 * time.Hour
 
-// seconds is a duration as a number of seconds, or as Go writes it.
-type seconds time.Duration
+// Seconds is a duration as a number of seconds, or as Go writes it.
+type Seconds time.Duration
 
-func (s *seconds) String() string { return time.Duration(*s).String() }
+func (s *Seconds) String() string { return time.Duration(*s).String() }
 
-func (s *seconds) Set(text string) error {
+// Set reads a duration above zero, at most a day.
+func (s *Seconds) Set(text string) error {
 	value, err := time.ParseDuration(text)
 	if number, numeric := strconv.ParseFloat(text, 64); numeric == nil {
 		if math.IsNaN(number) || math.Abs(number) > secondsMax.Seconds() {
@@ -47,6 +54,6 @@ func (s *seconds) Set(text string) error {
 	if err != nil || value <= 0 || value > secondsMax {
 		return errors.New("not a number of seconds above 0, at most a day")
 	}
-	*s = seconds(value)
+	*s = Seconds(value)
 	return nil
 }
