@@ -8,7 +8,7 @@ PROTOC := $(VENV)/protoc
 PIN    := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help attack drills front front-check front-deny demo test test-fast test-random fuzz fuzz-ci fuzz-paths fuzz-paths-ci fuzz-front fuzz-front-ci check packages image-steps lowest coverage protos stubs-fresh breaking lint types imports bench bench-gate bench-peers spread soak bench-kernel bench-store bench-floods bench-tls go-client java-client typescript-client schemas brokers requirements docs docs-fresh dashboards dashboards-fresh console-pictures clean
+.PHONY: help attack drills front front-check front-deny demo test test-fast test-random fuzz fuzz-ci fuzz-paths fuzz-paths-ci fuzz-front fuzz-front-ci check packages image-steps lowest coverage protos stubs-fresh breaking lint types imports bench bench-gate bench-peers spread soak bench-kernel bench-store bench-floods bench-tls go-client openapi openapi-fresh java-client typescript-client schemas brokers requirements docs docs-fresh dashboards dashboards-fresh console-pictures clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -192,8 +192,14 @@ bench-kernel: $(STAMP) ## the signature kernel against PyNaCl, with a plot
 bench-store: $(STAMP) ## a store of 10 million subjects against one of 100 thousand: look-ups, and bytes on disk
 	$(BIN)/python -m benchmarks.store
 
-go-client: $(PROTOC)/.installed ## build the Go client on stubs generated from protos/ (needs Go)
+go-client: $(PROTOC)/.installed ## build the Go programs on stubs generated from protos/ (needs Go)
 	PYTHON="$(abspath $(PROTOC))/bin/python" ./clients/go/build.sh
+
+openapi: go-client ## generate docs/openapi.json, which lists what the HTTP gateway answers (needs Go)
+	cp clients/go/onecode/openapi.swagger.json docs/openapi.json
+
+openapi-fresh: go-client
+	diff -u docs/openapi.json clients/go/onecode/openapi.swagger.json
 
 java-client: ## build the partner's program in Java (needs Maven and a JDK); tests/partners then holds it to the cases
 	./clients/java/build.sh

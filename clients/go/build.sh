@@ -24,14 +24,23 @@ GOOS='' GOARCH='' GOBIN="$here/bin" go -C "$here" install tool
 set --
 for proto in "$root"/protos/onecode/v1/*.proto; do
 	name=onecode/v1/${proto##*/}
-	set -- "$@" "--go_opt=M$name=$package" "--go-grpc_opt=M$name=$package" "$name"
+	for plugin in go go-grpc grpc-gateway openapiv2; do
+		set -- "$@" "--${plugin}_opt=M$name=$package"
+	done
+	set -- "$@" "$name"
 done
 
-# A stub must not outlive its proto.
+# A stub must not outlive its proto. The page for HTTP has the protos' names for members, as the gateway writes them.
 rm -rf "$here/onecode"
+mkdir "$here/onecode"
 "$python" -m grpc_tools.protoc -I "$root/protos" \
 	--plugin=protoc-gen-go="$here/bin/protoc-gen-go" --go_out="$here" --go_opt=paths=source_relative \
 	--plugin=protoc-gen-go-grpc="$here/bin/protoc-gen-go-grpc" --go-grpc_out="$here" --go-grpc_opt=paths=source_relative \
+	--plugin=protoc-gen-grpc-gateway="$here/bin/protoc-gen-grpc-gateway" --grpc-gateway_out="$here" \
+	--grpc-gateway_opt="paths=source_relative,grpc_api_configuration=$here/gateway.yaml" \
+	--plugin=protoc-gen-openapiv2="$here/bin/protoc-gen-openapiv2" --openapiv2_out="$here/onecode" \
+	--openapiv2_opt="grpc_api_configuration=$here/gateway.yaml,openapi_configuration=$here/openapi.yaml" \
+	--openapiv2_opt=allow_merge=true,merge_file_name=openapi,json_names_for_fields=false,preserve_rpc_order=true \
 	"$@"
 
 # Without the revision, so that a tree that git does not know, or does not trust, builds as well.

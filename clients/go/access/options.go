@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"strconv"
+	"strings"
 )
 
 // Options say how a server is reached.
@@ -45,6 +46,20 @@ func (o Options) Check() error {
 	return o.TLS.check()
 }
 
+// CallsAsItself tells whether a call without a caller's token may have rights: those of a token or certificate that is no
+// gateway's (docs/design/identities.md), or those of everyone on the server's machine, where the channel is plaintext.
+func (o Options) CallsAsItself() (bool, error) {
+	if o.Token != "" || !o.TLS.given() {
+		return true, nil
+	}
+	config, err := o.TLS.Load()
+	if err != nil || len(config.Certificates) == 0 {
+		return false, err
+	}
+	uris := config.Certificates[0].Leaf.URIs
+	return len(uris) != 1 || !strings.HasPrefix(uris[0].Path, "/gateway/"), nil
+}
+
 // isLoopback tells whether a server can be this machine's own only.
 func isLoopback(server string) (bool, error) {
 	host, port, err := net.SplitHostPort(server)
@@ -54,6 +69,11 @@ func isLoopback(server string) (bool, error) {
 	if number, err := strconv.ParseUint(port, 10, 16); err != nil || number == 0 {
 		return false, fmt.Errorf("--server %q has no port from 1 to 65535", server)
 	}
+	return IsLoopbackHost(host), nil
+}
+
+// IsLoopbackHost tells whether a name or address, without a port, can be this machine's own only.
+func IsLoopbackHost(host string) bool {
 	address, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && address.Unmap().IsLoopback(), nil
+	return host == "localhost" || err == nil && address.Unmap().IsLoopback()
 }

@@ -46,15 +46,20 @@ func New(t testing.TB) Authority {
 	return Authority{t, key, cert, file}
 }
 
-// Issue makes files of a certificate for both sides, whose URI ends with the name.
+// Issue makes files of a certificate for both sides, of the partner with the name.
 func (a Authority) Issue(directory, name string) Files {
+	return a.IssueTo(directory, "/partner/"+name)
+}
+
+// IssueTo makes files of a certificate for both sides, whose SPIFFE id has the path.
+func (a Authority) IssueTo(directory, path string) Files {
 	key, template := newKey(a.t), &x509.Certificate{
 		SerialNumber: big.NewInt(2), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
 		KeyUsage:    x509.KeyUsageDigitalSignature,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageServerAuth},
 		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
 		DNSNames:    []string{"gate.example"},
-		URIs:        []*url.URL{{Scheme: "spiffe", Host: "onecode.internal", Path: "/partner/" + name}},
+		URIs:        []*url.URL{{Scheme: "spiffe", Host: "onecode.internal", Path: path}},
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, key.Public(), a.key)
 	if err != nil {
