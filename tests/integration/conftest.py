@@ -10,6 +10,7 @@ import grpc
 import pytest
 
 from tests.integration.deployment import Deployment, Server, command, expect
+from tests.integration.http_gateway import Gateway, gateway
 from tests.integration.identities import SCANNER, Identities
 
 
@@ -95,3 +96,29 @@ def polite(guarded: Server, identities: Identities) -> grpc.Channel:
 def code(made: Deployment) -> bytes:
     """A code of the capital."""
     return made.issue("110000")[0]
+
+
+@pytest.fixture(scope="module")
+def http(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    """A gateway on a server in plaintext, which leave each other as they are."""
+    with gateway(tmp_path_factory.mktemp("http"), "--server", server.address) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def carrier(
+    guarded: Server, identities: Identities, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[str], Gateway]]:
+    """Gateways with the certificates of callers, on a server that knows its callers."""
+    directory = tmp_path_factory.mktemp("carriers")
+    running: dict[str, Gateway] = {}
+
+    def of(path: str) -> Gateway:
+        if path not in running:
+            cert, key = identities.leaf(path).write(directory, path.replace("/", "-"))
+            shown = ("--tls-ca", identities.client_ca, "--tls-cert", cert, "--tls-key", key)
+            running[path] = Gateway(directory, "--server", guarded.address, *shown)
+        return running[path]
+
+    yield of
+    assert {path: one.end() for path, one in running.items()} == dict.fromkeys(running, 0)

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
 )
@@ -53,7 +54,7 @@ func (g *gateway) admit(next runtime.HandlerFunc) runtime.HandlerFunc {
 		}
 		refused, is := g.refusedCredential(r.Header)
 		if !is {
-			refused, is = refusedForm(r)
+			refused, is = refusedForm(r, params)
 		}
 		if is {
 			refuse(w, refused)
@@ -87,7 +88,12 @@ func (g *gateway) admit(next runtime.HandlerFunc) runtime.HandlerFunc {
 }
 
 // refusedForm tells what is wrong with a request before its body is read.
-func refusedForm(r *http.Request) (refusal, bool) {
+func refusedForm(r *http.Request, params map[string]string) (refusal, bool) {
+	for _, value := range params {
+		if !utf8.ValidString(value) {
+			return invalid("ADDRESS_INVALID", "the address is not UTF-8"), true
+		}
+	}
 	if r.Method == http.MethodGet {
 		if r.ContentLength != 0 {
 			return invalid("BODY_NOT_TAKEN", "GET takes no body: parameters stand behind the question mark"), true

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"net/url"
+	"unicode/utf8"
 
 	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
 	"github.com/grpc-ecosystem/grpc-gateway/v2/utilities"
@@ -22,6 +23,10 @@ func (strictQuery) Parse(message proto.Message, values url.Values, filter *utili
 		}
 		if len(given) != 1 {
 			return fmt.Errorf("the parameter %s is given %d times", name, len(given))
+		}
+		if !utf8.ValidString(given[0]) {
+			// gRPC would fail to send it, as if the gateway were at fault.
+			return fmt.Errorf("the value of %s is not UTF-8", name)
 		}
 		if err := new(runtime.DefaultQueryParser).Parse(message, url.Values{name: given}, filter); err != nil {
 			return fmt.Errorf("the value of %s is not of the kind %s", name, fields.ByName(protoreflect.Name(name)).Kind())

@@ -43,6 +43,8 @@ func TestRequestsThatTheServerNeverSees(t *testing.T) {
 		"a parameter twice":       {"GET", "/v1/exceptions?page_size=1&page_size=2", "", "", 400, "REQUEST_UNREADABLE", "page_size is given 2 times"},
 		"a parameter of no kind":  {"GET", "/v1/exceptions?page_size=many", "", "", 400, "REQUEST_UNREADABLE", "page_size is not of the kind int32"},
 		"a parameter half-coded":  {"GET", "/v1/exceptions?host_region=%4", "", "", 400, "REQUEST_UNREADABLE", "invalid URL escape"},
+		"a parameter of no text":  {"GET", "/v1/exceptions?page_token=%00%ff", "", "", 400, "REQUEST_UNREADABLE", "page_token is not UTF-8"},
+		"an id of no text":        {"POST", "/v1/exceptions/%ff:withdraw", jsonType, "{}", 400, "ADDRESS_INVALID", "not UTF-8"},
 		"a name like a parameter": {"GET", "/v1/exceptions?state[x]=1", "", "", 400, "REQUEST_UNREADABLE", "no parameter"},
 		"an unknown address":      {"POST", "/v1/codes:verifyAll", jsonType, "{}", 404, "ADDRESS_UNKNOWN", "docs/openapi.json"},
 		"the stream that is not":  {"POST", "/v1/codes:streamVerify", linesType, "{}", 404, "ADDRESS_UNKNOWN", "docs/openapi.json"},
