@@ -19,7 +19,8 @@ const (
 	bodyBytesMax = 6 << 20
 	// A body up to here is read without a slot: as many as there are connections have 64 MiB.
 	smallBodyBytes = 64 << 10
-	// A large body takes 25 MiB on its way, with its message and answer. The server checks two large batches at once.
+	// A large body takes up to 35 MiB on its way, with its message and answer. The server checks two large batches at
+	// once.
 	largeBodiesMax = 8
 	// As many calls as one process of the server runs at once by default are more than one gateway is for.
 	callsMax = 256
@@ -57,6 +58,7 @@ func (g *gateway) admit(next runtime.HandlerFunc) runtime.HandlerFunc {
 			refused, is = refusedForm(r, params)
 		}
 		if is {
+			drain(r)
 			refuse(w, refused)
 			return
 		}
@@ -133,6 +135,7 @@ func (g *gateway) readBody(w http.ResponseWriter, r *http.Request) (body []byte,
 	_, err := io.CopyN(&content, reader, smallBodyBytes+1)
 	if err == nil {
 		if !g.bodies.take() {
+			drain(r)
 			return nil, false, busy, false
 		}
 		large = true
@@ -148,4 +151,12 @@ func (g *gateway) readBody(w http.ResponseWriter, r *http.Request) (body []byte,
 	}
 	// The caller has gone, or its chunks are broken.
 	return nil, large, invalid("BODY_UNREADABLE", "the body ended before its end"), false
+}
+
+// drain reads what a caller goes on sending, up to the largest body: it would see the end of its connection in place of
+// the answer. A caller that asks before (RFC 9110, section 10.1.1) is not sending.
+func drain(r *http.Request) {
+	if r.Header.Get("Expect") == "" {
+		io.CopyN(io.Discard, r.Body, bodyBytesMax)
+	}
 }

@@ -69,6 +69,30 @@ func TestRequestsBeyondTheBoundsAreToldToComeAgain(t *testing.T) {
 	}
 }
 
+func TestACallerThatIsStillSendingSeesWhyItIsRefused(t *testing.T) {
+	gate := begin(t, &canned{})
+	for range largeBodiesMax {
+		gate.bodies.take()
+	}
+	address, _ := gate.served(t)
+	for kind, want := range map[string]int{jsonType: 429, linesType: 415} {
+		connection, err := net.Dial("tcp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		connection.SetDeadline(time.Now().Add(time.Minute))
+		head := fmt.Sprintf("POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n", verifyPath, kind, bodyBytesMax)
+		if _, err := io.WriteString(connection, head+strings.Repeat(" ", bodyBytesMax)); err != nil {
+			t.Errorf("%s: %v", kind, err)
+		}
+		response, err := http.ReadResponse(bufio.NewReader(connection), nil)
+		if err != nil || response.StatusCode != want {
+			t.Errorf("%s: got %v and %v, want %d", kind, response, err, want)
+		}
+		connection.Close()
+	}
+}
+
 // served runs the gateway on a listener of its own, with its own bounds on connections, until the test ends.
 func (f front) served(t *testing.T) (address string, end func() error) {
 	listener := listen(t)
