@@ -84,6 +84,7 @@ EITHER_FRONT = {
         "front_agreement",
         "front_broken_frames",
         "fuzz_front",
+        "http_page",
         "image",
         "kubernetes",
         "load_balancing",

@@ -75,7 +75,11 @@ func (g *gateway) admit(next runtime.HandlerFunc) runtime.HandlerFunc {
 			return
 		}
 		defer g.calls.give()
-		ctx, cancel := context.WithTimeout(r.Context(), g.opts.timeout)
+		limit := g.opts.timeout
+		if r.URL.Path == publishPath {
+			limit = publishFor
+		}
+		ctx, cancel := context.WithTimeout(r.Context(), limit)
 		defer cancel()
 		passed := r.WithContext(ctx)
 		passed.Body = io.NopCloser(bytes.NewReader(body))

@@ -35,6 +35,8 @@ type canned struct {
 	silent   bool
 	// How many records of a stream are answered before it ends, well or with the failure; 0 for all.
 	breakAfter int
+	// Before each answer of a stream.
+	pause time.Duration
 }
 
 func (c *canned) Verify(ctx context.Context, request *onecodev1.VerifyRequest) (*onecodev1.VerifyResponse, error) {
@@ -63,6 +65,10 @@ func (c *canned) PublishStatuses(stream onecodev1.StatusService_PublishStatusesS
 		}
 		if c.fails != nil && c.breakAfter == 0 {
 			return c.fails
+		}
+		select {
+		case <-time.After(c.pause):
+		case <-stream.Context().Done():
 		}
 		if err := stream.Send(&onecodev1.PublishStatusesResponse{DurableThrough: request.GetSequence()}); err != nil {
 			return err

@@ -95,9 +95,9 @@ func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // isMeantForHere refuses names that are not this machine's where nobody else can be the caller: a web page of a name
-// that its owner lets point here would otherwise call as this machine does (DNS rebinding).
+// that its owner lets point here would otherwise call as this machine does (DNS rebinding). By TLS no browser would.
 func (g *gateway) isMeantForHere(r *http.Request) bool {
-	if !g.opts.isLocal() {
+	if !g.opts.isLocal() || g.opts.speaksTLS() {
 		return true
 	}
 	host, _, err := net.SplitHostPort(r.Host)

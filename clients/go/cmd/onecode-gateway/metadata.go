@@ -43,11 +43,15 @@ func narrow(ctx context.Context) context.Context {
 	return metadata.NewOutgoingContext(ctx, kept)
 }
 
-func narrowUnary(ctx context.Context, method string, request, answer any, channel *grpc.ClientConn, call grpc.UnaryInvoker, opts ...grpc.CallOption) error {
+func narrowUnary(
+	ctx context.Context, method string, request, answer any, channel *grpc.ClientConn, call grpc.UnaryInvoker, opts ...grpc.CallOption,
+) error {
 	return call(narrow(ctx), method, request, answer, channel, opts...)
 }
 
-func narrowStream(ctx context.Context, of *grpc.StreamDesc, channel *grpc.ClientConn, method string, open grpc.Streamer, opts ...grpc.CallOption) (grpc.ClientStream, error) {
+func narrowStream(
+	ctx context.Context, of *grpc.StreamDesc, channel *grpc.ClientConn, method string, open grpc.Streamer, opts ...grpc.CallOption,
+) (grpc.ClientStream, error) {
 	return open(narrow(ctx), of, channel, method, opts...)
 }
 

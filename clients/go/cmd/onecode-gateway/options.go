@@ -100,11 +100,13 @@ func (o options) check() error {
 	}
 	if !o.speaksTLS() && !o.plaintext {
 		// Codes, verdicts and tokens would cross the network in clear.
-		return fmt.Errorf("--listen %q is not on loopback, and there is no TLS: give --listen-tls-cert and --listen-tls-key, or name --insecure-plaintext", o.listen)
+		return fmt.Errorf("--listen %q is not on loopback, and there is no TLS: "+
+			"give --listen-tls-cert and --listen-tls-key, or name --insecure-plaintext", o.listen)
 	}
 	itself, err := o.access.CallsAsItself()
 	if err == nil && itself && o.listenTLS.CA == "" {
-		err = fmt.Errorf("--listen %q would lend the gateway's own rights to everyone who reaches it: give --listen-client-ca, or a gateway's certificate to carry callers' tokens", o.listen)
+		err = fmt.Errorf("--listen %q would lend the gateway's own rights to everyone who reaches it: "+
+			"give --listen-client-ca, or a gateway's certificate to carry callers' tokens", o.listen)
 	}
 	return err
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"time"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/proto"
@@ -16,7 +17,15 @@ import (
 	onecodev1 "onecode/clients/go/onecode/v1"
 )
 
-const publishPath = "/v1/statuses:publish"
+const (
+	publishPath = "/v1/statuses:publish"
+	// The largest body has some 30,000 records, which a server on a busy machine takes in half a minute. A caller that
+	// reads its answers slowly has no more.
+	publishFor = 2 * time.Minute
+)
+
+// errSilent ends a stream of which nothing was answered for the timeout of a call.
+var errSilent = errors.New("no answer within the timeout")
 
 type (
 	publishRequest  = onecodev1.PublishStatusesRequest
@@ -32,8 +41,11 @@ func (g *gateway) publish(w http.ResponseWriter, r *http.Request, _ map[string]s
 		refuse(w, invalid("REQUEST_UNREADABLE", err.Error()))
 		return
 	}
-	ctx, end := context.WithCancel(outgoing(r))
-	defer end()
+	ctx, end := context.WithCancelCause(outgoing(r))
+	defer end(nil)
+	silence := time.AfterFunc(g.opts.timeout, func() { end(errSilent) })
+	defer silence.Stop()
+	http.NewResponseController(w).SetWriteDeadline(time.Now().Add(publishFor + answerFor))
 	stream, err := g.statuses.PublishStatuses(ctx)
 	if err != nil {
 		refuse(w, g.refusalOf(r.Context(), r, err))
@@ -44,8 +56,8 @@ func (g *gateway) publish(w http.ResponseWriter, r *http.Request, _ map[string]s
 		defer close(sent)
 		send(stream, records)
 	}()
-	g.answer(w, r, stream, records[len(records)-1].GetSequence())
-	end()
+	g.answer(w, r, stream, records[len(records)-1].GetSequence(), func() { silence.Reset(g.opts.timeout) })
+	end(nil)
 	<-sent
 }
 
@@ -84,8 +96,8 @@ func send(stream publishStream, records []*publishRequest) {
 	stream.CloseSend()
 }
 
-// answer writes what the server answers, until it has answered up to the last record.
-func (g *gateway) answer(w http.ResponseWriter, r *http.Request, stream publishStream, last uint64) {
+// answer writes what the server answers, until it has answered up to the last record. It tells of each answer.
+func (g *gateway) answer(w http.ResponseWriter, r *http.Request, stream publishStream, last uint64, answered func()) {
 	flush := http.NewResponseController(w).Flush
 	began, through := false, uint64(0)
 	for {
@@ -96,7 +108,10 @@ func (g *gateway) answer(w http.ResponseWriter, r *http.Request, stream publishS
 		if err != nil {
 			how := failed(codes.Unavailable, "STREAM_ENDED", "the server ended the stream before it had answered each record", soon)
 			refused := refusal{http.StatusServiceUnavailable, how}
-			if !errors.Is(err, io.EOF) {
+			switch {
+			case errors.Is(context.Cause(stream.Context()), errSilent):
+				refused = overdue
+			case !errors.Is(err, io.EOF):
 				refused = g.refusalOf(r.Context(), r, err)
 			}
 			if !began {
@@ -106,6 +121,7 @@ func (g *gateway) answer(w http.ResponseWriter, r *http.Request, stream publishS
 			writeLine(w, "error", marshalStatus(refused.status))
 			return
 		}
+		answered()
 		if !began {
 			w.Header().Set("Content-Type", linesType)
 			began = true

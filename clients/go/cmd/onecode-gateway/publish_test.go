@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	grpccodes "google.golang.org/grpc/codes"
 )
@@ -54,6 +55,19 @@ func TestAFailureBeforeTheFirstAnswerIsAnAnswerOfItsOwn(t *testing.T) {
 	got := begin(t, &canned{fails: denied}).ask(t, "POST", publishPath, linesType, records(3))
 	if got.code != 403 || got.reason != "NOT_PERMITTED" || got.header.Get("Content-Type") != jsonType {
 		t.Errorf("got %d, %s", got.code, got.body)
+	}
+}
+
+func TestOnlyAServerThatSaysNothingForTheTimeoutIsTooLate(t *testing.T) {
+	// Five records, half the timeout apart.
+	gate := begin(t, &canned{pause: 200 * time.Millisecond}, "--timeout", "0.4")
+	got := gate.ask(t, "POST", publishPath, linesType, records(5))
+	if got.code != 200 || strings.Count(got.body, "result") != 5 || strings.Contains(got.body, "error") {
+		t.Errorf("got %d, %s", got.code, got.body)
+	}
+	silent := begin(t, &canned{pause: time.Minute}, "--timeout", "0.2").ask(t, "POST", publishPath, linesType, records(5))
+	if silent.code != 504 || silent.reason != "SERVER_OVERDUE" {
+		t.Errorf("got %d, %s", silent.code, silent.body)
 	}
 }
 

@@ -36,7 +36,8 @@ var (
 	tooLarge = refusal{http.StatusRequestEntityTooLarge, failed(codes.InvalidArgument, "BODY_TOO_LARGE", "the body has more than 6 MiB")}
 	tooSlow  = refusal{http.StatusRequestTimeout, failed(codes.DeadlineExceeded, "BODY_TOO_SLOW", "the body did not come in time")}
 	// RFC 9110, section 15.5.20.
-	misdirected = refusal{http.StatusMisdirectedRequest, failed(codes.InvalidArgument, "HOST_NOT_LOOPBACK", "this gateway is for its own machine: call it by 127.0.0.1, [::1] or localhost")}
+	misdirected = refusal{http.StatusMisdirectedRequest, failed(codes.InvalidArgument, "HOST_NOT_LOOPBACK",
+		"this gateway is for its own machine: call it by 127.0.0.1, [::1] or localhost")}
 	unreachable = refused(codes.Unavailable, "SERVER_UNREACHABLE", "the server cannot be reached", soon)
 	overdue     = refused(codes.DeadlineExceeded, "SERVER_OVERDUE", "the server did not answer in time")
 )

@@ -132,8 +132,16 @@ func TestNamesThatAreNotThisMachinesAreRefusedWhereOnlyItCanCall(t *testing.T) {
 			t.Errorf("%s: got %d, want %d", host, got.code, want)
 		}
 	}
-	gate.opts.listen = "0.0.0.0:8080"
-	if got := gate.ask(t, "POST", verifyPath, jsonType, "{}"); got.code != 200 {
-		t.Errorf("got %d", got.code)
+	for _, change := range []func(){
+		func() { gate.opts.listen = "0.0.0.0:8080" },
+		func() { gate.opts.listen, gate.opts.listenTLS.Cert = "127.0.0.1:8080", "gate.crt" },
+	} {
+		change()
+		request, _ := http.NewRequest("POST", gate.url+verifyPath, strings.NewReader("{}"))
+		request.Header.Set("Content-Type", jsonType)
+		request.Host = "gate.example"
+		if got := do(t, request); got.code != 200 {
+			t.Errorf("%v: got %d", gate.opts, got.code)
+		}
 	}
 }
