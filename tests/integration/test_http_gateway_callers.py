@@ -32,6 +32,8 @@ def test_a_gateway_has_the_rights_of_the_caller_whose_token_it_carries(
         (("Basic b3BzOm9wcw==",), "AUTHORIZATION_SCHEME"),
         (("Bearer {expired}",), "TOKEN_EXPIRED"),
         (("Bearer a.b.c",), "TOKEN_MALFORMED"),
+        (("Bearer {longest}",), "TOKEN_MALFORMED"),
+        (("Bearer {longest}x",), "AUTHORIZATION_UNREADABLE"),
         (("Bearer \xff",), "AUTHORIZATION_UNREADABLE"),
     ],
 )
@@ -39,6 +41,7 @@ def test_a_credential_that_does_not_count_is_401(
     carrier: Callable[[str], Gateway], identities: Identities, authorization: tuple[str, ...], reason: str
 ) -> None:
     tokens = {"good": identities.token(SCANNER), "expired": identities.token(SCANNER, exp=1)}
+    tokens["longest"] = "x" * 8192
     shown = [part for one in authorization for part in ("--header", f"Authorization: {one.format(**tokens)}")]
     answer = carrier(GATEWAY).ask("/v1/codes:verify", {"host_region": HOST}, *shown)
     assert answer.reason == f"401 {reason}"

@@ -83,12 +83,7 @@ func (g *gateway) admit(next runtime.HandlerFunc) runtime.HandlerFunc {
 		defer cancel()
 		passed := r.WithContext(ctx)
 		passed.Body = io.NopCloser(bytes.NewReader(body))
-		passed.Header = http.Header{}
-		for _, name := range []string{"Authorization", "Traceparent"} {
-			if values := r.Header.Values(name); len(values) > 0 {
-				passed.Header[name] = values
-			}
-		}
+		passed.Header = passedOn(r.Header)
 		next(w, passed, params)
 	}
 }

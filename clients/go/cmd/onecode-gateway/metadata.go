@@ -66,10 +66,33 @@ func isText(value string) bool {
 	return true
 }
 
+const (
+	// The longest token that the server reads, and its scheme. The server takes 12 KiB of metadata in all.
+	authorizationBytesMax = 8<<10 + len("Bearer ")
+	// Four times that of today's version (W3C Trace Context, section 3.2).
+	traceparentBytesMax = 256
+)
+
+// passedOn gives the headers that the mux sees. Two authorizations are as many as it takes for the server to refuse them;
+// a traceparent that is none makes no call fail.
+func passedOn(header http.Header) http.Header {
+	passed := http.Header{}
+	if values := header.Values("Authorization"); len(values) > 0 {
+		passed["Authorization"] = values[:min(len(values), 2)]
+	}
+	if values := header.Values("Traceparent"); len(values) == 1 && len(values[0]) <= traceparentBytesMax && isText(values[0]) {
+		passed["Traceparent"] = values
+	}
+	return passed
+}
+
 // refusedCredential tells what is wrong with the credential of a request before the server looks at it.
 func (g *gateway) refusedCredential(header http.Header) (refusal, bool) {
-	values := header.Values("Authorization")
+	values, size := header.Values("Authorization"), 0
 	for _, value := range values {
+		if size += len(value); size > authorizationBytesMax {
+			return unauthenticated("AUTHORIZATION_UNREADABLE", "the authorization is longer than a token may be"), true
+		}
 		if !isText(value) {
 			return unauthenticated("AUTHORIZATION_UNREADABLE", "the authorization has characters other than printable ASCII"), true
 		}

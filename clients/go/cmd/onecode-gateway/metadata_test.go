@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -38,9 +39,13 @@ func TestNoHeaderButTwoReachesTheServer(t *testing.T) {
 	}
 }
 
-func TestEveryAuthorizationIsPassedOnSoThatTheServerRefusesSeveral(t *testing.T) {
+func TestTwoAuthorizationsArePassedOnSoThatTheServerRefusesSeveral(t *testing.T) {
 	service := &canned{}
-	begin(t, service).ask(t, "POST", verifyPath, jsonType, "{}", "Authorization", "Bearer a", "Authorization", "Bearer b")
+	headers := []string{"Authorization", "Bearer a", "Authorization", "Bearer b"}
+	for range 300 {
+		headers = append(headers, "Authorization", "x")
+	}
+	begin(t, service).ask(t, "POST", verifyPath, jsonType, "{}", headers...)
 	if got := service.sent[0].Get("authorization"); !reflect.DeepEqual(got, []string{"Bearer a", "Bearer b"}) {
 		t.Errorf("got %q", got)
 	}
@@ -48,9 +53,31 @@ func TestEveryAuthorizationIsPassedOnSoThatTheServerRefusesSeveral(t *testing.T)
 
 func TestAnAuthorizationThatCannotBePassedOnIsNotLeftOut(t *testing.T) {
 	service := &canned{}
-	got := begin(t, service).ask(t, "POST", verifyPath, jsonType, "{}", "Authorization", "Bearer \xff")
-	if got.code != 401 || got.reason != "AUTHORIZATION_UNREADABLE" || got.header.Get("WWW-Authenticate") != "Bearer" || len(service.sent) > 0 {
-		t.Errorf("got %d, %s, %v", got.code, got.body, got.header)
+	gate, half := begin(t, service), "Bearer "+strings.Repeat("x", 4096)
+	for _, headers := range [][]string{
+		{"Authorization", "Bearer \xff"}, {"Authorization", half + half}, {"Authorization", half, "Authorization", half},
+	} {
+		got := gate.ask(t, "POST", verifyPath, jsonType, "{}", headers...)
+		if got.code != 401 || got.reason != "AUTHORIZATION_UNREADABLE" || got.header.Get("WWW-Authenticate") != "Bearer" || len(service.sent) > 0 {
+			t.Errorf("got %d, %s, %v", got.code, got.body, got.header)
+		}
+	}
+}
+
+func TestATraceparentThatIsNoneIsLeftOut(t *testing.T) {
+	service := &canned{}
+	gate := begin(t, service)
+	for _, headers := range [][]string{
+		{"Traceparent", strings.Repeat("0", 10_000)}, {"Traceparent", "\xff"}, {"Traceparent", "a", "Traceparent", "b"},
+	} {
+		if got := gate.ask(t, "POST", verifyPath, jsonType, "{}", headers...); got.code != 200 {
+			t.Errorf("got %d, %s", got.code, got.body)
+		}
+	}
+	for _, sent := range service.sent {
+		if got := sent.Get("traceparent"); len(got) > 0 {
+			t.Errorf("got %q", got)
+		}
 	}
 }
 
