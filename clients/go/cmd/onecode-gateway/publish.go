@@ -102,7 +102,7 @@ func (g *gateway) answer(w http.ResponseWriter, r *http.Request, stream publishS
 	began, through := false, uint64(0)
 	for {
 		response, err := stream.Recv()
-		if errors.Is(err, io.EOF) && through >= last {
+		if errors.Is(err, io.EOF) && began && through >= last {
 			return
 		}
 		if err != nil {
