@@ -8,7 +8,7 @@ PROTOC := $(VENV)/protoc
 PIN    := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help attack drills front front-check front-deny demo test test-fast test-random fuzz fuzz-ci fuzz-paths fuzz-paths-ci fuzz-front fuzz-front-ci check packages image-steps lowest coverage protos stubs-fresh breaking lint types imports bench bench-gate bench-peers spread soak bench-kernel bench-store bench-floods bench-tls go-client openapi openapi-fresh java-client typescript-client schemas brokers requirements docs docs-fresh dashboards dashboards-fresh console-pictures clean
+.PHONY: help attack drills front front-check front-deny demo test test-fast test-random fuzz fuzz-ci fuzz-paths fuzz-paths-ci fuzz-front fuzz-front-ci check packages image-steps lowest coverage protos stubs-fresh breaking release-protos lint types imports bench bench-gate bench-peers spread soak bench-kernel bench-store bench-floods bench-tls go-client openapi openapi-fresh java-client typescript-client schemas brokers requirements docs docs-fresh dashboards dashboards-fresh console-pictures clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -147,8 +147,11 @@ dashboards-fresh: $(STAMP)
 console-pictures: $(STAMP) ## draw the pictures of docs/dashboards.md: a server that is well, then one with faults, in half an hour
 	$(BIN)/python -m tests.console_pictures
 
-breaking: $(STAMP) ## compare the protos with AGAINST (default: the last release tag, else the first commit that has them)
-	./protos/check-breaking.sh $(BIN) $(AGAINST)
+breaking: $(STAMP) ## compare the protos with those of the last release (protos/released)
+	./protos/check-breaking.sh $(BIN)
+
+release-protos: $(STAMP) ## make the protos the last release's, unless they break it: a step of a release
+	./protos/release.sh $(BIN)
 
 BENCH_TOOLS = $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/bench.txt
 

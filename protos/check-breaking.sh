@@ -1,12 +1,6 @@
 #!/bin/sh
-# Usage: check-breaking.sh BIN [REV]. Fails where the protos break a contract that REV had (buf, level FILE).
-# REV defaults to the last release tag, and before the first release to the first commit that has protos.
+# Usage: check-breaking.sh BIN [PROTOS [AGAINST]]. Fails where protos break the contract of the last release (buf, level
+# FILE), which released/v1.txtpb keeps. PROTOS are this directory's by default; AGAINST is anything that buf reads.
 set -eu
-bin=$(cd "$1" && pwd)
-root=$(git -C "$(dirname "$0")" rev-parse --show-toplevel)
-rev=${2:-$(git -C "$root" describe --tags --abbrev=0 2>/dev/null ||
-  git -C "$root" log --reverse --format=%H -- protos/onecode | head -1)}
-before=$(mktemp -d)
-trap 'rm -rf "$before"' EXIT
-git -C "$root" archive "$rev" protos | tar -x -C "$before"
-"$bin/buf" breaking "$root/protos" --against "$before/protos"
+here=$(cd "$(dirname "$0")" && pwd)
+exec "$1/buf" breaking "${2:-$here}" --config "$here/buf.yaml" --against "${3:-$here/released/v1.txtpb}"

@@ -41,6 +41,8 @@ An error that this server returns carries `google.rpc.ErrorInfo` with the domain
 RESOURCE_EXHAUSTED carries `google.rpc.RetryInfo` as well, which says when to ask again.
 """
 
+DEPRECATED: Final = "**Deprecated.** "
+
 Place = tuple[int, ...]
 """Where an element stands in its file: field numbers of the descriptor's messages, and indexes, in turns."""
 
@@ -80,7 +82,7 @@ class Page:
             yield from _wrapped(f"* {_link(service.name)}: {methods}", "  ")
 
     def _service(self, service: ServiceDescriptorProto, place: Place) -> Iterator[str]:
-        yield from (f"### {service.name}", "", *self._prose(place))
+        yield from (f"### {service.name}", "", *self._prose(place, is_deprecated=service.options.deprecated))
         for index, method in enumerate(service.method):
             yield from self._method(method, (*place, _MEMBERS, index))
 
@@ -91,7 +93,7 @@ class Page:
         if method.server_streaming:
             answered = f"stream of {answered}"
         types = _wrapped(f"Request: {asked}. Response: {answered}.")
-        yield from (f"#### {method.name}", "", *self._prose(place), *types, "")
+        yield from (f"#### {method.name}", "", *self._prose(place, is_deprecated=method.options.deprecated), *types, "")
         for name in (method.input_type, method.output_type):
             yield from self._message(name, "#####")
 
@@ -104,7 +106,7 @@ class Page:
         place = (_MESSAGES, index)
         if message.nested_type or message.enum_type:
             raise NotImplementedError(f"{name} has types inside it, which the page would not show")
-        yield from (f"{heading} {message.name}", "", *self._prose(place))
+        yield from (f"{heading} {message.name}", "", *self._prose(place, is_deprecated=message.options.deprecated))
         for number, oneof in enumerate(message.oneof_decl):
             members = [one for one in message.field if one.HasField("oneof_index") and one.oneof_index == number]
             names = ", ".join(f"`{one.name}`" for one in members)
@@ -116,12 +118,17 @@ class Page:
         kind = _type_link(field.type_name) if field.type_name else _SCALARS[field.type]
         if field.label == FieldDescriptorProto.LABEL_REPEATED:
             kind = f"repeated {kind}"
-        return str(field.number), f"`{field.name}`", kind, self._cell((*place, _MEMBERS, index))
+        meaning = self._cell((*place, _MEMBERS, index), is_deprecated=field.options.deprecated)
+        return str(field.number), f"`{field.name}`", kind, meaning
 
     def _enum(self, enum: EnumDescriptorProto, place: Place) -> Iterator[str]:
-        yield from (f"### {enum.name}", "", *self._prose(place))
+        yield from (f"### {enum.name}", "", *self._prose(place, is_deprecated=enum.options.deprecated))
         rows = (
-            (str(value.number), f"`{value.name}`", self._cell((*place, _MEMBERS, index)))
+            (
+                str(value.number),
+                f"`{value.name}`",
+                self._cell((*place, _MEMBERS, index), is_deprecated=value.options.deprecated),
+            )
             for index, value in enumerate(enum.value)
         )
         yield from self._table("value", rows)
@@ -130,16 +137,16 @@ class Page:
         head = ("number", what, *(("type",) if what == "field" else ()), "meaning")
         yield from (_row(head), _row(["---:", *["---"] * (len(head) - 1)]), *map(_row, rows), "")
 
-    def _prose(self, place: Place) -> Iterator[str]:
+    def _prose(self, place: Place, *, is_deprecated: bool = False) -> Iterator[str]:
         """Yield the paragraphs of a comment, each followed by an empty line."""
-        for paragraph in self._paragraphs(place):
+        for paragraph in self._paragraphs(place, is_deprecated=is_deprecated):
             yield from (*_wrapped(paragraph), "")
 
-    def _cell(self, place: Place) -> str:
-        return "<br>".join(self._paragraphs(place)).replace("|", "\\|")
+    def _cell(self, place: Place, *, is_deprecated: bool = False) -> str:
+        return "<br>".join(self._paragraphs(place, is_deprecated=is_deprecated)).replace("|", "\\|")
 
-    def _paragraphs(self, place: Place) -> list[str]:
-        comment = self._comments.get(place, "").replace("<", "&lt;")
+    def _paragraphs(self, place: Place, *, is_deprecated: bool) -> list[str]:
+        comment = f"{DEPRECATED if is_deprecated else ''}{self._comments.get(place, '')}".replace("<", "&lt;")
         return [" ".join(one.split()) for one in re.split(r"\n\s*\n", comment) if one.strip()]
 
 
