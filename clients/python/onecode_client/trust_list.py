@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+_TYPE = "onecode-trust-list+jws"
 CheckSignature = Callable[[bytes, bytes, bytes], bool]
 """Tells whether a signature (64 bytes) of a message is by a public key (32 bytes): (public_key, signature, message)."""
 
@@ -36,13 +37,17 @@ class OfflineTrustList:
     """A signed list, verified once and then searched by key id."""
 
     def __init__(self, signed_list: bytes, root_public_key: bytes, check: CheckSignature) -> None:
-        """Read a list. Raises ValueError where it is not signed by the root key."""
+        """Read a list. Raises ValueError where it is not signed by the root key, or is something else that it signed.
+
+        Nothing is read before the signature was verified: JSON of a stranger's may be megabytes of brackets.
+        """
         message, _, signature = signed_list.strip().rpartition(b".")
-        header, _, payload = message.partition(b".")
-        if json.loads(_bytes(header)).get("alg") not in ("EdDSA", "Ed25519"):
-            raise ValueError("the trust list is not signed with Ed25519")
+        header_text, _, payload = message.partition(b".")
         if not check(root_public_key, _bytes(signature), message):
             raise ValueError("the trust list is not signed by the root key")
+        header = json.loads(_bytes(header_text))
+        if not isinstance(header, dict) or header.get("typ") != _TYPE or header.get("alg") not in ("EdDSA", "Ed25519"):
+            raise ValueError("the header is not that of a trust list signed with Ed25519")
         self.document: dict[str, Any] = json.loads(_bytes(payload))
 
     @property

@@ -1,6 +1,7 @@
 """JSON (RFC 8259) of a code or its header, with the server's bounds, so that both read the same codes."""
 
 import json
+import re
 from typing import Any, Final
 
 from onecode_client.offline.faults import Malformed
@@ -12,6 +13,8 @@ DEPTH_MAX: Final = 32
 WEIGHT_MAX: Final = 2540
 """The bound on what a server decodes: 310 members with numbers, or 220 arrays. It keeps a code below 64 KiB there; here
 it keeps the two from disagreeing about a code with more."""
+_STRING_TEXT: Final = re.compile(rb'"(?:[^"\\]|\\.)*"?', re.DOTALL)
+_BRACKETS: Final = re.compile(rb"[\[\]{}]")
 _NAME, _NAME_AGAIN, _STRING, _CONTAINER, _COMMA = 7, 2, 5, 10, 1
 
 
@@ -20,6 +23,7 @@ def read_object(data: bytes) -> dict[str, Any]:
     values or levels."""
     if len(data) > TEXT_BYTES_MAX:
         raise Malformed("JSON is longer than a code")
+    _expect_few_levels(data)
     try:
         value = _DECODER.decode(data.decode())
     except (ValueError, RecursionError):
@@ -38,6 +42,18 @@ def read_key_id(header: dict[str, Any]) -> bytes:
     if not isinstance(kid, str):
         raise Malformed("key id is not text")
     return kid.encode(errors="replace")  # a lone surrogate, which no key id of a trust list has
+
+
+def _expect_few_levels(data: bytes) -> None:
+    """Raise Malformed for too many levels, before the decoder sees them: it takes a frame of C for each, and a thread's
+    stack may be as small as 128 KiB (musl), which a thousand fill."""
+    if data.count(b"[") + data.count(b"{") <= DEPTH_MAX:
+        return
+    depth = 0
+    for bracket in _BRACKETS.findall(_STRING_TEXT.sub(b"", data)):
+        depth += 1 if bracket in (b"[", b"{") else -1
+        if depth > DEPTH_MAX:
+            raise Malformed("JSON has too many levels")
 
 
 def _weight(value: Any, names: set[str], depth: int) -> int:

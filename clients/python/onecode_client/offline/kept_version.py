@@ -17,9 +17,9 @@ except ImportError:  # Windows, where two processes must not share the file
     fcntl = None  # type: ignore[assignment]
 
 LOCK_S: Final = 5.0
-"""How long another process may hold the file: it writes some hundred bytes. One that was stopped is not waited for."""
+"""How long another process may hold the file: it writes a hundred bytes. One that was stopped is not waited for."""
 LOOK_S: Final = 0.02
-_FILE_BYTES_MAX: Final = 1024
+_FILE_BYTES_MAX: Final = 256
 
 
 def keep(path: Path, trust: TrustList) -> None:
@@ -31,18 +31,22 @@ def keep(path: Path, trust: TrustList) -> None:
     try:
         with _locked(path):
             known = _read(path)
-            if known is not None and trust.version < known[0]:
-                raise TrustListUnusable(
-                    f"version {trust.version} of the trust list is older than {known[0]}, which was taken before"
-                )
-            if known is not None and trust.version == known[0] and trust.digest != known[1]:
-                raise TrustListUnusable(
-                    f"version {trust.version} of the trust list was taken before with other content"
-                )
+            if known is not None:
+                expect_no_older(trust, *known)
             if known is None or trust.version > known[0]:
                 _write(path, trust)
     except OSError as fault:
         raise TrustListUnusable(f"the version cannot be kept in {path}: {fault.strerror}") from None
+
+
+def expect_no_older(trust: TrustList, version: int, digest: str) -> None:
+    """Raise TrustListUnusable where a list is older than one that was taken, or another one of its version."""
+    if trust.version < version:
+        raise TrustListUnusable(
+            f"version {trust.version} of the trust list is older than {version}, which was taken before"
+        )
+    if trust.version == version and trust.digest != digest:
+        raise TrustListUnusable(f"version {trust.version} of the trust list was taken before with other content")
 
 
 @contextlib.contextmanager
@@ -78,7 +82,7 @@ def _read(path: Path) -> tuple[int, str] | None:
     try:
         kept = json.loads(content)
         version, digest = kept["version"], kept["sha256"]
-        if isinstance(version, int) and isinstance(digest, str):
+        if type(version) is int and version > 0 and isinstance(digest, str):  # to Python, true is 1
             return version, digest
     except (ValueError, KeyError, TypeError, RecursionError):
         pass

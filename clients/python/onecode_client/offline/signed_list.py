@@ -24,17 +24,20 @@ _VERSION_END: Final = 2**63
 
 def read_signed_list(signed_list: bytes, root_public_key: bytes) -> TrustList:
     """Return the list. Raises TrustListUnusable where the root key (32 bytes) did not sign it, or where its version,
-    times or regions are not there; a faulty entry of a region or key is left out, as servers leave it out."""
+    times or regions are not there; a faulty entry of a region or key is left out, as servers leave it out.
+
+    Nothing is read before the signature was verified: JSON of a stranger's may be 16 MiB of brackets.
+    """
     if len(signed_list) > LIST_BYTES_MAX:
         raise TrustListUnusable("the trust list is larger than 16 MiB")
     try:
         message, _, signature = signed_list.strip().rpartition(b".")
         header_text, payload_text = message.split(b".")
+        if not is_signed(root_public_key, from_base64url(signature), message):
+            raise TrustListUnusable("the trust list is not signed by the root key")
         header = json.loads(from_base64url(header_text))
         if header["alg"] not in ("EdDSA", "Ed25519") or header["typ"] != _TYPE or "crit" in header:
             raise TrustListUnusable("the header is not that of a trust list signed with Ed25519")
-        if not is_signed(root_public_key, from_base64url(signature), message):
-            raise TrustListUnusable("the trust list is not signed by the root key")
         return _read(from_base64url(payload_text))
     except TrustListUnusable:
         raise

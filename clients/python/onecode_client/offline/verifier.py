@@ -15,7 +15,7 @@ from onecode.v1 import status_pb2
 from onecode_client.offline import envelopes
 from onecode_client.offline.claims import Claims, interpret
 from onecode_client.offline.faults import Finding, Malformed, key_not_valid, malformed, unknown_issuer
-from onecode_client.offline.kept_version import keep
+from onecode_client.offline.kept_version import expect_no_older, keep
 from onecode_client.offline.model import Region, TrustList
 from onecode_client.offline.scanned import bare
 from onecode_client.offline.signed_list import is_signed, read_signed_list
@@ -75,11 +75,12 @@ class Offline:
         if len(root_public_key) != ROOT_KEY_BYTES:
             raise ValueError(f"the root's public key has {len(root_public_key)} bytes, and not {ROOT_KEY_BYTES}")
         self._root = root_public_key
-        self._kept = kept
+        self._kept = kept.resolve()  # the same file wherever the program goes, and behind a link the file itself
         self._skew = round(skew_s * SECOND)
         self._clock = clock
         self._renewing = threading.Lock()
-        self._trust = self._taken(signed_list)
+        self._trust = read_signed_list(signed_list, root_public_key)
+        keep(self._kept, self._trust)
 
     @property
     def version(self) -> int:
@@ -89,7 +90,10 @@ class Offline:
     def renew(self, signed_list: bytes) -> None:
         """Use a newer list from now on. Raises TrustListUnusable: the list that is in use then stays in use."""
         with self._renewing:
-            self._trust = self._taken(signed_list)
+            trust = read_signed_list(signed_list, self._root)
+            expect_no_older(trust, self._trust.version, self._trust.digest)  # even if the file has been removed
+            keep(self._kept, trust)
+            self._trust = trust
 
     def verify(self, code: bytes) -> OfflineVerdict:
         """Return what a code is worth, as scanned: bytes of any length. Raises nothing on account of the code."""
@@ -110,11 +114,6 @@ class Offline:
             decision = pb.DECISION_REFUSE
         age_s = (now - trust.issued_at) / SECOND
         return OfflineVerdict(decision, authenticity, reason, home, level, trust.version, age_s, is_in_date)
-
-    def _taken(self, signed_list: bytes) -> TrustList:
-        trust = read_signed_list(signed_list, self._root)
-        keep(self._kept, trust)
-        return trust
 
     def _authenticate(self, scan: bytes, trust: TrustList, now: int) -> Claims:
         """Return the claims of an authentic code. Raises Finding."""
