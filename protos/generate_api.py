@@ -39,6 +39,8 @@ generate them from `protos/`. The server also answers `grpc.health.v1` and, with
 
 An error that this server returns carries `google.rpc.ErrorInfo` with the domain `onecode` and a reason for programs.
 RESOURCE_EXHAUSTED carries `google.rpc.RetryInfo` as well, which says when to ask again.
+[For partners](partners.md#errors-say-why-and-whether-to-repeat) lists the reasons, and [what may
+change](partners.md#v1-only-grows).
 """
 
 DEPRECATED: Final = "**Deprecated.** "
