@@ -29,8 +29,8 @@ from tests.partners.page import PAGE, blocks, rows
 from tests.partners.programs import CLIENTS, ROOT
 
 SERVER = ROOT / "server" / "onecode_server"
-OF_A_COMMAND = {"NO_RECORD", "NOT_BACK", "NO_ROOM"}
-"""What ``onecode status reset-revision`` says: no call can set a revision back."""
+OF_A_COMMAND = {"NO_RECORD", "NOT_BACK", "NO_ROOM", "NOT_LATER"}
+"""What commands say: no call can set a revision back, or put rules in force."""
 NAMED: Mapping[str, set[str]] = {
     "why.name": {one.name for one in Refusal},
     "made.obstacle.name": {one.name for one in translator.Obstacle} - {"NONE"},
@@ -81,7 +81,9 @@ def told() -> Iterator[tuple[str, str, str]]:
     others = [
         name for cells in rows("Operators of regions meet a few more") for name in re.findall(r"`(\w+)`", cells[0])
     ]
-    named = {"EXCEPTION_UNKNOWN": "NOT_FOUND", "REQUEST_ID_USED": "ALREADY_EXISTS"}
+    named = {"EXCEPTION_UNKNOWN": "NOT_FOUND"} | dict.fromkeys(
+        ("REQUEST_ID_USED", "EXCEPTION_ID_USED"), "ALREADY_EXISTS"
+    )
     named |= dict.fromkeys(others[:7], "INVALID_ARGUMENT")
     yield from ((reason, named.get(reason, "FAILED_PRECONDITION"), "no") for reason in others)
 
@@ -110,8 +112,9 @@ def test_only_a_busy_or_ending_server_is_asked_again() -> None:
     assert [row for row in told() if row[2] != repeated.get(row[1], "no")] == []
 
 
-def test_no_caller_can_set_a_revision_back() -> None:
-    users = {file.relative_to(SERVER).parts[0] for file, _ in trees() if "reset_revision" in file.read_text("utf-8")}
+def test_no_caller_can_set_a_revision_back_or_put_rules_in_force() -> None:
+    of_commands = re.compile(r"reset_revision|RulesCommand")
+    users = {file.relative_to(SERVER).parts[0] for file, _ in trees() if of_commands.search(file.read_text("utf-8"))}
     assert "rpc" not in users
     assert "cli" in users
 
