@@ -139,6 +139,14 @@ async def test_something_else_that_the_root_signed_is_no_list(world: World, tmp_
         OfflineTrustList(signed, world.root.public_key, is_signed)
 
 
+async def test_a_list_of_which_a_part_is_there_is_no_list(world: World, tmp_path: Path) -> None:
+    whole = world.file.read_bytes().strip()
+    for size in (0, 1, whole.index(b"."), whole.index(b".") + 1, len(whole) // 2, whole.rindex(b"."), len(whole) - 1):
+        with pytest.raises(TrustListUnusable):
+            Offline(whole[:size], world.root.public_key, tmp_path / "kept")
+    assert Offline(whole, world.root.public_key, tmp_path / "kept").version == 1
+
+
 async def test_only_a_list_that_the_root_signed_is_taken(world: World, tmp_path: Path) -> None:
     signed = world.file.read_bytes()
     other = bytes(31) + b"\1"
