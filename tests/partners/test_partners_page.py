@@ -11,10 +11,15 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import grpc
 import pytest
+
+from onecode.v1 import recognition_pb2 as pb
 
 from tests.integration.deployment import END_S, ONECODE, START_S
 from tests.partners.page import blocks, files
@@ -35,10 +40,11 @@ AWAY = re.compile(
 
 
 class Folder(NamedTuple):
-    """The partner's folder, and the address of the server for it."""
+    """The partner's folder, the address of the server for it, and that of a later one."""
 
     here: Path
     address: str
+    later: str
 
     def write(self, heading: str) -> None:
         """Write the files under a heading."""
@@ -54,17 +60,20 @@ class Folder(NamedTuple):
             pytest.skip(f"a registry of packages cannot be reached: {away[0]}")
         assert ran.returncode == 0, ran.stdout + ran.stderr
 
-    def run(self, script: str) -> "subprocess.CompletedProcess[str]":
-        """Run a program of the page against the server."""
+    def run(self, script: str, address: str = "") -> "subprocess.CompletedProcess[str]":
+        """Run a program of the page against the server, or another one."""
         assert ADDRESS in script, script
-        return shell(script.replace(ADDRESS, self.address), self.here, of_a_partner=True)
+        return shell(script.replace(ADDRESS, address or self.address), self.here, of_a_partner=True)
 
     def expect_as_the_page_says(self, script: str) -> None:
-        """Fail unless a program prints the verdicts of the page, and for a bad host the page's message."""
+        """Fail unless a program prints the verdicts of the page, for a bad host the page's message, and CHECK for what
+        only a later server says."""
         ran = self.run(script)
         assert (ran.stdout, ran.returncode) == (ANSWERS, 0), ran.stderr
         refused = self.run(script.replace(" 440000 ", " 42 "))
         assert (refused.stdout, refused.stderr, refused.returncode) == ("", REFUSAL, 1)
+        unknown = self.run(script, self.later)
+        assert re.fullmatch(r"(CHECK (99|UNRECOGNIZED)\n){3}", unknown.stdout), (unknown.stdout, unknown.stderr)
 
 
 def shell(script: str, here: Path, *, of_a_partner: bool = False) -> "subprocess.CompletedProcess[str]":
@@ -102,6 +111,26 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return here
 
 
+@contextmanager
+def later_server(here: Path) -> Iterator[str]:
+    """Serve with the certificates of the page's server, answer with values that no stub has, and yield the address."""
+    unknown = pb.Verdict.FromString(b"\x08\x63\x10\x63\x18\x63\x30\x63")
+    assert {unknown.decision, unknown.level, unknown.authenticity, unknown.reason} == {99}
+    answer = pb.VerifyResponse(verdict=unknown).SerializeToString()
+    handlers: dict[str, Any] = {"Verify": grpc.unary_unary_rpc_method_handler(lambda request, context: answer)}
+    own = [((here / "server.key").read_bytes(), (here / "server.crt").read_bytes())]
+    security = grpc.ssl_server_credentials(own, (here / "ca.crt").read_bytes(), require_client_auth=True)
+    server = grpc.server(ThreadPoolExecutor(2))
+    service = grpc.method_handlers_generic_handler("onecode.v1.RecognitionService", handlers)
+    server.add_generic_rpc_handlers((service,))
+    port = server.add_secure_port("localhost:0", security)
+    server.start()
+    try:
+        yield f"localhost:{port}"
+    finally:
+        server.stop(None).wait()
+
+
 @pytest.fixture(scope="module")
 def folder(prepared: Path) -> Iterator[Folder]:
     """The same with the server of the page, on a port that the system chooses."""
@@ -119,7 +148,8 @@ def folder(prepared: Path) -> Iterator[Folder]:
             readable, _, _ = select.select([server.stdout], [], [], START_S)
             ready = re.fullmatch(r"ready grpc=\S+:(\d+) metrics=\S+\n", server.stdout.readline() if readable else "")
             assert ready, (prepared / "serve.log").read_text(encoding="utf-8")
-            yield Folder(prepared, f"localhost:{ready[1]}")
+            with later_server(prepared) as later:
+                yield Folder(prepared, f"localhost:{ready[1]}", later)
         finally:
             server.terminate()
             assert server.wait(END_S) == 0
