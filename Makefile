@@ -102,7 +102,7 @@ lowest: packages ## run what other people's packages have a part in on the lowes
 	$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/lowest.txt
 	$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check --no-index --no-deps $(DIST)/native/*.whl
 	$(BIN)/python $(PURELIB) > "$$($(LOWEST)/bin/python $(PURELIB))/tools.pth"
-	$(LOWEST)/bin/python -m pytest $(LOWEST_TESTS)
+	$(LOWEST)/bin/python -m pytest -n 2 --dist loadfile $(LOWEST_TESTS)
 
 ENGINE := verification status recognition publication translation identity trust
 comma := ,

@@ -16,7 +16,7 @@ from onecode_server.model.recognition_exception import RecognitionException
 from onecode_server.stores.lmdb import LmdbStore
 from onecode_server.stores.lmdb_audit import BLOCK_ENTRIES, KEPT_MIN
 
-from tests.integration.deployment import Deployment, Server, command, eventually, expect
+from tests.integration.deployment import Deployment, Server, called, eventually, expect
 from tests.integration.stored_reports import store_report
 from tests.world import HOUR, SECOND
 
@@ -28,7 +28,7 @@ def running(deployment: Deployment, serve: Any) -> Server:
 
 
 def exception(server: Server, *arguments: object) -> dict[str, Any]:
-    made: dict[str, Any] = json.loads(expect(command("exception", *arguments, "--server", server.address, "--json")))
+    made: dict[str, Any] = json.loads(expect(called("exception", *arguments, "--server", server.address, "--json")))
     return made
 
 
@@ -91,8 +91,8 @@ def test_what_one_server_acknowledges_the_other_on_the_directory_knows(deploymen
         (("--host", "999999", "--home", "420000", "--until", "+1h"), "not a region"),
     ],
 )
-def test_a_report_against_a_rule_is_refused_in_words(running: Server, arguments: tuple[str, ...], rule: str) -> None:
-    ended = command("exception", "report", "--server", running.address, "--reason", "x", *arguments)
+def test_a_report_against_a_rule_is_refused_in_words(server: Server, arguments: tuple[str, ...], rule: str) -> None:
+    ended = called("exception", "report", "--server", server.address, "--reason", "x", *arguments)
     assert ended.status == 1
     assert "FAILED_PRECONDITION" in ended.err
     assert rule in ended.err
@@ -137,8 +137,8 @@ def test_the_same_step_under_a_request_id_is_answered_again_and_another_one_refu
 
 
 @pytest.mark.parametrize("token", ["x", "!", "绿", "a" * 10_000, urlsafe_b64encode(b"-1 x").decode()])
-def test_a_page_token_that_was_not_given_is_an_invalid_request(running: Server, token: str) -> None:
-    with OperatorClient(running.address) as client, pytest.raises(ServerError) as refused:
+def test_a_page_token_that_was_not_given_is_an_invalid_request(server: Server, token: str) -> None:
+    with OperatorClient(server.address) as client, pytest.raises(ServerError) as refused:
         list(client.exceptions(page_token=token))
     assert (refused.value.code, refused.value.reason) == ("INVALID_ARGUMENT", "PAGE_TOKEN_INVALID")
 
@@ -146,8 +146,8 @@ def test_a_page_token_that_was_not_given_is_an_invalid_request(running: Server, 
 def test_a_reason_stands_in_the_list_as_it_was_written(running: Server) -> None:
     odd = "[/] [b]x[/b]"  # rich would read it as markup
     asked = ("--host", "440000", "--home", "420000", "--until", "+1h", "--reason", odd)
-    assert odd in expect(command("exception", "report", "--server", running.address, *asked))
-    assert odd in expect(command("exception", "list", "--server", running.address))
+    assert odd in expect(called("exception", "report", "--server", running.address, *asked))
+    assert odd in expect(called("exception", "list", "--server", running.address))
 
 
 def test_every_step_is_in_the_audit_record_and_a_changed_one_is_found(running: Server, deployment: Deployment) -> None:
@@ -155,13 +155,13 @@ def test_every_step_is_in_the_audit_record_and_a_changed_one_is_found(running: S
     exception(running, "acknowledge", filed["id"])
     exception(running, "withdraw", filed["id"])
     assert running.end() == 0
-    lines = expect(command("audit", "show", "--data-dir", deployment.path, "--json")).splitlines()
+    lines = expect(called("audit", "show", "--data-dir", deployment.path, "--json")).splitlines()
     events = ["trust list taken", "exception reported", "exception acknowledged", "exception withdrawn"]
     assert [json.loads(line)["event"] for line in lines] == events
-    verified = expect(command("audit", "verify", "--data-dir", deployment.path))
+    verified = expect(called("audit", "verify", "--data-dir", deployment.path))
     head = verified.split()[-1]
     assert verified.startswith("4 entries, hash chain intact")
-    expect(command("audit", "verify", "--data-dir", deployment.path, "--expect", head))
+    expect(called("audit", "verify", "--data-dir", deployment.path, "--expect", head))
     with lmdb.open(str(deployment.path / "store"), max_dbs=6) as env:
         table = env.open_db(b"audit")
         with env.begin(db=table, write=True) as txn:
@@ -169,7 +169,7 @@ def test_every_step_is_in_the_audit_record_and_a_changed_one_is_found(running: S
             written = txn.get(key)
             assert written
             txn.put(key, written.replace(b"a new variant", b"a new pretext"))
-    ended = command("audit", "verify", "--data-dir", deployment.path)
+    ended = called("audit", "verify", "--data-dir", deployment.path)
     assert (ended.status, ended.err.strip()) == (1, "onecode: audit entry 3 breaks the hash chain")
 
 
@@ -187,9 +187,9 @@ def test_the_audit_record_is_verified_and_shown_over_its_archive(deployment: Dep
         return heads
 
     for head in asyncio.run(fill()):
-        verified = expect(command("audit", "verify", "--data-dir", deployment.path, "--expect", head))
+        verified = expect(called("audit", "verify", "--data-dir", deployment.path, "--expect", head))
         assert verified.startswith(f"{KEPT_MIN + 2 * BLOCK_ENTRIES} entries, hash chain intact")
-    shown = expect(command("audit", "show", "--data-dir", deployment.path, "--json")).splitlines()
+    shown = expect(called("audit", "show", "--data-dir", deployment.path, "--json")).splitlines()
     assert [json.loads(line)["subject"] for line in shown] == [str(n) for n in range(KEPT_MIN + 2 * BLOCK_ENTRIES)]
     with lmdb.open(str(deployment.path / "store"), max_dbs=1) as env:
         table = env.open_db(b"audit_archive")
@@ -198,7 +198,7 @@ def test_the_audit_record_is_verified_and_shown_over_its_archive(deployment: Dep
             moved = txn.get(other)
             assert moved
             txn.put(key, moved)
-    ended = command("audit", "verify", "--data-dir", deployment.path)
+    ended = called("audit", "verify", "--data-dir", deployment.path)
     assert (ended.status, ended.err) == (1, "onecode: audit entry 1 breaks the hash chain\n")
 
 
@@ -206,6 +206,6 @@ def test_a_reason_moves_no_cursor_on_the_operators_screen(running: Server) -> No
     why = "a \x1b[2Jnew\nvariant"
     filed = exception(running, "report", "--host", "440000", "--home", "110000", "--reason", why, "--until", "+1h")
     assert filed["reason"] == why
-    shown = expect(command("exception", "list", "--server", running.address))
+    shown = expect(called("exception", "list", "--server", running.address))
     assert "\x1b" not in shown
     assert r"\x1b" in shown
