@@ -62,6 +62,8 @@ func (f TLSFiles) Load() (*tls.Config, error) {
 		return nil, fmt.Errorf("%s and %s are no certificate and its key: %w", f.Cert, f.Key, err)
 	}
 	config.Certificates = []tls.Certificate{pair}
+	// Shown whatever authorities the server names: it then refuses the certificate, where it would else say there is none.
+	config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &pair, nil }
 	return config, nil
 }
 

@@ -8,8 +8,10 @@ import java.security.KeyStore;
 import java.security.PrivateKey;
 import java.security.cert.X509Certificate;
 import java.util.List;
+import javax.net.ssl.KeyManager;
 import javax.net.ssl.KeyManagerFactory;
 import javax.net.ssl.TrustManagerFactory;
+import javax.net.ssl.X509ExtendedKeyManager;
 
 /**
  * The PEM files of TLS, read when the program starts.
@@ -49,7 +51,7 @@ record TlsFiles(String ca, String cert, String key, String serverName) {
                 builder.trustManager(trust().getTrustManagers());
             }
             if (hasCertificate()) {
-                builder.keyManager(identity().getKeyManagers());
+                builder.keyManager(identity());
             }
         } catch (GeneralSecurityException | IOException fault) {
             throw new UsageFault("the files of TLS cannot be used: " + OneLine.of(fault.getMessage()));
@@ -68,7 +70,7 @@ record TlsFiles(String ca, String cert, String key, String serverName) {
         return factory;
     }
 
-    private KeyManagerFactory identity() throws UsageFault, GeneralSecurityException, IOException {
+    private KeyManager identity() throws UsageFault, GeneralSecurityException, IOException {
         List<X509Certificate> chain = Pem.certificates(cert, BoundedFile.read(cert, PEM_BYTES_MAX));
         PrivateKey secret = Pem.privateKey(key, BoundedFile.read(key, PEM_BYTES_MAX));
         if (!Pem.fit(chain.get(0), secret)) {
@@ -79,7 +81,7 @@ record TlsFiles(String ca, String cert, String key, String serverName) {
         store.setKeyEntry("client", secret, noPassword, chain.toArray(X509Certificate[]::new));
         var factory = KeyManagerFactory.getInstance(KeyManagerFactory.getDefaultAlgorithm());
         factory.init(store, noPassword);
-        return factory;
+        return new ShownCertificate((X509ExtendedKeyManager) factory.getKeyManagers()[0]);
     }
 
     private static KeyStore emptyStore() throws GeneralSecurityException, IOException {
