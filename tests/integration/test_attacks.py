@@ -23,7 +23,7 @@ from benchmarks.attacks.way import Way
 from benchmarks.shown import Authority
 from tests.integration.deployment import Deployment, Server
 
-ATTACK_S, POLITE_EVERY_S = 1.5, 0.1
+ATTACK_S, POLITE_EVERY_S = 1.0, 0.1
 PATIENCE_S = 60
 """Only a machine that is busy with other things takes as long."""
 GROWTH_BYTES_MAX = 96 * 2**20

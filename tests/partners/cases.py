@@ -9,6 +9,7 @@ from unittest import mock
 import yaml
 
 from onecode.v1 import recognition_pb2 as pb
+from onecode.v1 import status_pb2
 from onecode_server.cli import trust_document
 
 from tests.integration.deployment import Deployment, Server, expect, record
@@ -69,6 +70,17 @@ class Country:
 def verdict_line(number: int, columns: list[str]) -> bytes:
     """Return the line of a verdict as programs print it."""
     return ("\t".join([str(number), *columns]) + "\n").encode()
+
+
+def verdict_columns(verdict: pb.Verdict) -> list[str]:
+    """Return what programs print of a verdict."""
+    return [
+        pb.Decision.Name(verdict.decision).removeprefix("DECISION_"),
+        status_pb2.Level.Name(verdict.level).removeprefix("LEVEL_"),
+        pb.Reason.Name(verdict.reason).removeprefix("REASON_"),
+        verdict.home_region or "-",
+        pb.Status.Name(verdict.status).removeprefix("STATUS_"),
+    ]
 
 
 def verdict_object(number: int, columns: list[str]) -> dict[str, Any]:

@@ -10,9 +10,11 @@ import pytest
 from tests.integration.deployment import Deployment, Server, command, expect
 from tests.integration.identities import OPERATOR, PARTNER, Identities
 from tests.partners.cases import Country
-from tests.partners.programs import LANGUAGES, Program
+from tests.partners.fed import Codes, codes_of
+from tests.partners.programs import LANGUAGES, Asked, Program
 
-WAYS: Final = ("plaintext", "certificate", "token")
+WAYS: Final = ("certificate", "token")
+"""How a server by TLS is reached; nearly all tests use plaintext."""
 
 
 @pytest.fixture(scope="session")
@@ -36,6 +38,12 @@ def country(demo: Callable[[], Deployment]) -> Iterator[Country]:
         yield Country(deployment, demo(), running)
     finally:
         assert running.end() == 0
+
+
+@pytest.fixture(scope="session")
+def codes(demo: Callable[[], Deployment]) -> Codes:
+    """10,000 codes of a deployment of their own."""
+    return codes_of(demo())
 
 
 class Guarded(NamedTuple):
@@ -80,16 +88,17 @@ def program(request: pytest.FixtureRequest) -> Program:
     return made
 
 
+@pytest.fixture(scope="session")
+def asked(country: Country) -> Asked:
+    """The programs' answers from the country's server."""
+    return Asked(country.server.address)
+
+
 @pytest.fixture(scope="session", params=WAYS)
-def access(request: pytest.FixtureRequest, country: Country, guarded: Guarded) -> dict[str, tuple[object, ...]]:
-    """The options by which a partner, and an operator who publishes, reach a server: each way in turn."""
-    match request.param:
-        case "certificate":
-            return {"partner": guarded.certificate(PARTNER), "operator": guarded.certificate(OPERATOR)}
-        case "token":
-            return {"partner": guarded.token(PARTNER), "operator": guarded.token(OPERATOR)}
-    plain = ("--server", country.server.address)
-    return {"partner": plain, "operator": plain}
+def access(request: pytest.FixtureRequest, guarded: Guarded) -> dict[str, tuple[object, ...]]:
+    """The options by which a partner, and an operator who publishes, reach a server by TLS: each way in turn."""
+    options = guarded.certificate if request.param == "certificate" else guarded.token
+    return {"partner": options(PARTNER), "operator": options(OPERATOR)}
 
 
 @pytest.fixture

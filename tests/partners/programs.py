@@ -22,6 +22,25 @@ class Ended(NamedTuple):
     err: str
 
 
+class Asked:
+    """Answers of a server in plaintext. Each program is asked once, though several tests look at its answer."""
+
+    def __init__(self, server: str) -> None:
+        self._server = ("--server", server)
+        self._answers: dict[tuple[object, ...], Ended] = {}
+
+    def of(self, program: "Program", command: str, *arguments: object, stdin: bytes = b"") -> Ended:
+        """Return how a program ends with a command."""
+        asked = (program.language, command, arguments, stdin)
+        if asked not in self._answers:
+            self._answers[asked] = program.run(command, *self._server, *arguments, stdin=stdin)
+        return self._answers[asked]
+
+    def of_all(self, command: str, *arguments: object, stdin: bytes = b"") -> dict[str, Ended]:
+        """Return how each program that is built ends with a command, by its language."""
+        return {language: self.of(Program(language), command, *arguments, stdin=stdin) for language in built()}
+
+
 class Program:
     """The program of one language. ``command`` is None where it is not built."""
 
@@ -50,6 +69,11 @@ class Program:
         finally:
             process.kill()
             process.wait()
+
+
+def built() -> list[str]:
+    """Return the languages whose programs are built."""
+    return [language for language in LANGUAGES if Program(language).command is not None]
 
 
 def _is_built(language: str) -> bool:

@@ -4,10 +4,13 @@ import os
 import re
 import signal
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import grpc
 import pytest
 
+from tests.certificates import spiffe_id
 from tests.integration.deployment import free_port
 from tests.integration.identities import PARTNER, SCANNER
 from tests.partners.cases import Country
@@ -17,6 +20,17 @@ from tests.partners.programs import Ended, Program
 pytestmark = pytest.mark.slow
 Store = Callable[[bytes], Path]
 ASKS = ("verify", "scan")
+PATIENCE_S, ANSWERED_S = 5, 60
+"""How long a program tries where nobody answers, and where somebody does: a busy machine starts a JVM in seconds."""
+RECORD = b'{"publisher": "420000", "subject": {"local": {"region": "420000", "id": "x"}}, "level": "RED", '
+RECORD += b'"scope": "NATIONAL", "effective_at": "2026-01-01T00:00:00Z", "revision": 1}\n'
+NONE_TAKEN = b"taken 0, superseded 0, conflict 0, rejected 0\n"
+COMMANDS = {
+    "verify": (("--host", "440000", "-"), b"x\n"),
+    "scan": (("--host", "440000", "-"), b"x\n"),
+    "translate": (("--target", "440000", "-"), b"x\n"),
+    "publish": (("-",), RECORD),
+}
 
 
 def expect_failure(ended: Ended, code: str, reason: str = "") -> None:
@@ -24,6 +38,16 @@ def expect_failure(ended: Ended, code: str, reason: str = "") -> None:
     why = rf" \({reason}\)" if reason else ""
     assert re.fullmatch(rf"onecode-partner: {code}: [^\n]+{why}(, retry in [0-9.]+ s)?\n", ended.err), ended.err
     assert (ended.status, ended.out) == (1, b"")
+
+
+def expect_failed_commands(program: Program, server: str, timeout_s: int, code: str) -> None:
+    """Fail unless each command, given one line, ends with status 1 and one line of its own that names the code."""
+    for command, (operands, line) in COMMANDS.items():
+        ended = program.run(command, "--server", server, "--timeout", timeout_s, *operands, stdin=line)
+        if command == "publish":  # it says too that the server acknowledged nothing
+            assert ended.out == NONE_TAKEN
+            ended = ended._replace(out=b"")
+        expect_failure(ended, code)
 
 
 def expect_usage(ended: Ended, *words: str) -> None:
@@ -52,10 +76,8 @@ def test_a_scanner_at_another_host_is_not_permitted(program: Program, guarded: G
 
 
 def test_a_partner_who_publishes_is_not_permitted(program: Program, guarded: Guarded, stored: Store) -> None:
-    line = b'{"publisher": "420000", "subject": {"local": {"region": "420000", "id": "x"}}, "level": "RED", '
-    line += b'"scope": "NATIONAL", "effective_at": "2026-01-01T00:00:00Z", "revision": 1}\n'
-    ended = program.run("publish", *guarded.certificate(PARTNER), stored(line))
-    assert ended.out == b"taken 0, superseded 0, conflict 0, rejected 0\n"
+    ended = program.run("publish", *guarded.certificate(PARTNER), stored(RECORD))
+    assert ended.out == NONE_TAKEN
     expect_failure(ended._replace(out=b""), "PERMISSION_DENIED", "NOT_PERMITTED")
 
 
@@ -68,7 +90,7 @@ def test_a_host_that_is_not_six_digits_is_invalid(program: Program, country: Cou
 
 @pytest.mark.parametrize("ask", ASKS)
 def test_a_server_by_another_name_is_not_believed(program: Program, guarded: Guarded, ask: str) -> None:
-    shown = (*guarded.certificate(PARTNER), "--tls-server-name", "gate.example", "--timeout", "3")
+    shown = (*guarded.certificate(PARTNER), "--tls-server-name", "gate.example", "--timeout", PATIENCE_S)
     expect_failure(program.run(ask, *shown, "--host", "440000", "-", stdin=b"x"), "UNAVAILABLE")
 
 
@@ -78,26 +100,45 @@ def test_a_server_of_another_authority_is_not_believed(
 ) -> None:
     other = tmp_path / "other.crt"
     other.write_bytes(type(guarded.identities.authority)("another").pem)
-    shown = ("--server", guarded.server.address, "--tls-ca", other, "--timeout", "3")
+    shown = ("--server", guarded.server.address, "--tls-ca", other, "--timeout", PATIENCE_S)
     expect_failure(program.run(ask, *shown, "--host", "440000", "-", stdin=b"x"), "UNAVAILABLE")
 
 
 @pytest.mark.parametrize("ask", ASKS)
 def test_plaintext_to_a_server_by_tls_is_unavailable(program: Program, guarded: Guarded, ask: str) -> None:
-    shown = ("--server", guarded.server.address, "--timeout", "3")
+    shown = ("--server", guarded.server.address, "--timeout", PATIENCE_S)
     expect_failure(program.run(ask, *shown, "--host", "440000", "-", stdin=b"x"), "UNAVAILABLE")
 
 
 @pytest.mark.parametrize("ask", ASKS)
-def test_a_server_that_is_away_is_unavailable(program: Program, ask: str) -> None:
-    shown = ("--server", f"127.0.0.1:{free_port()}", "--timeout", "3")
-    expect_failure(program.run(ask, *shown, "--host", "440000", "-", stdin=b"x"), "UNAVAILABLE")
+def test_a_certificate_of_another_authority_is_refused(
+    program: Program, guarded: Guarded, tmp_path: Path, ask: str
+) -> None:
+    cert, key = type(guarded.identities.authority)("another").issue(spiffe_id(PARTNER)).write(tmp_path, "partner")
+    shown = ("--server", guarded.server.address, *guarded.authority(), "--tls-cert", cert, "--tls-key", key)
+    ended = program.run(ask, *shown, "--timeout", PATIENCE_S, "--host", "440000", "-", stdin=b"x")
+    expect_failure(ended, "UNAVAILABLE")
+
+
+def test_a_server_that_is_away_is_unavailable(program: Program) -> None:
+    expect_failed_commands(program, f"127.0.0.1:{free_port()}", PATIENCE_S, "UNAVAILABLE")
+
+
+def test_a_server_without_the_services_of_this_version_is_unimplemented(program: Program) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        other = grpc.server(pool)  # it answers every call as a server does that has no such method
+        address = f"127.0.0.1:{other.add_insecure_port('127.0.0.1:0')}"
+        other.start()
+        try:
+            expect_failed_commands(program, address, ANSWERED_S, "UNIMPLEMENTED")
+        finally:
+            other.stop(None).wait()
 
 
 @pytest.mark.parametrize("ask", ASKS)
 def test_a_server_that_says_nothing_exceeds_the_time(program: Program, country: Country, ask: str) -> None:
     with country.server.stopped():
-        shown = ("--server", country.server.address, "--timeout", "3")
+        shown = ("--server", country.server.address, "--timeout", PATIENCE_S)
         ended = program.run(ask, *shown, "--host", "440000", "-", stdin=b"x")
     # A connection that is made and not answered may be either: TCP accepts in the place of a process that is stopped.
     expect_failure(ended, "(DEADLINE_EXCEEDED|UNAVAILABLE)")

@@ -1,5 +1,6 @@
 """Every program publishes, and says what became of each record, as the table says."""
 
+import functools
 import json
 from collections import Counter
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from onecode_client import OperatorClient
 
 from tests.integration.deployment import record
 from tests.partners.cases import TABLE, Country
-from tests.partners.programs import Program
+from tests.partners.programs import Ended, Program, built
 
 pytestmark = pytest.mark.slow
 Access = dict[str, tuple[object, ...]]
@@ -42,10 +43,26 @@ def lines_of(cases: list[dict[str, Any]]) -> list[str]:
     return [*rejected, total]
 
 
-def test_each_record_is_answered_as_the_table_says(program: Program, country: Country, stored: Store) -> None:
-    plain = ("--server", country.server.address)
-    ended = program.run("publish", *plain, stored(file_of(PUBLICATIONS)))
+@pytest.fixture(scope="module")
+def published(country: Country, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Ended]:
+    """How the program of a language ends with a file of the cases, each about a bearer of its own."""
+
+    def publish(language: str) -> Ended:
+        file = tmp_path_factory.mktemp("records") / language
+        file.write_bytes(file_of(PUBLICATIONS))
+        return Program(language).run("publish", "--server", country.server.address, file)
+
+    return functools.cache(publish)
+
+
+def test_each_record_is_answered_as_the_table_says(program: Program, published: Callable[[str], Ended]) -> None:
+    ended = published(program.language)
     assert (ended.status, ended.out.decode().splitlines(), ended.err) == (0, lines_of(PUBLICATIONS), "")
+
+
+def test_all_programs_tell_alike_what_became_of_each_record(published: Callable[[str], Ended]) -> None:
+    ended = {language: published(language) for language in built()}
+    assert len(set(ended.values())) == 1, ended
 
 
 def test_an_operator_publishes_by_each_way(program: Program, access: Access) -> None:
