@@ -96,7 +96,16 @@ class Engine:
 
         unread_max_s = settings.trust_list_unread_max_s
         self.trust = TrustSource(
-            data.trust_list, root, self.backend, store, metrics, clock, monotonic, unread_max_s, prepare
+            data.trust_list,
+            root,
+            self.backend,
+            store,
+            metrics,
+            clock,
+            monotonic,
+            unread_max_s,
+            prepare,
+            follows_store=follows_log,
         )
         self.exceptions = ExceptionCache(store)
         self.exception_gauges = ExceptionGauges(self.exceptions, self.trust, metrics, clock)

@@ -65,6 +65,21 @@ def test_an_exception_is_reported_at_one_and_acknowledged_at_the_other(
     assert other.verify(code, "440000").verdict.exception_id == filed["id"]
 
 
+def test_a_trust_list_that_one_machine_was_given_is_in_force_at_the_other(
+    machines: list[tuple[Deployment, Server]],
+) -> None:
+    (deployment, one), (_, other) = machines
+
+    def versions() -> list[int]:
+        reports = [server.healthz()[1]["workers"]["0"]["trust_list"] for server in (one, other)]
+        assert [report["fault"] for report in reports] == [None, None]
+        return [report["version"] for report in reports]
+
+    before = versions()
+    expect(deployment.trust("add-region", "--code", "660000", "--name", "a corps", "--adopts-national"))
+    eventually(lambda: versions() == [version + 1 for version in before], SEEN_S)
+
+
 def test_both_have_the_same_digests_and_say_so(machines: list[tuple[Deployment, Server]], tmp_path: Path) -> None:
     (_, one), (_, other) = machines
     publish(one, tmp_path, *(record("420000", "YELLOW", f"bearer {number}") for number in range(100)))

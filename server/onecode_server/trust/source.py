@@ -59,6 +59,8 @@ class TrustSource:
 
     ``monotonic`` returns seconds that never run backwards; after ``unread_max_s`` unread seconds ``is_read`` is false.
     ``prepare`` is called with a list on a thread, before the list is in force, to derive data that takes time.
+    ``follows_store`` is whether other machines put lists in the store: then a newer one there is in force, and an older
+    file is no fault.
     """
 
     def __init__(
@@ -72,6 +74,8 @@ class TrustSource:
         monotonic: Callable[[], float] = time.monotonic,
         unread_max_s: float = 30.0,
         prepare: Callable[[TrustList], None] = lambda _: None,
+        *,
+        follows_store: bool = False,
     ) -> None:
         self._watched = WatchedFile(file, trust_list_file.FILE_BYTES_MAX, monotonic)
         self._root = root_public_key
@@ -81,7 +85,7 @@ class TrustSource:
         self._clock = clock
         self._monotonic = monotonic
         self._unread_max_s = unread_max_s
-        self._prepare = prepare
+        self._prepare, self._follows_store = prepare, follows_store
         self._refreshing = asyncio.Lock()
         self._found = _TAKEN  # the result for the content that the watched file has kept
         self._read_at_s = monotonic()
@@ -130,7 +134,7 @@ class TrustSource:
             except Exception as fault:  # no memory, no thread, or a bug: the watcher must go on
                 found = self._failed(f"the trust list cannot be read: {_describe(fault)}")
             self._note(found, began_s)
-            if self._list is None or self.fault is not None:
+            if self._list is None or self.fault is not None or self._follows_store:
                 await self._take_known()
 
     def close(self) -> None:
@@ -172,6 +176,8 @@ class TrustSource:
     async def _take(self, file: bytes) -> None:
         found = await asyncio.to_thread(self._verify, file)
         known = await self._store.remember_list(KnownList(found.version, found.digest, file), self._clock())
+        if found.version < known.version and self._follows_store:
+            return  # another machine has brought a newer list, which ``_take_known`` takes
         if found.version < known.version:
             raise TrustListRefused(f"version {found.version} is older than {known.version}, which was accepted before")
         if found.digest != known.digest:
@@ -184,7 +190,8 @@ class TrustSource:
             known = await self._store.known_list()
             if known is not None and (self._list is None or self._list.version < known.version):
                 await self._swap(await asyncio.to_thread(self._verify, known.file), known.file)
-                _log.warning("the last good trust list was taken from the store", extra={"version": known.version})
+                if not self._follows_store:
+                    _log.warning("the last good trust list was taken from the store", extra={"version": known.version})
         except Exception as fault:
             if self._list is None:
                 _log.error("no trust list: %s", _describe(fault))

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from onecode_server.crypto.signing import Signer
+from onecode_server.crypto.signing import Signer, public_key_fault
+from onecode_server.stores.protocol import KnownList
 from onecode_server.system.clock import every
 from onecode_server.trust import document as trust_list
 from onecode_server.trust.source import POLL_S, TrustSource
@@ -155,3 +156,27 @@ async def test_the_keys_of_a_list_are_ready_before_it_is_in_force_and_none_is_ma
     await source.refresh()
     keys = {bytes.fromhex(key["public_key"]) for region in world.document["regions"] for key in region.get("keys", ())}
     assert ready == [keys, keys]
+
+
+async def test_where_machines_share_a_log_a_newer_list_of_the_store_is_in_force_and_an_older_file_no_fault(
+    world: World,
+) -> None:
+    source = TrustSource(
+        world.file,
+        world.root.public_key,
+        world.backend,
+        world.store,
+        world.metrics,
+        lambda: world.now,
+        follows_store=True,
+    )
+    await source.refresh()
+    older, version = world.file.read_bytes(), source.current.version
+    world.sign_list()
+    newer = trust_list.take_apart(world.file.read_bytes())
+    found = trust_list.parse(newer.payload, public_key_fault)
+    await world.store.remember_list(KnownList(found.version, found.digest, world.file.read_bytes()), world.now)
+    world.file.write_bytes(older)
+    await source.refresh()
+    assert (source.current.version, source.fault) == (version + 1, None)
+    source.close()
