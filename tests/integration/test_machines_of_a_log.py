@@ -16,7 +16,7 @@ from onecode_server.log.address import LogAddress
 
 from tests.brokers.cluster import Brokers
 from tests.integration import machines_of_a_log
-from tests.integration.deployment import Deployment, Server, called, eventually, expect, record
+from tests.integration.deployment import LOOPBACK, Deployment, Server, called, command, eventually, expect, record
 
 SEEN_S = 1 + 10
 """The second that is promised, and room for a machine that is busy with other things."""
@@ -115,3 +115,35 @@ def test_machines_without_a_majority_of_brokers_admit_nobody_and_acknowledge_not
     assert refused.value.code() is grpc.StatusCode.UNAVAILABLE
     brokers.restore()
     eventually(lambda: statuses() == [pb.STATUS_CURRENT] * 2, 60)
+
+
+def test_a_machine_is_added_from_a_backup_of_another_one(
+    machines: list[tuple[Deployment, Server]],
+    made: Deployment,
+    log: LogAddress,
+    serve: Callable[..., Server],
+    tmp_path: Path,
+) -> None:
+    (deployment, one), _ = machines
+    (code,) = deployment.issue("420000", id="traveller")
+    publish(one, tmp_path, record("420000", "RED", "traveller"))
+    expect(called("store", "backup", tmp_path / "backup", "--data-dir", deployment.path))
+    manifest = json.loads((tmp_path / "backup" / "manifest.json").read_text("ascii"))
+    assert len(manifest["log"]["partitions"]) == 13
+    third = made.copy_to(tmp_path / "third")
+    machines_of_a_log.join(third)
+    expect(called("store", "restore", tmp_path / "backup", "--data-dir", third.path))
+    added = serve(third, *machines_of_a_log.flags(log))
+    machines_of_a_log.await_confirmed(added)
+    assert added.verify(code).verdict.reason == 3  # RED
+    assert machines_of_a_log.state(added)["machine"] != manifest["log"]["machine"]
+
+
+def test_a_server_without_the_log_does_not_start_on_a_machines_store(
+    machines: list[tuple[Deployment, Server]],
+) -> None:
+    (deployment, one), _ = machines
+    assert one.end() == 0
+    refused = command("serve", "--data-dir", deployment.path, "--workers", 1, *LOOPBACK)
+    assert (refused.status, refused.err.count("\n")) == (2, 1)
+    assert "start the server with --log" in refused.err

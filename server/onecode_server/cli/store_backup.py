@@ -1,14 +1,19 @@
 """``onecode store backup`` and ``restore``: copies of a store, with the other files that a deployment needs."""
 
+import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import click
 
+from onecode_server.cli import json_files, output
 from onecode_server.cli.options import PathType
 from onecode_server.errors import Misconfigured
+from onecode_server.replication.machine import read_machine
 from onecode_server.settings.data_directory import DataDirectory
-from onecode_server.stores import lmdb_backup
+from onecode_server.stores import lmdb_backup, lmdb_manifest
+from onecode_server.stores.lmdb_replica import LmdbReplica
 
 
 @click.command()
@@ -18,8 +23,9 @@ from onecode_server.stores import lmdb_backup
 def backup(directory: Path, data_dir: Path, *, with_signing_keys: bool) -> None:
     """Copy the store and what belongs to it into DIRECTORY, which is made or empty; servers may run meanwhile.
 
-    In it are the store, the trust list, the root's public key, and the pseudonym key, without which no record
-    can be linked to a person: keep the copy as secret as that key. The root key is never in it.
+    In it are the store, its manifest, the trust list, the root's public key, and the pseudonym key, without which no
+    record can be linked to a person: keep the copy as secret as that key. The root key is never in it. The manifest has
+    the store's SHA-256, and for a machine of several how far it has applied the log.
     """
     data, copy = DataDirectory(data_dir), DataDirectory(directory)
     data.expect()
@@ -29,6 +35,8 @@ def backup(directory: Path, data_dir: Path, *, with_signing_keys: bool) -> None:
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
         size = lmdb_backup.backup(data.store, copy.store)
+        manifest = json.dumps(lmdb_manifest.describe(copy.store), indent=2, sort_keys=True)
+        (directory / lmdb_manifest.FILE).write_text(f"{manifest}\n", "ascii")
         # After the store: a list older than the one in the store would be refused.
         for source, target in ((data.trust_list, copy.trust_list), (data.pseudonym_key, copy.pseudonym_key)):
             _copy(source, target)
@@ -55,7 +63,8 @@ def restore(directory: Path, data_dir: Path) -> None:
     """Put the store of a backup in DIRECTORY into a data directory that has none, and what else is missing there.
 
     What was published after the backup is not in it: publishers send it again. Keys and a trust list that are there
-    stay; those of another deployment are refused.
+    stay; those of another deployment are refused. A machine of several is made a member first ('onecode log join'): the
+    restored store becomes its own, and the log brings what came since.
     """
     copy, data = DataDirectory(directory), DataDirectory(data_dir)
     if not (copy.root_public_key.is_file() and copy.store.is_dir()):
@@ -64,8 +73,14 @@ def restore(directory: Path, data_dir: Path) -> None:
         ours, theirs = getattr(data, name), getattr(copy, name)
         if ours.exists() and ours.read_bytes() != theirs.read_bytes():
             raise Misconfigured(f"{ours} is not that of the backup: this is another deployment")
+    manifest = _manifest(directory)
+    machine = read_machine(data_dir).identifier if "log" in manifest else None
     data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    lmdb_backup.restore(copy.store, data.store)
+    size = (copy.store / lmdb_backup.DATA_FILE).stat().st_size
+    with output.bar(size, "restoring") as advance_to:
+        lmdb_backup.restore(copy.store, data.store, manifest.get("sha256"), advance_to)
+    if machine is not None:
+        _adopt(data, machine)
     for source, target in (
         (copy.trust_list, data.trust_list),
         (copy.pseudonym_key, data.pseudonym_key),
@@ -77,6 +92,25 @@ def restore(directory: Path, data_dir: Path) -> None:
         _copy_keys(copy, data)
     lmdb_backup.sync(data_dir)
     click.echo(f"restored the store of {directory} to {data_dir}")
+
+
+def _manifest(directory: Path) -> dict[str, Any]:
+    """Return what a backup says of itself; nothing for one of an earlier version. Raises Misconfigured."""
+    file = directory / lmdb_manifest.FILE
+    if not file.exists():
+        return {}
+    found = json_files.read(file)
+    if not isinstance(found, dict):
+        raise Misconfigured(f"{file} is no manifest: the backup is damaged")
+    return found
+
+
+def _adopt(data: DataDirectory, machine: bytes) -> None:
+    store = LmdbReplica(data.store)
+    try:
+        store.adopt(machine)
+    finally:
+        store.close_here()
 
 
 def _copy(source: Path, target: Path) -> None:

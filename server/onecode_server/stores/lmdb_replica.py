@@ -82,6 +82,19 @@ class LmdbReplica(LmdbStore):
         """Return how far each partition is applied, on the caller's thread. Raises StoreUnavailable."""
         return self._env.read_here(lambda txn: {p: ReplicaTransaction(self, txn).partition(p) for p in ALL})
 
+    def adopt(self, machine: bytes) -> None:
+        """Make the store of a machine's backup that of another machine, by its id (16 bytes), before it serves. Raises
+        StoreUnavailable where the store belongs to no log."""
+
+        def write(txn: Any) -> Membership:
+            if (known := self._find_membership(txn)) is None:
+                raise StoreUnavailable("the store belongs to no log")
+            self._put_membership(txn, known._replace(machine=machine))
+            ReplicaTransaction(self, txn).forget_own_marks()  # those of the machine that made the backup
+            return known._replace(machine=machine)
+
+        self.membership = self._env.write_here(write)
+
     def close_here(self) -> None:
         """Close files and end threads, where there is no event loop."""
         self._env.close_here()

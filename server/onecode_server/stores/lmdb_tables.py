@@ -17,7 +17,7 @@ SKEW_US: Final = 60_000_000
 """The default of the difference that is allowed between clocks."""
 
 _log = logging.getLogger(__name__)
-_MEMBERSHIP_KEY: Final = b"log"
+MEMBERSHIP_KEY: Final = b"log"
 
 
 def _wall_clock() -> int:
@@ -58,11 +58,11 @@ class LmdbTables:
         self._env.is_applied_from_log = self.membership is not None
 
     def _find_membership(self, txn: Any) -> Membership | None:
-        data = txn.get(_MEMBERSHIP_KEY, db=self._meta)
+        data = txn.get(MEMBERSHIP_KEY, db=self._meta)
         return None if data is None else unpack_membership(data)
 
     def _put_membership(self, txn: Any, membership: Membership) -> None:
-        txn.put(_MEMBERSHIP_KEY, pack_membership(membership), db=self._meta)
+        txn.put(MEMBERSHIP_KEY, pack_membership(membership), db=self._meta)
 
     @property
     def clock_behind_us(self) -> int:

@@ -151,3 +151,7 @@ class ReplicaTransaction:
     def put_own_marks(self, marks: OwnMarks) -> None:
         """Note the newest own marks that were applied: by them all processes of this machine tell how fresh it is."""
         self._txn.put(_MARKS_KEY, replica_layout.pack_marks(marks), db=self._tables["meta"])
+
+    def forget_own_marks(self) -> None:
+        """Let nothing be confirmed until a next own mark is applied."""
+        self._txn.delete(_MARKS_KEY, db=self._tables["meta"])
