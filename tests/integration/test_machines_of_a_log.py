@@ -145,5 +145,5 @@ def test_a_server_without_the_log_does_not_start_on_a_machines_store(
     (deployment, one), _ = machines
     assert one.end() == 0
     refused = command("serve", "--data-dir", deployment.path, "--workers", 1, *LOOPBACK)
-    assert (refused.status, refused.err.count("\n")) == (2, 1)
-    assert "start the server with --log" in refused.err
+    assert refused.status == 2
+    assert "start the server with --log" in refused.err.splitlines()[-1]
