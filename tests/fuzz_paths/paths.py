@@ -21,13 +21,14 @@ from onecode_server.verification import turns
 from onecode_server.verification.authenticate import by_template as column_authenticator
 from onecode_server.verification.authenticate import general as authenticator
 from onecode_server.verification.authenticate import template as templates
-from onecode_server.verification.authenticate import template_cache
+from onecode_server.verification.authenticate import template_cache, template_lookup
 from onecode_server.verification.authenticate.single import SingleReader
 from onecode_server.verification.check import Check, CheckResults
 
 from tests.world import World
 
 _T = TypeVar("_T")
+COLUMN_CODES_MIN = 20
 _FAILS = ("statuses", "tokens", "changes", "exceptions")
 
 
@@ -73,6 +74,15 @@ def read_list(world: World) -> TrustList:
 def put_in_force(world: World, trust: TrustList) -> None:
     """Swap the list in force: one assignment, as it is between two turns of the event loop."""
     world.trust._list = trust
+
+
+@contextmanager
+def columns_of_few() -> Iterator[None]:
+    """Have fewer codes of a shape read in columns than where it pays: so more worlds are tried in the same time."""
+    with ExitStack() as stack:
+        for module in (template_lookup, column_authenticator):
+            stack.enter_context(patch.object(module, "ROWS_MIN", COLUMN_CODES_MIN))
+        yield
 
 
 @contextmanager

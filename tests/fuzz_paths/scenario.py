@@ -24,8 +24,8 @@ from tests.world import HOUR, NOON, SECOND, World
 GROUPS: Final = 24
 KIDS: Final = (*("own",) * 12, *("k1",) * 5, "绿", "window", "window", "retired", "retired", "future", "revoked")
 """The keys of a world's groups, each its own: all kinds, and mostly good ones."""
-GROUP_CODES: Final = 40
-"""Twice ROWS_MIN, since not all mutants of a group keep its shape."""
+GROUP_CODES: Final = 2 * paths.COLUMN_CODES_MIN
+"""Twice as many as are read in columns, since not all mutants of a group keep its shape."""
 STRAYS: Final = 14
 
 
@@ -49,6 +49,7 @@ class Scenario:
             self.base = country.founded(self.world)
         paths.cut_slices(self.world, chance.choice((3, 7, 16, 128)))
         self._bounds = ExitStack()
+        self._bounds.enter_context(paths.columns_of_few())
         if chance.random() < 0.2:
             self._bounds.enter_context(paths.small_bounds())
         self._chance_of_log = random.Random(f"{seed}, log")  # of its own: all else is as it would be without a log

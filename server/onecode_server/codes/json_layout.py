@@ -6,7 +6,7 @@ their order, white space, escapes, arrays, and text that is not ASCII. Claims th
 path. So both give the same answers, which a property test checks.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -65,16 +65,16 @@ class JsonLayout:
         return fits
 
     def fits_one(self, row: bytes) -> bool:
-        """Tell whether one row has this layout."""
+        """Tell whether one row has this layout, but for the digits of its times, which are read later."""
         if not self._fixed.are_in(row):
             return False
         return not any(row[start:end].translate(None, members) for start, end, members in self._runs)
 
-    def time(self, row: bytes, field: Field) -> int:
-        """Return the time in a field of one row that fits, in Unix microseconds. Raises Malformed where its digits are
-        those of no time: ``fits_one`` does not read them."""
-        value = row[field.start : field.end]
-        return read_time(value.decode()) if field.kind is Kind.TIME else int(value) * SECOND_US
+    def times_of_one(self, fields: Sequence[Field]) -> Callable[[bytes], Sequence[int]]:
+        """Return the function that reads the times in some fields of one row that fits, in Unix microseconds. It raises
+        Malformed where the digits of one are those of no time."""
+        parts = [(_read_text if kind is Kind.TIME else _read_number, start, end) for kind, start, end in fields]
+        return lambda row: [read(row[start:end]) for read, start, end in parts]
 
     def text(self, field: Field, octets: bytes) -> str:
         """Return the value of a field as text; a value that is no string as its JSON text."""
@@ -93,6 +93,14 @@ class JsonLayout:
         digits = data[:, field.start : field.end] - np.uint8(ord("0"))
         times: Times = digits @ powers * SECOND_US
         return times
+
+
+def _read_text(value: bytes) -> int:
+    return read_time(value.decode())
+
+
+def _read_number(value: bytes) -> int:
+    return int(value) * SECOND_US
 
 
 def _runs(free: Mapping[int, int]) -> list[tuple[int, int, bytes]]:

@@ -79,16 +79,20 @@ class Layout(Protocol):
         """Return the key id in a field of ``key_id``. Raises Malformed."""
         ...
 
-    def fits_one(self, row: bytes) -> bool:
-        """Tell whether one row has this layout."""
+    def row(self, code: bytes) -> bytes | None:
+        """Return the row of one code of the layout's shape, or None where it does not have this layout.
+
+        It is called on one thread at a time.
+        """
         ...
 
     def signed(self, row: bytes, key_id: bytes) -> SignedCode:
         """Return the envelope of one row that fits, as the format's ``decode`` does; ``key_id`` is its key id."""
         ...
 
-    def time(self, row: bytes, field: Field) -> int:
-        """Return the time in a field of one row that fits, in Unix microseconds. Raises Malformed where it is none."""
+    def times_of_one(self, fields: Sequence[Field]) -> Callable[[bytes], Sequence[int]]:
+        """Return the function that reads the times in some fields of one row that fits, in Unix microseconds. It raises
+        Malformed where one is none."""
         ...
 
     def signatures(self, data: Bytes) -> Bytes:
@@ -126,12 +130,6 @@ class Layouts(Protocol):
     def decode(self, codes: Sequence[bytes], shape: Shape) -> tuple[Bytes, Flags]:
         """Return the rows of codes of one shape, uint8[n, m], m a multiple of eight, and which rows are valid:
         bool[n]."""
-        ...
-
-    @property
-    def decode_one(self) -> Callable[[bytes], bytes] | None:
-        """The function that returns the row of one code, and raises Malformed; None for a format whose single codes are
-        read faster without a layout."""
         ...
 
     def learn(self, code: bytes) -> Layout:

@@ -116,6 +116,8 @@ def expiry(issued_at: _Time, ends: Sequence[_Time], lifetimes: Sequence[int]) ->
 
     There is at least one expiry or lifetime. A registered expiry must be processed (RFC 7519, section 4.1.4).
     """
+    if len(ends) == 1 and not lifetimes:  # as in nearly all codes
+        return ends[0]
     times = list(ends)
     if lifetimes:
         times += [issued_at + lasts for lasts in lifetimes]
@@ -134,12 +136,12 @@ def beginning(issued_at: _Time, not_before: _Time | None) -> _Time:
 
 def has_begun(begins_at: _Time, now: int, skew: int = SKEW_US) -> Any:
     """Return whether codes have begun by ``now``: bool, or bool[n] for arrays."""
-    return now >= begins_at - skew
+    return begins_at <= now + skew
 
 
 def has_ended(expires_at: _Time, now: int, skew: int = SKEW_US) -> Any:
     """Return whether codes have ended by ``now``: bool, or bool[n] for arrays."""
-    return now >= expires_at + skew
+    return expires_at <= now - skew
 
 
 def is_valid(
@@ -154,7 +156,8 @@ def is_valid(
 
     ``window`` is as in ``may_vouch``. ``code_fault`` says why a code is not valid.
     """
-    valid = may_vouch(window, issued_at, now) & has_begun(beginning(issued_at, not_before), now, skew)
+    begins_at = issued_at if not_before is None else beginning(issued_at, not_before)
+    valid = may_vouch(window, issued_at, now) & has_begun(begins_at, now, skew)
     return valid if expires_at is None else valid & (has_ended(expires_at, now, skew) ^ True)
 
 

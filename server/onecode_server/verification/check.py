@@ -17,36 +17,22 @@ class Check:
     alone). The other fields are filled in step by step: ``authenticate.authenticator`` and ``verifier`` say by which
     steps. Once ``finding`` is set the code is not authentic, and later steps skip it."""
 
-    __slots__ = (
-        "candidates",
-        "claims",
-        "code",
-        "finding",
-        "host",
-        "key",
-        "level",
-        "opaque_home",
-        "signed",
-        "template",
-        "token",
-        "verdict",
-        "view",
-    )
+    # Of the class until a step sets them: most checks set few, and each costs as much as reading a time.
+    finding: Finding | None = None
+    opaque_home: Region | None = None
+    template: Template | None = None
+    signed: SignedCode | None = None
+    candidates: tuple[IssuerKey, ...] = ()
+    key: IssuerKey | None = None
+    token: Token | None = None
+    claims: Claims | None = None
+    view: StatusView | None = None
+    level = Level.UNSPECIFIED
+    verdict: Verdict | None = None
 
     def __init__(self, code: bytes, host: str = "") -> None:
         self.code = code
         self.host = host
-        self.finding: Finding | None = None
-        self.opaque_home: Region | None = None
-        self.template: Template | None = None
-        self.signed: SignedCode | None = None
-        self.candidates: tuple[IssuerKey, ...] = ()
-        self.key: IssuerKey | None = None
-        self.token: Token | None = None
-        self.claims: Claims | None = None
-        self.view: StatusView | None = None
-        self.level = Level.UNSPECIFIED
-        self.verdict: Verdict | None = None
 
     def refuse(self, authenticity: Authenticity, reason: Reason) -> None:
         """Set the finding: the reason why the code is not authentic."""

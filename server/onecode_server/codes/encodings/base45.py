@@ -50,6 +50,11 @@ def _decode(text: bytes) -> bytes:
     return b"".join((words, tail))
 
 
+def characters(size: int) -> int:
+    """Return the number of characters that so many bytes are encoded as."""
+    return size // 2 * 3 + size % 2 * 2
+
+
 def encode(data: bytes) -> bytes:
     """Return ``data`` as base45 text."""
     parts = []

@@ -5,7 +5,9 @@ that ``national.codec`` has read, and then reads every other code with exactly t
 is left to ``national.codec``. So both give the same answers, which a property test checks.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter
+from struct import Struct
 from typing import Final
 
 import numpy as np
@@ -23,6 +25,10 @@ _TIME_BYTES: Final = 4
 """The size of a number that is a time in seconds: up to the year 2106. Numbers of another size are left to
 ``claims``."""
 
+_TO_US: Final = SECOND_US.__mul__
+_signed: Final[Callable[[type[SignedCode], tuple[str, bytes, bytes, bytes, bytes]], SignedCode]] = tuple.__new__
+"""Makes a SignedCode in a third of the time of its own constructor, which is a function in Python."""
+
 key_id_field: Final = None
 """A row has the key id itself: see ``codes.layouts.Layouts``."""
 
@@ -36,11 +42,6 @@ def decode(codes: Sequence[bytes], shape: Shape) -> tuple[Bytes, Flags]:
     """Return the CBOR of national codes of one shape, uint8[n, m], and which of them are base45: bool[n]."""
     text = np.frombuffer(b"".join(codes), np.uint8).reshape(len(codes), *shape)[:, len(national.PREFIX) :]
     return base45_columns.decode(text)
-
-
-def decode_one(code: bytes) -> bytes:
-    """Return the CBOR of one national code. Raises Malformed."""
-    return base45.decode(code[len(national.PREFIX) :])
 
 
 def learn(code: bytes) -> "NationalLayout":
@@ -103,19 +104,27 @@ class NationalLayout:
             return np.zeros(len(data), bool)
         return self._heads.are_in_rows(data)
 
-    def fits_one(self, row: bytes) -> bool:
-        """Tell whether one code's CBOR has this layout."""
-        return len(row) == self._size and self._heads.are_in(row)
+    def row(self, code: bytes) -> bytes | None:
+        """Return the CBOR of one code, or None where it does not have this layout."""
+        return self._heads.of_base45(code[len(national.PREFIX) :])
 
     def signed(self, row: bytes, key_id: bytes) -> SignedCode:
         """Return the envelope of one code's CBOR that fits."""
         protected, payload, signature = self._cut(row)
         message = b"".join((self._before_bytes, protected, self._between_bytes, payload))
-        return SignedCode(national.FORMAT, key_id, message, signature, payload)
+        return _signed(SignedCode, (national.FORMAT, key_id, message, signature, payload))
 
-    def time(self, row: bytes, field: Field) -> int:
-        """Return the time in a field of one code's CBOR, in Unix microseconds."""
-        return int.from_bytes(row[field.start : field.end]) * SECOND_US
+    def times_of_one(self, fields: Sequence[Field]) -> Callable[[bytes], Sequence[int]]:
+        """Return the function that reads the times in some fields of one code's CBOR, in Unix microseconds."""
+        starts = sorted({field.start for field in fields})
+        ends = (0, *(start + _TIME_BYTES for start in starts))
+        gaps = (start - end for start, end in zip(starts, ends, strict=False))
+        unpack = Struct(">" + "".join(f"{gap}xI" for gap in gaps)).unpack_from
+        places = [starts.index(field.start) for field in fields]
+        if places == [*range(len(starts))]:
+            return lambda row: tuple(map(_TO_US, unpack(row)))
+        pick = itemgetter(*places)
+        return lambda row: tuple(map(_TO_US, pick(unpack(row))))
 
     def read_key_id(self, field: bytes) -> bytes:
         """Return the key id, which the field has unchanged."""

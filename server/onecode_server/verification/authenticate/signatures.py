@@ -76,10 +76,11 @@ class SignatureChecker:
         for (check, _, key), is_signed in zip(tried, results, strict=True):
             if is_signed and check.key is None:
                 check.key = key
-        for check in checks:
-            if check.key is None:
-                check.finding = SIGNATURE_INVALID
-                self._count_bad(check.candidates)
+        if False in results:
+            for check in checks:
+                if check.key is None:
+                    check.finding = SIGNATURE_INVALID
+                    self._count_bad(check.candidates)
 
     async def find_key_places(
         self, candidates: _Places, index: IssuerIndex, signatures: Bytes, messages: Bytes
@@ -89,36 +90,38 @@ class SignatureChecker:
         ``candidates``, int64[n], are rows of ``index.candidates``; ``signatures`` are uint8[n, 64], ``messages``
         uint8[n, m].
         """
-        found = np.full(len(candidates), NO_KEY, np.int64)
-        is_left = found == NO_KEY
-        for column in index.candidates.T:
+        if not candidates.size:
+            return candidates
+        keys: _Places = index.candidates[candidates, 0]  # each code has a first candidate, which mostly signed it
+        is_signed = await self._check_columns(index, keys, signatures, messages)
+        if np.count_nonzero(is_signed) == is_signed.size:
+            return keys
+        found = np.where(is_signed, keys, NO_KEY)
+        for column in index.candidates.T[1:]:
             keys = column[candidates]
-            tried = (is_left & (keys != NO_KEY)).nonzero()[0]
+            tried = ((found == NO_KEY) & (keys != NO_KEY)).nonzero()[0]
             if not tried.size:
                 break
-            for start in range(0, len(tried), self._backend.slice_items):
-                if start:
-                    await asyncio.sleep(0)
-                part = tried[start : start + self._backend.slice_items]
-                if len(part) == len(found):  # mostly: then no copy is needed
-                    is_signed = self._check_columns(index, keys, signatures, messages)
-                else:
-                    is_signed = self._check_columns(index, keys[part], signatures[part], messages[part])
-                found[part[is_signed]] = keys[part[is_signed]]
-            is_left = found == NO_KEY
-            if not np.count_nonzero(is_left):  # mostly after the first column of candidates
-                return found
+            is_signed = await self._check_columns(index, keys[tried], signatures[tried], messages[tried])
+            found[tried[is_signed]] = keys[tried[is_signed]]
+        is_left = found == NO_KEY
         for row, count in zip(*np.unique(candidates[is_left], return_counts=True), strict=True):
             self._count_bad((index.keys[at] for at in index.candidates[row].tolist() if at != NO_KEY), int(count))
         return found
 
-    def _check_columns(self, index: IssuerIndex, keys: _Places, signatures: Bytes, messages: Bytes) -> _Flags:
-        started_s = time.perf_counter()
-        used, which = distinct(keys)
-        public_keys = [index.public_keys[place] for place in used]
-        is_signed = self._backend.verify_columns(public_keys, which, signatures, messages)
-        self._count(len(keys), started_s)
-        return is_signed
+    async def _check_columns(self, index: IssuerIndex, keys: _Places, signatures: Bytes, messages: Bytes) -> _Flags:
+        """Return which signatures are the keys', of which each code has one: bool[n]."""
+        found, size = [], self._backend.slice_items
+        for start in range(0, len(keys), size):
+            if start:
+                await asyncio.sleep(0)
+            started_s = time.perf_counter()
+            part = slice(start, start + size)
+            used, which = distinct(keys[part])
+            public_keys = [index.public_keys[place] for place in used]
+            found.append(self._backend.verify_columns(public_keys, which, signatures[part], messages[part]))
+            self._count(len(which), started_s)
+        return found[0] if len(found) == 1 else np.concatenate(found)
 
     def _count_bad(self, candidates: Iterable[IssuerKey], codes: int = 1) -> None:
         for region in {key.region for key in candidates}:

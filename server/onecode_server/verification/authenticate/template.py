@@ -1,14 +1,15 @@
 """A template: one layout of codes, with the claim fields and the assertions of each key, found once and then cached."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import repeat
-from typing import Final
+from operator import itemgetter
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from onecode_server.codes.layouts import Bytes, Field, Kind, Layout, Shape, octets
+from onecode_server.codes.layouts import Bytes, Field, Kind, Layout, Shape, cutter, octets
 from onecode_server.model.trust_list import IssuerKey, TrustList
 from onecode_server.verification.authenticate.claim_fields import ClaimFields, ReadWords, claim_fields, read_words
 from onecode_server.verification.authenticate.verified_claims import Assertions
@@ -28,6 +29,16 @@ _LAYOUT_FACTOR: Final = 16  # bytes in the arrays for each byte of a code: place
 _WORDS_BYTES: Final = 600  # two entries of dicts, the size of their key without the words, and what the words say
 
 
+class RowReader(NamedTuple):
+    """How claims are read from one row: their ``fields``, and the functions that return the bytes of the subject, those
+    of ``fields.words``, joined, and the times of issue, of the ends and of the beginning, if there is one."""
+
+    fields: ClaimFields
+    subject: Callable[[bytes], bytes]
+    words: Callable[[bytes], bytes]
+    times: Callable[[bytes], Sequence[int]]
+
+
 class Template:
     """The layout of codes of one ``shape`` under one trust list, whose IssuerIndex has a place for each key.
 
@@ -45,6 +56,8 @@ class Template:
         self._bytes = _LAYOUT_BYTES + _LAYOUT_FACTOR * shape[0]
         self._fields: dict[int, ClaimFields | None] = {}
         self._known_fields: dict[ClaimFields, ClaimFields] = {}
+        self._readers: dict[int, RowReader | None] = {}
+        self._known_readers: dict[ClaimFields, RowReader] = {}
         self._places: dict[bytes, int] = {}
         self._read_words: dict[bytes, ReadWords | None] = {}
         self._words: dict[int, list[bytes]] = {}
@@ -68,15 +81,29 @@ class Template:
         except KeyError:
             return [self.fields_of(place, keys[place], trust) for place in places]
 
+    def reader_of(self, place: int, key: IssuerKey, trust: TrustList) -> RowReader | None:
+        """Return the reader of a key's claims in one row, or None if the general path must read them."""
+        try:
+            return self._readers[place]
+        except KeyError:
+            fields = self.fields_of(place, key, trust)
+            reader = None
+            if fields is not None:
+                reader = self._known_readers.setdefault(fields, _reader(fields, self.layout))
+            self._readers[place] = reader
+            return reader
+
     def words_of(self, place: int, key: IssuerKey, words: bytes, trust: TrustList) -> ReadWords | None:
         """Return what the words of a code that ``key`` signed say, or None if the general path must read them.
 
         ``words`` are the bytes of the key's ``ClaimFields.words``, joined.
         """
         row = place.to_bytes(_PLACE_BYTES, sys.byteorder) + words
-        if row not in self._places:
+        try:
+            return self._read_words[row]
+        except KeyError:
             self._read(place, key, row, trust)
-        return self._read_words[row]
+            return self._read_words[row]
 
     def assertions_of(
         self, places: Places, fields: ClaimFields, data: Bytes, keys: list[IssuerKey], trust: TrustList
@@ -122,3 +149,16 @@ class Template:
         self._places[row], self._read_words[row] = found, read
         self.reads = 0  # the next use() then updates the size of the share
         return found
+
+
+def _reader(fields: ClaimFields, layout: Layout) -> RowReader:
+    times = [fields.issued_at, *fields.ends] + ([] if fields.not_before is None else [fields.not_before])
+    return RowReader(fields, _cut(fields.subject), _cut(*fields.words), layout.times_of_one(times))
+
+
+def _cut(*fields: Field) -> Callable[[bytes], bytes]:
+    """Return the function that cuts fields out of one row, and joins them."""
+    if len(fields) == 1:
+        return itemgetter(slice(fields[0].start, fields[0].end))
+    cut = cutter(*fields)
+    return lambda row: b"".join(cut(row))

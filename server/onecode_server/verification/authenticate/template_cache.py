@@ -101,12 +101,11 @@ class TemplateCache:
     def learn(self, code: bytes, place: int, key: IssuerKey, *, is_single: bool = False) -> None:
         """Learn from an authentic code that ``key`` signed. The code may have no shape or no layout.
 
-        A single code (``is_single``) of a format whose single codes are not read by templates teaches nothing. Where
-        templates have to give way to each other, one single code in MISSES_MAX teaches: learning takes twice as long as
-        the check of a code.
+        Where templates have to give way to each other, one single code (``is_single``) in MISSES_MAX teaches: learning
+        takes twice as long as the check of a code.
         """
         layouts = LAYOUTS.get(key.format)
-        if layouts is None or (is_single and layouts.decode_one is None):
+        if layouts is None:
             return
         shape = layouts.shape(code)
         if shape is None:

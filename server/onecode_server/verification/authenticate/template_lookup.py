@@ -11,9 +11,9 @@ from onecode_server.model.trust_list import Format
 from onecode_server.verification.authenticate.template import Template
 from onecode_server.verification.authenticate.template_cache import LAYOUTS, TemplateCache
 
-ROWS_MIN: Final = 20
+ROWS_MIN: Final = 36
 """Fewer codes of a shape are checked faster one by one: an operation on columns costs a microsecond for any number.
-Columns pay from 22 national codes on, and from some 45 JWTs or PASETOs: see docs/design/verification.md."""
+Columns pay from 36 national codes on, and from 45 to 55 JWTs or PASETOs: see docs/design/verification.md."""
 TOGETHER_MIN: Final = 64
 """From so many codes on, columns pay whatever the codes' shapes: statuses and verdicts are found for all at once."""
 _PREFIXES: Final = sorted(
@@ -21,12 +21,8 @@ _PREFIXES: Final = sorted(
     key=lambda one: not one[0],
 )
 """The prefix of each format, in the order in which they are tested: formats with codes of other beginnings are last."""
-_SINGLE: Final = [
-    (CODECS[fmt].PREFIX, fmt, layouts.shape, layouts.decode_one)
-    for fmt, layouts in LAYOUTS.items()
-    if layouts.decode_one is not None
-]
-"""The formats whose single codes are read by templates."""
+_SINGLE: Final = [(CODECS[fmt].PREFIX, fmt, layouts.shape) for fmt, layouts in LAYOUTS.items()]
+"""The prefix of each format's single codes, and the function that returns a code's shape."""
 
 
 class Rows(NamedTuple):
@@ -78,15 +74,12 @@ def are_alike(codes: Sequence[bytes]) -> bool:
 
 
 def find_single(cache: TemplateCache, code: bytes) -> tuple[Template, bytes] | None:
-    """Return the template that one code fits, and the code's row. None if there is none, or if the format's single
-    codes are not read by templates. Raises Malformed."""
-    for prefix, fmt, shape_of, decode in _SINGLE:
-        if not code.startswith(prefix) or (shape := shape_of(code)) is None:
-            continue
-        if templates := cache.templates(fmt, shape):
-            row = decode(code)
-            for template in templates:
-                if template.layout.fits_one(row):
+    """Return the template that one code fits, and the code's row; None if there is none."""
+    for prefix, fmt, shape_of in _SINGLE:
+        if code.startswith(prefix) and (shape := shape_of(code)) is not None:
+            for template in cache.templates(fmt, shape):
+                row = template.layout.row(code)
+                if row is not None:
                     return template, row
     return None
 

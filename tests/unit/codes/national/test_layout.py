@@ -12,7 +12,7 @@ from onecode_server.codes import claim_values, claims
 from onecode_server.codes.encodings import base45, bounded_cbor
 from onecode_server.codes.layouts import SECOND_US, Kind, octets
 from onecode_server.codes.national import codec as national
-from onecode_server.codes.national.layout import NationalLayout, decode, decode_one, learn, shape
+from onecode_server.codes.national.layout import NationalLayout, decode, learn, shape
 from onecode_server.errors import Malformed
 
 from tests import formats
@@ -47,15 +47,15 @@ def agrees(layout: NationalLayout, code: bytes) -> bool:
         return False
     signed = national.decode(code)
     assert envelopes(layout, data) == [(signed.key_id, signed.signature, signed.message)]
-    row = decode_one(code)
-    assert layout.fits_one(row)
+    row = layout.row(code)
+    assert row is not None
     assert layout.signed(row, signed.key_id) == signed == layout.signed(data[0].tobytes(), signed.key_id)
     tree = national.read_claims(signed.payload)
     assert set(layout.claims) == set(paths(tree))
     for path, field in layout.claims.items():
         (value,), claim = octets(data, field), claims.at(tree, path)
         if layout.is_time(field):
-            assert layout.times(data, field).tolist() == [claim * SECOND_US] == [layout.time(row, field)]
+            assert layout.times(data, field).tolist() == [claim * SECOND_US] == [*layout.times_of_one([field])(row)]
         if field.kind is Kind.BYTES:
             assert value == claim
         elif field.kind is not Kind.OTHER:

@@ -91,22 +91,22 @@ async def test_a_small_batch_is_read_in_columns_where_enough_of_its_codes_are_al
 
 @EACH
 async def test_a_record_of_status_counts_for_a_code_that_was_read_in_columns(world: World, region: str) -> None:
-    batch = [world.code(region, Level.GREEN, f"id-{n:03d}") for n in range(20)]
+    batch = [world.code(region, Level.GREEN, f"id-{n:03d}") for n in range(ROWS_MIN)]
     await by_columns(world, batch)
     await world.say(region, Level.RED, "id-003")
     verdicts = await world.verify_all(batch)
     assert [n for n, verdict in enumerate(verdicts) if verdict.level is Level.RED] == [3]
-    assert in_columns(world) == 40
+    assert in_columns(world) == 2 * ROWS_MIN
 
 
 @EACH
 async def test_times_are_held_to_their_window_and_keys_to_their_state(world: World, region: str) -> None:
-    old = [world.code(region, subject=f"id-{n:03d}", expires_at=world.now - HOUR // 2) for n in range(20)]
-    new = [world.code(region, subject=f"id-{n:03d}", issued_at=world.now + HOUR) for n in range(20)]
+    old = [world.code(region, subject=f"id-{n:03d}", expires_at=world.now - HOUR // 2) for n in range(ROWS_MIN)]
+    new = [world.code(region, subject=f"id-{n:03d}", issued_at=world.now + HOUR) for n in range(ROWS_MIN)]
     await by_columns(world, codes(world))
     read = in_columns(world)
     found = [verdict.authenticity for verdict in await world.verify_all(old + new)]
-    assert found == [Authenticity.EXPIRED] * 20 + [Authenticity.NOT_YET_VALID] * 20
+    assert found == [Authenticity.EXPIRED] * ROWS_MIN + [Authenticity.NOT_YET_VALID] * ROWS_MIN
     assert in_columns(world) == read  # what is wrong with a code is for the general path to say
     world.entry(region)["keys"][0]["state"] = "revoked"
     await world.publish_list()
@@ -149,7 +149,7 @@ def forged(code: bytes) -> bytes:
 
 
 @EACH
-@pytest.mark.parametrize("count", [1, 20], ids=["singly", "in columns"])
+@pytest.mark.parametrize("count", [1, ROWS_MIN], ids=["singly", "in columns"])
 async def test_no_signature_is_checked_twice_and_no_forgery_decoded_twice(
     world: World, decoded: list[bytes], region: str, count: int
 ) -> None:
@@ -173,7 +173,7 @@ async def test_what_the_first_authenticator_found_is_not_found_again(
         "not yet": {"issued_at": world.now + HOUR},
         "odd": {"expires_at": world.now - 2 * HOUR},
     }
-    batch = [world.code(region, subject=f"id-{n:03d}", **changes[fault]) for n in range(20)]
+    batch = [world.code(region, subject=f"id-{n:03d}", **changes[fault]) for n in range(ROWS_MIN)]
     await by_columns(world, codes(world, [region]))
     expected = await alone(world, batch)
     decoded.clear()
@@ -183,7 +183,7 @@ async def test_what_the_first_authenticator_found_is_not_found_again(
     assert (signatures(world) - before, decoded) == (len(batch) * tried, [])
 
 
-@pytest.mark.parametrize("count", [1, 20], ids=["singly", "in columns"])
+@pytest.mark.parametrize("count", [1, ROWS_MIN], ids=["singly", "in columns"])
 @pytest.mark.parametrize(("kid", "reason"), [("k2", Reason.KEY_REVOKED), ("k3", Reason.KEY_UNKNOWN)])
 async def test_templates_of_one_key_name_the_faults_of_another(
     world: World, decoded: list[bytes], count: int, kid: str, reason: Reason
@@ -214,7 +214,9 @@ async def test_a_stranger_teaches_nothing(world: World) -> None:
 
 
 async def test_translations_are_read_by_the_general_path(world: World) -> None:
-    made = [(await world.translate(world.code("540000", subject=f"id-{n:03d}"), "000000")).code for n in range(20)]
+    made = [
+        (await world.translate(world.code("540000", subject=f"id-{n:03d}"), "000000")).code for n in range(ROWS_MIN)
+    ]
     assert {verdict.decision for verdict in await by_columns(world, made)} == {Decision.ADMIT}
     assert in_columns(world) == 0
 

@@ -22,6 +22,7 @@ from onecode_server.model.code import CODE_BYTES_MAX, Scan
 from onecode_server.model.status import Level, Scope, StatusRecord
 from onecode_server.model.trust_list import Format
 from onecode_server.model.verdict import Authenticity, Reason
+from onecode_server.verification.authenticate.template_lookup import ROWS_MIN
 
 from tests import formats
 from tests.world import HOUR, World
@@ -94,7 +95,7 @@ async def test_a_code_of_four_kilobytes_is_admitted_whatever_it_is_filled_with(w
     code = longest(make, fmt, world.tree(REGION_OF[fmt]), PADDINGS[padding])
     assert len(code) > CODE_BYTES_MAX - 80
     assert (await world.verify(code)).reason is Reason.GREEN
-    assert {verdict.reason for verdict in await world.verify_all([code] * 20)} == {Reason.GREEN}
+    assert {verdict.reason for verdict in await world.verify_all([code] * ROWS_MIN)} == {Reason.GREEN}
 
 
 @pytest.mark.parametrize("fmt", CODECS)
@@ -223,7 +224,7 @@ async def test_a_header_may_begin_with_white_space_or_any_name(world, header):
     message = b".".join(base64url.encode(part) for part in (header.encode(), bounded_json.dumps(world.tree("420000"))))
     code = message + b"." + base64url.encode(world.signers["420000", "k1"].sign(message))
     assert (await world.verify(code)).reason is Reason.GREEN
-    assert {verdict.reason for verdict in await world.verify_all([code] * 20)} == {Reason.GREEN}
+    assert {verdict.reason for verdict in await world.verify_all([code] * ROWS_MIN)} == {Reason.GREEN}
 
 
 @pytest.mark.parametrize(("prefix", "space"), [("IHs", " {"), ("ew", "{\n"), ("Cg", "\n\n{"), ("ewo", "{\n\n")])
@@ -252,7 +253,7 @@ async def test_what_a_scanner_adds_changes_nothing_on_any_path(world, region, ar
     scanned = around[0] + code + around[1]
     expected = await world.verify(code)
     assert expected.authenticity is Authenticity.VALID
-    for codes in ([scanned], [scanned] * 40, [code, scanned] * 20):
+    for codes in ([scanned], [scanned] * 40, [code, scanned] * ROWS_MIN):
         assert await world.verify_all(codes) == [expected] * len(codes)
     assert [check.answer for check in (await world.check_all([scanned])).checks] == [expected]
     resolved = await world.publisher.resolve(Scan(scanned, ""))

@@ -24,6 +24,12 @@ int onecode_base45(size_t characters, const uint8_t *text, uint8_t *data) {
     return is_good;
 }
 
+int onecode_base45_fits(size_t characters, const uint8_t *text, uint8_t *data, const uint8_t *must,
+                        const uint8_t *fixed) {
+    size_t size = 2 * (characters / 3) + (characters % 3 == 2);
+    return onecode_base45(characters, text, data) && onecode_fits(size, data, must, fixed);
+}
+
 void onecode_base45_rows(size_t rows, size_t characters, const uint8_t *text, size_t text_stride, uint8_t *data,
                          size_t data_stride, uint8_t is_good[]) {
     size_t whole = characters / 3;

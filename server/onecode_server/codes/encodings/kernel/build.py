@@ -17,6 +17,8 @@ ffibuilder.cdef("""
     void onecode_base64url_rows(size_t rows, size_t characters, const uint8_t *text, size_t text_stride, uint8_t *data,
                                 size_t data_stride, uint8_t is_good[]);
     int onecode_base45(size_t characters, const uint8_t *text, void *data);
+    int onecode_base45_fits(size_t characters, const uint8_t *text, void *data, const uint8_t *must,
+                            const uint8_t *fixed);
     int onecode_fits(size_t size, const uint8_t *data, const uint8_t *must, const uint8_t *fixed);
     void onecode_rows_fit(size_t rows, size_t size, const uint8_t *data, size_t data_stride, const uint8_t *must,
                           const uint8_t *fixed, uint8_t fits[]);

@@ -32,6 +32,11 @@ void onecode_base64url_rows(size_t rows, size_t characters, const uint8_t *text,
  * base45, else 0. */
 int onecode_base45(size_t characters, const uint8_t *text, uint8_t *data);
 
+/* Decodes one base45 text as onecode_base45() does, and returns 1 where it is base45 and onecode_fits() says 1 of all its
+ * bytes, else 0. `must` and `fixed` are as long as `data`. */
+int onecode_base45_fits(size_t characters, const uint8_t *text, uint8_t *data, const uint8_t *must,
+                        const uint8_t *fixed);
+
 /* Tells whether the bits of `must` in `size` bytes are those of `fixed`, which has no others: 1 or 0. */
 int onecode_fits(size_t size, const uint8_t *data, const uint8_t *must, const uint8_t *fixed);
 
