@@ -30,7 +30,6 @@ from onecode_server.translation.translator import Translation
 from onecode_server.trust import document as trust_list
 from onecode_server.trust.region_entry import key_id_bytes
 from onecode_server.verification.check import Check, CheckResults
-from onecode_server.verification.decider import RequestContext
 
 from tests import formats
 
@@ -222,8 +221,7 @@ class World:
     ) -> CheckResults:
         """Return the results of a batch whose codes are checked one by one, with all checks."""
         await self.change_feed.follow()
-        confirms_decisions = self.change_feed.confirms_decisions
-        context = RequestContext(self.trust.current, self.now, self.trust.is_read, confirms_decisions, for_translation)
+        context = self.verifier._context(for_translation=for_translation)
         scans = Scans.at(host, all_bare(codes), for_translation=for_translation)
         return await self.verifier._verify_singly(scans, context)
 

@@ -70,6 +70,7 @@ class StatusCache:
         self._clock = clock
         self._metrics = metrics
         begin(metrics.cache_lookups, "hit", "miss")
+        self._hits, self._misses = (metrics.cache_lookups.labels(result) for result in ("hit", "miss"))
         self._table = StatusTable(entries_max)
         self._marks = marks
         self._fetching: dict[bytes, asyncio.Task[dict[bytes, Entry]]] = {}
@@ -130,26 +131,27 @@ class StatusCache:
         self._metrics.status_age.observe(max([view.age_s for view in views], default=0))
         return views
 
-    def simple(self, subject: bytes, now: int) -> SimpleStatus[int] | None:
-        """Return the status of one subject at ``now`` (Unix microseconds) if it is CURRENT, and its row says all of it.
-
-        None for any other, which ``lookup`` returns.
-        """
-        row = self._table.row(subject)
-        if row is None:
-            return None
-        read_at_s, as_of_s, _, effective_at, expires_at, published_at, publisher, level, is_followed, has_older = row
-        followed_s = self._followed_at_s
-        fed_s = followed_s if self._marks is None else own_marks.bound(self._marks.marks, subject, followed_s)
-        is_absent = publisher == NO_RECORD
-        confirmed_s = freshness.confirmed_at(as_of_s, read_at_s, is_followed, is_absent, followed_s, fed_s)
-        age_s = self._monotonic() - confirmed_s
-        if age_s > CURRENT_S or is_many(publisher, has_older, effective_at, now):
-            return None
-        self._count(1, 0)
-        whole_s = int(age_s)
-        self._metrics.status_age.observe(whole_s)
-        return SimpleStatus(publisher, level, effective_at, expires_at, published_at, _CURRENT_NUMBER, whole_s)
+    def simple(self, subjects: Sequence[bytes], now: int) -> list[SimpleStatus[int] | None]:
+        """Return the status of each of few subjects at ``now`` (Unix microseconds), in order, where it is CURRENT and
+        its row says all of it; None for any other, which ``lookup`` returns."""
+        now_s, count, oldest_s = self._monotonic(), 0, 0
+        followed_s, marks = self._followed_at_s, None if self._marks is None else self._marks.marks
+        statuses: list[SimpleStatus[int] | None] = []
+        for subject, row in zip(subjects, self._table.rows(subjects), strict=True):
+            status = None
+            if row is not None:
+                read_at_s, as_of_s, _, effective_at, expires_at, published_at, publisher, level, is_fed, has_older = row
+                fed_s = followed_s if marks is None else own_marks.bound(marks, subject, followed_s)
+                is_absent = publisher == NO_RECORD
+                age_s = now_s - freshness.confirmed_at(as_of_s, read_at_s, is_fed, is_absent, followed_s, fed_s)
+                if age_s <= CURRENT_S and (is_absent or not is_many(publisher, has_older, effective_at, now)):
+                    status = publisher, level, effective_at, expires_at, published_at, _CURRENT_NUMBER, int(age_s)
+                    count, oldest_s = count + 1, max(oldest_s, status[-1])
+            statuses.append(status)
+        if count:
+            self._hits.inc(count)
+            self._metrics.status_age.observe(oldest_s)
+        return statuses
 
     async def columns(self, subjects: Sequence[bytes]) -> StatusColumns:
         """Return the status of each subject, in order: the result of ``lookup`` in columns."""
@@ -237,10 +239,8 @@ class StatusCache:
         return fetched
 
     def _count(self, count: int, missed: int) -> None:
-        if missed:
-            self._metrics.cache_lookups.labels("miss").inc(missed)
-        if count > missed:
-            self._metrics.cache_lookups.labels("hit").inc(count - missed)
+        self._misses.inc(missed)
+        self._hits.inc(count - missed)
 
 
 _CURRENT_NUMBER: Final = int(Status.CURRENT)

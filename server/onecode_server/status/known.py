@@ -1,6 +1,6 @@
 """What the status cache knows of subjects: in columns for many, and in numbers for one; and when that was confirmed."""
 
-from typing import Any, Final, Generic, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -27,23 +27,15 @@ class StatusColumns(NamedTuple):
     records: dict[int, Records]
 
 
-class SimpleStatus(NamedTuple, Generic[_Number]):
-    """A status that one record determines, or none: the columns of its row in a StatusTable, the status as a number,
-    and its age in whole seconds. Numbers for one subject, arrays for many."""
-
-    publisher: _Number
-    level: _Number
-    effective_at: _Number
-    expires_at: _Number
-    published_at: _Number
-    status: _Number
-    age_s: _Number
+SimpleStatus = tuple[_Number, _Number, _Number, _Number, _Number, _Number, _Number]
+"""A status that one record determines, or none: publisher, level, and times of effect, expiry and publication, as in a
+row of a StatusTable, the status as a number, and its age in whole seconds. Numbers for one subject, arrays for many."""
 
 
 def simple(known: StatusColumns) -> SimpleStatus[npt.NDArray[Any]]:
     """Return the statuses of many, as far as they are simple."""
     entries = known.entries
-    return SimpleStatus(
+    return (
         entries["publisher"],
         entries["level"],
         entries["effective_at"],

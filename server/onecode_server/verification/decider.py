@@ -19,7 +19,7 @@ from onecode_server.recognition.exception_cache import ExceptionCache
 from onecode_server.rules import admission, levels, validity
 from onecode_server.rules.freshness import STALE_S
 from onecode_server.status.known import SimpleStatus, StatusColumns, simple
-from onecode_server.status.table import needs_records
+from onecode_server.status.table import NO_RECORD, needs_records
 from onecode_server.verification.authenticate.verified_claims import Assertions, VerifiedClaims
 from onecode_server.verification.check import Check
 
@@ -41,18 +41,21 @@ def _where(condition: bool, one: int, other: int) -> int:
 
 
 class RequestContext(NamedTuple):
-    """The facts that all codes of a batch share: the trust list and the time of their checks.
+    """The facts that all codes of a batch share: the trust list, the time of their checks, and whether the list was in
+    date at that time and its file had been read lately. A read during the call may bring another list, and does not
+    confirm the list of the call.
 
-    ``list_is_read`` is whether the trust list's file had been read lately at the moment when ``trust`` was taken. A
-    read during the call may bring another list, and does not confirm the list of the call. ``confirms_decisions`` is
-    whether the log that several machines share had confirmed exceptions and trust list lately; true without a log.
+    ``confirms_decisions`` is whether the log that several machines share had confirmed exceptions and trust list
+    lately; true without a log. ``recognitions`` are those that were found for a code of the batch, by host and home: at
+    most one for each code.
     """
 
     trust: TrustList
     now: int
-    list_is_read: bool
+    list_in_date: bool
     confirms_decisions: bool
-    for_translation: bool = False
+    for_translation: bool
+    recognitions: dict[tuple[str, str], tuple[Recognition, str]]
 
 
 @lru_cache(admission.VERDICTS_KEPT)
@@ -88,6 +91,13 @@ class Decider:
         self._grace = grace
         self._skew = skew
 
+    def context(
+        self, trust: TrustList, now: int, *, list_is_read: bool, confirms_decisions: bool, for_translation: bool
+    ) -> RequestContext:
+        """Return the context of a batch. ``list_is_read`` is whether the trust list's file had been read lately."""
+        list_in_date = list_is_read and validity.is_in_date(trust, now, self._grace)
+        return RequestContext(trust, now, list_in_date, confirms_decisions, for_translation, {})
+
     def decide(self, check: Check, context: RequestContext) -> None:
         """Fill in the level and the verdict of one check, authentic or not."""
         claims = check.claims
@@ -101,13 +111,17 @@ class Decider:
 
     def decide_simple(self, check: Check, claims: Claims, known: SimpleStatus[int], context: RequestContext) -> None:
         """Fill in what ``decide`` would, for an authentic check whose subject has a simple status."""
-        home, makes_no_claim = claims.home, claims.level_word is None
-        level, status, age_s = self._weigh(
-            known, int(home), claims.level, makes_no_claim, claims.asserted_at, context.now, _where
-        )
+        home = claims.home
+        if known[0] == NO_RECORD:  # nothing to weigh
+            level, status, age_s = int(claims.level), _NONE, 0
+        else:
+            makes_no_claim, asserted_at = claims.level_word is None, claims.asserted_at
+            level, status, age_s = self._weigh(
+                known, int(home), claims.level, makes_no_claim, asserted_at, context.now, _where
+            )
         recognition, exception_id = self._recognise(context, check.host, home)
         check.level = _LEVELS[level]
-        check.verdict = _verdict(level, status, age_s, home, recognition, exception_id, self._is_in_date(context))
+        check.verdict = _verdict(level, status, age_s, home, recognition, exception_id, context.list_in_date)
 
     def decide_all(
         self,
@@ -127,12 +141,14 @@ class Decider:
             simple(known), homes[by], claimed[by], makes_no_claim[by], claims.asserted_at, context.now, np.where
         )
         # One number holds all that a verdict depends on: codes with equal numbers have equal facts.
-        pair = host * len(claims.assertions) + claims.assertion
+        pair = claims.assertion if len(hosts) == 1 else host * len(claims.assertions) + claims.assertion
         facts = ((pair * len(_LEVELS) + level) * len(_STATUSES) + status) << _AGE_BITS | age_s
         places: dict[int, int] = {}
         which = np.array([places.setdefault(number, len(places)) for number in facts.tolist()], np.int64)
         verdicts = self._verdicts(places, claims.assertions, hosts, context)
-        for place in needs_records(known.entries, context.now).nonzero()[0].tolist():
+        # Where no status has several records, none needs them.
+        many = needs_records(known.entries, context.now).nonzero()[0].tolist() if known.records else []
+        for place in many:
             assertion = claims.assertions[int(claims.assertion[place])]
             claim = levels.Claim(assertion.claimed, int(claims.asserted_at[place]), assertion.makes_claim)
             view = StatusView(known.records[place], Status(int(known.status[place])), int(known.age_s[place]))
@@ -168,17 +184,14 @@ class Decider:
         self, numbers: Iterable[int], assertions: Assertions, hosts: Sequence[str], context: RequestContext
     ) -> list[Verdict]:
         """Return the verdict on each of the facts that ``decide_all`` has made numbers of."""
-        verdicts, recognitions = [], dict[int, tuple[Recognition, str]]()
-        list_in_date = self._is_in_date(context)
+        verdicts = []
         for number in numbers:
             pair, status = divmod(number >> _AGE_BITS, len(_STATUSES))
             pair, level = divmod(pair, len(_LEVELS))
             host_place, assertion_place = divmod(pair, len(assertions))
             home = assertions[assertion_place].home
-            recognition = recognitions.get(pair)
-            if recognition is None:
-                recognition = recognitions[pair] = self._recognise(context, hosts[host_place], home)
-            verdicts.append(_verdict(level, status, number & _AGE_MASK, home, *recognition, list_in_date))
+            recognition = self._recognise(context, hosts[host_place], home)
+            verdicts.append(_verdict(level, status, number & _AGE_MASK, home, *recognition, context.list_in_date))
         return verdicts
 
     def _facts(
@@ -195,20 +208,21 @@ class Decider:
             recognition=recognition,
             level=effective.level,
             status=status,
-            list_in_date=self._is_in_date(context),
+            list_in_date=context.list_in_date,
             home=home,
             exception_id=exception_id,
             status_age_s=0 if status is Status.NONE else view.age_s,
         )
 
-    def _is_in_date(self, context: RequestContext) -> bool:
-        return context.list_is_read and validity.is_in_date(context.trust, context.now, self._grace)
-
     def _recognise(self, context: RequestContext, host: str, home: str) -> tuple[Recognition, str]:
         """Return whether the host recognises a home, and the id of the exception that suspends it, else empty."""
-        if context.trust.region(host) is None:
-            return Recognition.UNKNOWN_HOST, ""
-        suspension = self._exceptions.suspension(host, home, context.now)
-        if suspension is not None:
-            return Recognition.SUSPENDED, suspension.id
-        return (Recognition.RECOGNISED if context.confirms_decisions else Recognition.UNCONFIRMED), ""
+        pair = host, home
+        found = context.recognitions.get(pair)
+        if found is None:
+            found = (Recognition.RECOGNISED if context.confirms_decisions else Recognition.UNCONFIRMED), ""
+            if context.trust.region(host) is None:
+                found = Recognition.UNKNOWN_HOST, ""
+            elif (suspension := self._exceptions.suspension(host, home, context.now)) is not None:
+                found = Recognition.SUSPENDED, suspension.id
+            context.recognitions[pair] = found
+        return found

@@ -6,17 +6,19 @@ from onecode_server.model.status import Status
 from onecode_server.model.verdict import Reason, Verdict
 from onecode_server.rules import admission
 from onecode_server.telemetry.counting import CounterGroup, begin
-from onecode_server.telemetry.metrics import Metrics
+from onecode_server.telemetry.metrics import UNKNOWN_REGION, Metrics
 
 _STATUSES: Final = (Status.CURRENT, Status.STALE, Status.UNAVAILABLE, Status.NONE)
 """The statuses of authentic codes."""
 
 
-def verdict_counters(metrics: Metrics, verdict: Verdict) -> CounterGroup:
-    """Return the counters to which each code with this verdict adds one."""
+def verdict_counters(metrics: Metrics, verdict: Verdict, host: str) -> CounterGroup:
+    """Return the counters to which each code with this verdict adds one that was scanned at a known host, or at
+    UNKNOWN_REGION."""
     found = [
         metrics.verdicts.labels(verdict.decision.name, verdict.authenticity.name),
         metrics.reasons.labels(verdict.reason.name),
+        metrics.scans.labels(verdict.home or UNKNOWN_REGION, host),
     ]
     if verdict.status in _STATUSES:
         found.append(metrics.statuses.labels(verdict.status.name))

@@ -11,6 +11,7 @@ The steps run on the event loop, in slices; only store lookups leave it.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from typing import Final
@@ -81,7 +82,9 @@ class Verifier:
         self._clock = clock
         self._turns = Turns(monotonic)
         # Reading the names of enums takes longer than counting.
-        self._counters_of = lru_cache(admission.VERDICTS_KEPT)(lambda verdict: verdict_counters(metrics, verdict))
+        self._counters_of = lru_cache(admission.VERDICTS_KEPT)(
+            lambda verdict, host: verdict_counters(metrics, verdict, host)
+        )
         begin_verdicts(metrics)
 
     async def verify(self, scans: Scans, is_shared: Callable[[], bool] = _always) -> CheckResults:
@@ -92,8 +95,7 @@ class Verifier:
         """
         if self._change_feed.is_behind:
             await self._change_feed.follow()
-        trust, confirms_decisions = self._trust, self._change_feed.confirms_decisions
-        context = RequestContext(trust.current, self._clock(), trust.is_read, confirms_decisions, scans.for_translation)
+        context = self._context(for_translation=scans.for_translation)
         self._metrics.batch_codes.observe(len(scans.codes))
         if len(scans.codes) == 1 and not scans.for_translation:
             return await self._verify_alone(bare(scans.codes[0]), scans.hosts[0], context)
@@ -101,6 +103,16 @@ class Verifier:
         if scans.for_translation or not self._by_template.prefers_columns(scans.codes):  # a translation needs a Check
             return await self._verify_singly(scans, context)
         return await self._verify_together(scans, context, is_shared)
+
+    def _context(self, *, for_translation: bool) -> RequestContext:
+        trust = self._trust
+        return self._decider.context(
+            trust.current,
+            self._clock(),
+            list_is_read=trust.is_read,
+            confirms_decisions=self._change_feed.confirms_decisions,
+            for_translation=for_translation,
+        )
 
     async def authenticate(self, code: bytes) -> Check:
         """Check whether a code is authentic: steps 1 to 7, without status, recognition and verdict."""
@@ -121,9 +133,8 @@ class Verifier:
             codes = CodeSlice.of_single([check])
             await self._general.authenticate(codes, context.trust, context.now)
             self._by_template.learn(codes, context.trust)
-        self._decide_at_once(check, context)  # 8, 9, 10
-        if check.verdict is None:
-            await self._decide_looked_up([check], context)
+        if left := self._decide_at_once([check], context):  # 8, 9, 10
+            await self._decide_looked_up(left, context)
         verdict = check.answer
         self._count(((verdict, host, 1),), context.trust)
         return CheckResults([verdict], _FIRST, context.trust, context.now, [])
@@ -134,15 +145,11 @@ class Verifier:
             if number:
                 await asyncio.sleep(0)
             await self._authenticate(CodeSlice.of_single(part), context.trust, context.now)  # 1 to 7
-            if not context.for_translation:  # which needs the records
-                for check in part:
-                    self._decide_at_once(check, context)  # 8, 9, 10
-            if left := [check for check in part if check.verdict is None]:
+            # A translation needs the records.
+            if left := part if context.for_translation else self._decide_at_once(part, context):  # 8, 9, 10
                 await self._decide_looked_up(left, context)
         verdicts = [check.answer for check in checks]
-        counts: dict[tuple[Verdict, str], int] = {}
-        for answer in zip(verdicts, scans.hosts, strict=True):
-            counts[answer] = counts.get(answer, 0) + 1
+        counts = Counter(zip(verdicts, scans.hosts, strict=True))
         self._count(((verdict, host, count) for (verdict, host), count in counts.items()), context.trust)
         return CheckResults(verdicts, np.arange(len(checks)), context.trust, context.now, checks)
 
@@ -190,13 +197,21 @@ class Verifier:
                 which[place] = refused.setdefault(check.finding, len(verdicts) + len(refused))
         return verdicts + [admission.decide(admission.Facts(finding)) for finding in refused], which
 
-    def _decide_at_once(self, check: Check, context: RequestContext) -> None:
-        """Take one check through steps 8 to 10, if it was refused or its status is simple; else leave it."""
-        claims = check.claims
-        if claims is None or check.finding is not None:
-            self._decider.decide(check, context)
-        elif (status := self._statuses.simple(claims.subject, context.now)) is not None:
-            self._decider.decide_simple(check, claims, status, context)
+    def _decide_at_once(self, checks: Sequence[Check], context: RequestContext) -> list[Check]:
+        """Take the checks that were refused or whose status is simple through steps 8 to 10; return the others."""
+        authentic = [(check, check.claims) for check in checks if check.claims is not None and check.finding is None]
+        if len(authentic) < len(checks):
+            for check in checks:
+                if check.finding is not None or check.claims is None:
+                    self._decider.decide(check, context)
+        left = []
+        statuses = self._statuses.simple([claims.subject for _, claims in authentic], context.now)
+        for (check, claims), status in zip(authentic, statuses, strict=True):
+            if status is None:
+                left.append(check)
+            else:
+                self._decider.decide_simple(check, claims, status, context)
+        return left
 
     async def _decide_looked_up(self, checks: list[Check], context: RequestContext) -> None:
         """Take checks through steps 8 to 10, with one look-up of all statuses."""
@@ -211,6 +226,4 @@ class Verifier:
     def _count(self, answers: Iterable[tuple[Verdict, str, int]], trust: TrustList) -> None:
         """Count verdicts by what they say, and scans by home and host."""
         for verdict, host, count in answers:
-            self._counters_of(verdict).inc(count)
-            known = host if host in trust.regions else UNKNOWN_REGION
-            self._metrics.scans.labels(verdict.home or UNKNOWN_REGION, known).inc(count)
+            self._counters_of(verdict, host if host in trust.regions else UNKNOWN_REGION).inc(count)

@@ -173,7 +173,7 @@ async def test_columns_say_what_a_look_up_says(
         for cache in (one, other, third):
             await cache.catch_up()
     store.is_down = is_down
-    simple = [third.simple(subject, world.now) for subject in (anna, bert, CARL)]
+    simple = third.simple([anna, bert, CARL], world.now)
     is_current = later_s <= 5 or is_followed
     assert [found is not None for found in simple] == [is_current, False, is_current and later_s <= 30]
     views, known = await one.lookup([anna, bert, CARL]), await other.columns([anna, bert, CARL])

@@ -104,9 +104,10 @@ class Machine:
             revisions = np.where(known.entries["publisher"] == UNKNOWN, 0, known.entries["effective_at"])
             columns = known.status.tolist(), known.age_s.tolist(), revisions.tolist()
             return [Seen(Status(status), *rest) for status, *rest in zip(*columns, strict=True)]
-        simple = [self.cache.simple(subject, LATER) if way == "simple" else None for subject in subjects]
-        if way == "simple" and all(simple):
-            return [Seen(Status(one.status), one.age_s, one.effective_at) for one in simple if one]
+        simple = self.cache.simple(subjects, LATER) if way == "simple" else [None]
+        if all(simple):
+            found = (one for one in simple if one is not None)
+            return [Seen(Status(status), age_s, effective_at) for _, _, effective_at, _, _, status, age_s in found]
         views = await self.cache.lookup(subjects)
         return [Seen(v.status, v.age_s, v.records[0].revision if v.records else 0) for v in views]
 
