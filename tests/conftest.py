@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, settings
 from onecode_server.log import topics
 from onecode_server.log.address import LogAddress
 
-from tests.brokers.cluster import Brokers
+from tests.brokers.cluster import STARTED_S, Brokers
 from tests.world import World
 
 # Importing Hypothesis here has a second use: its plugin imports it at a run's end at the latest, where CPython 3.11.7
@@ -147,6 +147,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if item.path in EITHER_FRONT or has_brokers:
             item.add_marker(pytest.mark.either_front)
         starts_processes = hasattr(getattr(item, "module", None), "subprocess") or has_brokers
+        if has_brokers:
+            item.add_marker(pytest.mark.timeout(STARTED_S + 120))  # whichever is first waits for its start
         if starts_processes or item.path in SECONDS or item.path.is_relative_to(TESTS / "integration"):
             item.add_marker(pytest.mark.slow)
 

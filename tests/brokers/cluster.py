@@ -8,6 +8,7 @@ import random
 import socket
 import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,8 +19,10 @@ from tests.brokers.node import Node, Ports
 from tests.certificates import Authority
 
 NODES: Final = 3
+STARTED_S: Final = 240.0
+"""The time for the first start. Only a machine that is busy with other things takes as long."""
 READY_S: Final = 90.0
-"""The time for all nodes to be ready. Only a machine that is busy with other things takes as long."""
+"""The time for all nodes to be ready again."""
 WARM_UP: Final = 400
 """Records that are appended before the first test: a cold virtual machine takes up to a second for some of them."""
 _PORTS: Final = (20_000, 32_000)
@@ -41,8 +44,8 @@ class Brokers:
         pytest.importorskip("confluent_kafka", reason="confluent-kafka is not installed (onecode[log])")
         from confluent_kafka.admin import AdminClient
 
-        authority = Authority("brokers' test root")
-        self.ca, self.client_cert, self.client_key, files = _write_tls(path / "tls", authority)
+        self.authority = Authority("brokers' test root")
+        self.ca, self.client_cert, self.client_key, files = _write_tls(path / "tls", self.authority)
         free = _free_ports(3 * NODES)
         ports = [Ports(*free[first : first + 3]) for first in range(0, len(free), 3)]
         voters = ",".join(f"{number}@127.0.0.1:{one.controller}" for number, one in enumerate(ports, 1))
@@ -51,13 +54,14 @@ class Brokers:
         self.tls = ",".join(f"127.0.0.1:{one.tls}" for one in ports)
         self.admin = AdminClient(self._settings())
         self._prefixes = itertools.count(1)
+        self._starter = ThreadPoolExecutor(1)
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         try:
+            with ThreadPoolExecutor() as together:
+                [*together.map(lambda node: node.format(cluster), self.nodes)]
             for node in self.nodes:
-                node.format(cluster)
-            for node in self.nodes:
-                node.start()
-            self.await_ready()
+                self._start(node)
+            self.await_ready(STARTED_S)
             self._warm_up()
         except BaseException:
             self.kill()
@@ -79,18 +83,25 @@ class Brokers:
             time.sleep(_POLL_S)
         raise AssertionError(f"{topic} [{partition}] has no leader{self._logs()}")
 
+    def await_loss_of(self, topic: str, partition: int) -> None:
+        """Wait until the nodes say that a partition has no leader."""
+        deadline_s = time.monotonic() + READY_S
+        while self._metadata().topics[topic].partitions[partition].leader > 0:
+            assert time.monotonic() < deadline_s, self._logs()
+            time.sleep(_POLL_S)
+
     def restore(self) -> None:
         """Bring all nodes back, and wait until each partition has all its replicas in sync."""
         for node in self.nodes:
             node.resume()
             if not node.is_running:
-                node.start()
+                self._start(node)
                 self._await_answer(node)  # until then metadata may be those of before its death
         self.await_ready()
 
-    def await_ready(self) -> None:
+    def await_ready(self, time_s: float = READY_S) -> None:
         """Wait until all nodes answer and all replicas are in sync."""
-        deadline_s = time.monotonic() + READY_S
+        deadline_s = time.monotonic() + time_s
         while time.monotonic() < deadline_s and all(node.is_running for node in self.nodes):
             found = self._metadata()
             partitions = [one for topic in found.topics.values() for one in topic.partitions.values()]
@@ -117,6 +128,10 @@ class Brokers:
         """Kill all nodes: their disks are thrown away, so that nothing is gained by an orderly end."""
         for node in self.nodes:
             node.kill()
+        self._starter.shutdown()
+
+    def _start(self, node: Node) -> None:
+        self._starter.submit(node.start).result()
 
     def _settings(self, servers: str | None = None) -> dict[str, Any]:
         quiet = {"logger": _quiet, "socket.timeout.ms": 2000, "reconnect.backoff.max.ms": 500}
@@ -137,7 +152,7 @@ class Brokers:
     def _metadata(self) -> Any:
         from confluent_kafka import KafkaException
 
-        deadline_s = time.monotonic() + READY_S
+        deadline_s = time.monotonic() + STARTED_S
         while True:
             try:
                 return self.admin.list_topics(timeout=3)

@@ -1,6 +1,7 @@
 """A broker of Apache Kafka that is a controller as well: one process, ended by its id."""
 
 import contextlib
+import os
 import shutil
 import signal
 import subprocess
@@ -35,6 +36,7 @@ _FASTER: Final = {
     "log.cleaner.dedupe.buffer.size": "4194304",  # of 128 MB by default, which the heap does not have
     "offsets.topic.num.partitions": "1",
     "offsets.topic.replication.factor": "3",
+    "transaction.state.log.num.partitions": "1",
     "group.initial.rebalance.delay.ms": "0",
     # As a deployment has it.
     "auto.create.topics.enable": "false",
@@ -67,11 +69,11 @@ class Node:
         self._path.mkdir(parents=True)
         self._settings.write_text("".join(f"{name}={value}\n" for name, value in self._all_settings()), "utf-8")
         command = ("kafka.tools.StorageTool", "format", "--cluster-id", cluster, "--config", str(self._settings))
-        done = subprocess.run(_java(*command), capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(_java(*command), capture_output=True, text=True, timeout=180, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
 
     def start(self) -> None:
-        """Start the process; its cluster tells when it is ready."""
+        """Start the process, which ends with the thread that called; its cluster tells when it is ready."""
         with self.log_file.open("ab") as log:
             self._process = subprocess.Popen(_java("kafka.Kafka", str(self._settings)), stdout=log, stderr=log)
         self._is_paused = False
@@ -107,6 +109,7 @@ class Node:
         """Stop the process (SIGSTOP): its connections stay open, and nothing answers on them."""
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, self._process.pid, os.WSTOPPED)  # until then its threads may go on
         self._is_paused = True
 
     def resume(self) -> None:

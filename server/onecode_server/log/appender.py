@@ -7,10 +7,11 @@ from contextlib import suppress
 from functools import partial
 from typing import Final, NamedTuple
 
-from onecode_server.errors import LogUnavailable, StoreBusy
+from onecode_server.errors import LogUnavailable, Misconfigured, StoreBusy
 from onecode_server.log.address import LogAddress
 from onecode_server.log.client_settings import MESSAGE_BYTES_MAX, producer_settings
 from onecode_server.log.polled_producer import POLL_S, PURGED_S, PolledProducer
+from onecode_server.log.tls_files import TlsFiles
 from onecode_server.log.topics import topic_of
 
 DELIVERY_MS: Final = 10_000
@@ -22,6 +23,8 @@ BYTES_MAX: Final = 32 * 1024 * 1024
 """Their size: 512 chunks of 64 KiB, which a worker can hold twice, here and in the library."""
 RETRY_S: Final = 1.0
 """When a refused caller may come back: most of what waits is confirmed within a second."""
+
+_NAME: Final = "log-appender"
 
 _log = logging.getLogger(__name__)
 
@@ -49,7 +52,7 @@ class LogAppender:
     """
 
     def __init__(self, address: LogAddress, client: str) -> None:
-        """Open no connection yet. Raises Misconfigured."""
+        """Begin to connect. Raises Misconfigured."""
         self._address = address
         self._settings = producer_settings(address, client) | {
             "enable.idempotence": True,
@@ -58,7 +61,7 @@ class LogAppender:
             "queue.buffering.max.messages": 2 * MESSAGES_MAX,
             "queue.buffering.max.kbytes": 2 * BYTES_MAX // 1024,
         }
-        self._producer: PolledProducer | None = None
+        self._producer: PolledProducer | None = self._made()
         self._messages = 0
         self._bytes = 0
         self._outcomes: deque[_Outcome] = deque()
@@ -66,7 +69,7 @@ class LogAppender:
         self._is_closed = False
 
     async def append(self, partition: int, message: bytes) -> Appended:
-        """Append a message of up to 128 KiB to a partition (0 to 12), and return when it is confirmed.
+        """Append a message of up to a million bytes to a partition (0 to 12), and return when it is confirmed.
 
         Raises LogUnavailable where it was not confirmed: it may be in the log, or come into it, nonetheless. Raises
         StoreBusy where too many wait, and ValueError for a message that is too long.
@@ -112,18 +115,27 @@ class LogAppender:
             self._working_producer().send(topic, number, message, told)
         except BufferError:
             raise StoreBusy("too many messages wait for the log", RETRY_S) from None
-        except KafkaException as fault:
+        except (KafkaException, Misconfigured) as fault:
             raise LogUnavailable(f"a message was not sent to the log: {fault}") from None
 
     def _working_producer(self) -> PolledProducer:
-        """Return the producer, a new one where the last has failed for good."""
+        """Return the producer, a new one where the last has failed for good, or was made with other files."""
         if self._producer is not None and self._producer.fatal:
             _log.error("the log's producer has failed, and another one begins: %s", self._producer.fatal)
             self._producer.end()
             self._producer = None
+        elif self._producer is not None and self._producer.is_outdated:
+            self._producer.is_outdated = False
+            with suppress(Misconfigured):  # else the present one goes on until the next change: it is connected
+                another = self._made()
+                self._producer.retire()
+                self._producer = another
         if self._producer is None:
-            self._producer = PolledProducer(self._settings, "log-appender")
+            self._producer = self._made()
         return self._producer
+
+    def _made(self) -> PolledProducer:
+        return PolledProducer(self._settings, _NAME, TlsFiles(self._address))
 
     def _told(
         self,

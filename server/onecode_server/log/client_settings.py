@@ -4,11 +4,13 @@ Names are those of librdkafka's CONFIGURATION.md.
 """
 
 import logging
+from collections.abc import Callable
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from onecode_server.errors import Misconfigured
 from onecode_server.log.address import LogAddress
+from onecode_server.log.tls_files import expect_files
 
 if TYPE_CHECKING:
     from confluent_kafka import KafkaError
@@ -16,12 +18,16 @@ if TYPE_CHECKING:
 REQUEST_MS: Final = 2000
 """The time for an answer. A broker that is stopped keeps its connections open, so that only this finds it out; its
 cluster has another leader after as long (``broker.session.timeout.ms``)."""
-MESSAGE_BYTES_MAX: Final = 128 * 1024
-"""The size of a message: a chunk of 64 KiB with its signature and its certificate, twice over."""
-BATCH_BYTES_MAX: Final = 512 * 1024
-"""The size of what one request has for a partition; topics take twice as much (``max.message.bytes``)."""
+MESSAGE_BYTES_MAX: Final = 1_000_000
+"""The size of a message: a trust list of some 3,000 keys with its signatures. Chunks of records have 64 KiB."""
+TOPIC_BYTES_MAX: Final = 1024 * 1024
+"""What topics take at once (``max.message.bytes``): the largest message with what the protocol adds to it."""
+_BATCH_BYTES_MAX: Final = 512 * 1024
+"""The size from which messages for a partition go into a request of their own: eight chunks."""
 _RECONNECT_MS_MAX: Final = 1000
 """The longest wait before a connection is tried again: a broker that is back is used within a second."""
+
+_T = TypeVar("_T")
 
 _log = logging.getLogger(__name__)
 
@@ -29,9 +35,10 @@ _log = logging.getLogger(__name__)
 def client_settings(address: LogAddress, client: str) -> dict[str, Any]:
     """Return the settings of a client named ``client``, for producers, consumers and administration alike.
 
-    Raises Misconfigured where confluent-kafka is not installed.
+    Raises Misconfigured where confluent-kafka is not installed, or a file for TLS cannot be read.
     """
     expect_library()
+    expect_files(address)
     settings: dict[str, Any] = {
         "bootstrap.servers": ",".join(address.brokers),
         "client.id": client,
@@ -65,11 +72,24 @@ def producer_settings(address: LogAddress, client: str) -> dict[str, Any]:
         "acks": "all",
         "compression.type": "none",  # records of a chunk are packed, and pseudonyms do not compress
         "request.timeout.ms": REQUEST_MS,
-        "batch.size": BATCH_BYTES_MAX,
-        "message.max.bytes": BATCH_BYTES_MAX,
+        "batch.size": _BATCH_BYTES_MAX,
+        "message.max.bytes": TOPIC_BYTES_MAX,
         "linger.ms": 0,  # messages are chunks already
         "allow.auto.create.topics": False,
     }
+
+
+def made(kind: Callable[[dict[str, Any]], _T], settings: dict[str, Any]) -> _T:
+    """Return a client of a kind (``confluent_kafka.Producer`` and others); it connects later.
+
+    Raises Misconfigured where a file for TLS cannot be used.
+    """
+    from confluent_kafka import KafkaException  # noqa: PLC0415
+
+    try:
+        return kind(settings)
+    except KafkaException as fault:
+        raise Misconfigured(f"--log: {fault.args[0].str()}".replace("\n", " ")) from None
 
 
 def expect_library() -> None:

@@ -3,10 +3,13 @@ says the same and more."""
 
 import logging
 from collections import Counter
-from typing import TYPE_CHECKING, Any, Final
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
 
+from onecode_server.errors import Misconfigured
 from onecode_server.log.address import LogAddress
-from onecode_server.log.client_settings import producer_settings, reason
+from onecode_server.log.client_settings import made, producer_settings, reason
+from onecode_server.log.tls_files import TlsFiles
 from onecode_server.log.topics import topic_of
 from onecode_server.model.partition import ALL
 
@@ -29,18 +32,18 @@ class MarkSender:
     """
 
     def __init__(self, address: LogAddress, client: str) -> None:
-        """Open no connection yet. Raises Misconfigured."""
+        """Begin to connect. Raises Misconfigured."""
         self._address = address
         self._settings = producer_settings(address, client) | {
             "message.timeout.ms": DELIVERY_MS,
             "message.send.max.retries": 0,
             "queue.buffering.max.messages": IN_FLIGHT_MAX * len(ALL) * 2,
-            "error_cb": self._note,
         }
-        self._producer: Producer | None = None
         self._in_flight: Counter[int] = Counter()
         self._fatal = ""
         self._faults: dict[int, str] = {}
+        self._files = TlsFiles(address)
+        self._producer: Producer | None = self._made()
 
     @property
     def fault(self) -> str | None:
@@ -65,7 +68,7 @@ class MarkSender:
 
         try:
             self._working_producer().produce(topic, message, partition=number, on_delivery=delivered)
-        except (BufferError, KafkaException) as fault:
+        except (BufferError, KafkaException, Misconfigured) as fault:
             self._faults[partition] = str(fault)
             return False
         self._in_flight[partition] += 1
@@ -73,28 +76,38 @@ class MarkSender:
 
     def poll(self) -> None:
         """Take what became of the marks that were sent. It waits for nothing."""
-        if self._producer is not None:
+        from confluent_kafka import KafkaException  # noqa: PLC0415
+
+        if self._producer is None:
+            return
+        try:
             self._producer.poll(0)
+        except KafkaException as fault:  # it has failed for good
+            self._fatal = reason(fault.args[0])
 
     def close(self) -> None:
         """Drop what waits, and end the library's threads."""
-        if self._producer is not None:
-            self._producer.purge()
-            self._producer.poll(0)
-            self._producer = None
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            producer.purge()
 
     def _working_producer(self) -> "Producer":
-        from confluent_kafka import Producer  # noqa: PLC0415
-
         if self._fatal:
             _log.error("the producer of marks has failed, and another one begins: %s", self._fatal)
             self.close()
             self._fatal = ""
             self._in_flight.clear()
+        elif self._files.have_changed():
+            with suppress(Misconfigured):  # else the present one goes on until the next change: it is connected
+                another = self._made()
+                self.close()
+                self._producer = another
+                self._in_flight.clear()
         if self._producer is None:
-            self._producer = Producer(self._settings)
+            self._producer = self._made()
         return self._producer
 
-    def _note(self, error: Any) -> None:
-        if error.fatal() and not self._fatal:
-            self._fatal = reason(error)
+    def _made(self) -> "Producer":
+        from confluent_kafka import Producer  # noqa: PLC0415
+
+        return made(Producer, self._settings)

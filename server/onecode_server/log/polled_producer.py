@@ -5,10 +5,11 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from onecode_server.log.client_settings import reason
+from onecode_server.log.client_settings import made, reason
+from onecode_server.log.tls_files import TlsFiles
 
 if TYPE_CHECKING:
-    from confluent_kafka import KafkaError, Message
+    from confluent_kafka import KafkaError, Message, Producer
 
 POLL_S: Final = 0.1
 """The longest wait for an event. An event ends it at once; this is how soon an end is noticed."""
@@ -22,13 +23,19 @@ Told = Callable[[str, int], None]
 class PolledProducer:
     """Sends messages by a producer with ``settings``, on a thread of its own, until it is closed or has failed."""
 
-    def __init__(self, settings: dict[str, Any], name: str) -> None:
+    def __init__(self, settings: dict[str, Any], name: str, files: TlsFiles) -> None:
+        """Begin to connect. Raises Misconfigured."""
         from confluent_kafka import Producer  # noqa: PLC0415
 
         self._fatal = ""
+        self._files = files
+        self.is_outdated = False
+        """Whether the files for TLS have changed, so that new connections would fail one day. Who tries to make another
+        producer for that sets it back."""
         self._is_closed = False
+        self._is_retired = False
         self._ended: Callable[[], None] | None = None
-        self._producer = Producer(settings | {"error_cb": self._note})
+        self._producer = made(Producer, settings)
         self._thread = threading.Thread(target=self._poll, name=name, daemon=True)
         self._thread.start()
 
@@ -47,23 +54,33 @@ class PolledProducer:
 
         self._producer.produce(topic, message, partition=partition, on_delivery=delivered)
 
+    def retire(self) -> None:
+        """Have the thread end once it is known of each message what became of it. Returns at once."""
+        self._is_retired = True
+
     def end(self, ended: Callable[[], None] | None = None) -> None:
         """Have the thread drop what waits, tell of it, and end; then it calls ``ended``. Returns at once."""
         self._ended = ended
         self._is_closed = True
 
-    def _note(self, error: "KafkaError") -> None:
-        if error.fatal() and not self._fatal:
-            self._fatal = reason(error)
-
     def _poll(self) -> None:
         producer = self._producer
-        while not self._is_closed:
-            producer.poll(POLL_S)
+        while not self._is_closed and not (self._is_retired and not len(producer)):
+            self._take_events(producer)
+            if self._files.have_changed():
+                self.is_outdated = True
         producer.purge()
         until_s = time.monotonic() + PURGED_S
         while len(producer) and time.monotonic() < until_s:
-            producer.poll(POLL_S)
+            self._take_events(producer)
         del self._producer, producer  # the last reference ends the library's own threads
         if self._ended is not None:
             self._ended()
+
+    def _take_events(self, producer: "Producer") -> None:
+        from confluent_kafka import KafkaException  # noqa: PLC0415
+
+        try:
+            producer.poll(POLL_S)
+        except KafkaException as fault:  # raised once, where it has failed for good; messages are told of afterwards
+            self._fatal = reason(fault.args[0])

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from onecode_server.errors import LogBroken
+from onecode_server.errors import LogBroken, Misconfigured
 from onecode_server.log.address import LogAddress
-from onecode_server.log.client_settings import REQUEST_MS, client_settings, reason
+from onecode_server.log.client_settings import REQUEST_MS, client_settings, made, reason
+from onecode_server.log.tls_files import TlsFiles
 from onecode_server.log.topic_ids import TopicIds
 from onecode_server.log.topics import partitions_of, topic_of
 
@@ -66,6 +67,8 @@ class LogReader:
             "enable.auto.commit": False,
             "enable.auto.offset.store": False,
             "auto.offset.reset": "error",
+            # Nobody here writes in transactions: a stranger's that stays open would hold up what comes behind it.
+            "isolation.level": "read_uncommitted",
             "queued.max.messages.kbytes": FETCHED_KB,
             # Fetching goes on as soon as there is room, and an answer of a leader that hangs is not waited for.
             "fetch.queue.backoff.ms": 20,
@@ -78,10 +81,11 @@ class LogReader:
         self._address = address
         self._partitions = partitions_of(address)
         self._positions = dict(positions)
-        self._ids = TopicIds(address, group, ids)
         self._fault: str | None = None
         self._heard_s = time.monotonic()
+        self._files = TlsFiles(address)
         self._consumer: Consumer | None = self._assigned()
+        self._ids = TopicIds(address, group, ids)
 
     @property
     def fault(self) -> str | None:
@@ -95,8 +99,11 @@ class LogReader:
         the log cannot be followed from the positions: then nothing of this call was taken.
         """
         self._ids.expect()
+        if self._files.have_changed():
+            self._begin_anew("its files for TLS have changed")
+            self._ids.begin_anew()
         if self._fault and time.monotonic() - self._heard_s > SILENT_S:
-            self._begin_anew()
+            self._begin_anew(self._fault)
         if self._consumer is None:
             raise LogBroken("the reader is closed")
         if not self._ids.are_known:
@@ -145,7 +152,7 @@ class LogReader:
         """Return a consumer at the positions."""
         from confluent_kafka import Consumer, TopicPartition  # noqa: PLC0415
 
-        consumer = Consumer(self._settings)
+        consumer = made(Consumer, self._settings)
         places = []
         for partition, position in self._positions.items():
             # With the epoch the leader says whether this offset follows what was read, and is not another's.
@@ -154,12 +161,17 @@ class LogReader:
         consumer.assign(places)
         return consumer
 
-    def _begin_anew(self) -> None:
-        _log.warning("the log's consumer is made anew: %s", self._fault)
-        if self._consumer is not None:
-            _end(self._consumer)
+    def _begin_anew(self, why: str) -> None:
+        _log.warning("the log's consumer is made anew: %s", why)
         self._heard_s = time.monotonic()
-        self._consumer = self._assigned()
+        try:
+            another = self._assigned()
+        except Misconfigured as fault:  # a file for TLS that is just being replaced: the present one may go on
+            self._fault = str(fault)
+            return
+        former, self._consumer = self._consumer, another
+        if former is not None:
+            _end(former)
 
     def _message(self, read: "Read") -> Message | None:
         """Return a message, None for a fault that may pass. Raises LogBroken."""

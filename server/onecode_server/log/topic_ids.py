@@ -3,12 +3,14 @@
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
-from onecode_server.errors import LogBroken, LogUnavailable
+from onecode_server.errors import LogBroken, LogUnavailable, Misconfigured
 from onecode_server.log.address import LogAddress
 from onecode_server.log.client_settings import REQUEST_MS, reason
-from onecode_server.log.topics import admin, names, topic_of
+from onecode_server.log.partition_places import offsets
+from onecode_server.log.topics import admin, names
 
 if TYPE_CHECKING:
     from confluent_kafka.admin import AdminClient
@@ -27,6 +29,7 @@ class TopicIds:
     def __init__(self, address: LogAddress, client: str, expected: Mapping[str, str]) -> None:
         """``expected`` are the ids by the topics' names. Raises Misconfigured."""
         self._address = address
+        self._client = client
         self._expected = {name: expected[name] for name in names(address)}
         self._admin: AdminClient | None = admin(address, client)
         self._asked: dict[str, Future[Any]] = {}
@@ -47,30 +50,19 @@ class TopicIds:
             self._ask()
 
     def ends(self, partitions: Sequence[int]) -> dict[int, tuple[int, int]]:
-        """Return the first and the next offset of our partitions. Raises LogUnavailable."""
-        from confluent_kafka import KafkaException, TopicPartition  # noqa: PLC0415
-        from confluent_kafka.admin import OffsetSpec  # noqa: PLC0415
-
+        """Return the first and the next offset of our partitions. Raises LogUnavailable where one does not tell."""
         if self._admin is None:
             raise LogUnavailable("the reader is closed")
-        places = {partition: TopicPartition(*topic_of(self._address, partition)) for partition in partitions}
-        specs = (OffsetSpec.earliest(), OffsetSpec.latest())
-        try:
-            first, last = (
-                self._admin.list_offsets(dict.fromkeys(places.values(), spec), request_timeout=_REQUEST_S)
-                for spec in specs
-            )
-            return {
-                partition: (
-                    first[place].result(2 * _REQUEST_S).offset,
-                    last[place].result(2 * _REQUEST_S).offset,
-                )
-                for partition, place in places.items()
-            }
-        except KafkaException as fault:
-            raise LogUnavailable(f"the log does not tell its ends: {reason(fault.args[0])}") from None
-        except TimeoutError:
-            raise LogUnavailable("the log does not tell its ends") from None
+        found = dict(offsets(self._admin, self._address, partitions, _REQUEST_S))
+        if len(found) < len(partitions):
+            silent = next(partition for partition in partitions if partition not in found)
+            raise LogUnavailable(f"the log does not tell its ends: partition {silent} has no leader that answers")
+        return found
+
+    def begin_anew(self) -> None:
+        """Ask by new connections from now on, where they can be made: files for TLS have changed."""
+        with suppress(Misconfigured):
+            self._admin, self._asked = admin(self._address, self._client), {}
 
     def close(self) -> None:
         """End the library's threads."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from onecode_server.errors import LogUnavailable
 from onecode_server.log.address import LogAddress
-from onecode_server.log.client_settings import BATCH_BYTES_MAX, client_settings, reason
+from onecode_server.log.client_settings import TOPIC_BYTES_MAX, client_settings, made, reason
 from onecode_server.model.partition import ALL, DECISIONS, STATUS_PARTITIONS
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ _OF_BOTH: Final = {
     "cleanup.policy": Setting("delete"),
     "retention.bytes": Setting("-1"),
     "compression.type": Setting("uncompressed"),
-    "max.message.bytes": Setting(str(2 * BATCH_BYTES_MAX), is_least=True),
+    "max.message.bytes": Setting(str(TOPIC_BYTES_MAX), is_least=True),
 }
 TOPICS: Final = (
     Topic("status", STATUS_PARTITIONS, _OF_BOTH | {"retention.ms": Setting(str(_WEEK_MS), is_least=True)}),
@@ -98,17 +98,17 @@ def create(address: LogAddress, replication_factor: int) -> list[str]:
         )
         for name, topic in zip(names(address), TOPICS, strict=True)
     ]
-    made = []
+    done = []
     with admin(address) as client:
         times = {"operation_timeout": ADMIN_S, "request_timeout": ADMIN_S}
         for name, future in client.create_topics(new, **times).items():
             try:
                 answer(address, future)
-                made.append(name)
+                done.append(name)
             except KafkaException as fault:
                 if fault.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                     raise LogUnavailable(f"{name} was not made: {reason(fault.args[0])}") from None
-    return made
+    return done
 
 
 def check(address: LogAddress) -> list[str]:
@@ -117,10 +117,10 @@ def check(address: LogAddress) -> list[str]:
 
     found: list[str] = []
     with admin(address) as client:
-        descriptions = _descriptions(client, address)
+        asked = descriptions(client, address)
         for name, topic in zip(names(address), TOPICS, strict=True):
             try:
-                description = answer(address, descriptions[name])
+                description = answer(address, asked[name])
                 settings = answer(address, _settings(client, name))
             except KafkaException as fault:
                 found.append(f"{name}: {reason(fault.args[0])}")
@@ -135,7 +135,7 @@ def topic_ids(address: LogAddress) -> dict[str, str]:
 
     with admin(address) as client:
         try:
-            described = _descriptions(client, address)
+            described = descriptions(client, address)
             return {name: str(answer(address, future).topic_id) for name, future in described.items()}
         except KafkaException as fault:
             raise LogUnavailable(f"{address}: {reason(fault.args[0])}") from None
@@ -146,7 +146,7 @@ def admin(address: LogAddress, client: str = "onecode") -> "AdminClient":
     settings = client_settings(address, client)
     from confluent_kafka.admin import AdminClient  # noqa: PLC0415
 
-    return AdminClient(settings)
+    return made(AdminClient, settings)
 
 
 def answer(address: LogAddress, future: "Future[_T]") -> _T:
@@ -163,7 +163,8 @@ def answer(address: LogAddress, future: "Future[_T]") -> _T:
         raise
 
 
-def _descriptions(client: "AdminClient", address: LogAddress) -> "dict[str, Future[Any]]":
+def descriptions(client: "AdminClient", address: LogAddress) -> "dict[str, Future[Any]]":
+    """Ask for the descriptions of both topics, by their names."""
     from confluent_kafka import TopicCollection  # noqa: PLC0415
 
     asked: dict[str, Future[Any]] = client.describe_topics(TopicCollection(names(address)), request_timeout=ADMIN_S)

@@ -1,10 +1,12 @@
 """The appender: a message that was confirmed is in the log once and in order, whatever happens to its brokers."""
 
 import asyncio
+import random
 
 import pytest
 
 from onecode_server.errors import LogUnavailable, StoreBusy
+from onecode_server.log.address import LogAddress
 from onecode_server.log.appender import BYTES_MAX, MESSAGES_MAX, LogAppender
 from onecode_server.log.client_settings import MESSAGE_BYTES_MAX
 from onecode_server.log.topics import topic_of
@@ -113,8 +115,9 @@ async def test_a_broker_that_is_away_at_the_start_is_not_needed(log, brokers):
 async def test_after_an_error_for_good_another_producer_goes_on(log, appender):
     await appender.append(4, b"0")
     broken = appender._producer
+    assert broken is not None
     break_client(broken._producer)
-    await asyncio.to_thread(wait_until, lambda: broken.fatal)
+    await asyncio.to_thread(wait_until, lambda: bool(broken.fatal))
     assert "OUT_OF_ORDER_SEQUENCE_NUMBER" in broken.fatal
     await appender.append(4, b"1")
     await appender.append(4, END)
@@ -122,15 +125,21 @@ async def test_after_an_error_for_good_another_producer_goes_on(log, appender):
     expect_once_and_in_order(log, 4, [b"0", b"1"])
 
 
-async def test_callers_of_a_producer_that_fails_hear_of_it(log, brokers, appender):
-    await appender.append(4, b"0")
-    for node in brokers.nodes:
-        node.pause()
+async def test_callers_of_a_producer_that_fails_hear_of_it_at_once():
+    appender = LogAppender(LogAddress(("127.0.0.1:9",)), "test")  # nobody listens there
     waiting = [asyncio.create_task(appender.append(4, b"1")) for _ in range(10)]
-    await asyncio.sleep(0.1)
-    break_client(appender._producer._producer)
-    answers = await asyncio.gather(*waiting, return_exceptions=True)
+    await asyncio.sleep(0)
+    broken = appender._producer
+    assert broken is not None
+    break_client(broken._producer)
+    answers = await asyncio.wait_for(asyncio.gather(*waiting, return_exceptions=True), 5)
     assert [type(answer) for answer in answers] == [LogUnavailable] * 10
+    waits = asyncio.create_task(appender.append(4, b"2"))
+    await asyncio.sleep(0)
+    assert appender._producer is not broken
+    await appender.close()
+    with pytest.raises(LogUnavailable):
+        await waits
 
 
 async def test_messages_that_wait_are_bounded_in_number(log, brokers, appender):
@@ -158,10 +167,8 @@ async def test_messages_that_wait_are_bounded_in_size(log, brokers, appender):
     await appender.append(0, b"0")
     for node in brokers.nodes:
         node.pause()
-    message = bytes(MESSAGE_BYTES_MAX)
-    waiting = [
-        asyncio.create_task(appender.append(number % 13, message)) for number in range(BYTES_MAX // MESSAGE_BYTES_MAX)
-    ]
+    chunk = bytes(64 * 1024)
+    waiting = [asyncio.create_task(appender.append(number % 13, chunk)) for number in range(BYTES_MAX // len(chunk))]
     await asyncio.sleep(0)
     with pytest.raises(StoreBusy):
         await appender.append(0, b"x")
@@ -171,8 +178,16 @@ async def test_messages_that_wait_are_bounded_in_size(log, brokers, appender):
     assert (appender._messages, appender._bytes) == (0, 0)
 
 
+async def test_the_longest_message_comes_as_it_was_sent(log, appender):
+    message = random.Random(1).randbytes(MESSAGE_BYTES_MAX)
+    await appender.append(DECISIONS, message)
+    reader = reader_of(log)
+    assert values(read_count(reader, 1), DECISIONS) == [message]
+    reader.close()
+
+
 async def test_a_message_that_is_too_long_is_refused_at_once(appender):
-    with pytest.raises(ValueError, match="131,072"):
+    with pytest.raises(ValueError, match="1,000,000"):
         await appender.append(0, bytes(MESSAGE_BYTES_MAX + 1))
 
 

@@ -43,7 +43,6 @@ def test_each_wrong_setting_is_one_line(log, brokers):
         f"{decisions}: message.timestamp.type is CreateTime, and must be LogAppendTime",
         f"{decisions}: cleanup.policy is compact, and must be delete",
         f"{decisions}: compression.type is producer, and must be uncompressed",
-        f"{decisions}: max.message.bytes is 1048588, and must be at least 1048576",
         f"{decisions}: retention.ms is 3600000, and must be -1",
         f"{decisions}: flush.messages is 9223372036854775807, and must be 1",
     ]
