@@ -10,6 +10,7 @@ from onecode_server.crypto.token_uri import SCHEME, read_uri
 from onecode_server.errors import Misconfigured, SigningUnavailable
 from onecode_server.model.region import NATIONAL
 from onecode_server.model.trust_list import IssuerKey, KeyState, Role, TrustList
+from onecode_server.replication import machine
 from onecode_server.settings.data_directory import DataDirectory
 from onecode_server.system.private_files import is_private
 from onecode_server.trust.region_entry import key_id_text
@@ -49,6 +50,8 @@ def of_data_directory(data: DataDirectory, trust: TrustList | None, now: int) ->
         yield _secret(data.root_key, lambda file: Row("root secret", _root_state(data, file), file=str(file)))
     yield _secret(data.pseudonym_key, _pseudonym)
     yield from _listed(_key_files(data.keys.glob("*.key")), trust, now)
+    if (data.path / machine.KEY).exists():
+        yield _secret(data.path / machine.KEY, lambda _: _machine(data.path, now))
 
 
 def of_gateways(where: str | Path, trust: TrustList | None, now: int) -> Iterator[Row]:
@@ -85,6 +88,16 @@ def end_of(key: IssuerKey) -> int | None:
     return min((end for end in (key.not_after, key.retired_at) if end is not None), default=None)
 
 
+def _machine(directory: Path, now: int) -> Row:
+    """Return the row of a machine's membership of a cluster."""
+    certificate = machine.read_machine(directory).sealer.certificate
+    state = ACTIVE if certificate.not_after >= now else ENDED
+    file, name = str(directory / machine.KEY), certificate.machine.hex()
+    return Row(
+        "machine", state, name, file=file, ends_at=certificate.not_after, public_key=certificate.public_key.hex()
+    )
+
+
 def _root(data: DataDirectory) -> Row:
     try:
         key = read_public_key(data.root_public_key)
@@ -114,7 +127,7 @@ def _secret(file: Path, row: Callable[[Path], Row]) -> Row:
     try:
         return row(file)
     except Misconfigured as fault:
-        role = {"root.key": "root secret", "pseudonym.key": "pseudonym"}.get(file.name, "key")
+        role = {"root.key": "root secret", "pseudonym.key": "pseudonym", machine.KEY: "machine"}.get(file.name, "key")
         return Row(role, _state_of_fault(file), file=str(file), why=str(fault))
 
 

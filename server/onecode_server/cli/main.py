@@ -23,6 +23,7 @@ _COMMANDS: Final = {
     "inspect": "inspect",
     "issue": "issue",
     "keys": "keys",
+    "log": "log",
     "serve": "serve",
     "status": "status",
     "store": "store",

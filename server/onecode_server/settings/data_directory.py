@@ -7,8 +7,12 @@ keys/                 signing keys: one file a key, named region.role.format.kid
 pseudonym.key         the secret that turns identifiers into pseudonyms, the same on all nodes: 64 hex digits, or a
                       PKCS#11 URI that names a secret key of a token, from which it is derived at a start
 store/                the LMDB store
+machine.key           where machines share a log: the key with which this one signs messages; machine.cert has its
+                      certificate by the cluster key
+cluster.pub           the cluster's public key; cluster.key, its secret, is never opened by ``serve``
 
-Key files (root.key, keys/, pseudonym.key) have mode 0600, and are refused where anybody but their owner may open them.
+Key files (root.key, keys/, pseudonym.key, machine.key, cluster.key) have mode 0600, and are refused where anybody but
+their owner may open them.
 """
 
 from pathlib import Path
