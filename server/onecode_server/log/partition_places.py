@@ -74,5 +74,6 @@ def offsets(
             both: list[Any] = [futures[place].result(time_s + _MORE_S).offset for futures in (first, following)]
         except (KafkaException, TimeoutError):
             continue
-        found[partition] = (int(both[0]), int(both[1]))
+        if min(both) >= 0:  # a leader that did not answer in time is a result too, with -1
+            found[partition] = (int(both[0]), int(both[1]))
     return found
