@@ -42,7 +42,7 @@ class Running:
     def __init__(self, path: Path, log: LogAddress, machine: Machine) -> None:
         self.machine = machine
         self.store = LmdbReplica(path)
-        ids = topics.topic_ids(log)
+        ids = self.store.membership.topics if self.store.membership else topics.topic_ids(log)
         self.store.join(Membership(machine.cluster, machine.identifier, ids))
         at = {p: Position(state.offset, state.epoch) for p, state in self.store.partitions().items()}
         self.reader = LogReader(log, "test", at, ids)
@@ -71,6 +71,12 @@ class Running:
                 if self.fault is not None:
                     raise self.fault
                 await asyncio.sleep(0.02)
+
+    async def broken(self, within_s: float = 30.0) -> Exception:
+        """Wait until the replicator cannot go on; return why."""
+        await asyncio.to_thread(self._thread.join, within_s)
+        assert self.fault is not None
+        return self.fault
 
     def digests(self) -> list[bytes]:
         """Return the digest of each partition."""
