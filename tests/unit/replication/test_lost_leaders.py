@@ -26,6 +26,10 @@ RESUMED_S = 10 + 30
 DAY_US = 86_400_000_000
 HOST, HOMES = "440000", ("110000", "420000", "430000")
 STEPS = 40
+WRITERS = 4
+"""Writes of a machine beside each other: some are always under way to the leader that is lost."""
+BEFORE = 320
+"""Records of each machine that are acknowledged before."""
 
 
 async def again(write):
@@ -48,7 +52,7 @@ class Publishing:
         """When the newest write that was acknowledged began, by the monotonic clock."""
         self._numbers = itertools.count(first, 2)
         self._ends = False
-        self._task = asyncio.create_task(self._publish())
+        self._task = asyncio.gather(*(self._publish() for _ in range(WRITERS)))
 
     async def _publish(self):
         while not self._ends:
@@ -58,13 +62,13 @@ class Publishing:
             outcomes = await again(lambda records=records: self.machine.writer.write(records))
             assert set(outcomes) <= {None, Replay.KNOWN}
             self.acknowledged += [publication.subject for publication in records]
-            self.begun_s = begun_s
+            self.begun_s = max(self.begun_s, begun_s)
             await asyncio.sleep(0.02)
 
-    async def writes(self, after_s):
-        """Wait until a write that began after a moment is acknowledged."""
+    async def writes(self, after_s=0.0, count=0):
+        """Wait until a write that began after a moment is acknowledged, and so many records in all."""
         async with asyncio.timeout(RESUMED_S):
-            while self.begun_s <= after_s:
+            while self.begun_s <= after_s or len(self.acknowledged) < count:
                 if self._task.done():
                     self._task.result()
                 await asyncio.sleep(0.02)
@@ -80,7 +84,7 @@ async def test_two_machines_write_on_behind_another_leader_and_lose_nothing(log,
     async with running(tmp_path, log, 2) as machines:
         publishing = [Publishing(machine, number) for number, machine in enumerate(machines)]
         for one in publishing:
-            await one.writes(0.0)
+            await one.writes(count=BEFORE)
         getattr(brokers.leader_of(*topic_of(log, 5)), harm)()
         lost_s = time.monotonic()
         for one in publishing:
