@@ -133,21 +133,16 @@ EITHER_FRONT = {TESTS / "integration" / f"test_{name}.py" for name in (*_CHOOSE_
 another default shows nothing new."""
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark as slow the tests in ``integration``, those with brokers, modules that start processes with subprocess, and
-    those of SECONDS; as ``either_front`` those of EITHER_FRONT and those with brokers.
-
-    For ``--dist loadgroup`` a file's tests are a group, and all with brokers one: a second cluster of three brokers
-    beside the first would take the cores from both.
-    """
+    those of SECONDS; as ``either_front`` those of EITHER_FRONT and those with brokers, which are also ``brokers``."""
     for item in items:
         has_brokers = "cluster" in getattr(item, "fixturenames", ())
-        item.add_marker(pytest.mark.xdist_group("brokers" if has_brokers else str(item.path)))
         if item.path in EITHER_FRONT or has_brokers:
             item.add_marker(pytest.mark.either_front)
         starts_processes = hasattr(getattr(item, "module", None), "subprocess") or has_brokers
         if has_brokers:
+            item.add_marker(pytest.mark.brokers)
             item.add_marker(pytest.mark.timeout(STARTED_S + 120))  # whichever is first waits for its start
         if starts_processes or item.path in SECONDS or item.path.is_relative_to(TESTS / "integration"):
             item.add_marker(pytest.mark.slow)

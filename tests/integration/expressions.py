@@ -8,6 +8,12 @@ _TEXT: Final = re.compile(r'"(?:[^"\\]|\\.)*"')
 _COMPARISON: Final = re.compile(r"(==|!=|>=|<=|>|<)")
 
 
+def is_of_a_log(*expressions: str) -> bool:
+    """Tell whether expressions are about the log that machines share: a server with an embedded store has no series of
+    it. ``test_machines_of_a_log`` holds those of one that shares a log."""
+    return any("onecode_log_" in expression for expression in expressions)
+
+
 def selectors(expression: str) -> set[str]:
     """Return the selectors, without windows: ``name{matchers}``."""
     return {found[0] for found in _SELECTOR.finditer(expression)}

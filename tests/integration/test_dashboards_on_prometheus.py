@@ -15,7 +15,7 @@ from monitoring.dashboards import DASHBOARDS
 from monitoring.expressions import Fillings, fill
 from monitoring.model import Alert, Panel, Recording
 from tests.integration.deployment import Deployment, Server, eventually
-from tests.integration.expressions import can_be_renamed, metric_names, renamed, selectors, with_numbers
+from tests.integration.expressions import can_be_renamed, is_of_a_log, metric_names, renamed, selectors, with_numbers
 from tests.integration.observed import observed
 from tests.prometheus import Prometheus, binary
 
@@ -25,8 +25,11 @@ _OF_RULES: Final = Fillings(_JOB, divide=60)
 _WATCHED_S: Final = 15
 """More than any window of a panel here; the windows of rules are longer, and need two scrapes within them."""
 
-PANELS: Final = [panel for dashboard in DASHBOARDS for panel in dashboard.panels]
-ALERTS: Final = [alert for group in GROUPS for alert in group.alerts]
+_PANELS: Final = [panel for dashboard in DASHBOARDS for panel in dashboard.panels]
+_ALERTS: Final = [alert for group in GROUPS for alert in group.alerts]
+PANELS_OF_A_LOG: Final = [panel for panel in _PANELS if is_of_a_log(*(query.expression for query in panel.queries))]
+PANELS: Final = [panel for panel in _PANELS if panel not in PANELS_OF_A_LOG]
+ALERTS: Final = [alert for alert in _ALERTS if not is_of_a_log(alert.expression)]
 RECORDINGS: Final = [recording for group in GROUPS for recording in group.recordings]
 
 
@@ -79,6 +82,12 @@ def test_a_panel_is_empty_once_any_of_its_metrics_has_another_name(prometheus: P
             assert prometheus.query(renamed(expression, name)) == [], f"{name} is not needed in {expression}"
 
 
+@pytest.mark.parametrize("panel", PANELS_OF_A_LOG, ids=lambda panel: panel.name)
+def test_a_panel_about_a_log_is_empty_where_the_store_is_embedded(prometheus: Prometheus, panel: Panel) -> None:
+    for expression in expressions(panel):
+        assert prometheus.query(expression) == []
+
+
 def test_alerts_that_fire_are_counted(prometheus: Prometheus) -> None:
     (panel,) = (panel for panel in PANELS if panel.title == "Alerts firing")
     (expression,) = expressions(panel)
@@ -110,6 +119,6 @@ def test_each_alert_is_about_series_that_are_there(prometheus: Prometheus, alert
 
 def test_no_rule_fails_and_no_alert_but_the_one_that_was_made_fires(prometheus: Prometheus) -> None:
     evaluated = [rule for group in prometheus.get("/api/v1/rules")["groups"] for rule in group["rules"]]
-    assert len(evaluated) == len(ALERTS) + len(RECORDINGS)
+    assert len(evaluated) == len(_ALERTS) + len(RECORDINGS)
     assert [(rule["name"], rule["lastError"]) for rule in evaluated if rule["health"] == "err"] == []
     eventually(lambda: prometheus.firing() == {"OnecodeFrontFallback", "Watchdog"}, 60)

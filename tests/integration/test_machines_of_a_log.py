@@ -1,6 +1,7 @@
 """Two machines that share a log answer as one: what one of them was told, the other one says."""
 
 import json
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,6 +15,8 @@ from onecode.v1 import recognition_pb2 as pb
 from onecode.v1 import status_pb2, status_pb2_grpc
 from onecode_server.log.address import LogAddress
 
+from monitoring.alerts import GROUPS
+from monitoring.dashboards import DASHBOARDS
 from tests.brokers.cluster import Brokers
 from tests.integration import machines_of_a_log
 from tests.integration.deployment import LOOPBACK, Deployment, Server, called, command, eventually, expect, record
@@ -78,6 +81,19 @@ def test_a_trust_list_that_one_machine_was_given_is_in_force_at_the_other(
     before = versions()
     expect(deployment.trust("add-region", "--code", "660000", "--name", "a corps", "--adopts-national"))
     eventually(lambda: versions() == [version + 1 for version in before], SEEN_S)
+
+
+def test_all_that_panels_and_alerts_about_the_log_need_is_on_the_page(
+    machines: list[tuple[Deployment, Server]],
+) -> None:
+    (_, one), _ = machines
+    panels = (query.expression for dashboard in DASHBOARDS for panel in dashboard.panels for query in panel.queries)
+    alerts = (alert.expression for group in GROUPS for alert in group.alerts)
+    named = re.findall(r"onecode_log_[a-z_]+", " ".join((*panels, *alerts)))
+    assert len(set(named)) >= 6
+    text = one.metrics_text()
+    for name in set(named):
+        assert re.search(rf"^{name}[{{ ]", text, re.MULTILINE), name
 
 
 def test_both_have_the_same_digests_and_say_so(machines: list[tuple[Deployment, Server]], tmp_path: Path) -> None:

@@ -17,12 +17,14 @@ from onecode_server.model.partition_state import PartitionState
 from onecode_server.replication import message_form
 from onecode_server.replication.agreement import Agreement
 from onecode_server.replication.apply import Applied, Diverged, UnknownRules, apply
+from onecode_server.replication.ignored import Ignored
 from onecode_server.replication.machine import Machine
 from onecode_server.replication.own_marks import MARK_S, Checkpoint, MarkKeeper
 from onecode_server.stores.lmdb_replica import LmdbReplica
 from onecode_server.stores.replica_transaction import ReplicaTransaction
 from onecode_server.system.boot import boot_id
 from onecode_server.system.clock import Clock, wall_clock
+from onecode_server.telemetry.counting import begin
 from onecode_server.telemetry.log_metrics import APPLIED, ReplicatorMetrics
 
 WAIT_S: Final = 0.1
@@ -52,6 +54,7 @@ class Replicator:
         """Begin where the store ends. Raises OSError where the system names no boot, and StoreUnavailable."""
         self._store, self._reader, self._sender, self._machine = store, reader, sender, machine
         self._metrics, self._clock, self._monotonic = metrics, clock, monotonic
+        begin(metrics.log_ignored, *Ignored)
         self._marks = MarkKeeper(machine.identifier, boot_id(), clock(), store.own_marks())
         self._agreement = Agreement(machine.identifier)
         self._mark_due_us = 0
