@@ -105,7 +105,7 @@ def test_a_repeated_chunk_that_is_still_in_time_is_never_forgotten() -> None:
         KEY,
     )
     assert apply(state, logged(first, 0, 2, NOON + MEMORY_US), KEY).ignored == Ignored.REPEATED
-    assert apply(state, logged(first, 0, 3, NOON + MEMORY_US + 1), KEY) == Applied()
+    assert apply(state, logged(first, 0, 3, NOON + MEMORY_US + 1), KEY) == Applied(refused=1)
     with pytest.raises(LogUnavailable):  # it was forgotten, and is too old
         outcomes.read_records(outcome(state))
 
