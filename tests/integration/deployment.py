@@ -40,6 +40,13 @@ TAKEN_S = 2 + 5
 _T = TypeVar("_T")
 
 
+def first_line(process: "subprocess.Popen[bytes]") -> str:
+    """Return the line with which a program says where it serves; nothing where it does not within START_S."""
+    assert process.stdout is not None
+    readable, _, _ = select.select([process.stdout], [], [], START_S)
+    return process.stdout.readline().decode() if readable else ""
+
+
 class Ended(NamedTuple):
     """How a command ended, and what it said."""
 
@@ -171,9 +178,7 @@ class Server:
 
     def await_ready(self) -> None:
         """Read the line that says where it serves."""
-        assert self.process.stdout is not None
-        readable, _, _ = select.select([self.process.stdout], [], [], START_S)
-        line = self.process.stdout.readline().decode() if readable else ""
+        line = first_line(self.process)
         ready = re.fullmatch(r"ready grpc=(\S+) metrics=(\S+)\n", line)
         assert ready, f"{line!r} is no ready line; it logged {self.log_file.read_text()}"
         self.address, self.page = ready.groups()

@@ -4,7 +4,6 @@ import base64
 import json
 import os
 import re
-import select
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -14,7 +13,7 @@ from typing import Any, Final, NamedTuple
 
 import pytest
 
-from tests.integration.deployment import END_S, START_S
+from tests.integration.deployment import END_S, first_line
 
 ROOT: Final = Path(__file__).parents[2]
 PROGRAM: Final = ROOT / "clients" / "go" / "bin" / "onecode-gateway"
@@ -61,9 +60,7 @@ class Gateway:
         given["PATH"] = f"{PROGRAM.parent}{os.pathsep}{given['PATH']}"
         with self.log_file.open("wb") as log:
             self.process = subprocess.Popen(asked, stdout=subprocess.PIPE, stderr=log, env=given, cwd=directory)
-        assert self.process.stdout is not None
-        readable, _, _ = select.select([self.process.stdout], [], [], START_S)
-        line = self.process.stdout.readline().decode() if readable else ""
+        line = first_line(self.process)
         ready = re.fullmatch(r"ready (https?)=(\S+)\n", line)
         if ready is None:
             self.end()

@@ -1,12 +1,11 @@
 """Machines that share a log: copies of one deployment, each with a membership of its own, on real brokers."""
 
-import secrets
 from pathlib import Path
 from typing import Any
 
 from onecode_server.crypto.signing import Signer
 from onecode_server.log.address import LogAddress
-from onecode_server.replication.signing import certify, pack_certificate
+from onecode_server.replication.enrolment import enrol
 from onecode_server.system.clock import wall_clock
 
 from tests.integration.deployment import Deployment, Server, eventually
@@ -17,16 +16,9 @@ CONFIRMED_S = 60
 """What a machine that is busy with other things may need to be confirmed in all partitions."""
 
 
-def join(deployment: Deployment, identifier: bytes | None = None) -> bytes:
-    """Make a data directory that of a member of the cluster; return the member's id."""
-    secret, machine = secrets.token_bytes(32), identifier or secrets.token_bytes(16)
-    certificate = certify(machine, Signer(secret).public_key, wall_clock() + DAY_US, CLUSTER)
-    key = deployment.path / "machine.key"
-    key.touch(mode=0o600)
-    key.write_text(secret.hex())
-    (deployment.path / "machine.cert").write_text(pack_certificate(certificate).hex())
-    (deployment.path / "cluster.pub").write_text(CLUSTER.public_key.hex())
-    return machine
+def join(deployment: Deployment) -> None:
+    """Make a data directory that of a new member of the cluster."""
+    enrol(deployment.path, CLUSTER, wall_clock() + DAY_US)
 
 
 def members(made: Deployment, path: Path, count: int) -> list[Deployment]:

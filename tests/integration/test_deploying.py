@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import select
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -20,7 +19,8 @@ from onecode_server.model.identity import Role
 from onecode_server.settings.config import Settings
 
 from tests.fronts import IS_BUILT
-from tests.integration.deployment import END_S, ONECODE, START_S, eventually, free_port
+from tests.integration.deployment import ONECODE, START_S, eventually, free_port
+from tests.integration.served_page import served
 
 ROOT = Path(__file__).parents[2]
 PAGES = "".join((ROOT / "docs" / name).read_text(encoding="utf-8") for name in ("deploying.md", "certificates.md"))
@@ -96,25 +96,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 )
 def trial(made: Path, request: pytest.FixtureRequest) -> Iterator[Trial]:
     """The server of the page, on ports that the system chooses."""
-    given = blocks("A trial needs one machine")[1].removesuffix(" &\n")
-    flags = f"--front {request.param} --workers 1 --listen 127.0.0.1:0 --metrics 127.0.0.1:0 2>serve.log"
-    with subprocess.Popen(
-        ["/bin/sh", "-c", f"exec {given} {flags}"],
-        cwd=made,
-        env=os.environ | {"PATH": TOOLS},
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as server:
-        assert server.stdout is not None
-        try:
-            readable, _, _ = select.select([server.stdout], [], [], START_S)
-            line = server.stdout.readline() if readable else ""
-            ready = re.fullmatch(r"ready grpc=(\S+) metrics=(\S+)\n", line)
-            assert ready, (made / "serve.log").read_text(encoding="utf-8")
-            yield Trial(made, *ready.groups())
-        finally:
-            server.terminate()
-            assert server.wait(END_S) == 0
+    with served(blocks("A trial needs one machine")[1], made, TOOLS, "--front", request.param) as addresses:
+        yield Trial(made, *addresses)
 
 
 @needs("openssl")

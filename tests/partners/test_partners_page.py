@@ -6,7 +6,6 @@ is the part of it that partners use.
 
 import os
 import re
-import select
 import shutil
 import subprocess
 import sys
@@ -21,7 +20,8 @@ import pytest
 
 from onecode.v1 import recognition_pb2 as pb
 
-from tests.integration.deployment import END_S, ONECODE, START_S
+from tests.integration.deployment import ONECODE
+from tests.integration.served_page import served
 from tests.partners.page import blocks, files
 from tests.partners.programs import ROOT
 
@@ -134,25 +134,8 @@ def later_server(here: Path) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def folder(prepared: Path) -> Iterator[Folder]:
     """The same with the server of the page, on a port that the system chooses."""
-    given = blocks(PREPARE)[2].removesuffix(" &\n")
-    flags = "--workers 1 --listen 127.0.0.1:0 --metrics 127.0.0.1:0 2>serve.log"
-    with subprocess.Popen(
-        ["/bin/sh", "-c", f"exec {given} {flags}"],
-        cwd=prepared,
-        env=os.environ | {"PATH": TOOLS},
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as server:
-        assert server.stdout is not None
-        try:
-            readable, _, _ = select.select([server.stdout], [], [], START_S)
-            ready = re.fullmatch(r"ready grpc=\S+:(\d+) metrics=\S+\n", server.stdout.readline() if readable else "")
-            assert ready, (prepared / "serve.log").read_text(encoding="utf-8")
-            with later_server(prepared) as later:
-                yield Folder(prepared, f"localhost:{ready[1]}", later)
-        finally:
-            server.terminate()
-            assert server.wait(END_S) == 0
+    with served(blocks(PREPARE)[2], prepared, TOOLS) as (calls, _), later_server(prepared) as later:
+        yield Folder(prepared, f"localhost:{calls.rpartition(':')[2]}", later)
 
 
 @pytest.fixture(scope="module")

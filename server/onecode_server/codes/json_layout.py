@@ -16,6 +16,7 @@ from onecode_server.codes.encodings.rfc3339_columns import TimeText
 from onecode_server.codes.json_fields import fields_of
 from onecode_server.codes.layouts import SECOND_US, TIME_DIGITS_MAX, Bytes, Field, Flags, Kind, Times
 from onecode_server.codes.times import read_time
+from onecode_server.errors import Malformed
 from onecode_server.model.trust_list import Path
 
 _PLAIN, _DIGIT, _NONZERO = 1, 2, 4
@@ -29,7 +30,8 @@ _MEMBERS: Final = {one: bytes(np.flatnonzero(_CLASSES & one).tolist()) for one i
 
 
 class JsonLayout:
-    """The layout of claims that start at byte ``start`` of a row, a multiple of eight."""
+    """The layout of claims that start at byte ``start`` of a row, a multiple of eight. A format says how one is
+    decoded."""
 
     def __init__(self, payload: bytes, start: int) -> None:
         """Learn the layout of claims that ``bounded_json`` reads. Raises ValueError where they have none."""
@@ -63,6 +65,19 @@ class JsonLayout:
             for time in self._times.values():
                 fits &= time.fits(data)
         return fits
+
+    @staticmethod
+    def decode_one(code: bytes) -> bytes:
+        """Return the row of one code that has a shape. Raises Malformed."""
+        raise NotImplementedError
+
+    def row(self, code: bytes) -> bytes | None:
+        """Return the row of one code of this shape, or None where it does not have this layout."""
+        try:
+            row = self.decode_one(code)
+        except Malformed:
+            return None
+        return row if self.fits_one(row) else None
 
     def fits_one(self, row: bytes) -> bool:
         """Tell whether one row has this layout, but for the digits of its times, which are read later."""

@@ -23,7 +23,6 @@ from onecode_server.replication.messages import (
     ListCommand,
     Reset,
     ResetRecord,
-    RulesCommand,
     StepCommand,
     identifier_in,
 )
@@ -33,7 +32,7 @@ from onecode_server.stores.protocol import ExceptionAnswer, KnownList, Publicati
 from onecode_server.system.clock import Clock
 
 APPLIED_S: Final = 15.0
-"""The wait for this machine to apply what the log has: a change of leaders takes 6 s at most, a commit milliseconds."""
+"""The wait for this machine to apply what the log has: it outlasts a change of leaders, which takes seconds."""
 
 
 class LogWriter:
@@ -71,10 +70,10 @@ class LogWriter:
                 results[place] = outcome
         return results
 
-    async def reset_revision(self, reset: RevisionReset, by: str = "") -> int:
-        """Set a revision back in its subject's partition, then add the audit entry that names it; return the former
-        revision. Raises PreconditionFailed."""
-        partition = partition_of(reset.subject)
+    async def reset_revision(self, reset: RevisionReset) -> int:
+        """Set a revision back in its subject's partition, then add the audit entry, which names this machine. Return
+        the former revision. Raises PreconditionFailed."""
+        partition, by = partition_of(reset.subject), f"machine {self._machine.identifier.hex()}"
         random = secrets.token_bytes(RANDOM_BYTES)
         asked = Reset(*self._head(partition, random), reset, by)
         was = outcomes.read_number(await self._send(partition, asked))
@@ -91,10 +90,6 @@ class LogWriter:
     async def take_list(self, known: KnownList) -> None:
         """Bring a trust list, whose signature was checked, to all machines. Raises TrustListRefused."""
         outcomes.expect_done(await self._send(DECISIONS, ListCommand(*self._head(DECISIONS), known)))
-
-    async def take_rules(self, to: int) -> None:
-        """Let all machines write under a later version of the rules. Raises PreconditionFailed."""
-        outcomes.expect_done(await self._send(DECISIONS, RulesCommand(*self._head(DECISIONS), to)))
 
     async def _publish(self, partition: int, publications: Sequence[Publication]) -> list[Outcome]:
         chunk = Chunk(*self._head(partition), self._trust_version(), tuple(publications))

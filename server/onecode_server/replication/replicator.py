@@ -19,7 +19,7 @@ from onecode_server.replication.agreement import Agreement
 from onecode_server.replication.apply import Applied, Diverged, UnknownRules, apply
 from onecode_server.replication.ignored import Ignored
 from onecode_server.replication.machine import Machine
-from onecode_server.replication.own_marks import MARK_S, Checkpoint, MarkKeeper
+from onecode_server.replication.mark_keeper import MARK_S, Checkpoint, MarkKeeper
 from onecode_server.stores.lmdb_replica import LmdbReplica
 from onecode_server.stores.replica_transaction import ReplicaTransaction
 from onecode_server.system.boot import boot_id
@@ -32,7 +32,7 @@ WAIT_S: Final = 0.1
 MESSAGES_MAX: Final = 256
 """Messages that are read at once: 16 MiB of the largest."""
 RECORDS_MAX: Final = 20_000
-"""Records of one transaction: a second of a disk that must write a page for each of them."""
+"""Records of one transaction. To apply so many takes some tenths of a second, and marks are due each second."""
 CANNOT_GO_ON: Final = (LogBroken, Diverged, UnknownRules)
 """What only a person can mend: to try again would change nothing."""
 

@@ -16,8 +16,9 @@ from onecode_server.recognition.steps import Step
 from onecode_server.rules import publication
 from onecode_server.rules.publication import Records, Rejection, Replay
 from onecode_server.stores.protocol import ExceptionAnswer, ExceptionChange, ExceptionView
+from onecode_server.stores.replica_layout import FIRST_RULES
 
-RULES: Final = 1
+RULES: Final = FIRST_RULES
 """The version under which a new log begins."""
 
 

@@ -4,16 +4,11 @@ Everything that a method returns follows from the messages applied so far, and e
 it in the transaction. A transaction that is given up leaves nothing.
 """
 
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
 from onecode_server.model.partition_state import PartitionState
 from onecode_server.model.status import Token
 from onecode_server.stores.protocol import ExceptionChange, ExceptionView, KnownList, TokenKey
-
-CHECKPOINTS_MAX: Final = 1200
-"""The newest checkpoints of a partition that are kept, one for each mark, and a machine appends a mark a second: of a
-hundred machines those of twelve seconds, of three those of more than six minutes. A mark refers to one of a second or
-two ago."""
 
 
 class ReplicaState(Protocol):

@@ -6,7 +6,7 @@ beside the records.
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 from onecode_server.errors import StoreUnavailable
 from onecode_server.model.confirmed import NEVER_S, NOTHING_CONFIRMED, Confirmed
@@ -15,13 +15,9 @@ from onecode_server.model.partition_state import PartitionState
 from onecode_server.stores import replica_layout
 from onecode_server.stores.lmdb import LmdbStore
 from onecode_server.stores.protocol import Changes
-from onecode_server.stores.replica_layout import Membership, OwnMarks
+from onecode_server.stores.replica_layout import CHECKPOINTS_MAX, AppliedMarks, Membership
 from onecode_server.stores.replica_transaction import ReplicaTransaction
 from onecode_server.system.boot import boot_id
-
-CHECKPOINTS_MAX: Final = 1200
-"""Digests of a partition that are kept, one for each mark of any machine: ten minutes of two machines' marks, and a
-minute of twenty. A mark names a digest of a second ago."""
 
 _T = TypeVar("_T")
 
@@ -70,7 +66,7 @@ class LmdbReplica(LmdbStore):
         self._env.write_here(write)
         self.membership = membership
 
-    def own_marks(self) -> OwnMarks | None:
+    def own_marks(self) -> AppliedMarks | None:
         """Return the newest own marks that were applied, on the caller's thread. Raises StoreUnavailable."""
         return self._env.read_here(lambda txn: ReplicaTransaction(self, txn).own_marks())
 

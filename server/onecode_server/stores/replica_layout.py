@@ -12,6 +12,12 @@ from onecode_server.errors import StoredDamaged
 from onecode_server.model.partition_state import PartitionState
 
 IDENTIFIER_BYTES: Final = 16
+CHECKPOINTS_MAX: Final = 1200
+"""The newest checkpoints of a partition that are kept, one for each mark of any machine, which sends one a second: of a
+hundred machines those of twelve seconds, of three those of more than six minutes. A mark names one of a second or two
+ago."""
+FIRST_RULES: Final = 1
+"""The version of the rules under which a new log begins."""
 _STATE: Final = struct.Struct(">qqq32s")
 _OUTCOME: Final = struct.Struct(">Bq")
 _PLACE: Final = struct.Struct(">Bq")
@@ -29,7 +35,7 @@ class Membership(NamedTuple):
     topics: Mapping[str, str]
 
 
-class OwnMarks(NamedTuple):
+class AppliedMarks(NamedTuple):
     """When this machine sent the newest mark of its own that it has applied: microseconds of the monotonic clock for
     each partition, 0 for none. ``boot`` (16 bytes) is the system's boot in which that clock counts."""
 
@@ -73,16 +79,16 @@ def unpack_outcome(data: bytes) -> tuple[int, int, bytes]:
         raise StoredDamaged("the stored outcome of a message cannot be read") from None
 
 
-def pack_marks(marks: OwnMarks) -> bytes:
+def pack_marks(marks: AppliedMarks) -> bytes:
     """Return a machine's own marks: 16 bytes, and 8 for each partition."""
     return _MARKS.pack(marks.boot) + b"".join(map(_MARK.pack, marks.sent_us))
 
 
-def unpack_marks(data: bytes) -> OwnMarks:
+def unpack_marks(data: bytes) -> AppliedMarks:
     """Return a machine's own marks."""
     try:
         (boot,) = _MARKS.unpack_from(data)
-        return OwnMarks(boot, tuple(sent_us for (sent_us,) in _MARK.iter_unpack(data[_MARKS.size :])))
+        return AppliedMarks(boot, tuple(sent_us for (sent_us,) in _MARK.iter_unpack(data[_MARKS.size :])))
     except _DAMAGED:
         raise StoredDamaged("the stored marks cannot be read") from None
 

@@ -9,7 +9,7 @@ from onecode_server.model.status import Token
 from onecode_server.stores import layout, replica_layout
 from onecode_server.stores.lmdb_exceptions import ReportView
 from onecode_server.stores.protocol import ExceptionChange, ExceptionView, KnownList, TokenKey
-from onecode_server.stores.replica_layout import IDENTIFIER_BYTES, OwnMarks
+from onecode_server.stores.replica_layout import FIRST_RULES, IDENTIFIER_BYTES, AppliedMarks
 
 if TYPE_CHECKING:
     from onecode_server.stores.lmdb_replica import LmdbReplica
@@ -125,8 +125,8 @@ class ReplicaTransaction:
         return audit.unpack(data).hash if data else audit.GENESIS
 
     def rules(self) -> int:
-        """Return the version of the rules under which machines write, from 1 on."""
-        return layout.read_number(self._txn.get(_RULES_KEY, default=b"\1", db=self._tables["meta"]))
+        """Return the version of the rules under which machines write, from FIRST_RULES on."""
+        return layout.read_number(self._txn.get(_RULES_KEY, default=bytes([FIRST_RULES]), db=self._tables["meta"]))
 
     def set_rules(self, version: int) -> None:
         """Choose the version of the rules."""
@@ -143,12 +143,12 @@ class ReplicaTransaction:
         """Keep the digest at an offset, among the CHECKPOINTS_MAX newest of the partition."""
         self._store._put_checkpoint(self._txn, partition, offset, digest)
 
-    def own_marks(self) -> OwnMarks | None:
+    def own_marks(self) -> AppliedMarks | None:
         """Return the newest own marks that were applied."""
         data = self._txn.get(_MARKS_KEY, db=self._tables["meta"])
         return None if data is None else replica_layout.unpack_marks(data)
 
-    def put_own_marks(self, marks: OwnMarks) -> None:
+    def put_own_marks(self, marks: AppliedMarks) -> None:
         """Note the newest own marks that were applied: by them all processes of this machine tell how fresh it is."""
         self._txn.put(_MARKS_KEY, replica_layout.pack_marks(marks), db=self._tables["meta"])
 

@@ -8,8 +8,8 @@ from onecode_server.model.partition_state import INITIAL, PartitionState
 from onecode_server.model.recognition_exception import RecognitionException
 from onecode_server.model.status import Token
 from onecode_server.replication.rule_versions import RULES
-from onecode_server.replication.state import CHECKPOINTS_MAX
 from onecode_server.stores.protocol import AnsweredRequest, ExceptionChange, KnownList, TokenKey
+from onecode_server.stores.replica_layout import CHECKPOINTS_MAX
 
 FORGOTTEN_MAX = 4
 

@@ -2,9 +2,12 @@
 
 import asyncio
 
+import pytest
+
+from onecode_server.errors import PreconditionFailed
 from onecode_server.model.partition import ALL
 from onecode_server.model.status import Level
-from onecode_server.rules.publication import Replay
+from onecode_server.rules.publication import Replay, RevisionReset
 from onecode_server.stores.protocol import UNREADABLE, Publication
 
 from tests.unit.replication.cluster import record, subject
@@ -27,6 +30,24 @@ async def test_records_of_one_machine_are_on_all_once_they_are_acknowledged(log,
         assert (await other.store.statuses(subjects)).records == there
         assert await other.writer.write(asked[:50]) == [Replay.KNOWN] * 50
         await asyncio.gather(one.confirmed(), other.confirmed())
+        assert one.digests() == other.digests()
+
+
+async def test_a_revision_is_set_back_on_all_machines_with_one_audit_entry(log, tmp_path):
+    async with running(tmp_path, log, 2) as (one, other):
+        (asked,) = publications(1, revision=9)
+        assert await one.writer.write([asked]) == [None]
+        reset = RevisionReset(asked.subject, asked.record.publisher, asked.record.scope, 3)
+        assert await one.writer.reset_revision(reset) == 9
+        with pytest.raises(PreconditionFailed, match="it can only be set back"):
+            await one.writer.reset_revision(reset)
+        await asyncio.gather(one.confirmed(), other.confirmed())
+        for machine in (one, other):
+            (left,) = await machine.store.records(asked.subject)
+            assert left.revision == 3
+            (entry,) = await machine.store.audit(0)
+            assert (entry.event, entry.details["from"]) == ("revision reset", 9)
+            assert entry.details["by"] == f"machine {one.machine.identifier.hex()}"
         assert one.digests() == other.digests()
 
 

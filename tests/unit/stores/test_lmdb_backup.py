@@ -11,7 +11,7 @@ from onecode_server.stores import layout, lmdb_backup, lmdb_manifest
 from onecode_server.stores.lmdb import LmdbStore
 from onecode_server.stores.lmdb_replica import LmdbReplica
 from onecode_server.stores.protocol import KnownList
-from onecode_server.stores.replica_layout import Membership, OwnMarks
+from onecode_server.stores.replica_layout import AppliedMarks, Membership
 
 ANNA = b"\1" * 16
 RECORD = StatusRecord("420000", Scope.NATIONAL, Level.GREEN, 100, 200, 1, 1000)
@@ -28,7 +28,7 @@ async def copy(tmp_path: Path) -> Path:
         state.put_records(ANNA, layout.pack_records((RECORD,)), 1000)
         state.put_list(KnownList(1, b"d" * 32, b"file"), 5)
         state.set_partition(4, PartitionState(7, 3, 1000, b"x" * 32))
-        state.put_own_marks(OwnMarks(b"b" * 16, (1,) * 13))
+        state.put_own_marks(AppliedMarks(b"b" * 16, (1,) * 13))
         return state.audit_head()
 
     head = store.apply(work)

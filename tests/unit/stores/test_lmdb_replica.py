@@ -9,7 +9,7 @@ from onecode_server.stores import layout, lmdb_check, lmdb_replica, replica_tran
 from onecode_server.stores.lmdb import LmdbStore
 from onecode_server.stores.lmdb_replica import LmdbReplica
 from onecode_server.stores.protocol import KnownList, Publication, TokenKey
-from onecode_server.stores.replica_layout import Membership, OwnMarks
+from onecode_server.stores.replica_layout import AppliedMarks, Membership
 
 ANNA, BELA = (bytes([number]) * 16 for number in (1, 2))
 RECORD = StatusRecord("420000", Scope.NATIONAL, Level.GREEN, 100, 200, 1, 1000)
@@ -107,7 +107,7 @@ async def test_a_trust_list_and_an_audit_entry_move_the_head(replica):
 
 
 async def test_rules_and_own_marks_are_kept(replica):
-    marks = OwnMarks(b"b" * 16, tuple(range(13)))
+    marks = AppliedMarks(b"b" * 16, tuple(range(13)))
     assert replica.apply(lambda state: (state.rules(), state.own_marks())) == (1, None)
     replica.apply(lambda state: (state.set_rules(2), state.put_own_marks(marks)))
     assert replica.apply(lambda state: state.rules()) == 2
@@ -161,7 +161,7 @@ async def test_a_check_reads_all_tables_of_a_replica(replica, tmp_path):
         state.set_partition(12, REACHED)
         state.put_outcome(b"i" * 16, 0, 1, b"o")
         state.put_checkpoint(0, 1, b"d" * 32)
-        state.put_own_marks(OwnMarks(b"b" * 16, (1,) * 13))
+        state.put_own_marks(AppliedMarks(b"b" * 16, (1,) * 13))
 
     replica.join(MEMBERSHIP)
     replica.apply(work)

@@ -12,7 +12,6 @@ from onecode_server.codes.encodings import base64url, base64url_columns, bounded
 from onecode_server.codes.json_layout import JsonLayout
 from onecode_server.codes.jwt import codec as jwt
 from onecode_server.codes.layouts import Bytes, Field, Flags, Kind, Shape, padded
-from onecode_server.errors import Malformed
 from onecode_server.model.code import SignedCode
 
 _SIGNATURE_CHARACTERS: Final = 86
@@ -69,13 +68,13 @@ class JwtLayout(JsonLayout):
         self.key_id = Field(Kind.OTHER, 0, first)
         super().__init__(payload, self._payload.start)
 
-    def row(self, code: bytes) -> bytes | None:
-        """Return the row of one code of this shape, or None where it does not have this layout."""
-        try:
-            row = _decode_one(code)
-        except Malformed:
-            return None
-        return row if self.fits_one(row) else None
+    @staticmethod
+    def decode_one(code: bytes) -> bytes:
+        """Return the row of one JWT that has a shape. Raises Malformed."""
+        first, last = code.find(b"."), code.rfind(b".")
+        text = code + bytes(padded(len(code)) - len(code))
+        payload = base64url.decode(code[first + 1 : last])
+        return b"".join((text, payload, bytes(-len(payload) % 8), base64url.decode(code[last + 1 :])))
 
     def read_key_id(self, field: bytes) -> bytes:
         """Return the key id of a header in base64url. Raises Malformed."""
@@ -102,11 +101,3 @@ def _parts(shape: Shape) -> tuple[Field, Field]:
     end = begin + base64url_columns.size_of(last - first - 1)
     signature = padded(end)
     return Field(Kind.OTHER, begin, end), Field(Kind.BYTES, signature, signature + jwt.SIGNATURE_BYTES)
-
-
-def _decode_one(code: bytes) -> bytes:
-    """Return the row of one JWT that has a shape. Raises Malformed."""
-    first, last = code.find(b"."), code.rfind(b".")
-    text = code + bytes(padded(len(code)) - len(code))
-    payload = base64url.decode(code[first + 1 : last])
-    return b"".join((text, payload, bytes(-len(payload) % 8), base64url.decode(code[last + 1 :])))

@@ -12,7 +12,6 @@ from onecode_server.codes.encodings import base64url, base64url_columns, bounded
 from onecode_server.codes.json_layout import JsonLayout
 from onecode_server.codes.layouts import Bytes, Field, Flags, Kind, Shape, padded
 from onecode_server.codes.paseto import codec as paseto
-from onecode_server.errors import Malformed
 from onecode_server.model.code import SignedCode
 
 _BODY: Final = len(paseto.PREFIX)
@@ -71,13 +70,13 @@ class PasetoLayout(JsonLayout):
         self._message_parts = _places_of_pieces(self._payload, self._footer)
         super().__init__(signed.payload, self._payload.start)
 
-    def row(self, code: bytes) -> bytes | None:
-        """Return the row of one code of this shape, or None where it does not have this layout."""
-        try:
-            row = _decode_one(code)
-        except Malformed:
-            return None
-        return row if self.fits_one(row) else None
+    @staticmethod
+    def decode_one(code: bytes) -> bytes:
+        """Return the row of one PASETO that has a shape. Raises Malformed."""
+        dot = code.find(b".", _BODY)
+        text = code + bytes(padded(len(code)) - len(code))
+        body, footer = base64url.decode(code[_BODY:dot]), base64url.decode(code[dot + 1 :])
+        return b"".join((text, body, bytes(-len(body) % 8), footer, bytes(-len(footer) % 8)))
 
     def read_key_id(self, field: bytes) -> bytes:
         """Return the key id of a footer in base64url. Raises Malformed."""
@@ -123,11 +122,3 @@ def _parts(shape: Shape) -> tuple[Field, Field, Field]:
         Field(Kind.BYTES, signature, end),
         Field(Kind.OTHER, footer, footer + base64url_columns.size_of(length - dot - 1)),
     )
-
-
-def _decode_one(code: bytes) -> bytes:
-    """Return the row of one PASETO that has a shape. Raises Malformed."""
-    dot = code.find(b".", _BODY)
-    text = code + bytes(padded(len(code)) - len(code))
-    body, footer = base64url.decode(code[_BODY:dot]), base64url.decode(code[dot + 1 :])
-    return b"".join((text, body, bytes(-len(body) % 8), footer, bytes(-len(footer) % 8)))

@@ -4,8 +4,8 @@ import pytest
 
 from onecode_server.errors import LogBroken
 from onecode_server.model.partition import ALL, DECISIONS
-from onecode_server.replication.own_marks import CLOCKS_APART_US, STRANGER_AFTER_US, Checkpoint, MarkKeeper
-from onecode_server.stores.replica_layout import OwnMarks
+from onecode_server.replication.mark_keeper import CLOCKS_APART_US, STRANGER_AFTER_US, Checkpoint, MarkKeeper
+from onecode_server.stores.replica_layout import AppliedMarks
 
 ME, OTHER = b"m" * 16, b"o" * 16
 BOOT, EARLIER_BOOT = b"b" * 16, b"e" * 16
@@ -61,8 +61,8 @@ def test_a_late_mark_takes_no_confirmation_back():
 
 def test_marks_that_were_applied_before_a_restart_of_the_process_count_on_but_not_those_of_another_boot():
     before = tuple(4 * SECOND for _ in ALL)
-    assert keeper(OwnMarks(BOOT, before)).confirmed_age_s(7 * SECOND)[0] == 3.0
-    assert keeper(OwnMarks(EARLIER_BOOT, before)).confirmed_age_s(7 * SECOND)[0] is None
+    assert keeper(AppliedMarks(BOOT, before)).confirmed_age_s(7 * SECOND)[0] == 3.0
+    assert keeper(AppliedMarks(EARLIER_BOOT, before)).confirmed_age_s(7 * SECOND)[0] is None
     after = keeper()
     after.take(3, sent(keeper())[3]._replace(boot=EARLIER_BOOT), NOON, PLACE)
     assert after.confirmed_age_s(7 * SECOND)[3] is None

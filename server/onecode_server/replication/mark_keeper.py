@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from onecode_server.errors import LogBroken
 from onecode_server.model.partition import ALL
 from onecode_server.replication.messages import Mark
-from onecode_server.stores.replica_layout import OwnMarks
+from onecode_server.stores.replica_layout import AppliedMarks
 
 MARK_S: Final = 1.0
 """The period of marks: a fifth of the time for which a confirmed status is CURRENT."""
@@ -37,7 +37,7 @@ class MarkKeeper:
     ``clock_faults`` says for each partition whose clock is too far from this machine's why it is not confirmed.
     """
 
-    def __init__(self, machine: bytes, boot: bytes, started_at: int, known: OwnMarks | None) -> None:
+    def __init__(self, machine: bytes, boot: bytes, started_at: int, known: AppliedMarks | None) -> None:
         """``known`` are the newest own marks that were applied before."""
         self._machine, self._boot, self._started_at = machine, boot, started_at
         self._incarnation = secrets.token_bytes(_INCARNATION_BYTES)
@@ -47,9 +47,9 @@ class MarkKeeper:
         self.clock_faults: dict[int, str] = {}
 
     @property
-    def applied(self) -> OwnMarks:
+    def applied(self) -> AppliedMarks:
         """The newest own marks that were applied."""
-        return OwnMarks(self._boot, tuple(self._sent_us))
+        return AppliedMarks(self._boot, tuple(self._sent_us))
 
     def confirmed_age_s(self, monotonic_us: int) -> dict[int, float | None]:
         """Return for how many seconds each partition has not been confirmed; None where it never was in this boot."""
