@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, settings
 
 from onecode_server.log import topics
 from onecode_server.log.address import LogAddress
+from onecode_server.stores import lmdb_environment
 
 from tests.brokers.cluster import STARTED_S, Brokers
 from tests.world import World
@@ -146,6 +147,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.timeout(STARTED_S + 120))  # whichever is first waits for its start
         if starts_processes or item.path in SECONDS or item.path.is_relative_to(TESTS / "integration"):
             item.add_marker(pytest.mark.slow)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _patient_stores() -> Iterator[None]:
+    """Let stores of this process wait for a busy disk: what a test proves is no matter of a second.
+
+    Tests of what a disk that hangs does set a time of their own."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(lmdb_environment, "READ_TIMEOUT_S", 60.0)
+        yield
 
 
 @pytest_asyncio.fixture

@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -48,10 +49,11 @@ class UnixRelay:
         self.opened += 1
         task = asyncio.create_task(self._relay(reader, writer))
         self._tasks[task] = None
-        task.add_done_callback(self._forget)
+        task.add_done_callback(partial(self._forget, writer))
 
-    def _forget(self, ended: asyncio.Task[None]) -> None:
+    def _forget(self, writer: asyncio.StreamWriter, ended: asyncio.Task[None]) -> None:
         del self._tasks[ended]
+        writer.close()  # here, for a task that is cut may not have begun
 
     async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         from_listener, to_listener = await asyncio.open_unix_connection(self._to)
@@ -62,7 +64,6 @@ class UnixRelay:
         finally:
             for pump in running:
                 pump.cancel()
-            writer.close()
             to_listener.close()
 
     async def _pump(
