@@ -105,7 +105,7 @@ impl Reading {
         match admission {
             Admission::Admitted => self.enter(request, message),
             Admission::PassOn => self.pass_on(bytes),
-            Admission::Refused(reason, status) => self.open().refuse_for(reason, &status),
+            Admission::Refused(why, status) => self.open().refuse_for(why, &status),
         }
     }
 

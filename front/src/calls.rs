@@ -86,12 +86,12 @@ impl Reading {
         };
         match waited {
             Waited::Known => match self.entry.claim.as_ref().and_then(Claim::denial) {
-                Some(status) => self.open().refuse_for("caller_denied", &status),
+                Some((why, status)) => self.open().refuse_for(why, &status),
                 None => self.begin(),
             },
             Waited::Gone => drop(self.open()),
             Waited::Expired => self.open().expire(),
-            Waited::Refused(reason, status) => self.open().refuse_for(reason, &status),
+            Waited::Refused(why, status) => self.open().refuse_for(why, &status),
         }
     }
 

@@ -10,6 +10,7 @@ use http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 
 use crate::answers::Status;
 use crate::asking::Place;
+use crate::counts::Why;
 use crate::credential::{Credential, Standing};
 use crate::grant::Group;
 use crate::key::Key;
@@ -46,7 +47,7 @@ pub enum Admission {
     Admitted,
     /// It is for another host than the granted one, and Python says what is wrong with that.
     PassOn,
-    Refused(&'static str, Status),
+    Refused(Why, Status),
 }
 
 /// Return how a call was made.
@@ -83,7 +84,7 @@ impl Claim {
     }
 
     /// Return how the call is refused by what is known already. Where nothing is, Python is asked at once.
-    pub fn denial(&self) -> Option<Status> {
+    pub fn denial(&self) -> Option<(Why, Status)> {
         let now = Instant::now();
         let denial = self.credential.denial_now(now);
         if denial.is_none() && self.credential.granted_until().is_none_or(|until| until <= now) {
@@ -132,8 +133,8 @@ impl Claim {
                 Some(Admission::Admitted)
             }
             Standing::OtherHost => Some(Admission::PassOn),
-            Standing::Crowded => Some(Admission::Refused("caller_crowded", self.shared.replies.crowded.clone())),
-            Standing::Denied(status) => Some(Admission::Refused("caller_denied", status)),
+            Standing::Crowded => Some(Admission::Refused("caller_crowded".into(), self.shared.replies.crowded.clone())),
+            Standing::Denied(why, status) => Some(Admission::Refused(why, status)),
             Standing::Unknown => {
                 self.shared.credentials.ask(&self.credential);
                 None

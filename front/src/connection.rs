@@ -229,7 +229,7 @@ fn begin(peer: &Rc<Peer>, request: Request<RecvStream>, mut respond: SendRespons
     let claim = match claims::shown(peer, &head.headers, method == Method::StreamVerify) {
         Shown::Nothing => None,
         Shown::Credential(claim) => match claim.denial() {
-            Some(status) => return Entry::open(peer).refuse(method, "caller_denied", &status, &mut respond),
+            Some((why, status)) => return Entry::open(peer).refuse(method, why, &status, &mut respond),
             None => Some(claim),
         },
         Shown::Odd => return upstream::pass_on(Entry::open(peer), head, Bytes::new(), body, respond),

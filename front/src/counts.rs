@@ -4,6 +4,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::time::Duration;
 
 /// A method that is answered here.
@@ -38,10 +39,27 @@ pub struct Calls {
     pub seconds: f64,
 }
 
+/// Why a call is refused.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Why {
+    /// One of the front's own reasons.
+    Own(&'static str),
+    /// The kind of what Python has said of its caller.
+    Denied(Rc<str>),
+}
+
+impl From<&'static str> for Why {
+    fn from(reason: &'static str) -> Self {
+        Self::Own(reason)
+    }
+}
+
 /// What has happened between two looks.
 pub struct Taken {
     pub methods: [Calls; 3],
     pub refused: BTreeMap<&'static str, u64>,
+    /// Those of ``refused`` of which Python has said why, by kind.
+    pub denied: BTreeMap<Rc<str>, u64>,
     pub passed_on: u64,
     pub shed_codes: u64,
 }
@@ -50,6 +68,7 @@ pub struct Taken {
 pub struct Counts {
     methods: RefCell<[Calls; 3]>,
     refused: RefCell<BTreeMap<&'static str, u64>>,
+    denied: RefCell<BTreeMap<Rc<str>, u64>>,
     bounds_s: Vec<f64>,
     pub passed_on: Cell<u64>,
     shed_codes: Cell<u64>,
@@ -63,6 +82,7 @@ impl Counts {
         let counts = Self {
             methods: RefCell::default(),
             refused: RefCell::default(),
+            denied: RefCell::default(),
             bounds_s,
             passed_on: Cell::new(0),
             shed_codes: Cell::new(0),
@@ -93,7 +113,14 @@ impl Counts {
         calls.seconds += seconds;
     }
 
-    pub fn refused(&self, reason: &'static str) {
+    pub fn refused(&self, why: impl Into<Why>) {
+        let reason = match why.into() {
+            Why::Own(reason) => reason,
+            Why::Denied(kind) => {
+                *self.denied.borrow_mut().entry(kind).or_default() += 1;
+                "caller_denied"
+            }
+        };
         *self.refused.borrow_mut().entry(reason).or_default() += 1;
     }
 
@@ -108,6 +135,7 @@ impl Counts {
         Taken {
             methods: self.methods.replace([none(), none(), none()]),
             refused: self.refused.take(),
+            denied: self.denied.take(),
             passed_on: self.passed_on.take(),
             shed_codes: self.shed_codes.take(),
         }
@@ -126,11 +154,15 @@ mod tests {
         }
         counts.refused("queue_full");
         counts.shed(3);
-        let Taken { methods, refused, shed_codes, .. } = counts.take();
+        for kind in ["EXPIRED", "REVOKED", "EXPIRED"] {
+            counts.refused(Why::Denied(kind.into()));
+        }
+        let Taken { methods, refused, denied, shed_codes, .. } = counts.take();
         assert_eq!(shed_codes, 3);
         assert_eq!(methods[Method::StreamVerify as usize].latencies, [1, 2, 1]);
         assert_eq!(methods[Method::StreamVerify as usize].handled[&0], 4);
-        assert_eq!(refused["queue_full"], 1);
+        assert_eq!((refused["queue_full"], refused["caller_denied"]), (1, 3));
+        assert_eq!((denied["EXPIRED"], denied["REVOKED"]), (2, 1));
         assert_eq!(counts.take().methods[1].latencies, [0, 0, 0]);
     }
 }

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use crate::answers::Status;
 use crate::asking::Asking;
+use crate::counts::Why;
 use crate::grant::{Denial, Grant, Group};
 use crate::key::Key;
 use crate::requests::Host;
@@ -28,7 +29,7 @@ pub enum Standing {
     OtherHost,
     /// Too many of its group are in flight.
     Crowded,
-    Denied(Status),
+    Denied(Why, Status),
 }
 
 pub struct Credential {
@@ -72,7 +73,10 @@ impl Credential {
     /// Tell how a call with so many codes stands, and take its units where it may begin.
     pub fn admit(&self, host: Host, codes: usize, now: Instant) -> Standing {
         match &*self.said.borrow() {
-            Said::Denied(denial) if self.counts(denial.until, now) => Standing::Denied(denial.status.clone()),
+            Said::Denied(denial) if self.counts(denial.until, now) => {
+                let (why, status) = denial.refusal();
+                Standing::Denied(why, status)
+            }
             Said::Granted(grant) if self.counts(grant.until, now) => {
                 if !grant.is_for(host) {
                     return Standing::OtherHost;
@@ -89,7 +93,10 @@ impl Credential {
     /// Tell how a stream stands that is about to begin.
     pub fn admit_stream(&self, now: Instant) -> Standing {
         match &*self.said.borrow() {
-            Said::Denied(denial) if self.counts(denial.until, now) => Standing::Denied(denial.status.clone()),
+            Said::Denied(denial) if self.counts(denial.until, now) => {
+                let (why, status) = denial.refusal();
+                Standing::Denied(why, status)
+            }
             Said::Granted(grant) if self.counts(grant.until, now) => {
                 if grant.is_crowded() {
                     Standing::Crowded
@@ -158,9 +165,9 @@ impl Credential {
     }
 
     /// Return how it was denied, if that was said last. Open streams end with it, however long it counts.
-    pub fn denial(&self) -> Option<Status> {
+    pub fn denial(&self) -> Option<(Why, Status)> {
         match &*self.said.borrow() {
-            Said::Denied(denial) if denial.ends_streams => Some(denial.status.clone()),
+            Said::Denied(denial) if denial.ends_streams => Some(denial.refusal()),
             _ => None,
         }
     }
@@ -174,9 +181,9 @@ impl Credential {
     }
 
     /// Return the denial that counts now, if one does.
-    pub fn denial_now(&self, now: Instant) -> Option<Status> {
+    pub fn denial_now(&self, now: Instant) -> Option<(Why, Status)> {
         match &*self.said.borrow() {
-            Said::Denied(denial) if self.counts(denial.until, now) => Some(denial.status.clone()),
+            Said::Denied(denial) if self.counts(denial.until, now) => Some(denial.refusal()),
             _ => None,
         }
     }

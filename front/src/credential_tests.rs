@@ -22,7 +22,7 @@ fn granted(units: i64, now: Instant) -> Credential {
 }
 
 fn refusal(now: Instant, ends_streams: bool) -> Denial {
-    Denial { status: Status::new(7, "", &[]), until: now + SECOND, ends_streams }
+    Denial { status: Status::new(7, "", &[]), kind: "".into(), until: now + SECOND, ends_streams }
 }
 
 fn word(standing: &Standing) -> &'static str {

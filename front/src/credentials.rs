@@ -122,9 +122,9 @@ impl Credentials {
     }
 
     /// Note that calls with a credential are to be refused, and its open streams ended or held back.
-    pub fn deny(&self, number: u64, status: Status, lasts: Duration, ends_streams: bool) {
+    pub fn deny(&self, number: u64, status: Status, kind: Rc<str>, lasts: Duration, ends_streams: bool) {
         let Some(credential) = self.known.get(number) else { return };
-        if credential.deny(Denial { status, until: later(lasts), ends_streams }) {
+        if credential.deny(Denial { status, kind, until: later(lasts), ends_streams }) {
             self.known.place(&credential);
         }
     }

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use crate::answers::Status;
+use crate::counts::Why;
 use crate::requests::Host;
 
 /// What all credentials of one caller share.
@@ -32,9 +33,18 @@ pub struct Grant {
 /// A refusal that counts for a while.
 pub struct Denial {
     pub status: Status,
+    /// As which refused calls are counted.
+    pub kind: Rc<str>,
     pub until: Instant,
     /// Whether it ends open streams, too: otherwise they are held back until it ends.
     pub ends_streams: bool,
+}
+
+impl Denial {
+    /// Return how a call is refused: as it is counted, and as its caller is told.
+    pub fn refusal(&self) -> (Why, Status) {
+        (Why::Denied(self.kind.clone()), self.status.clone())
+    }
 }
 
 impl Shares {

@@ -151,7 +151,7 @@ mod tests {
 
     fn deny(known: &Known, one: &Credential) {
         let until = Instant::now() + Duration::from_secs(1);
-        assert!(one.deny(Denial { status: Status::new(16, "", &[]), until, ends_streams: true }));
+        assert!(one.deny(Denial { status: Status::new(16, "", &[]), kind: "".into(), until, ends_streams: true }));
         known.place(one);
     }
 

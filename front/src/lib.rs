@@ -72,7 +72,7 @@ use crate::limits::Limits;
 use crate::work::Work;
 
 /// The version of the boundary to Python.
-const ABI: u32 = 5;
+const ABI: u32 = 6;
 
 /// A batch as Python sees it: ticket, host, number of codes, and the seconds that its caller still waits.
 type TakenBatch<'py> = (usize, Bound<'py, PyString>, usize, Option<f64>);
@@ -156,9 +156,9 @@ impl Front {
         Ok(())
     }
 
-    fn deny(&self, number: u64, status: GivenStatus, seconds: f64, ends_streams: bool) -> PyResult<()> {
+    fn deny(&self, number: u64, status: GivenStatus, kind: &str, seconds: f64, ends_streams: bool) -> PyResult<()> {
         let lasts = limits::duration(seconds)?;
-        self.0.shared().credentials.deny(number, self::status(status), lasts, ends_streams);
+        self.0.shared().credentials.deny(number, self::status(status), kind.into(), lasts, ends_streams);
         Ok(())
     }
 

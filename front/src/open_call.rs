@@ -13,7 +13,7 @@ use h2::server::SendResponse;
 use crate::answers::{self, CANCELLED, DEADLINE_EXCEEDED, OK, Status};
 use crate::budget::{Charge, Held};
 use crate::claims::Claim;
-use crate::counts::Method;
+use crate::counts::{Method, Why};
 use crate::shared::Peer;
 use crate::transfer;
 
@@ -52,9 +52,9 @@ impl Entry {
     }
 
     /// Refuse a call of a method of which nothing was read.
-    pub fn refuse(mut self, method: Method, reason: &'static str, status: &Status, respond: &mut SendResponse<Bytes>) {
+    pub fn refuse(mut self, method: Method, why: impl Into<Why>, status: &Status, respond: &mut SendResponse<Bytes>) {
         self.count_as(method);
-        self.peer.shared.counts.refused(reason);
+        self.peer.shared.counts.refused(why);
         answers::refuse(respond, status);
         self.end(status.code);
     }
@@ -101,8 +101,8 @@ impl OpenCall {
     }
 
     /// Refuse the call for a reason that is counted.
-    pub fn refuse_for(self, reason: &'static str, status: &Status) {
-        self.entry.peer.shared.counts.refused(reason);
+    pub fn refuse_for(self, why: impl Into<Why>, status: &Status) {
+        self.entry.peer.shared.counts.refused(why);
         self.refuse(status);
     }
 

@@ -12,6 +12,7 @@ use h2::server::SendResponse;
 
 use crate::answers::Status;
 use crate::claims::Claim;
+use crate::counts::Why;
 use crate::shared::Shared;
 use crate::timers;
 
@@ -26,7 +27,7 @@ pub enum Waited {
     /// The caller has gone, or its deadline has passed.
     Gone,
     Expired,
-    Refused(&'static str, Status),
+    Refused(Why, Status),
 }
 
 /// A stranger's call that waits, until this is dropped.
@@ -59,7 +60,7 @@ pub async fn wait(
 ) -> Waited {
     let stranger = if claim.is_stranger() { Stranger::begin(shared) } else { None };
     if stranger.is_none() && claim.is_stranger() {
-        return Waited::Refused("callers_unknown", shared.replies.overloaded.clone());
+        return Waited::Refused("callers_unknown".into(), shared.replies.overloaded.clone());
     }
     let overdue = Instant::now() + shared.limits.request_s;
     let ends = deadline.map_or(overdue, |deadline| deadline.min(overdue));
@@ -77,6 +78,6 @@ pub async fn wait(
     match timers::before(shared.timers.sleep_until(ends), known).await {
         Some(waited) => waited,
         None if ends < overdue => Waited::Expired,
-        None => Waited::Refused("caller_unknown", shared.replies.overdue.clone()),
+        None => Waited::Refused("caller_unknown".into(), shared.replies.overdue.clone()),
     }
 }

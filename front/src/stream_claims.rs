@@ -10,12 +10,13 @@ use std::time::Instant;
 
 use crate::answers::Status;
 use crate::claims::{Admission, Claim};
+use crate::counts::Why;
 use crate::requests::Host;
 use crate::shared::Shared;
 use crate::timers::Sleep;
 
 /// Why a stream ends: as it is counted, and as its caller is told.
-type End = (&'static str, Status);
+type End = (Why, Status);
 
 pub struct StreamClaim {
     claim: Claim,
@@ -43,14 +44,14 @@ impl StreamClaim {
         let credential = self.claim.credential.clone();
         self.claim.wake_at_answer(cx);
         if self.is_admitted
-            && let Some(status) = credential.denial()
+            && let Some(end) = credential.denial()
         {
-            return Err(("caller_denied", status));
+            return Err(end);
         }
         if !self.is_admitted {
             match self.claim.admit_stream() {
                 Some(Admission::Admitted) => self.is_admitted = true,
-                Some(Admission::Refused(reason, status)) => return Err((reason, status)),
+                Some(Admission::Refused(why, status)) => return Err((why, status)),
                 Some(Admission::PassOn) | None => {}
             }
         }
@@ -66,7 +67,7 @@ impl StreamClaim {
                 break;
             }
             if overdue.is_some() {
-                return Err(("caller_unknown", self.shared.replies.overdue.clone()));
+                return Err(("caller_unknown".into(), self.shared.replies.overdue.clone()));
             }
             self.shared.credentials.ask(&credential);
         }

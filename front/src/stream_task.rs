@@ -67,17 +67,17 @@ pub fn begin(
 /// Open no stream until Python has said who calls: a stranger's would take the place of one that is in use.
 async fn wait_to_be_known(entry: Entry, body: RecvStream, mut respond: SendResponse<Bytes>, mut claim: Claim) {
     let shared = entry.peer.shared.clone();
-    let (reason, status) = match strangers::wait(&shared, &mut claim, &mut respond, entry.deadline).await {
+    let (why, status) = match strangers::wait(&shared, &mut claim, &mut respond, entry.deadline).await {
         Waited::Known => match claim.denial() {
             None => return open(entry, body, respond, Some(claim)),
-            Some(status) => ("caller_denied", status),
+            Some((why, status)) => (Some(why), status),
         },
         Waited::Gone => return drop(entry),
-        Waited::Expired => ("", shared.replies.expired.clone()),
-        Waited::Refused(reason, status) => (reason, status),
+        Waited::Expired => (None, shared.replies.expired.clone()),
+        Waited::Refused(why, status) => (Some(why), status),
     };
-    if !reason.is_empty() {
-        shared.counts.refused(reason);
+    if let Some(why) = why {
+        shared.counts.refused(why);
     }
     answers::refuse(&mut respond, &status);
     entry.end(status.code);
@@ -142,12 +142,12 @@ impl StreamTask {
     /// are due.
     fn look_at_claim(&mut self, cx: &mut Context<'_>) -> bool {
         let Some(claim) = &mut self.claim else { return true };
-        let (reason, status) = match claim.poll(cx) {
+        let (why, status) = match claim.poll(cx) {
             Ok(may_read) => return may_read,
             Err(end) => end,
         };
         self.claim = None;
-        self.peer.shared.counts.refused(reason);
+        self.peer.shared.counts.refused(why);
         self.refuse(status);
         false
     }

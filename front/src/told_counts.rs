@@ -12,8 +12,8 @@ use crate::counts::{Method, Taken};
 use crate::shared::Shared;
 
 /// The names of what ``told`` returns.
-const FIELDS: [&str; 7] =
-    ["methods", "refused", "passed_on", "connections", "queued_codes", "held_bytes", "shed_codes"];
+const FIELDS: [&str; 8] =
+    ["methods", "refused", "denied", "passed_on", "connections", "queued_codes", "held_bytes", "shed_codes"];
 
 /// The type of ``Front.counts``.
 static COUNTS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
@@ -28,7 +28,7 @@ pub fn make_type(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
 
 /// Return what has happened since the last look, and how much there is now.
 pub fn told<'py>(py: Python<'py>, shared: &Shared) -> PyResult<Bound<'py, PyAny>> {
-    let Taken { methods: calls, refused, passed_on, shed_codes } = shared.counts.take();
+    let Taken { methods: calls, refused, denied, passed_on, shed_codes } = shared.counts.take();
     let methods = PyDict::new(py);
     for (method, calls) in Method::ALL.into_iter().zip(calls) {
         let handled = calls.handled.into_iter().collect::<HashMap<_, _>>();
@@ -36,7 +36,8 @@ pub fn told<'py>(py: Python<'py>, shared: &Shared) -> PyResult<Bound<'py, PyAny>
         methods.set_item(method.name(), counts)?;
     }
     let refused = refused.into_iter().collect::<HashMap<_, _>>();
+    let denied = denied.iter().map(|(kind, count)| (&**kind, *count)).collect::<HashMap<_, _>>();
     let (connections, held) = (shared.counts.connections.get(), shared.budget.held());
-    let made = (methods, refused, passed_on, connections, shared.queue.codes(), held, shed_codes);
+    let made = (methods, refused, denied, passed_on, connections, shared.queue.codes(), held, shed_codes);
     COUNTS.get(py).expect("the module was made").bind(py).call1(made)
 }

@@ -105,13 +105,16 @@ class Access:
             self._tls.note(fault)
 
     def identify(self, certificate: bytes | None, authorization: str | None, *, is_local: bool) -> Identity:
-        """Return who calls now. Raises Unauthenticated, and NotServing where no trust list tells it yet."""
+        """Return who calls now. Raises Unauthenticated, which is counted, and NotServing where no trust list tells it
+        yet."""
         if certificate or authorization:  # as nearly always, where it is asked
-            return self._callers.known(certificate, authorization).identity
-        return self.known(certificate, authorization, is_local=is_local).identity
+            return self._callers.identify(certificate, authorization)
+        unnamed = self.unnamed(is_local=is_local)
+        return self._callers.identify(certificate, authorization) if unnamed is None else unnamed
 
     def known(self, certificate: bytes | None, authorization: str | None, *, is_local: bool) -> Known:
-        """Return who calls now, and until when that is known. Raises as ``identify``."""
+        """Return who calls now, and until when that is known. Raises as ``identify``, but counts nothing: the native
+        front counts the calls to which it applies."""
         if not certificate and not authorization and (unnamed := self.unnamed(is_local=is_local)) is not None:
             return Known(unnamed, FOR_EVER)
         return self._callers.known(certificate, authorization)

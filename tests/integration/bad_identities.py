@@ -59,6 +59,11 @@ class Counted:
         grown = eventually(self._grown, within_s=10)
         assert set(grown) == {reason}, grown
 
+    def expect_calls(self, reason: str, count: int) -> None:
+        """Fail unless so many calls of one kind were counted, and none of another kind."""
+        eventually(lambda: sum(self._grown().values()) >= count, within_s=10)
+        assert self._grown() == {reason: count}
+
     def _grown(self) -> dict[str, float]:
         now = self._now()
         return {name: count for name, count in now.items() if count > self._before.get(name, 0)}

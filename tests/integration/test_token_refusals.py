@@ -107,6 +107,17 @@ TOKENS: Final[dict[str, tuple[Callable[[Tokens], str], str]]] = {
 } | {f"{name} as subject": (_of(uri), reason) for name, (uri, reason) in URIS.items()}
 
 
+def test_each_call_with_the_same_bad_token_counts_by_its_kind(
+    guarded: Server, identities: Identities, code: bytes
+) -> None:
+    token = Tokens(identities).token(exp=time.time() - 1)
+    channel = identities.channel(guarded, None if guarded.front() == "native" else identities.leaf(GATEWAY), token)
+    counted = Counted(guarded)
+    for _ in range(25):  # the native front repeats a refusal by itself
+        expect_refused(refusal_of(lambda: verify(channel, code)), "TOKEN_EXPIRED")
+    counted.expect_calls("TOKEN_EXPIRED", 25)
+
+
 @pytest.mark.parametrize("shown", TOKENS)
 def test_a_bad_token(guarded: Server, identities: Identities, code: bytes, polite: grpc.Channel, shown: str) -> None:
     make, reason = TOKENS[shown]

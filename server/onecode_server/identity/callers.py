@@ -126,8 +126,12 @@ class Callers:
         return self._generation
 
     def identify(self, certificate: bytes | None, authorization: str | None) -> Identity:
-        """Return who calls now. Raises Unauthenticated, which is counted, and NotServing: see ``known``."""
-        return self.known(certificate, authorization).identity
+        """Return who calls now. Raises as ``known``; an Unauthenticated is counted by its reason."""
+        try:
+            return self.known(certificate, authorization).identity
+        except Unauthenticated as fault:
+            self._metrics.unauthenticated.labels(fault.reason).inc()
+            raise
 
     def known(self, certificate: bytes | None, authorization: str | None) -> Known:
         """Return who calls now, and until when that is known.
@@ -136,8 +140,7 @@ class Callers:
         rises; in PEM all that was shown, whose chain is checked here. ``authorization`` is the value of that header.
 
         What was found for the same before is returned, unless anything has changed that it was found by. Raises
-        Unauthenticated, which is counted by its reason, and NotServing where no trust list tells yet whether the region
-        of a caller exists.
+        Unauthenticated, and NotServing where no trust list tells yet whether the region of a caller exists.
         """
         shown = (certificate, authorization) if certificate and authorization else certificate or authorization
         now = self._clock()
@@ -145,13 +148,9 @@ class Callers:
             known, generation, at = kept
             if at <= now < known.until and generation == self.generation:
                 return known
-        try:
-            if not shown:
-                raise refused(Refusal.IDENTITY_MISSING)
-            generation, known = self.generation, self._read(certificate, authorization, now)
-        except Unauthenticated as fault:
-            self._metrics.unauthenticated.labels(fault.reason).inc()
-            raise
+        if not shown:
+            raise refused(Refusal.IDENTITY_MISSING)
+        generation, known = self.generation, self._read(certificate, authorization, now)
         size = len(certificate or b"") + len(authorization or "")
         self._kept.put(shown, _Kept(known, generation, now), size)
         return known

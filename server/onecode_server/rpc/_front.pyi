@@ -118,11 +118,11 @@ class Front:
         a host that has not six digits, and for seconds that are negative.
         """
 
-    def deny(self, number: int, status: Status, seconds: float, ends_streams: bool) -> None:
-        """Refuse calls with a credential by ``status`` during ``seconds``. Then it is asked about again with the next
-        call. Open streams of it end with ``status`` after the answers that are due; without ``ends_streams`` they
-        are held back as long, and it is asked about again then. Raises ValueError for seconds that
-        are negative."""
+    def deny(self, number: int, status: Status, kind: str, seconds: float, ends_streams: bool) -> None:
+        """Refuse calls with a credential by ``status`` during ``seconds``, and count each as ``kind``, which is one of
+        a fixed number and nothing that a caller sent. Then it is asked about again with the next call. Open streams of
+        it end with ``status`` after the answers that are due; without ``ends_streams`` they are held back as long, and
+        it is asked about again then. Raises ValueError for seconds that are negative."""
 
     def shown(self, number: int) -> tuple[bytes, bytes, bool] | None:
         """Return what was shown with a credential, as ``take_asking`` returned it; None where it has given way, which
@@ -203,10 +203,12 @@ Kind = Literal["single", "stream", "message"]
 class Counts(NamedTuple):
     """Counters since the last look. ``methods`` has, for Verify, StreamVerify and BatchVerify, (started, received,
     sent, handled by gRPC code, latencies by bucket of ``telemetry.metrics``, sum of latencies in seconds).
-    ``shed_codes`` counts the codes of calls that were refused once they were read."""
+    ``refused`` are calls and connections by the front's own reasons, ``denied`` those of them that Python had denied,
+    by kind. ``shed_codes`` counts the codes of calls that were refused once they were read."""
 
     methods: dict[str, tuple[int, int, int, dict[int, int], list[int], float]]
     refused: dict[str, int]
+    denied: dict[str, int]
     passed_on: int
     connections: int
     queued_codes: int

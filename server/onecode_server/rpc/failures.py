@@ -51,11 +51,12 @@ _log = logging.getLogger(__name__)
 
 
 class Failure(NamedTuple):
-    """A status as ``context.abort`` takes it."""
+    """A status as ``context.abort`` takes it, and the reason in its ErrorInfo, which is one of a fixed number."""
 
     code: grpc.StatusCode
     message: str
     trailing_metadata: tuple[tuple[str, bytes], ...]
+    reason: str
 
     @property
     def status(self) -> tuple[int, str, bytes]:
@@ -127,4 +128,4 @@ def _failure(code: grpc.StatusCode, message: str, reason: str, retry_after_s: fl
         retry = error_details_pb2.RetryInfo()
         retry.retry_delay.FromNanoseconds(round(retry_after_s * 1e9))
         status.details.add().Pack(retry)
-    return Failure(code, message, ((_DETAILS_KEY, status.SerializeToString()),))
+    return Failure(code, message, ((_DETAILS_KEY, status.SerializeToString()),), reason)

@@ -7,7 +7,7 @@ from typing import Final, Literal, NamedTuple
 
 from onecode_server.errors import Misconfigured
 
-ABI: Final = 5
+ABI: Final = 6
 """The version of ``rpc/_front.pyi`` that this package was written for."""
 _EXTENSION: Final = "onecode_server.rpc._front"
 

@@ -95,7 +95,8 @@ class NativeCallers:
         return _Grant(None if hosts is None else [*hosts], seconds, units, calls, group)
 
     def _deny(self, number: int, fault: Exception, seconds: float, *, ends_streams: bool) -> None:
-        self._front.deny(number, failure_of(fault).status, seconds, ends_streams)
+        failure = failure_of(fault)
+        self._front.deny(number, failure.status, failure.reason, seconds, ends_streams)
 
 
 def _credentials(certificate: bytes, authorization: bytes, is_local: bool) -> Credentials:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Final
 import grpc
 
 from onecode.v1 import recognition_pb2
+from onecode_server.identity.refusals import Refusal
 from onecode_server.rpc.failures import CODES
 from onecode_server.telemetry.counting import begin
 from onecode_server.telemetry.metrics import Metrics
@@ -44,5 +45,8 @@ class NativeCounts:
                 metrics.rpc_handled.labels(*labels, _CODES[code]).inc(count)
         for reason, count in counts.refused.items():
             metrics.refused_calls.labels(reason).inc(count)
+        for kind, count in counts.denied.items():
+            if kind in Refusal.__members__:
+                metrics.unauthenticated.labels(kind).inc(count)
         metrics.passed_on.inc(counts.passed_on)
         metrics.shed.inc(counts.shed_codes)

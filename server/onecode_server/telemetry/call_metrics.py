@@ -57,7 +57,7 @@ class CallMetrics(Families):
 
     def _identities(self) -> None:
         self.unauthenticated = self._counter(
-            "onecode_unauthenticated_calls_total", "Callers that were found to have no identity, by reason", ("reason",)
+            "onecode_unauthenticated_calls_total", "Calls whose callers have no identity, by reason", ("reason",)
         )
         self.refused_pages = self._counter(
             "onecode_refused_pages_total",

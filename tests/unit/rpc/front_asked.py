@@ -14,6 +14,7 @@ from onecode.v1 import recognition_pb2_grpc as pb_grpc
 from tests.unit.rpc.front_driver import Driver, channel, driven, until
 
 HOST: Final = "420000"
+KIND: Final = "TOKEN_EXPIRED"
 DENIED: Final = (16, "the token has ended", b"\x08\x10denied")
 
 
@@ -45,7 +46,7 @@ class Asked:
         self.driver.turn()
 
     def deny(self, number: int, seconds: float = 60, *, ends_streams: bool = True) -> None:
-        self.front.deny(number, DENIED, seconds, ends_streams)
+        self.front.deny(number, DENIED, KIND, seconds, ends_streams)
         self.driver.turn()
 
 

@@ -11,7 +11,7 @@ from onecode.v1 import recognition_pb2 as pb
 from onecode.v1 import recognition_pb2_grpc as pb_grpc
 
 from tests.fronts import NEEDS_FRONT
-from tests.unit.rpc.front_asked import DENIED, HOST, Asked, asked, fails, metadata_of
+from tests.unit.rpc.front_asked import DENIED, HOST, KIND, Asked, asked, fails, metadata_of
 from tests.unit.rpc.front_driver import OVERDUE, OVERLOADED, bytes_call, channel, driven, until
 from tests.unit.rpc.front_tls import Pki
 
@@ -107,7 +107,7 @@ async def test_a_thousand_bad_tokens_leave_those_of_others_in_place():
             call = one.verify(token)
             one.grant(await one.asked())
             await call
-        one.driver.identify = lambda asking: one.front.deny(asking[0], DENIED, 60, True)
+        one.driver.identify = lambda asking: one.front.deny(asking[0], DENIED, KIND, 60, True)
         for start in range(0, 1000, 4):
             for call in [one.verify(f"bad {start + n}") for n in range(4)]:
                 await fails(call, DENIED)
@@ -139,7 +139,7 @@ async def test_a_grant_that_makes_no_sense_is_refused(host, seconds, reason):
         with pytest.raises(ValueError, match=reason):
             one.front.grant(1, [host], seconds, 1, 1, 1)
         one.front.grant(99, [HOST], 1, 1, 1, 1)  # it may have given way
-        one.front.deny(99, DENIED, 1e15, True)
+        one.front.deny(99, DENIED, KIND, 1e15, True)
 
 
 async def test_a_front_that_does_not_identify_asks_nothing():

@@ -5,7 +5,7 @@ import asyncio
 from onecode.v1 import recognition_pb2 as pb
 
 from tests.fronts import NEEDS_FRONT
-from tests.unit.rpc.front_asked import DENIED, HOST, Asked, asked, fails, metadata_of
+from tests.unit.rpc.front_asked import DENIED, HOST, KIND, Asked, asked, fails, metadata_of
 from tests.unit.rpc.front_driver import CROWDED, bytes_call, channel, driven, until
 from tests.unit.rpc.front_tls import Pki
 
@@ -69,7 +69,7 @@ async def test_a_denied_credential_is_refused_until_the_denial_lapses():
         await fails(one.batch(4096), DENIED)
         assert one.driver.asked == []
         counts = one.front.counts()
-        assert counts.refused == {"caller_denied": 3}
+        assert (counts.refused, counts.denied) == ({"caller_denied": 3}, {KIND: 3})
         assert (counts.methods["Verify"][3], counts.methods["BatchVerify"][3]) == ({16: 2}, {16: 1})
         await asyncio.sleep(0.3)
         call = one.verify()

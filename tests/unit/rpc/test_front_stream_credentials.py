@@ -13,7 +13,7 @@ from onecode.v1 import recognition_pb2 as pb
 from onecode.v1 import recognition_pb2_grpc as pb_grpc
 
 from tests.fronts import NEEDS_FRONT
-from tests.unit.rpc.front_asked import DENIED, HOST, Asked, asked, fails, metadata_of
+from tests.unit.rpc.front_asked import DENIED, HOST, KIND, Asked, asked, fails, metadata_of
 from tests.unit.rpc.front_driver import CROWDED, OVERDUE, until
 
 pytestmark = NEEDS_FRONT
@@ -73,7 +73,8 @@ async def test_a_stream_of_a_denied_credential_is_refused():
         one.deny(await one.asked())
         await scans.ends(DENIED)
         await Scans(one).ends(DENIED)
-        assert one.front.counts().refused == {"caller_denied": 2}
+        counts = one.front.counts()
+        assert (counts.refused, counts.denied) == ({"caller_denied": 2}, {KIND: 2})
 
 
 async def test_a_stream_waits_no_longer_than_a_request_may_take():
@@ -100,7 +101,8 @@ async def test_a_stream_goes_on_while_python_is_asked_again_and_ends_where_it_is
         one.driver.answer_all()
         assert await scans.answer() == 3
         await scans.ends(DENIED)
-        assert one.front.counts().refused == {"caller_denied": 1}
+        counts = one.front.counts()
+        assert (counts.refused, counts.denied) == ({"caller_denied": 1}, {KIND: 1})
 
 
 async def test_an_idle_stream_is_asked_about_when_its_grant_ends():

@@ -10,6 +10,7 @@ from onecode_server.errors import NotServing, OnecodeError, Unauthenticated
 from onecode_server.identity.known import FOR_EVER, Known
 from onecode_server.model.identity import ANONYMOUS, Identity, Role
 from onecode_server.rpc.caller_limits import LEASE_S, UNITS_MAX, CallerLimits
+from onecode_server.rpc.failures import failure_of
 from onecode_server.rpc.native_callers import DENIED_S, GRANTED_S, NativeCallers
 from onecode_server.settings.limits import Limit
 
@@ -152,14 +153,15 @@ async def test_a_caller_without_an_identity_is_denied(
 ) -> None:
     asked.authenticator.known_by[b"scanner"] = fault
     asked.ask()
-    status, seconds, ends = asked.front.denied[1]
-    assert (status[0], seconds, ends) == (code.value[0], DENIED_S, ends_streams)
+    status, kind, seconds, ends = asked.front.denied[1]
+    assert (status[0], kind, seconds, ends) == (code.value[0], failure_of(fault).reason, DENIED_S, ends_streams)
 
 
 async def test_a_caller_without_the_right_is_denied(asked: Asked) -> None:
     asked.authenticator.known_by[b"scanner"] = Known(Identity(Role.OPS), FOR_EVER)
     asked.ask()
-    assert asked.front.denied[1][0][:2] == (7, "ops may not check codes")
+    status, kind, *_ = asked.front.denied[1]
+    assert (*status[:2], kind) == (7, "ops may not check codes", "NOT_PERMITTED")
 
 
 async def test_a_caller_that_is_new_takes_no_units_until_it_wants_some(asked: Asked) -> None:
@@ -175,8 +177,9 @@ async def test_a_batch_is_leased_whole_and_what_comes_after_it_waits() -> None:
     asked.ask(wanted=4000)
     assert asked.front.granted[1][2] == 4000
     asked.ask(2, wanted=1)  # whatever it has shown: it is the same caller
-    status, seconds, ends_streams = asked.front.denied[2]
-    assert (status[0], seconds, ends_streams) == (grpc.StatusCode.RESOURCE_EXHAUSTED.value[0], DENIED_S, False)
+    status, kind, seconds, ends_streams = asked.front.denied[2]
+    assert (status[0], kind) == (grpc.StatusCode.RESOURCE_EXHAUSTED.value[0], "OVERLOADED")
+    assert (seconds, ends_streams) == (DENIED_S, False)
     asked.now_s = 40.0
     asked.ask(2, wanted=1)
     assert asked.front.granted[2][2] == 100 * LEASE_S

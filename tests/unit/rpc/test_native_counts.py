@@ -13,6 +13,7 @@ class Counted(NamedTuple):
 
     methods: dict[str, tuple[int, int, int, dict[int, int], list[int], float]]
     refused: dict[str, int]
+    denied: dict[str, int]
     passed_on: int
     shed_codes: int
 
@@ -21,7 +22,8 @@ def counted(**changes: Any) -> Any:
     latencies = [0] * (len(RPC_BUCKETS_S) + 1)
     latencies[0], latencies[-1] = 2, 1
     calls = (4, 3, 2, {0: 2, 4: 1}, latencies, 7.5)
-    return Counted({"Verify": calls}, {"queue_full": 5}, 6, 7)._replace(**changes)
+    refused, denied = {"queue_full": 5, "caller_denied": 9}, {"TOKEN_EXPIRED": 8, "NOT_PERMITTED": 1}
+    return Counted({"Verify": calls}, refused, denied, 6, 7)._replace(**changes)
 
 
 def value(metrics: Metrics, name: str, **labels: str) -> float | None:
@@ -42,6 +44,9 @@ def test_counts_are_added_to_the_metrics_of_the_method() -> None:
     assert value(metrics, "grpc_server_handling_seconds_sum", **METHOD) == 15
     assert value(metrics, "grpc_server_handling_seconds_bucket", **METHOD, le="0.0005") == 4
     assert value(metrics, "onecode_refused_calls_total", reason="queue_full") == 10
+    assert value(metrics, "onecode_refused_calls_total", reason="caller_denied") == 18
+    assert value(metrics, "onecode_unauthenticated_calls_total", reason="TOKEN_EXPIRED") == 16
+    assert value(metrics, "onecode_unauthenticated_calls_total", reason="NOT_PERMITTED") is None
     assert value(metrics, "onecode_passed_on_calls_total") == 12
     assert value(metrics, "onecode_shed_codes_total") == 14
 
