@@ -27,7 +27,8 @@ FRONT: Final = "native" if find_spec("onecode_server.rpc._front") else "grpc"
 """The front that is measured: the native one where it was built."""
 GRPC_AIO: Final = "grpc.aio"
 """The name of onecode without the native front, beside onecode with it."""
-START_TIMEOUT_S: Final = 20.0
+START_TIMEOUT_S: Final = 90.0
+"""Only a machine that is busy with other things takes as long."""
 STOP_TIMEOUT_S: Final = 15.0
 
 

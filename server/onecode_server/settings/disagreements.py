@@ -32,6 +32,8 @@ def disagreements(settings: "Settings") -> Iterator[str]:
 def _with_unix(settings: "Settings") -> Iterator[str]:
     if settings.workers > 1:
         yield f"--workers {settings.workers}: a Unix socket has one"
+    if settings.log is not None:
+        yield "--log: a machine that shares a log has several processes, and a Unix socket has one"
     if settings.serves_tls:
         yield "--tls-cert: who reaches a Unix socket is decided by its directory, and callers there speak plaintext"
 

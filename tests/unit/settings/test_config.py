@@ -262,6 +262,9 @@ def test_a_unix_socket_is_this_machines_alone_and_has_one_worker(read):
     settings = read(listen="unix:/run/onecode/s")
     assert (settings.workers, settings.is_private, str(settings.listen)) == (1, True, "unix:/run/onecode/s")
     assert mistakes(read, listen="unix:/s", workers="2") == ("--workers 2: a Unix socket has one",)
+    assert mistakes(read, listen="unix:/s", log="kafka://127.0.0.1:9092") == (
+        "--log: a machine that shares a log has several processes, and a Unix socket has one",
+    )
     assert mistakes(read, listen="unix:/s", front="native") == ("--front native: a Unix socket is grpc.aio's alone",)
     assert any("speak plaintext" in line for line in mistakes(read, listen="unix:/s", **TLS))
 
