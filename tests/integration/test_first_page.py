@@ -96,7 +96,7 @@ def test_both_fronts_count_codes_by_reason_status_and_the_region_of_a_bad_signat
 ):
     good, unknown = deployment.issue("420000")[0], b"x"
     bad = bytearray(good)
-    bad[-5] ^= 1
+    bad[-5] = ord("B" if bad[-5] == ord("A") else "A")  # another letter of base64url
     for code in (good, good, bytes(bad), unknown):
         pair.verify(code)
     eventually(lambda: pair.samples("grpc_server_handled_total")["OK", *VERIFY] == 4, 30)
