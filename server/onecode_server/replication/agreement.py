@@ -35,6 +35,12 @@ class Agreement:
         self._own = own
         self._equal: dict[int, dict[bytes, bool]] = {}
 
+    def copy(self) -> "Agreement":
+        """Return what stands for this one once the marks of a transaction, which it notes, are committed."""
+        other = Agreement(self._own)
+        other._equal = {partition: heard.copy() for partition, heard in self._equal.items()}
+        return other
+
     def note(self, partition: int, mark: Mark, *, is_equal: bool) -> None:
         """Note a comparison with a mark. Raises Diverged once this machine is outvoted."""
         if mark.machine == self._own:

@@ -4,6 +4,7 @@ A mark that this machine has sent and applied proves that it has applied all tha
 Reading without a lag does not: a leader that was cut off goes on answering. No I/O.
 """
 
+import copy
 import secrets
 from collections.abc import Iterator
 from typing import Final, NamedTuple
@@ -45,6 +46,13 @@ class MarkKeeper:
         self._sent_us = list(known.sent_us) if known and is_same_boot else [0] * len(ALL)
         self._checkpoints = dict.fromkeys(ALL, Checkpoint())
         self.clock_faults: dict[int, str] = {}
+
+    def copy(self) -> "MarkKeeper":
+        """Return a keeper that takes the marks of one transaction, and stands for this one once these are committed."""
+        other = copy.copy(self)
+        other._sent_us, other._checkpoints = self._sent_us.copy(), self._checkpoints.copy()
+        other.clock_faults = self.clock_faults.copy()
+        return other
 
     @property
     def applied(self) -> AppliedMarks:

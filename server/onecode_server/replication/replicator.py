@@ -59,39 +59,48 @@ class Replicator:
         self._agreement = Agreement(machine.identifier)
         self._mark_due_us = 0
         self._states: dict[int, PartitionState] = store.partitions()
+        self._unapplied: Sequence[Message] = ()
 
     def turn(self) -> None:
         """Send the marks that are due, and apply what the log has.
 
         Raises LogBroken, Diverged and UnknownRules (CANNOT_GO_ON): nothing of the transaction is applied then, and no
-        later turn can go on. Raises StoreUnavailable where the store cannot be written.
+        later turn can go on. Raises StoreUnavailable where the store cannot be written: the next turn applies the same
+        messages.
         """
         self._send_marks()
-        messages: Sequence[Message] = self._reader.read(WAIT_S, MESSAGES_MAX)
-        while messages:
+        if not self._unapplied:
+            self._unapplied = self._reader.read(WAIT_S, MESSAGES_MAX)
+        while self._unapplied:
             began_s = time.perf_counter()
-            done = self._store.apply(partial(self._apply, messages))
+            done = self._store.apply(partial(self._apply, self._unapplied))
+            self._take(done)
             self._count(done, time.perf_counter() - began_s)
-            messages = messages[len(done.messages) :]
+
+    def _take(self, done: "_Done") -> None:
+        """Remember what a transaction came to, once it is on disk: a commit that fails must leave no trace."""
+        self._marks, self._agreement = done.marks, done.agreement
+        self._states |= done.states
+        self._unapplied = self._unapplied[len(done.messages) :]
 
     def _apply(self, messages: Sequence[Message], state: ReplicaTransaction) -> "_Done":
-        """Apply messages, until RECORDS_MAX records."""
+        """Apply messages, until RECORDS_MAX records. Nothing outside ``state`` and the result is changed."""
         began_s, records, has_own, applied = time.perf_counter(), 0, False, list[Applied]()
+        marks, agreement, states = self._marks.copy(), self._agreement.copy(), dict[int, PartitionState]()
         for message in messages:
-            one = apply(state, message, self._machine.cluster, self._agreement)
+            one = apply(state, message, self._machine.cluster, agreement)
             applied.append(one)
-            reached = state.partition(message.partition)
-            self._states[message.partition] = reached
+            reached = states[message.partition] = state.partition(message.partition)
             if one.mark is not None:
                 head = state.audit_head() if message.partition == DECISIONS else bytes(32)
                 place = Checkpoint(message.offset, reached.digest, head)
-                has_own |= self._marks.take(message.partition, one.mark, message.time, place)
+                has_own |= marks.take(message.partition, one.mark, message.time, place)
             records += one.taken + one.known + one.refused
             if records >= RECORDS_MAX:
                 break
         if has_own:
-            state.put_own_marks(self._marks.applied)
-        return _Done(applied, time.perf_counter() - began_s)
+            state.put_own_marks(marks.applied)
+        return _Done(applied, time.perf_counter() - began_s, marks, agreement, states)
 
     def _count(self, done: "_Done", seconds: float) -> None:
         for outcome in APPLIED:
@@ -137,7 +146,10 @@ class Replicator:
 
 
 class _Done(NamedTuple):
-    """What one transaction has applied, and the seconds that this took before the commit."""
+    """What one transaction has applied, the seconds that this took before the commit, and what is known behind it."""
 
     messages: list[Applied]
     seconds: float
+    marks: MarkKeeper
+    agreement: Agreement
+    states: dict[int, PartitionState]

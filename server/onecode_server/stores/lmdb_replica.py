@@ -39,13 +39,19 @@ class LmdbReplica(LmdbStore):
         It blocks, and is called on one thread of the only process that writes. Raises StoreUnavailable.
         """
 
+        counts = self._checkpoints.copy()
+
         def write(txn: Any) -> _T:
             transaction = ReplicaTransaction(self, txn)
             made = work(transaction)
             transaction.finish()
             return made
 
-        return self._env.write_here(write)
+        try:
+            return self._env.write_here(write)
+        except BaseException:
+            self._checkpoints = counts  # those of the transaction were undone
+            raise
 
     def join(self, membership: Membership) -> None:
         """Note that this store belongs to a log. Raises StoreUnavailable where it belongs to another one or holds
