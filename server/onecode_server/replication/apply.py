@@ -71,8 +71,8 @@ def apply(state: ReplicaState, message: Logged, cluster_key: bytes, agreement: A
 
     ``cluster_key`` (32 bytes) has signed the certificates of all machines. A message that is not a machine's, or that
     breaks the form, is ignored by all machines alike. Raises UnknownRules for a message of a later program, and
-    Diverged where a mark shows another state than this machine's, with ``agreement`` only once it is outvoted. The
-    transaction must then be given up, and the machine stops.
+    Diverged where a mark shows another state than this machine's, with ``agreement`` only once it is outvoted: it notes
+    the mark, and is given up with the transaction. The machine stops.
     """
     before = state.partition(message.partition)
     if message.offset < before.offset:
@@ -82,7 +82,7 @@ def apply(state: ReplicaState, message: Logged, cluster_key: bytes, agreement: A
     try:
         found = _read(message, cluster_key, time)
         if isinstance(found, Mark):
-            applied = _check(state, found, message, digest, agreement)
+            applied = _check(state, found, message, time, digest, agreement)
         else:
             digest, applied = _obey(state, found, message.partition, time, digest)
     except IgnoredMessage as ignored:
@@ -106,14 +106,16 @@ def _read(message: Logged, cluster_key: bytes, time: int) -> Message:
     return found
 
 
-def _check(state: ReplicaState, mark: Mark, message: Logged, digest: bytes, agreement: Agreement | None) -> Applied:
+def _check(
+    state: ReplicaState, mark: Mark, message: Logged, time: int, digest: bytes, agreement: Agreement | None
+) -> Applied:
     """Compare a mark with the own checkpoint that it names, and keep this mark's own. Raises Diverged."""
     is_decisions = message.partition == DECISIONS
     own = state.checkpoint(message.partition, mark.offset) if mark.offset != NO_OFFSET else None
     if own is not None:
         is_equal = own == (mark.digest + mark.audit_head if is_decisions else mark.digest)
         if agreement is not None:
-            agreement.note(message.partition, mark, is_equal=is_equal)
+            agreement.note(message.partition, mark, time, is_equal=is_equal)
         elif not is_equal:
             raise Diverged(message.partition, mark.offset, mark.machine)
     state.put_checkpoint(message.partition, message.offset, digest + state.audit_head() if is_decisions else digest)

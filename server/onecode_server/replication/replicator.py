@@ -55,8 +55,8 @@ class Replicator:
         self._store, self._reader, self._sender, self._machine = store, reader, sender, machine
         self._metrics, self._clock, self._monotonic = metrics, clock, monotonic
         begin(metrics.log_ignored, *Ignored)
-        self._marks = MarkKeeper(machine.identifier, boot_id(), clock(), store.own_marks())
-        self._agreement = Agreement(machine.identifier)
+        self._marks = MarkKeeper(machine.identifier, boot_id(), clock(), monotonic() // 1000, store.own_marks())
+        self._agreement = Agreement(machine.identifier, self._marks.incarnation)
         self._mark_due_us = 0
         self._states: dict[int, PartitionState] = store.partitions()
         self._unapplied: Sequence[Message] = ()
@@ -94,7 +94,8 @@ class Replicator:
             if one.mark is not None:
                 head = state.audit_head() if message.partition == DECISIONS else bytes(32)
                 place = Checkpoint(message.offset, reached.digest, head)
-                has_own |= marks.take(message.partition, one.mark, message.time, place)
+                is_disputed = agreement.is_disputed(message.partition)
+                has_own |= marks.take(message.partition, one.mark, message.time, place, is_disputed=is_disputed)
             records += one.taken + one.known + one.refused
             if records >= RECORDS_MAX:
                 break
