@@ -9,6 +9,7 @@ import secrets
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
+from onecode_server.errors import LogUnavailable
 from onecode_server.log.appender import LogAppender
 from onecode_server.model.partition import DECISIONS, partition_of
 from onecode_server.recognition.steps import Step, expect_step
@@ -101,9 +102,13 @@ class LogWriter:
         return self._machine.identifier, identifier, self._clock(), self._store.rules()
 
     async def _send(self, partition: int, command: Command) -> bytes:
+        """Return the outcome of a command. Nothing is appended where this machine would not apply it."""
         message = self._machine.sealer.seal(message_form.encode(command), partition)
-        await self._appender.append(partition, message)
-        return await self._applied.of(command.identifier, APPLIED_S)
+        with self._applied.expected(command.identifier) as outcome:
+            if self._store.stop() is not None:
+                raise LogUnavailable("this machine has stopped applying the log: nothing was written. Ask another one")
+            await self._appender.append(partition, message)
+            return await self._applied.of(outcome, APPLIED_S)
 
 
 def _parts(places: Sequence[int]) -> Iterator[Sequence[int]]:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final, NamedTuple
 
-from onecode_server.errors import LogBroken
+from onecode_server.errors import LogBroken, OnecodeError
 from onecode_server.log.mark_sender import MarkSender
 from onecode_server.log.reader import LogReader, Message
 from onecode_server.model.partition import ALL, DECISIONS
@@ -21,6 +21,7 @@ from onecode_server.replication.ignored import Ignored
 from onecode_server.replication.machine import Machine
 from onecode_server.replication.mark_keeper import MARK_S, Checkpoint, MarkKeeper
 from onecode_server.stores.lmdb_replica import LmdbReplica
+from onecode_server.stores.replica_layout import Stop
 from onecode_server.stores.replica_transaction import ReplicaTransaction
 from onecode_server.system.boot import boot_id
 from onecode_server.system.clock import Clock, wall_clock
@@ -33,7 +34,13 @@ MESSAGES_MAX: Final = 256
 """Messages that are read at once: 16 MiB of the largest."""
 RECORDS_MAX: Final = 20_000
 """Records of one transaction. To apply so many takes some tenths of a second, and marks are due each second."""
-CANNOT_GO_ON: Final = (LogBroken, Diverged, UnknownRules)
+
+
+class Stopped(OnecodeError):
+    """This machine had stopped before it was started, for a fault of its store. The text is the reason of then."""
+
+
+CANNOT_GO_ON: Final = (LogBroken, Diverged, UnknownRules, Stopped)
 """What only a person can mend: to try again would change nothing."""
 
 
@@ -51,7 +58,8 @@ class Replicator:
         clock: Clock = wall_clock,
         monotonic: Callable[[], int] = time.monotonic_ns,
     ) -> None:
-        """Begin where the store ends. Raises OSError where the system names no boot, and StoreUnavailable."""
+        """Begin where the store ends, unless its last stop is a lasting one. Raises OSError where the system names no
+        boot, and StoreUnavailable."""
         self._store, self._reader, self._sender, self._machine = store, reader, sender, machine
         self._metrics, self._clock, self._monotonic = metrics, clock, monotonic
         begin(metrics.log_ignored, *Ignored)
@@ -60,15 +68,32 @@ class Replicator:
         self._mark_due_us = 0
         self._states: dict[int, PartitionState] = store.partitions()
         self._unapplied: Sequence[Message] = ()
+        self._stop = store.stop()
+        if self._stop is not None and not self._stop.is_lasting:
+            store.apply(ReplicaTransaction.forget_stop)
+            self._stop = None
 
     def turn(self) -> None:
         """Send the marks that are due, and apply what the log has.
 
-        Raises LogBroken, Diverged and UnknownRules (CANNOT_GO_ON): nothing of the transaction is applied then, and no
-        later turn can go on. Raises StoreUnavailable where the store cannot be written: the next turn applies the same
-        messages.
+        Raises LogBroken, Diverged, UnknownRules and Stopped (CANNOT_GO_ON): nothing of the transaction is applied then,
+        no later turn goes on, and the store has the reason. Raises StoreUnavailable where the store cannot be written:
+        the next turn applies the same messages.
         """
-        self._send_marks()
+        if self._stop is not None:
+            raise Stopped(self._stop.reason)
+        try:
+            self._send_marks()
+            self._apply_what_is_there()
+        except CANNOT_GO_ON as fault:
+            # A fault of the log or of the program is found again by the next start, unless it was mended. A store that
+            # differs would be found only once others are heard, and would confirm itself until then.
+            stop = Stop(str(fault), self._clock(), is_lasting=isinstance(fault, Diverged))
+            self._store.apply(lambda state: state.put_stop(stop))
+            self._stop = stop
+            raise
+
+    def _apply_what_is_there(self) -> None:
         if not self._unapplied:
             self._unapplied = self._reader.read(WAIT_S, MESSAGES_MAX)
         while self._unapplied:

@@ -15,7 +15,7 @@ from onecode_server.model.partition_state import PartitionState
 from onecode_server.stores import replica_layout
 from onecode_server.stores.lmdb import LmdbStore
 from onecode_server.stores.protocol import Changes
-from onecode_server.stores.replica_layout import CHECKPOINTS_MAX, AppliedMarks, Membership
+from onecode_server.stores.replica_layout import CHECKPOINTS_MAX, AppliedMarks, Membership, Stop
 from onecode_server.stores.replica_transaction import ReplicaTransaction
 from onecode_server.system.boot import boot_id
 
@@ -76,6 +76,11 @@ class LmdbReplica(LmdbStore):
         """Return the newest own marks that were applied, on the caller's thread. Raises StoreUnavailable."""
         return self._env.read_here(lambda txn: ReplicaTransaction(self, txn).own_marks())
 
+    def stop(self) -> Stop | None:
+        """Return why this machine applies no more of the log, from memory; None where it goes on. Raises
+        StoreUnavailable."""
+        return self._env.read_here(lambda txn: ReplicaTransaction(self, txn).stop())
+
     def rules(self) -> int:
         """Return the version of the rules under which machines write, from memory. Raises StoreUnavailable."""
         return self._env.read_here(lambda txn: ReplicaTransaction(self, txn).rules())
@@ -85,14 +90,17 @@ class LmdbReplica(LmdbStore):
         return self._env.read_here(lambda txn: {p: ReplicaTransaction(self, txn).partition(p) for p in ALL})
 
     def adopt(self, machine: bytes) -> None:
-        """Make the store of a machine's backup that of another machine, by its id (16 bytes), before it serves. Raises
-        StoreUnavailable where the store belongs to no log."""
+        """Make the store of a machine's backup that of another machine, by its id (16 bytes), before it serves: it
+        applies the log, even where the machine of the backup had stopped. Raises StoreUnavailable where the store
+        belongs to no log."""
 
         def write(txn: Any) -> Membership:
             if (known := self._find_membership(txn)) is None:
                 raise StoreUnavailable("the store belongs to no log")
             self._put_membership(txn, known._replace(machine=machine))
-            ReplicaTransaction(self, txn).forget_own_marks()  # those of the machine that made the backup
+            transaction = ReplicaTransaction(self, txn)
+            transaction.forget_own_marks()  # those of the machine that made the backup
+            transaction.forget_stop()
             return known._replace(machine=machine)
 
         self.membership = self._env.write_here(write)

@@ -124,6 +124,8 @@ def _meta() -> Read:
             replica_layout.unpack_membership(data)
         elif key == b"log-marks":
             replica_layout.unpack_marks(data)
+        elif key == replica_layout.STOP_KEY:
+            replica_layout.unpack_stop(data)
         elif key == b"schema" and data not in (layout.SCHEMA, *layout.SCHEMAS_BEFORE):
             raise StoredDamaged(f"this version does not know the layout {data!r}")
         return None
