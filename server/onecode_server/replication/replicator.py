@@ -14,7 +14,7 @@ from onecode_server.log.mark_sender import MarkSender
 from onecode_server.log.reader import LogReader, Message
 from onecode_server.model.partition import ALL, DECISIONS
 from onecode_server.model.partition_state import PartitionState
-from onecode_server.replication import message_form
+from onecode_server.replication import message_form, reset_audit
 from onecode_server.replication.agreement import Agreement
 from onecode_server.replication.apply import Applied, Diverged, UnknownRules, apply
 from onecode_server.replication.ignored import Ignored
@@ -121,6 +121,8 @@ class Replicator:
                 place = Checkpoint(message.offset, reached.digest, head)
                 is_disputed = agreement.is_disputed(message.partition)
                 has_own |= marks.take(message.partition, one.mark, message.time, place, is_disputed=is_disputed)
+            if one.command is not None:
+                reset_audit.note(state, one.command, self._machine.identifier)
             records += one.taken + one.known + one.refused
             if records >= RECORDS_MAX:
                 break
@@ -143,8 +145,13 @@ class Replicator:
             self._sender.poll()
             return
         self._mark_due_us = now_us + round(MARK_S * 1e6)
-        for partition, mark in self._marks.marks(now_us, self._clock()):
-            self._sender.send(partition, self._machine.sealer.seal(message_form.encode(mark), partition))
+        now = self._clock()
+        for partition, mark in self._marks.marks(now_us, now):
+            self._send(partition, message_form.encode(mark))
+        reset_audit.send_missing(self._store, now, partial(self._send, DECISIONS))
+
+    def _send(self, partition: int, body: bytes) -> None:
+        self._sender.send(partition, self._machine.sealer.seal(body, partition))
 
     def report(self) -> dict[str, Any]:
         """Return for operations how far each partition is applied and confirmed, and show it in the metrics."""

@@ -5,6 +5,7 @@ beside the records.
 """
 
 from collections.abc import Callable, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -25,7 +26,7 @@ _T = TypeVar("_T")
 class LmdbReplica(LmdbStore):
     """A store with what belongs to a log: offsets, outcomes, checkpoints. ``LmdbStore`` documents its reads."""
 
-    TABLES = (*LmdbStore.TABLES, "log_partitions", "log_outcomes", "log_outcome_times", "log_checkpoints")
+    TABLES = (*LmdbStore.TABLES, "log_partitions", "log_outcomes", "log_outcome_times", "log_checkpoints", "log_resets")
 
     def __init__(self, directory: Path, *given: Any) -> None:
         super().__init__(directory, *given)
@@ -81,6 +82,12 @@ class LmdbReplica(LmdbStore):
         StoreUnavailable."""
         return self._env.read_here(lambda txn: ReplicaTransaction(self, txn).stop())
 
+    def reset_records(self, limit: int) -> list[tuple[bytes, bytes]]:
+        """Return up to ``limit`` audit entries of Resets that are not applied yet: their identifiers (16 bytes) and the
+        messages' bodies, on the caller's thread. Raises StoreUnavailable."""
+        table = self._env.tables["log_resets"]
+        return self._env.read_here(lambda txn: list(islice(txn.cursor(db=table).iternext(), limit)))
+
     def rules(self) -> int:
         """Return the version of the rules under which machines write, from memory. Raises StoreUnavailable."""
         return self._env.read_here(lambda txn: ReplicaTransaction(self, txn).rules())
@@ -101,6 +108,7 @@ class LmdbReplica(LmdbStore):
             transaction = ReplicaTransaction(self, txn)
             transaction.forget_own_marks()  # those of the machine that made the backup
             transaction.forget_stop()
+            txn.drop(self._env.tables["log_resets"], delete=False)  # theirs too, which it sends itself
             return known._replace(machine=machine)
 
         self.membership = self._env.write_here(write)

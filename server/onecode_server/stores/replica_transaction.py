@@ -156,6 +156,14 @@ class ReplicaTransaction:
         """Let nothing be confirmed until a next own mark is applied."""
         self._txn.delete(_MARKS_KEY, db=self._tables["meta"])
 
+    def put_reset_record(self, identifier: bytes, body: bytes) -> None:
+        """Keep the audit entry of a Reset, a message's body, until it is applied by its identifier (16 bytes)."""
+        self._txn.put(identifier, body, db=self._tables["log_resets"])
+
+    def forget_reset_record(self, identifier: bytes) -> None:
+        """Let go of the audit entry of a Reset."""
+        self._txn.delete(identifier, db=self._tables["log_resets"])
+
     def stop(self) -> Stop | None:
         """Return why this machine applies no more of the log; None where it goes on."""
         data = self._txn.get(STOP_KEY, db=self._tables["meta"])

@@ -143,6 +143,10 @@ def _outcome(key: bytes, data: bytes) -> str | None:
     return None if len(key) == replica_layout.IDENTIFIER_BYTES else "the key is no id of a message"
 
 
+def _reset_record(key: bytes, data: bytes) -> str | None:
+    return None if len(key) == replica_layout.IDENTIFIER_BYTES and data else "the key is no id of a message"
+
+
 def _checkpoint(key: bytes, data: bytes) -> str | None:
     return None if len(data) % _DIGEST_BYTES == 0 and data else "the digest has another length"
 
@@ -173,4 +177,5 @@ def readers() -> dict[str, Read]:
         "log_outcomes": _outcome,
         "log_outcome_times": _accept_all,
         "log_checkpoints": _checkpoint,
+        "log_resets": _reset_record,
     }

@@ -63,7 +63,7 @@ class _Client:
 
 
 class MachineInMemory:
-    """One machine, from its start to ``end``. ``fault`` is why it does not go on."""
+    """One machine, from its start to ``close``. ``fault`` is why it does not go on."""
 
     def __init__(self, path: Path, log: MemoryLog, machine: Machine) -> None:
         self.path, self.log, self.machine = path, log, machine
@@ -87,12 +87,12 @@ class MachineInMemory:
         age: float | None = self.replicator.report()["partitions"][str(partition)]["confirmed_age_s"]
         return age
 
-    def end(self) -> None:
+    def close(self) -> None:
         self.store.close_here()
 
     def again(self) -> "MachineInMemory":
         """Return the machine after another start."""
-        self.end()
+        self.close()
         return MachineInMemory(self.path, self.log, self.machine)
 
 

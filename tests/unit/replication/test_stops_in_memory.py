@@ -36,7 +36,7 @@ def start(log, tmp_path):
 
         def started(name, machine=None):
             made = MachineInMemory(tmp_path / name, log, machine or member())
-            ends.callback(made.end)
+            ends.callback(made.close)
             return made
 
         yield started
@@ -90,7 +90,7 @@ def test_a_healthy_machine_that_starts_and_hears_the_damaged_one_first_goes_on(l
     assert [started.fault, other.fault] == [None, None]
     assert isinstance(damaged.fault, Diverged)
     assert started.unconfirmed_s(PARTITION) <= 1
-    started.end()
+    started.close()
 
 
 async def test_a_restart_of_a_damaged_machine_confirms_applies_and_writes_nothing_and_says_the_same(log, start):
@@ -111,7 +111,7 @@ async def test_a_restart_of_a_damaged_machine_confirms_applies_and_writes_nothin
     mended = stopped.again()
     pass_seconds(log, 1, mended)
     assert mended.fault is None  # what was restored is heard, and judged, anew
-    mended.end()
+    mended.close()
 
 
 def test_of_two_that_differ_both_stop_whichever_compares_first(log, start):
@@ -135,7 +135,7 @@ def test_the_last_machine_goes_on_while_a_damaged_one_has_stopped_and_the_second
     again = other.again()
     pass_seconds(log, 10, one, damaged, again)
     assert [one.fault, again.fault] == [None, None]
-    again.end()
+    again.close()
 
 
 def test_of_two_with_one_id_the_first_stops_and_a_restart_of_it_is_the_later_one(log, start):
@@ -150,7 +150,7 @@ def test_of_two_with_one_id_the_first_stops_and_a_restart_of_it_is_the_later_one
     pass_seconds(log, 20, twin, again)
     assert again.fault is None
     assert isinstance(twin.fault, LogBroken)
-    again.end()
+    again.close()
 
 
 async def test_a_writer_that_waits_is_answered_when_its_machine_stops(log, start):
@@ -183,4 +183,4 @@ def test_a_stop_for_the_program_is_found_again_by_a_start_and_is_over_with_a_lat
     pass_seconds(log, 3, mended)
     assert (mended.fault, mended.store.stop()) == (None, None)
     assert mended.unconfirmed_s(PARTITION) <= 1
-    mended.end()
+    mended.close()
