@@ -64,5 +64,10 @@ def send_missing(store: LmdbReplica, now: int, send: Callable[[bytes], object]) 
             late.append(identifier)
         elif now - record.made_at >= WRITERS_US:
             send(body)
+
+    def forget(state: ReplicaTransaction) -> None:
+        for identifier in late:
+            state.forget_reset_record(identifier)
+
     if late:
-        store.apply(lambda state: [state.forget_reset_record(identifier) for identifier in late])
+        store.apply(forget)

@@ -97,6 +97,16 @@ class Running:
 
 
 @asynccontextmanager
+async def begun(path: Path, log: LogAddress, machine: Machine) -> AsyncIterator[Running]:
+    """Run one machine, which need not come to be confirmed."""
+    made = Running(path, log, machine)
+    try:
+        yield made
+    finally:
+        await made.stop()
+
+
+@asynccontextmanager
 async def running(path: Path, log: LogAddress, count: int = 1) -> AsyncIterator[list[Running]]:
     """Run machines of one cluster, each confirmed."""
     async with contextlib.AsyncExitStack() as closing:

@@ -3,7 +3,6 @@
 import asyncio
 import secrets
 from collections import Counter
-from contextlib import asynccontextmanager
 
 import pytest
 
@@ -29,22 +28,12 @@ from onecode_server.system.clock import wall_clock
 
 from tests.unit.log.reading import wait_until
 from tests.unit.replication.cluster import record, subject
-from tests.unit.replication.machines import CLUSTER, Running, member, running
+from tests.unit.replication.machines import CLUSTER, begun, member, running
 
 SUBJECT = subject(64)
 PARTITION = partition_of(SUBJECT)
 KNOWN = Publication(SUBJECT, record())
 UNSEEN = Publication(subject(65), record())
-
-
-@asynccontextmanager
-async def begun(path, log, machine):
-    """Run one machine, which need not come to be confirmed."""
-    made = Running(path, log, machine)
-    try:
-        yield made
-    finally:
-        await made.stop()
 
 
 def sealed(machine, /, partition=PARTITION, publication=KNOWN, sealer=None, **other):
