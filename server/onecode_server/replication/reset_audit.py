@@ -60,7 +60,9 @@ def send_missing(store: LmdbReplica, now: int, send: Callable[[bytes], object]) 
     for identifier, body in store.reset_records(LOOKED_AT_MAX):
         record = message_form.decode(body, DECISIONS)
         if not isinstance(record, ResetRecord) or now - record.made_at > AGE_MAX_US:
-            _log.error("a revision was set back, and its audit entry was not written in time: %r", record)
+            _log.error(
+                "a revision was set back, and its audit entry was not written in time: message %s", identifier.hex()
+            )
             late.append(identifier)
         elif now - record.made_at >= WRITERS_US:
             send(body)
