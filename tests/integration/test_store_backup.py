@@ -11,7 +11,11 @@ import pytest
 
 from onecode.v1 import recognition_pb2 as pb
 from onecode_client import OperatorClient, status_record
+from onecode_server.replication.machine import read_machine
+from onecode_server.stores.lmdb_replica import LmdbReplica
+from onecode_server.stores.replica_layout import Membership, Stop
 
+from tests.integration import machines_of_a_log
 from tests.integration.deployment import Deployment, Server, command, eventually, expect, record
 
 
@@ -116,6 +120,29 @@ def test_a_backup_that_cannot_be_written_leaves_nothing_behind(deployment: Deplo
     ended = command("store", "backup", backup, "--data-dir", deployment.path)
     assert (ended.status, "was cut" in ended.err) == (1, True)
     assert not backup.exists()
+
+
+def test_the_store_of_a_machine_that_had_stopped_for_it_is_restored_on_demand_alone(
+    deployment: Deployment, tmp_path: Path
+) -> None:
+    machines_of_a_log.join(deployment)
+    machine = read_machine(deployment.path)
+    store = LmdbReplica(deployment.path / "store")
+    store.join(Membership(machine.cluster, machine.identifier, {"onecode.status": "id-1"}))
+    why = "partition 5 differs after offset 7 from machine ab"
+    store.apply(lambda state: state.put_stop(Stop(why, 1, is_lasting=True)))
+    store.close_here()
+    backup = tmp_path / "backup"
+    expect(command("store", "backup", backup, "--data-dir", deployment.path))
+    (deployment.path / "store").rename(tmp_path / "moved")
+    restored = ("store", "restore", backup, "--data-dir", deployment.path)
+    refused = command(*restored)
+    assert (refused.status, f"is of a machine that had stopped: {why}." in refused.err) == (2, True)
+    assert not (deployment.path / "store").exists()
+    expect(command(*restored, "--although-stopped"))
+    again = LmdbReplica(deployment.path / "store")
+    assert again.stop() is None
+    again.close_here()
 
 
 @pytest.mark.parametrize("edit", ["backup", "restore"])

@@ -59,12 +59,14 @@ def backup(directory: Path, data_dir: Path, *, with_signing_keys: bool) -> None:
 @click.command()
 @click.argument("directory", type=PathType())
 @click.option("--data-dir", required=True, type=PathType())
-def restore(directory: Path, data_dir: Path) -> None:
+@click.option("--although-stopped", is_flag=True, help="Restore it even if its machine had stopped for its store.")
+def restore(directory: Path, data_dir: Path, *, although_stopped: bool) -> None:
     """Put the store of a backup in DIRECTORY into a data directory that has none, and what else is missing there.
 
     What was published after the backup is not in it: publishers send it again. Keys and a trust list that are there
     stay; those of another deployment are refused. A machine of several is made a member first ('onecode log join'): the
-    restored store becomes its own, and the log brings what came since.
+    restored store becomes its own, and the log brings what came since. The store of a machine that had stopped applying
+    the log is refused: it may be damaged.
     """
     copy, data = DataDirectory(directory), DataDirectory(data_dir)
     if not (copy.root_public_key.is_file() and copy.store.is_dir()):
@@ -74,6 +76,11 @@ def restore(directory: Path, data_dir: Path) -> None:
         if ours.exists() and ours.read_bytes() != theirs.read_bytes():
             raise Misconfigured(f"{ours} is not that of the backup: this is another deployment")
     manifest = _manifest(directory)
+    if (stopped := manifest.get("log", {}).get("stopped")) and not although_stopped:
+        raise Misconfigured(
+            f"{directory} is of a machine that had stopped: {stopped}. Restore a backup of another one, or give "
+            "--although-stopped where you know that this store is right; nothing was restored"
+        )
     machine = read_machine(data_dir).identifier if "log" in manifest else None
     data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     size = (copy.store / lmdb_backup.DATA_FILE).stat().st_size

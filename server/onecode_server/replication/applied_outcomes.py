@@ -1,7 +1,8 @@
 """Waits for what became of messages: the replicator, another process, notes it in the store when it applies them."""
 
 import asyncio
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Final
 
 from onecode_server.errors import LogUnavailable, StoreUnavailable
@@ -22,22 +23,35 @@ class AppliedOutcomes:
         self._waiting: dict[bytes, asyncio.Future[bytes]] = {}
         self._looking: asyncio.Task[None] | None = None
 
-    async def of(self, identifier: bytes, timeout_s: float) -> bytes:
-        """Return the outcome of a message, once this machine has applied it. Raises LogUnavailable at the time-out."""
+    @contextmanager
+    def expected(self, identifier: bytes) -> Iterator[asyncio.Future[bytes]]:
+        """Have the outcome of a message looked for from now on, and give what ``of`` waits for.
+
+        It begins before the message is appended: a commit between the two would be seen by nobody, and none may follow
+        it on a machine that stops.
+        """
         future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         self._waiting[identifier] = future
         if self._looking is None or self._looking.done():
             self._looking = asyncio.create_task(self._look())
         try:
+            yield future
+        finally:
+            self._waiting.pop(identifier, None)
+            if not future.cancel() and not future.cancelled():
+                future.exception()  # asked for, or asyncio logs it where the append has failed before
+
+    async def of(self, expected: asyncio.Future[bytes], timeout_s: float) -> bytes:
+        """Return the outcome of a message, once this machine has applied it. Raises LogUnavailable at the time-out, and
+        as soon as the machine has stopped applying the log."""
+        try:
             async with asyncio.timeout(timeout_s):
-                return await future
+                return await expected
         except TimeoutError:
             raise LogUnavailable(
                 f"the change is in the log, and this machine has not applied it within {timeout_s:g} s: "
                 "to send it again is harmless"
             ) from None
-        finally:
-            self._waiting.pop(identifier, None)
 
     async def _look(self) -> None:
         commits = -1
@@ -45,12 +59,22 @@ class AppliedOutcomes:
             if (seen := self._store.commits()) != commits:
                 identifiers = list(self._waiting)[:WAITING_MAX]
                 with suppress(StoreUnavailable):  # asked again at the next look
-                    for identifier, outcome in zip(identifiers, await self._store.outcomes(identifiers), strict=True):
-                        self._settle(identifier, outcome)
+                    has_stopped = self._store.stop() is not None  # before the outcomes, of which none follows a stop
+                    self._settle(identifiers, await self._store.outcomes(identifiers), has_stopped=has_stopped)
                     commits = seen if len(self._waiting) <= WAITING_MAX else -1
             await asyncio.sleep(LOOK_S)
 
-    def _settle(self, identifier: bytes, outcome: bytes | None) -> None:
-        future = self._waiting.get(identifier)
-        if outcome is not None and future is not None and not future.done():
-            future.set_result(outcome)
+    def _settle(self, identifiers: Sequence[bytes], outcomes: Sequence[bytes | None], *, has_stopped: bool) -> None:
+        for identifier, outcome in zip(identifiers, outcomes, strict=True):
+            future = self._waiting.get(identifier)
+            if future is None or future.done():
+                continue
+            if outcome is not None:
+                future.set_result(outcome)
+            elif has_stopped:
+                future.set_exception(
+                    LogUnavailable(
+                        "the change is in the log, and this machine has stopped applying it: to send it again to "
+                        "another one is harmless"
+                    )
+                )

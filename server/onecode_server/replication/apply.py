@@ -56,14 +56,15 @@ class Logged(Protocol):
 
 
 class Applied(NamedTuple):
-    """What a message did: the mark that it is, the numbers of records and steps by what became of them, or why it was
-    ignored."""
+    """What a message did: the mark or the obeyed command that it is, the numbers of records and steps by what became of
+    them, or why it was ignored."""
 
     mark: Mark | None = None
     taken: int = 0
     known: int = 0
     refused: int = 0
     ignored: str = ""
+    command: Command | None = None
 
 
 def apply(state: ReplicaState, message: Logged, cluster_key: bytes, agreement: Agreement | None = None) -> Applied:
@@ -71,8 +72,8 @@ def apply(state: ReplicaState, message: Logged, cluster_key: bytes, agreement: A
 
     ``cluster_key`` (32 bytes) has signed the certificates of all machines. A message that is not a machine's, or that
     breaks the form, is ignored by all machines alike. Raises UnknownRules for a message of a later program, and
-    Diverged where a mark shows another state than this machine's, with ``agreement`` only once it is outvoted. The
-    transaction must then be given up, and the machine stops.
+    Diverged where a mark shows another state than this machine's, with ``agreement`` only once it is outvoted: it notes
+    the mark, and is given up with the transaction. The machine stops.
     """
     before = state.partition(message.partition)
     if message.offset < before.offset:
@@ -82,7 +83,7 @@ def apply(state: ReplicaState, message: Logged, cluster_key: bytes, agreement: A
     try:
         found = _read(message, cluster_key, time)
         if isinstance(found, Mark):
-            applied = _check(state, found, message, digest, agreement)
+            applied = _check(state, found, message, time, digest, agreement)
         else:
             digest, applied = _obey(state, found, message.partition, time, digest)
     except IgnoredMessage as ignored:
@@ -106,14 +107,16 @@ def _read(message: Logged, cluster_key: bytes, time: int) -> Message:
     return found
 
 
-def _check(state: ReplicaState, mark: Mark, message: Logged, digest: bytes, agreement: Agreement | None) -> Applied:
+def _check(
+    state: ReplicaState, mark: Mark, message: Logged, time: int, digest: bytes, agreement: Agreement | None
+) -> Applied:
     """Compare a mark with the own checkpoint that it names, and keep this mark's own. Raises Diverged."""
     is_decisions = message.partition == DECISIONS
     own = state.checkpoint(message.partition, mark.offset) if mark.offset != NO_OFFSET else None
     if own is not None:
         is_equal = own == (mark.digest + mark.audit_head if is_decisions else mark.digest)
         if agreement is not None:
-            agreement.note(message.partition, mark, is_equal=is_equal)
+            agreement.note(message.partition, mark, time, is_equal=is_equal)
         elif not is_equal:
             raise Diverged(message.partition, mark.offset, mark.machine)
     state.put_checkpoint(message.partition, message.offset, digest + state.audit_head() if is_decisions else digest)
@@ -133,7 +136,7 @@ def _obey(state: ReplicaState, command: Command, partition: int, time: int, dige
         outcome = outcomes.of_refusal(refusal)
     state.put_outcome(command.identifier, partition, time, outcome)
     known, refused = outcomes.counts(outcome)
-    return digest, Applied(taken=taken, known=known, refused=refused)
+    return digest, Applied(taken=taken, known=known, refused=refused, command=command)
 
 
 def _expect_timely(made_at: int, time: int) -> None:

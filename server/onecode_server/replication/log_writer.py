@@ -9,10 +9,11 @@ import secrets
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
+from onecode_server.errors import LogUnavailable
 from onecode_server.log.appender import LogAppender
 from onecode_server.model.partition import DECISIONS, partition_of
 from onecode_server.recognition.steps import Step, expect_step
-from onecode_server.replication import message_form, outcomes
+from onecode_server.replication import message_form, outcomes, reset_audit
 from onecode_server.replication.applied_outcomes import AppliedOutcomes
 from onecode_server.replication.machine import Machine
 from onecode_server.replication.messages import (
@@ -22,7 +23,6 @@ from onecode_server.replication.messages import (
     Command,
     ListCommand,
     Reset,
-    ResetRecord,
     StepCommand,
     identifier_in,
 )
@@ -74,11 +74,9 @@ class LogWriter:
         """Set a revision back in its subject's partition, then add the audit entry, which names this machine. Return
         the former revision. Raises PreconditionFailed."""
         partition, by = partition_of(reset.subject), f"machine {self._machine.identifier.hex()}"
-        random = secrets.token_bytes(RANDOM_BYTES)
-        asked = Reset(*self._head(partition, random), reset, by)
+        asked = Reset(*self._head(partition), reset, by)
         was = outcomes.read_number(await self._send(partition, asked))
-        record = ResetRecord(*self._head(DECISIONS, random), reset, by, was)
-        outcomes.expect_done(await self._send(DECISIONS, record))
+        outcomes.expect_done(await self._send(DECISIONS, reset_audit.record_of(asked, was)))
         return was
 
     async def take(self, step: Step) -> ExceptionAnswer:
@@ -95,15 +93,19 @@ class LogWriter:
         chunk = Chunk(*self._head(partition), self._trust_version(), tuple(publications))
         return outcomes.read_records(await self._send(partition, chunk))
 
-    def _head(self, partition: int, random: bytes | None = None) -> tuple[bytes, bytes, int, int]:
+    def _head(self, partition: int) -> tuple[bytes, bytes, int, int]:
         """Return what all commands begin with: machine, identifier, time, and the version of the rules in force."""
-        identifier = identifier_in(partition, random or secrets.token_bytes(RANDOM_BYTES))
+        identifier = identifier_in(partition, secrets.token_bytes(RANDOM_BYTES))
         return self._machine.identifier, identifier, self._clock(), self._store.rules()
 
     async def _send(self, partition: int, command: Command) -> bytes:
+        """Return the outcome of a command. Nothing is appended where this machine would not apply it."""
         message = self._machine.sealer.seal(message_form.encode(command), partition)
-        await self._appender.append(partition, message)
-        return await self._applied.of(command.identifier, APPLIED_S)
+        with self._applied.expected(command.identifier) as outcome:
+            if self._store.stop() is not None:
+                raise LogUnavailable("this machine has stopped applying the log: nothing was written. Ask another one")
+            await self._appender.append(partition, message)
+            return await self._applied.of(outcome, APPLIED_S)
 
 
 def _parts(places: Sequence[int]) -> Iterator[Sequence[int]]:

@@ -4,6 +4,7 @@ A mark that this machine has sent and applied proves that it has applied all tha
 Reading without a lag does not: a leader that was cut off goes on answering. No I/O.
 """
 
+import copy
 import secrets
 from collections.abc import Iterator
 from typing import Final, NamedTuple
@@ -32,19 +33,29 @@ class Checkpoint(NamedTuple):
 
 
 class MarkKeeper:
-    """``machine`` and ``boot`` are 16 bytes, ``started_at`` is this process's start (Unix microseconds).
+    """``machine`` and ``boot`` are 16 bytes. ``started_at`` is this process's start (Unix microseconds), ``started_us``
+    the same by the monotonic clock.
 
     ``clock_faults`` says for each partition whose clock is too far from this machine's why it is not confirmed.
     """
 
-    def __init__(self, machine: bytes, boot: bytes, started_at: int, known: AppliedMarks | None) -> None:
+    def __init__(
+        self, machine: bytes, boot: bytes, started_at: int, started_us: int, known: AppliedMarks | None
+    ) -> None:
         """``known`` are the newest own marks that were applied before."""
-        self._machine, self._boot, self._started_at = machine, boot, started_at
-        self._incarnation = secrets.token_bytes(_INCARNATION_BYTES)
+        self._machine, self._boot, self._started_at, self._started_us = machine, boot, started_at, started_us
+        self.incarnation = secrets.token_bytes(_INCARNATION_BYTES)
         is_same_boot = known is not None and known.boot == boot
         self._sent_us = list(known.sent_us) if known and is_same_boot else [0] * len(ALL)
         self._checkpoints = dict.fromkeys(ALL, Checkpoint())
         self.clock_faults: dict[int, str] = {}
+
+    def copy(self) -> "MarkKeeper":
+        """Return a keeper that takes the marks of one transaction, and stands for this one once these are committed."""
+        other = copy.copy(self)
+        other._sent_us, other._checkpoints = self._sent_us.copy(), self._checkpoints.copy()
+        other.clock_faults = self.clock_faults.copy()
+        return other
 
     @property
     def applied(self) -> AppliedMarks:
@@ -63,7 +74,7 @@ class MarkKeeper:
                 partition,
                 Mark(
                     machine=self._machine,
-                    incarnation=self._incarnation,
+                    incarnation=self.incarnation,
                     boot=self._boot,
                     sent_monotonic_us=monotonic_us,
                     sent_at=now,
@@ -73,27 +84,36 @@ class MarkKeeper:
                 ),
             )
 
-    def take(self, partition: int, mark: Mark, log_time: int, reached: Checkpoint) -> bool:
+    def take(
+        self, partition: int, mark: Mark, log_time: int, reached: Checkpoint, *, is_disputed: bool = False
+    ) -> bool:
         """Take a mark that was applied at ``log_time`` (Unix microseconds) where this machine sent it; tell whether it
-        did. ``reached`` is the place at which it lies.
+        did. ``reached`` is the place at which it lies. It confirms nothing where the partition is disputed.
 
         Raises LogBroken where another machine has this one's id.
         """
         if mark.machine != self._machine:
             return False
-        is_mine = mark.incarnation == self._incarnation
-        if not is_mine and mark.sent_at > self._started_at + STRANGER_AFTER_US:
+        is_mine = mark.incarnation == self.incarnation
+        if not is_mine and self._is_strangers(mark):
             raise LogBroken(
                 f"another machine has the id {self._machine.hex()} and writes to the log: one of the two must get "
                 "another id ('onecode log join')"
             )
+        if is_mine:
+            self._checkpoints[partition] = reached
         if abs(mark.sent_at - log_time) > CLOCKS_APART_US:
             apart_s = (log_time - mark.sent_at) / 1e6
             self.clock_faults[partition] = f"the log's clock is {apart_s:+.0f} s from this machine's"
             return True
         self.clock_faults.pop(partition, None)
-        if mark.boot == self._boot:
+        if mark.boot == self._boot and not is_disputed:
             self._sent_us[partition] = max(self._sent_us[partition], mark.sent_monotonic_us)
-        if is_mine:
-            self._checkpoints[partition] = reached
         return True
+
+    def _is_strangers(self, mark: Mark) -> bool:
+        """Tell whether a mark of this machine's id was sent while this process ran. The wall clock says so of other
+        machines alone: here it may have been set back between two processes."""
+        if mark.boot == self._boot:
+            return mark.sent_monotonic_us > self._started_us + STRANGER_AFTER_US
+        return mark.sent_at > self._started_at + STRANGER_AFTER_US

@@ -9,18 +9,19 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final, NamedTuple
 
-from onecode_server.errors import LogBroken
+from onecode_server.errors import LogBroken, OnecodeError
 from onecode_server.log.mark_sender import MarkSender
 from onecode_server.log.reader import LogReader, Message
 from onecode_server.model.partition import ALL, DECISIONS
 from onecode_server.model.partition_state import PartitionState
-from onecode_server.replication import message_form
+from onecode_server.replication import message_form, reset_audit
 from onecode_server.replication.agreement import Agreement
 from onecode_server.replication.apply import Applied, Diverged, UnknownRules, apply
 from onecode_server.replication.ignored import Ignored
 from onecode_server.replication.machine import Machine
 from onecode_server.replication.mark_keeper import MARK_S, Checkpoint, MarkKeeper
 from onecode_server.stores.lmdb_replica import LmdbReplica
+from onecode_server.stores.replica_layout import Stop
 from onecode_server.stores.replica_transaction import ReplicaTransaction
 from onecode_server.system.boot import boot_id
 from onecode_server.system.clock import Clock, wall_clock
@@ -33,7 +34,13 @@ MESSAGES_MAX: Final = 256
 """Messages that are read at once: 16 MiB of the largest."""
 RECORDS_MAX: Final = 20_000
 """Records of one transaction. To apply so many takes some tenths of a second, and marks are due each second."""
-CANNOT_GO_ON: Final = (LogBroken, Diverged, UnknownRules)
+
+
+class Stopped(OnecodeError):
+    """This machine had stopped before it was started, for a fault of its store. The text is the reason of then."""
+
+
+CANNOT_GO_ON: Final = (LogBroken, Diverged, UnknownRules, Stopped)
 """What only a person can mend: to try again would change nothing."""
 
 
@@ -51,47 +58,77 @@ class Replicator:
         clock: Clock = wall_clock,
         monotonic: Callable[[], int] = time.monotonic_ns,
     ) -> None:
-        """Begin where the store ends. Raises OSError where the system names no boot, and StoreUnavailable."""
+        """Begin where the store ends, unless its last stop is a lasting one. Raises OSError where the system names no
+        boot, and StoreUnavailable."""
         self._store, self._reader, self._sender, self._machine = store, reader, sender, machine
         self._metrics, self._clock, self._monotonic = metrics, clock, monotonic
         begin(metrics.log_ignored, *Ignored)
-        self._marks = MarkKeeper(machine.identifier, boot_id(), clock(), store.own_marks())
-        self._agreement = Agreement(machine.identifier)
+        self._marks = MarkKeeper(machine.identifier, boot_id(), clock(), monotonic() // 1000, store.own_marks())
+        self._agreement = Agreement(machine.identifier, self._marks.incarnation)
         self._mark_due_us = 0
         self._states: dict[int, PartitionState] = store.partitions()
+        self._unapplied: Sequence[Message] = ()
+        self._stop = store.stop()
+        if self._stop is not None and not self._stop.is_lasting:
+            store.apply(ReplicaTransaction.forget_stop)
+            self._stop = None
 
     def turn(self) -> None:
         """Send the marks that are due, and apply what the log has.
 
-        Raises LogBroken, Diverged and UnknownRules (CANNOT_GO_ON): nothing of the transaction is applied then, and no
-        later turn can go on. Raises StoreUnavailable where the store cannot be written.
+        Raises LogBroken, Diverged, UnknownRules and Stopped (CANNOT_GO_ON): nothing of the transaction is applied then,
+        no later turn goes on, and the store has the reason. Raises StoreUnavailable where the store cannot be written:
+        the next turn applies the same messages.
         """
-        self._send_marks()
-        messages: Sequence[Message] = self._reader.read(WAIT_S, MESSAGES_MAX)
-        while messages:
+        if self._stop is not None:
+            raise Stopped(self._stop.reason)
+        try:
+            self._send_marks()
+            self._apply_what_is_there()
+        except CANNOT_GO_ON as fault:
+            # A fault of the log or of the program is found again by the next start, unless it was mended. A store that
+            # differs would be found only once others are heard, and would confirm itself until then.
+            stop = Stop(str(fault), self._clock(), is_lasting=isinstance(fault, Diverged))
+            self._store.apply(lambda state: state.put_stop(stop))
+            self._stop = stop
+            raise
+
+    def _apply_what_is_there(self) -> None:
+        if not self._unapplied:
+            self._unapplied = self._reader.read(WAIT_S, MESSAGES_MAX)
+        while self._unapplied:
             began_s = time.perf_counter()
-            done = self._store.apply(partial(self._apply, messages))
+            done = self._store.apply(partial(self._apply, self._unapplied))
+            self._take(done)
             self._count(done, time.perf_counter() - began_s)
-            messages = messages[len(done.messages) :]
+
+    def _take(self, done: "_Done") -> None:
+        """Remember what a transaction came to, once it is on disk: a commit that fails must leave no trace."""
+        self._marks, self._agreement = done.marks, done.agreement
+        self._states |= done.states
+        self._unapplied = self._unapplied[len(done.messages) :]
 
     def _apply(self, messages: Sequence[Message], state: ReplicaTransaction) -> "_Done":
-        """Apply messages, until RECORDS_MAX records."""
+        """Apply messages, until RECORDS_MAX records. Nothing outside ``state`` and the result is changed."""
         began_s, records, has_own, applied = time.perf_counter(), 0, False, list[Applied]()
+        marks, agreement, states = self._marks.copy(), self._agreement.copy(), dict[int, PartitionState]()
         for message in messages:
-            one = apply(state, message, self._machine.cluster, self._agreement)
+            one = apply(state, message, self._machine.cluster, agreement)
             applied.append(one)
-            reached = state.partition(message.partition)
-            self._states[message.partition] = reached
+            reached = states[message.partition] = state.partition(message.partition)
             if one.mark is not None:
                 head = state.audit_head() if message.partition == DECISIONS else bytes(32)
                 place = Checkpoint(message.offset, reached.digest, head)
-                has_own |= self._marks.take(message.partition, one.mark, message.time, place)
+                is_disputed = agreement.is_disputed(message.partition)
+                has_own |= marks.take(message.partition, one.mark, message.time, place, is_disputed=is_disputed)
+            if one.command is not None:
+                reset_audit.note(state, one.command, self._machine.identifier)
             records += one.taken + one.known + one.refused
             if records >= RECORDS_MAX:
                 break
         if has_own:
-            state.put_own_marks(self._marks.applied)
-        return _Done(applied, time.perf_counter() - began_s)
+            state.put_own_marks(marks.applied)
+        return _Done(applied, time.perf_counter() - began_s, marks, agreement, states)
 
     def _count(self, done: "_Done", seconds: float) -> None:
         for outcome in APPLIED:
@@ -108,8 +145,13 @@ class Replicator:
             self._sender.poll()
             return
         self._mark_due_us = now_us + round(MARK_S * 1e6)
-        for partition, mark in self._marks.marks(now_us, self._clock()):
-            self._sender.send(partition, self._machine.sealer.seal(message_form.encode(mark), partition))
+        now = self._clock()
+        for partition, mark in self._marks.marks(now_us, now):
+            self._send(partition, message_form.encode(mark))
+        reset_audit.send_missing(self._store, now, partial(self._send, DECISIONS))
+
+    def _send(self, partition: int, body: bytes) -> None:
+        self._sender.send(partition, self._machine.sealer.seal(body, partition))
 
     def report(self) -> dict[str, Any]:
         """Return for operations how far each partition is applied and confirmed, and show it in the metrics."""
@@ -137,7 +179,10 @@ class Replicator:
 
 
 class _Done(NamedTuple):
-    """What one transaction has applied, and the seconds that this took before the commit."""
+    """What one transaction has applied, the seconds that this took before the commit, and what is known behind it."""
 
     messages: list[Applied]
     seconds: float
+    marks: MarkKeeper
+    agreement: Agreement
+    states: dict[int, PartitionState]

@@ -19,7 +19,8 @@ _CHUNK_BYTES: Final = 1 << 20
 
 def describe(copy: Path) -> dict[str, Any]:
     """Return the manifest of a copy that nobody has open: its layout, size, SHA-256, number of subjects, and the head
-    of its audit record; for a machine of several also the cluster, the topics, and how far each partition is applied.
+    of its audit record; for a machine of several also the cluster, the topics, how far each partition is applied, and
+    why it has stopped, where the store is at fault.
 
     Raises StoreUnavailable.
     """
@@ -54,9 +55,11 @@ def sha256(file: Path) -> str:
 
 def _log(env: Any, member: bytes) -> dict[str, Any]:
     membership = replica_layout.unpack_membership(member)
-    table = env.open_db(b"log_partitions", create=False)
+    table, meta = (env.open_db(name, create=False) for name in (b"log_partitions", b"meta"))
     partitions = {}
     with env.begin() as txn:
+        data = txn.get(replica_layout.STOP_KEY, db=meta)
+        stop = None if data is None else replica_layout.unpack_stop(data)
         for partition in ALL:
             if (data := txn.get(replica_layout.partition_key(partition), db=table)) is not None:
                 offset, epoch, _, digest = replica_layout.unpack_state(data)
@@ -65,5 +68,6 @@ def _log(env: Any, member: bytes) -> dict[str, Any]:
         "cluster": membership.cluster.hex(),
         "machine": membership.machine.hex(),
         "topics": dict(membership.topics),
+        "stopped": stop.reason if stop is not None and stop.is_lasting else None,
         "partitions": partitions,
     }

@@ -5,6 +5,7 @@ beside the records.
 """
 
 from collections.abc import Callable, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,7 +16,7 @@ from onecode_server.model.partition_state import PartitionState
 from onecode_server.stores import replica_layout
 from onecode_server.stores.lmdb import LmdbStore
 from onecode_server.stores.protocol import Changes
-from onecode_server.stores.replica_layout import CHECKPOINTS_MAX, AppliedMarks, Membership
+from onecode_server.stores.replica_layout import CHECKPOINTS_MAX, AppliedMarks, Membership, Stop
 from onecode_server.stores.replica_transaction import ReplicaTransaction
 from onecode_server.system.boot import boot_id
 
@@ -25,7 +26,7 @@ _T = TypeVar("_T")
 class LmdbReplica(LmdbStore):
     """A store with what belongs to a log: offsets, outcomes, checkpoints. ``LmdbStore`` documents its reads."""
 
-    TABLES = (*LmdbStore.TABLES, "log_partitions", "log_outcomes", "log_outcome_times", "log_checkpoints")
+    TABLES = (*LmdbStore.TABLES, "log_partitions", "log_outcomes", "log_outcome_times", "log_checkpoints", "log_resets")
 
     def __init__(self, directory: Path, *given: Any) -> None:
         super().__init__(directory, *given)
@@ -39,13 +40,19 @@ class LmdbReplica(LmdbStore):
         It blocks, and is called on one thread of the only process that writes. Raises StoreUnavailable.
         """
 
+        counts = self._checkpoints.copy()
+
         def write(txn: Any) -> _T:
             transaction = ReplicaTransaction(self, txn)
             made = work(transaction)
             transaction.finish()
             return made
 
-        return self._env.write_here(write)
+        try:
+            return self._env.write_here(write)
+        except BaseException:
+            self._checkpoints = counts  # those of the transaction were undone
+            raise
 
     def join(self, membership: Membership) -> None:
         """Note that this store belongs to a log. Raises StoreUnavailable where it belongs to another one or holds
@@ -70,6 +77,17 @@ class LmdbReplica(LmdbStore):
         """Return the newest own marks that were applied, on the caller's thread. Raises StoreUnavailable."""
         return self._env.read_here(lambda txn: ReplicaTransaction(self, txn).own_marks())
 
+    def stop(self) -> Stop | None:
+        """Return why this machine applies no more of the log, from memory; None where it goes on. Raises
+        StoreUnavailable."""
+        return self._env.read_here(lambda txn: ReplicaTransaction(self, txn).stop())
+
+    def reset_records(self, limit: int) -> list[tuple[bytes, bytes]]:
+        """Return up to ``limit`` audit entries of Resets that are not applied yet: their identifiers (16 bytes) and the
+        messages' bodies, on the caller's thread. Raises StoreUnavailable."""
+        table = self._env.tables["log_resets"]
+        return self._env.read_here(lambda txn: list(islice(txn.cursor(db=table).iternext(), limit)))
+
     def rules(self) -> int:
         """Return the version of the rules under which machines write, from memory. Raises StoreUnavailable."""
         return self._env.read_here(lambda txn: ReplicaTransaction(self, txn).rules())
@@ -79,14 +97,18 @@ class LmdbReplica(LmdbStore):
         return self._env.read_here(lambda txn: {p: ReplicaTransaction(self, txn).partition(p) for p in ALL})
 
     def adopt(self, machine: bytes) -> None:
-        """Make the store of a machine's backup that of another machine, by its id (16 bytes), before it serves. Raises
-        StoreUnavailable where the store belongs to no log."""
+        """Make the store of a machine's backup that of another machine, by its id (16 bytes), before it serves: it
+        applies the log, even where the machine of the backup had stopped. Raises StoreUnavailable where the store
+        belongs to no log."""
 
         def write(txn: Any) -> Membership:
             if (known := self._find_membership(txn)) is None:
                 raise StoreUnavailable("the store belongs to no log")
             self._put_membership(txn, known._replace(machine=machine))
-            ReplicaTransaction(self, txn).forget_own_marks()  # those of the machine that made the backup
+            transaction = ReplicaTransaction(self, txn)
+            transaction.forget_own_marks()  # those of the machine that made the backup
+            transaction.forget_stop()
+            txn.drop(self._env.tables["log_resets"], delete=False)  # theirs too, which it sends itself
             return known._replace(machine=machine)
 
         self.membership = self._env.write_here(write)

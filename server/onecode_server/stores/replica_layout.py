@@ -18,6 +18,8 @@ hundred machines those of twelve seconds, of three those of more than six minute
 ago."""
 FIRST_RULES: Final = 1
 """The version of the rules under which a new log begins."""
+STOP_KEY: Final = b"log-stop"
+"""The key of a Stop in the table ``meta``."""
 _STATE: Final = struct.Struct(">qqq32s")
 _OUTCOME: Final = struct.Struct(">Bq")
 _PLACE: Final = struct.Struct(">Bq")
@@ -41,6 +43,18 @@ class AppliedMarks(NamedTuple):
 
     boot: bytes
     sent_us: tuple[int, ...]
+
+
+class Stop(NamedTuple):
+    """That this machine applies no more of the log: the reason, one line, and when that was (Unix microseconds).
+
+    ``is_lasting`` tells that the store is at fault, so that no start makes it good. Any other fault is found again by
+    the next start, where it is still there.
+    """
+
+    reason: str
+    at: int
+    is_lasting: bool
 
 
 def partition_key(partition: int) -> bytes:
@@ -91,6 +105,20 @@ def unpack_marks(data: bytes) -> AppliedMarks:
         return AppliedMarks(boot, tuple(sent_us for (sent_us,) in _MARK.iter_unpack(data[_MARKS.size :])))
     except _DAMAGED:
         raise StoredDamaged("the stored marks cannot be read") from None
+
+
+def pack_stop(stop: Stop) -> bytes:
+    """Return why and when a machine has stopped, as JSON, which a person can read."""
+    return json.dumps(stop._asdict(), sort_keys=True).encode()
+
+
+def unpack_stop(data: bytes) -> Stop:
+    """Return why and when a machine has stopped."""
+    try:
+        members = json.loads(data)
+        return Stop(str(members["reason"]), int(members["at"]), bool(members["is_lasting"]))
+    except _DAMAGED:
+        raise StoredDamaged("the stored reason of a stop cannot be read") from None
 
 
 def pack_membership(membership: Membership) -> bytes:

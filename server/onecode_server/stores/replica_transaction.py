@@ -9,7 +9,7 @@ from onecode_server.model.status import Token
 from onecode_server.stores import layout, replica_layout
 from onecode_server.stores.lmdb_exceptions import ReportView
 from onecode_server.stores.protocol import ExceptionChange, ExceptionView, KnownList, TokenKey
-from onecode_server.stores.replica_layout import FIRST_RULES, IDENTIFIER_BYTES, AppliedMarks
+from onecode_server.stores.replica_layout import FIRST_RULES, IDENTIFIER_BYTES, STOP_KEY, AppliedMarks, Stop
 
 if TYPE_CHECKING:
     from onecode_server.stores.lmdb_replica import LmdbReplica
@@ -155,3 +155,24 @@ class ReplicaTransaction:
     def forget_own_marks(self) -> None:
         """Let nothing be confirmed until a next own mark is applied."""
         self._txn.delete(_MARKS_KEY, db=self._tables["meta"])
+
+    def put_reset_record(self, identifier: bytes, body: bytes) -> None:
+        """Keep the audit entry of a Reset, a message's body, until it is applied by its identifier (16 bytes)."""
+        self._txn.put(identifier, body, db=self._tables["log_resets"])
+
+    def forget_reset_record(self, identifier: bytes) -> None:
+        """Let go of the audit entry of a Reset."""
+        self._txn.delete(identifier, db=self._tables["log_resets"])
+
+    def stop(self) -> Stop | None:
+        """Return why this machine applies no more of the log; None where it goes on."""
+        data = self._txn.get(STOP_KEY, db=self._tables["meta"])
+        return None if data is None else replica_layout.unpack_stop(data)
+
+    def put_stop(self, stop: Stop) -> None:
+        """Note that this machine applies no more of the log: its workers read it, and its next start."""
+        self._txn.put(STOP_KEY, replica_layout.pack_stop(stop), db=self._tables["meta"])
+
+    def forget_stop(self) -> None:
+        """Let this machine apply the log again."""
+        self._txn.delete(STOP_KEY, db=self._tables["meta"])

@@ -124,6 +124,8 @@ def _meta() -> Read:
             replica_layout.unpack_membership(data)
         elif key == b"log-marks":
             replica_layout.unpack_marks(data)
+        elif key == replica_layout.STOP_KEY:
+            replica_layout.unpack_stop(data)
         elif key == b"schema" and data not in (layout.SCHEMA, *layout.SCHEMAS_BEFORE):
             raise StoredDamaged(f"this version does not know the layout {data!r}")
         return None
@@ -139,6 +141,10 @@ def _partition_state(key: bytes, data: bytes) -> str | None:
 def _outcome(key: bytes, data: bytes) -> str | None:
     replica_layout.unpack_outcome(data)
     return None if len(key) == replica_layout.IDENTIFIER_BYTES else "the key is no id of a message"
+
+
+def _reset_record(key: bytes, data: bytes) -> str | None:
+    return None if len(key) == replica_layout.IDENTIFIER_BYTES and data else "the key is no id of a message"
 
 
 def _checkpoint(key: bytes, data: bytes) -> str | None:
@@ -171,4 +177,5 @@ def readers() -> dict[str, Read]:
         "log_outcomes": _outcome,
         "log_outcome_times": _accept_all,
         "log_checkpoints": _checkpoint,
+        "log_resets": _reset_record,
     }

@@ -5,7 +5,8 @@ reading the log and writing the store block one thread, which does nothing else.
 standard input ends with the supervisor.
 
 What the log forbids to go on with (a truncated log, a digest that differs, rules of a later version) ends nothing but
-the applying: the process stays and says why, statuses grow stale, and starting again would not help.
+the applying: the process stays and says why, statuses grow stale, workers write nothing, and starting again would not
+help.
 """
 
 import json

@@ -82,14 +82,28 @@ class Running:
         """Return the digest of each partition."""
         return [self.store.partitions()[p].digest for p in ALL]
 
-    async def stop(self) -> None:
-        """End the replicator as between two turns, and close everything."""
+    async def hold(self) -> None:
+        """End the thread as between two turns, so that a test makes the next ones."""
         self._ends.set()
         await asyncio.to_thread(self._thread.join)
+
+    async def stop(self) -> None:
+        """End the replicator as between two turns, and close everything."""
+        await self.hold()
         self.reader.close()
         self.sender.close()
         await self.appender.close()
         await self.store.close()
+
+
+@asynccontextmanager
+async def begun(path: Path, log: LogAddress, machine: Machine) -> AsyncIterator[Running]:
+    """Run one machine, which need not come to be confirmed."""
+    made = Running(path, log, machine)
+    try:
+        yield made
+    finally:
+        await made.stop()
 
 
 @asynccontextmanager

@@ -14,8 +14,8 @@ SECOND = 1_000_000
 PLACE = Checkpoint(40, b"d" * 32, b"h" * 32)
 
 
-def keeper(known=None, started_at=NOON):
-    return MarkKeeper(ME, BOOT, started_at, known)
+def keeper(known=None, started_at=NOON, started_us=0, boot=BOOT):
+    return MarkKeeper(ME, boot, started_at, started_us, known)
 
 
 def sent(marks, monotonic_us=5 * SECOND, now=NOON):
@@ -86,11 +86,34 @@ def test_clocks_may_be_apart_by_the_bound():
 
 
 def test_another_machine_with_this_ones_id_stops_it():
-    stranger = keeper()
+    stranger = keeper(boot=EARLIER_BOOT)
     with pytest.raises(LogBroken, match="another machine has the id"):
         keeper().take(3, sent(stranger, now=NOON + STRANGER_AFTER_US + 1)[3], NOON, PLACE)
 
 
+def test_a_second_process_of_this_machine_with_its_id_stops_it():
+    with pytest.raises(LogBroken, match="another machine has the id"):
+        keeper().take(3, sent(keeper(), STRANGER_AFTER_US + 1)[3], NOON, PLACE)
+
+
 def test_what_the_process_before_this_one_sent_is_no_stranger():
-    before = keeper(started_at=NOON - 60 * SECOND)
+    before = keeper(started_at=NOON - 60 * SECOND, boot=EARLIER_BOOT)
     assert keeper().take(3, sent(before, now=NOON - SECOND)[3], NOON, PLACE)
+
+
+def test_nor_is_it_where_the_clock_was_set_back_before_this_process_began():
+    now = keeper(started_at=NOON - 20 * SECOND, started_us=60 * SECOND)
+    assert now.take(3, sent(keeper(), 59 * SECOND, NOON)[3], NOON, PLACE)
+
+
+def test_an_own_mark_confirms_nothing_while_the_partition_is_disputed():
+    marks = keeper()
+    assert marks.take(3, sent(marks)[3], NOON, PLACE, is_disputed=True)
+    assert marks.confirmed_age_s(7 * SECOND)[3] is None
+    assert sent(marks)[3].digest == PLACE.digest  # others must learn of it
+
+
+def test_a_mark_shows_the_others_its_place_also_where_the_clock_confirms_nothing():
+    marks = keeper()
+    marks.take(3, sent(marks)[3], NOON + CLOCKS_APART_US + 1, PLACE)
+    assert sent(marks)[3].digest == PLACE.digest

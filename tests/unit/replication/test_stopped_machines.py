@@ -2,14 +2,12 @@
 
 import asyncio
 import secrets
-import time
 from collections import Counter
-from contextlib import asynccontextmanager
 
 import pytest
 
 from onecode_server.crypto.signing import Signer
-from onecode_server.errors import LogBroken
+from onecode_server.errors import LogBroken, LogUnavailable
 from onecode_server.log import topics
 from onecode_server.log.topics import topic_of
 from onecode_server.model.partition import partition_of
@@ -17,31 +15,25 @@ from onecode_server.model.status import Level
 from onecode_server.replication import message_form
 from onecode_server.replication.agreement import Diverged
 from onecode_server.replication.ignored import Ignored
+from onecode_server.replication.mark_keeper import STRANGER_AFTER_US
 from onecode_server.replication.messages import RANDOM_BYTES, Chunk, identifier_in
+from onecode_server.replication.replicator import Stopped
 from onecode_server.replication.rule_versions import RULES, UnknownRules
 from onecode_server.replication.signing import Sealer, certify
 from onecode_server.rules.publication import Replay
+from onecode_server.stores import lmdb_backup
 from onecode_server.stores.lmdb_replica import LmdbReplica
 from onecode_server.stores.protocol import Publication
 from onecode_server.system.clock import wall_clock
 
 from tests.unit.log.reading import wait_until
 from tests.unit.replication.cluster import record, subject
-from tests.unit.replication.machines import CLUSTER, Running, member, running
+from tests.unit.replication.machines import CLUSTER, begun, member, running
 
 SUBJECT = subject(64)
 PARTITION = partition_of(SUBJECT)
 KNOWN = Publication(SUBJECT, record())
-
-
-@asynccontextmanager
-async def begun(path, log, machine):
-    """Run one machine, which need not come to be confirmed."""
-    made = Running(path, log, machine)
-    try:
-        yield made
-    finally:
-        await made.stop()
+UNSEEN = Publication(subject(65), record())
 
 
 def sealed(machine, /, partition=PARTITION, publication=KNOWN, sealer=None, **other):
@@ -59,6 +51,20 @@ def lose_record(state):
     state.put_records(SUBJECT, b"", state.partition(PARTITION).time)
 
 
+def harm_store(path, harm):
+    """Damage the store of a machine that has ended."""
+    store = LmdbReplica(path)
+    store.apply(harm)
+    store.close_here()
+
+
+async def refuses_to_write(machine):
+    """Tell whether a machine says at once that it writes nothing."""
+    with pytest.raises(LogUnavailable) as refused:
+        await machine.writer.write([UNSEEN])
+    return "has stopped applying the log: nothing was written" in str(refused.value)
+
+
 @pytest.mark.parametrize("harm", [change_digest, lose_record])
 async def test_a_machine_whose_store_was_changed_stops_and_the_two_others_go_on(log, tmp_path, harm):
     path, machine = tmp_path / "harmed", member()
@@ -66,43 +72,80 @@ async def test_a_machine_whose_store_was_changed_stops_and_the_two_others_go_on(
         assert await one.writer.write([KNOWN]) == [None]
         async with begun(path, log, machine) as before:
             await before.confirmed()
-        store = LmdbReplica(path)
-        store.apply(harm)
-        store.close_here()
-        for is_again in (False, True):
-            begun_us = time.monotonic_ns() // 1000
-            async with begun(path, log, machine) as harmed:
-                assert await other.writer.write([KNOWN]) == [Replay.KNOWN]
-                fault = await harmed.broken()
-                assert isinstance(fault, Diverged)
-                assert str(fault).startswith(f"partition {PARTITION} differs after offset ")
-                assert str(fault).endswith("restore this machine's store from a backup of another one")
-                await one.confirmed()
-                # Others name a digest of a second ago: until then it takes itself for equal, and never again.
-                assert not is_again or harmed.store.own_marks().sent_us[PARTITION] < begun_us
+        lmdb_backup.backup(path, tmp_path / "backup")
+        harm_store(path, harm)
+        async with begun(path, log, machine) as harmed:
+            assert await other.writer.write([KNOWN]) == [Replay.KNOWN]
+            fault = await harmed.broken()
+            assert isinstance(fault, Diverged)
+            assert str(fault).startswith(f"partition {PARTITION} differs after offset ")
+            assert str(fault).endswith("restore this machine's store from a backup of another one")
+            assert await refuses_to_write(harmed)
+            await one.confirmed()
+            reached, marks = harmed.store.partitions(), harmed.store.own_marks()
+        async with begun(path, log, machine) as again:
+            stopped = await again.broken()
+            assert isinstance(stopped, Stopped)
+            assert str(stopped) == str(fault)
+            assert await refuses_to_write(again)
+            await one.confirmed()
+            assert (again.store.partitions(), again.store.own_marks()) == (reached, marks)
+        await expect_mended(tmp_path / "backup", log, machine, one, other)
+
+
+async def expect_mended(backup, log, machine, one, other):
+    """Restore a machine. What it said while it was damaged lies in the log behind its backup, and must not stop it."""
+    store = LmdbReplica(backup)
+    store.adopt(machine.identifier)
+    store.close_here()
+    async with begun(backup, log, machine) as mended:
+        await mended.confirmed()
         assert await one.writer.write([KNOWN._replace(record=record(2, Level.GREEN))]) == [None]
-        await one.confirmed()
-        await other.confirmed()
-        assert one.digests() == other.digests()
+        for machine_of_three in (one, other, mended):
+            await machine_of_three.confirmed()
+            assert await machine_of_three.store.records(UNSEEN.subject) == ()
+        assert one.digests() == other.digests() == mended.digests()
 
 
-async def test_of_two_machines_with_one_id_one_stops_and_names_the_id(log, tmp_path):
-    async with running(tmp_path, log, 2) as (one, other):
-        async with begun(tmp_path / "twin", log, member(one.machine.identifier)) as twin:
-            broken = await first_broken(one, twin)
-            assert isinstance(broken, LogBroken)
-            assert f"another machine has the id {one.machine.identifier.hex()}" in str(broken)
-            await other.confirmed()
-        assert other.fault is None
+async def test_of_two_machines_that_differ_both_stop_and_stay_stopped(log, tmp_path):
+    paths, machines = (tmp_path / "right", tmp_path / "harmed"), (member(), member())
+    async with begun(paths[0], log, machines[0]) as right:
+        await right.confirmed()
+        assert await right.writer.write([KNOWN]) == [None]
+        async with begun(paths[1], log, machines[1]) as before:
+            await before.confirmed()
+        harm_store(paths[1], change_digest)
+        async with begun(paths[1], log, machines[1]) as harmed:
+            faults = [await one.broken() for one in (right, harmed)]
+            assert [type(fault) for fault in faults] == [Diverged, Diverged]
+            for one, other, fault in zip((right, harmed), reversed(machines), faults, strict=True):
+                assert f"from machine {other.identifier.hex()}" in str(fault)
+                assert await refuses_to_write(one)
+    for path, machine, fault in zip(paths, machines, faults, strict=True):
+        async with begun(path, log, machine) as again:
+            assert str(await again.broken()) == str(fault)
 
 
-async def first_broken(*machines):
-    """Return why the first of some machines stops."""
-    waiting = [asyncio.create_task(machine.broken()) for machine in machines]
-    (first, *_), others = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-    for other in others:
-        other.cancel()
-    return first.result()
+async def test_of_two_machines_with_one_id_the_first_stops_and_writes_no_more(log, tmp_path):
+    """The one that began last goes on: its state is the same, and it is the one that a person started last."""
+    machine = member()
+    async with begun(tmp_path / "other", log, member()) as other:
+        async with begun(tmp_path / "first", log, machine) as first:
+            await first.confirmed()
+            await asyncio.sleep((STRANGER_AFTER_US + 1) / 1e6)
+            async with begun(tmp_path / "twin", log, member(machine.identifier)) as twin:
+                broken = await first.broken()
+                assert isinstance(broken, LogBroken)
+                assert f"another machine has the id {machine.identifier.hex()}" in str(broken)
+                assert await refuses_to_write(first)
+                marks = first.store.own_marks()
+                await asyncio.sleep(2 * STRANGER_AFTER_US / 1e6)
+                for goes_on in (twin, other):
+                    await goes_on.confirmed()
+                    assert await goes_on.writer.write([KNOWN]) == [None if goes_on is twin else Replay.KNOWN]
+                assert first.store.own_marks() == marks
+        async with begun(tmp_path / "first", log, machine) as again:
+            await again.confirmed()  # now that the twin has gone
 
 
 async def test_rules_of_a_later_program_stop_every_machine_at_the_same_message(log, tmp_path):
@@ -114,6 +157,7 @@ async def test_rules_of_a_later_program_stop_every_machine_at_the_same_message(l
             assert isinstance(fault, UnknownRules)
             assert f"needs version {RULES + 1} of the rules" in str(fault)
             assert machine.store.partitions()[PARTITION].offset <= place.offset
+            assert await refuses_to_write(machine)
         async with begun(tmp_path / "later", log, member()) as later:
             assert str(await later.broken()) == str(fault)
 

@@ -7,11 +7,11 @@ import pytest
 from onecode_server.errors import Misconfigured, StoreUnavailable
 from onecode_server.model.partition_state import PartitionState
 from onecode_server.model.status import Level, Scope, StatusRecord
-from onecode_server.stores import layout, lmdb_backup, lmdb_manifest
+from onecode_server.stores import layout, lmdb_backup, lmdb_check, lmdb_manifest
 from onecode_server.stores.lmdb import LmdbStore
 from onecode_server.stores.lmdb_replica import LmdbReplica
 from onecode_server.stores.protocol import KnownList
-from onecode_server.stores.replica_layout import AppliedMarks, Membership
+from onecode_server.stores.replica_layout import AppliedMarks, Membership, Stop
 
 ANNA = b"\1" * 16
 RECORD = StatusRecord("420000", Scope.NATIONAL, Level.GREEN, 100, 200, 1, 1000)
@@ -45,6 +45,7 @@ def test_the_manifest_says_how_far_the_log_is_applied_in_the_copy(copy):
         "cluster": (b"c" * 32).hex(),
         "machine": (b"m" * 16).hex(),
         "topics": {"onecode.status": "id-1"},
+        "stopped": None,
         "partitions": {"4": {"offset": 7, "epoch": 3, "digest": (b"x" * 32).hex()}},
     }
 
@@ -94,3 +95,21 @@ async def test_a_restored_store_becomes_the_one_of_its_new_machine_and_is_confir
     with pytest.raises(StoreUnavailable, match="another machine"):
         store.join(MEMBERSHIP)
     await store.close()
+
+
+@pytest.mark.parametrize("is_lasting", [True, False])
+async def test_a_stop_of_the_machine_is_in_the_manifest_where_its_store_is_at_fault_and_ends_with_the_adoption(
+    copy, tmp_path, is_lasting
+):
+    lmdb_backup.restore(copy, tmp_path / "new", None, lambda _: None)
+    store = LmdbReplica(tmp_path / "new")
+    stop = Stop("partition 3 differs", 5, is_lasting)
+    store.apply(lambda state: state.put_stop(stop))
+    assert store.stop() == stop
+    await store.close()
+    assert lmdb_manifest.describe(tmp_path / "new")["log"]["stopped"] == ("partition 3 differs" if is_lasting else None)
+    assert [one for _, _, findings in lmdb_check.check(tmp_path / "new") for one in findings] == []
+    again = LmdbReplica(tmp_path / "new")
+    again.adopt(b"n" * 16)
+    assert again.stop() is None
+    await again.close()
