@@ -1,22 +1,30 @@
 """What a machine has of a log, by the settings and the data directory: each worker's writer, and the replicator."""
 
+import tempfile
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import NamedTuple
 
-from onecode_server.errors import Misconfigured
+from onecode_server.errors import Misconfigured, StoreUnavailable
 from onecode_server.log import topics
 from onecode_server.log.address import LogAddress
 from onecode_server.log.appender import LogAppender
 from onecode_server.log.mark_sender import MarkSender
 from onecode_server.log.reader import LogReader, Position
+from onecode_server.model.partition import DECISIONS
 from onecode_server.replication.log_store import LogStore
 from onecode_server.replication.log_writer import LogWriter
 from onecode_server.replication.machine import Machine, read_machine
 from onecode_server.replication.replicator import Replicator
+from onecode_server.rules.freshness import CURRENT_S
 from onecode_server.settings.config import Settings
 from onecode_server.settings.data_directory import DataDirectory
+from onecode_server.stores.lmdb import LmdbStore
 from onecode_server.stores.lmdb_replica import LmdbReplica
 from onecode_server.stores.replica_layout import Membership
+from onecode_server.system.boot import boot_id
 from onecode_server.system.clock import Clock, wall_clock
 from onecode_server.telemetry.log_metrics import ReplicatorMetrics
 
@@ -59,6 +67,54 @@ def open_replicator(settings: Settings, metrics: ReplicatorMetrics) -> Iterator[
             sender.close()
     finally:
         store.close_here()
+
+
+class ProofParts(NamedTuple):
+    """What ``replication.audit_proof.prove`` needs, and the number of ``messages`` that it will apply."""
+
+    own: LmdbReplica
+    scratch: LmdbReplica
+    reader: LogReader
+    cluster: bytes
+    messages: int
+
+
+@contextmanager
+def open_proof(data_dir: Path, address: LogAddress) -> Iterator[ProofParts]:
+    """Open a machine's store, an empty one, and the decisions of its log. Raises Misconfigured, where the store belongs
+    to no log too."""
+    data = DataDirectory(data_dir)
+    data.expect()
+    with ExitStack() as closing:
+        if (membership := _membership(data)) is None:
+            raise Misconfigured(f"the store in {data_dir} belongs to no log: verify it without --log")
+        own = LmdbReplica(data.store)
+        closing.callback(own.close_here)
+        directory = closing.enter_context(tempfile.TemporaryDirectory(prefix="onecode-audit-"))
+        scratch = LmdbReplica(Path(directory))
+        closing.callback(scratch.close_here)
+        reader = LogReader(address, GROUP, {DECISIONS: Position(0, -1)}, membership.topics)
+        closing.callback(reader.close)
+        yield ProofParts(own, scratch, reader, membership.cluster, own.decided().partition.offset)
+
+
+def _membership(data: DataDirectory) -> Membership | None:
+    """Return the log to which a store belongs, without the tables that only such a store has."""
+    store = LmdbStore(data.store)
+    store.close_here()
+    return store.membership
+
+
+def expect_applied(store: LmdbReplica, monotonic: Callable[[], float] = time.monotonic) -> None:
+    """Raise StoreUnavailable where this machine has applied none of its own marks lately: nobody here would apply a
+    change that is brought into the log now."""
+    marks = store.own_marks()
+    newest_us = max(marks.sent_us) if marks is not None and marks.boot == boot_id() else 0
+    if not newest_us or monotonic() - newest_us / 1e6 > CURRENT_S:
+        raise StoreUnavailable(
+            f"no server of this machine has applied the log within {CURRENT_S:g} s: start one with --log, and see what "
+            "its /healthz says"
+        )
 
 
 def _address(settings: Settings) -> LogAddress:
