@@ -103,8 +103,51 @@ def test_a_store_without_a_log_is_verified_without_one(deployment, log):
     expect(deployment.publish(record("420000", "RED", "wang")))
     refused = verified(deployment, *machines_of_a_log.flags(log))
     assert (refused.status, refused.err.count("\n")) == (2, 1)
-    assert "belongs to no log: verify it without --log" in refused.err
+    assert "belongs to no log" in refused.err
     assert verified(deployment).status == 0
+
+
+def status_rows(deployment, log, status=0):
+    ended = called("log", "status", "--data-dir", deployment.path, *machines_of_a_log.flags(log), "--json")
+    assert ended.status == status, ended.err
+    rows = [json.loads(line) for line in ended.out.splitlines()]
+    return rows[:13], {row["machine"]: row for row in rows[13:]}, ended.err
+
+
+def test_status_shows_how_far_a_machine_is_and_that_all_are_equal(machines, log):
+    (one, first), (other, second) = machines
+    report_exceptions(first, 1)
+    eventually(lambda: "2 entries" in expect(verified(other)), APPLIED_S)
+    partitions, heard, _ = status_rows(one, log)
+    assert all(0 <= row["confirmed_age_s"] < 60 and row["lag"] >= 0 and row["applied"] > 0 for row in partitions)
+    assert [row["digest"] for row in partitions[12:]] == [machines_of_a_log.state(second)["partitions"]["12"]["digest"]]
+    assert heard.keys() == {machines_of_a_log.state(server)["machine"] for server in (first, second)}
+    assert [row["is_this"] for row in heard.values()].count(True) == 1
+    assert all(row["equal"] == [*range(13)] for row in heard.values())
+    head = expect(verified(one)).split()[-1]
+    assert {row["audit_head"] for row in heard.values()} == {head}
+    shown = expect(called("log", "status", "--data-dir", one.path, *machines_of_a_log.flags(log)))
+    assert "equal in all" in shown
+    assert head[:12] in shown
+
+
+def test_status_names_the_machine_whose_digest_differs(machines, log):
+    (one, first), (_, second) = machines
+    away = machines_of_a_log.state(second)["machine"]
+    assert second.end() == 0
+    machines_of_a_log.await_confirmed(first)  # has applied the last mark of the other one
+    assert first.end() == 0
+
+    def spoil(state):
+        for key, data in [*state._txn.cursor(db=state._tables["log_checkpoints"])]:
+            if key[0] == 7:
+                state._txn.put(key, bytes([data[0] ^ 1]) + data[1:], db=state._tables["log_checkpoints"])
+
+    change_store(one, spoil)
+    _, heard, line = status_rows(one, log, status=1)
+    assert heard[away]["differing"] == [7]
+    assert line.startswith("onecode: not all machines are equal: this one differs from ")
+    assert away in line
 
 
 def test_a_revision_is_set_back_through_the_log_on_all_machines(machines, log, tmp_path):

@@ -6,13 +6,12 @@ from typing import Final
 
 import click
 
-from onecode_server.cli import output
 from onecode_server.cli.log_options import expect_log, log_options
-from onecode_server.cli.options import PathType, json_option
+from onecode_server.cli.log_status import status
+from onecode_server.cli.options import PathType
 from onecode_server.crypto.signing import Signer, read_secret
 from onecode_server.errors import OnecodeError
 from onecode_server.log import topics
-from onecode_server.log.partition_places import places
 from onecode_server.replication.enrolment import CLUSTER_KEY, enrol, found_cluster
 from onecode_server.settings.data_directory import DataDirectory
 from onecode_server.system.clock import wall_clock
@@ -29,6 +28,9 @@ _DAY_US: Final = 86_400 * 1_000_000
 @click.group()
 def log() -> None:
     """Make, check and show the log that several machines share, on brokers that speak Kafka's protocol."""
+
+
+log.add_command(status)
 
 
 @log.command()
@@ -93,30 +95,3 @@ def check(config: Path | None, **flags: str | None) -> None:
         count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
         raise OnecodeError(f"{count}: records could be lost. Correct the topics with your brokers' own tools")
     click.echo("the topics are as they must be")
-
-
-@log.command()
-@log_options
-@json_option
-def status(config: Path | None, *, as_json: bool, **flags: str | None) -> None:
-    """Show each partition with its leader, its replicas and its ends. Ends with status 1 where one has no leader."""
-    found = places(expect_log(flags, config))
-    if as_json:
-        for place in found:
-            output.print_json(place._asdict())
-    else:
-        columns = ("partition", "topic", "no.", "leader", "in sync", "first", "next")
-        rows = [
-            (
-                str(place.partition),
-                place.topic,
-                str(place.number),
-                place.leader or "none",
-                f"{place.in_sync} of {place.replicas}",
-                *("?" if offset is None else f"{offset:,}" for offset in (place.first, place.next)),
-            )
-            for place in found
-        ]
-        output.print_table("", columns, rows)
-    if lost := [place for place in found if not place.leader]:
-        raise OnecodeError(f"{len(lost)} of {len(found)} partitions have no leader: nothing can be written to them")

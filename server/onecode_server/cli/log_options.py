@@ -1,5 +1,6 @@
 """The options that say where the log is: settings of the server, which commands about a log take as well."""
 
+import logging
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -69,4 +70,6 @@ def read_log(flags: Mapping[str, str | None], config: Path | None) -> LogAddress
     if address is None:
         return None
     expect_library()
+    # A command says in a line of its own what it could not do.
+    logging.getLogger("onecode_server.log").addHandler(logging.NullHandler())
     return LogAddress(address.brokers, ca, cert, key, prefix)

@@ -20,7 +20,7 @@ from onecode_server.stores.replica_transaction import ReplicaTransaction
 MESSAGES_MAX: Final = 1000
 """Messages of one transaction: nearly all are marks of some 400 bytes."""
 SILENT_S: Final = 30.0
-"""The wait for a next message, which is in the log: a change of leaders takes seconds."""
+"""The wait for the log's ends, and for a next message that is in it: a change of leaders takes seconds."""
 _READ_S: Final = 0.5
 
 
@@ -56,11 +56,21 @@ async def prove(
 
 
 def _expect_all(reader: LogReader, until: int) -> None:
-    first, following = reader.ends()[DECISIONS]
+    first, following = _ends(reader)
     if first > 0:
         raise LogBroken(f"the log's decisions begin at offset {first}: without their beginning they prove nothing")
     if following < until:
         raise LogBroken(f"the log's decisions end at offset {following}, and this machine has applied {until} of them")
+
+
+def _ends(reader: LogReader) -> tuple[int, int]:
+    until_s = time.monotonic() + SILENT_S
+    while True:
+        try:
+            return reader.ends()[DECISIONS]
+        except LogUnavailable:
+            if time.monotonic() > until_s:
+                raise
 
 
 def _replay(

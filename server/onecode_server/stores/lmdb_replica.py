@@ -87,6 +87,11 @@ class LmdbReplica(LmdbStore):
         """Return how far each partition is applied, on the caller's thread. Raises StoreUnavailable."""
         return self._env.read_here(lambda txn: {p: ReplicaTransaction(self, txn).partition(p) for p in ALL})
 
+    def checkpoints(self, places: Sequence[tuple[int, int]]) -> list[bytes | None]:
+        """Return the digests that are kept for marks by their partitions and offsets, in order, on the caller's thread.
+        Raises StoreUnavailable."""
+        return self._env.read_here(lambda txn: [ReplicaTransaction(self, txn).checkpoint(*place) for place in places])
+
     def decided(self) -> Decided:
         """Return how far decisions are applied, on the caller's thread. Raises StoreUnavailable."""
 
