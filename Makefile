@@ -8,7 +8,7 @@ PROTOC := $(VENV)/protoc
 PIN    := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help attack drills front front-check front-deny demo test test-fast test-random fuzz fuzz-ci fuzz-paths fuzz-paths-ci fuzz-front fuzz-front-ci check packages image-steps lowest coverage protos stubs-fresh breaking release-protos lint types imports bench bench-gate bench-peers spread soak bench-kernel bench-store bench-floods bench-tls go-client openapi openapi-fresh java-client typescript-client schemas brokers requirements docs docs-fresh dashboards dashboards-fresh console-pictures clean
+.PHONY: help attack drills front front-check front-deny demo cluster test test-fast test-random fuzz fuzz-ci fuzz-paths fuzz-paths-ci fuzz-front fuzz-front-ci check packages image-steps lowest coverage protos stubs-fresh breaking release-protos lint types imports bench bench-gate bench-peers spread soak bench-kernel bench-store bench-floods bench-tls go-client openapi openapi-fresh java-client typescript-client schemas brokers requirements docs docs-fresh dashboards dashboards-fresh console-pictures clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -48,6 +48,11 @@ front-deny: ## hold the crates of the native front to front/deny.toml: licenses,
 
 demo: $(STAMP) ## codes verified and translated on a real server, and what each role may do over mutual TLS
 	$(BIN)/python -m demo
+
+CLUSTER_FLAGS ?=
+cluster: $(STAMP) ## three brokers and three machines that share a log, watched while keys kill parts of them (needs Java, Maven)
+	@if command -v java >/dev/null && command -v mvn >/dev/null; then $(MAKE) --no-print-directory brokers; fi
+	$(BIN)/python -m demo.cluster $(CLUSTER_FLAGS)
 
 test: $(STAMP) ## run all tests
 	$(BIN)/python -m pytest $(TEST_FLAGS)
@@ -218,7 +223,7 @@ build/schemas/.fetched: tests/schemas/fetch.sh requirements/schemas.txt $(wildca
 
 brokers: build/brokers/.fetched ## bring Apache Kafka's jars, 54 MB, for the tests of the log (needs Maven)
 
-build/brokers/.fetched: tests/brokers/pom.xml
+build/brokers/.fetched: demo/brokers/pom.xml
 	rm -rf $(@D)
 	mvn -q -B -ntp -Dstyle.color=never -f $< dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory=$(abspath $(@D))
 	@touch $@

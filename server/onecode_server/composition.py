@@ -9,6 +9,7 @@ from onecode_server import replica
 from onecode_server.crypto import open_backend
 from onecode_server.engine import Engine
 from onecode_server.errors import Misconfigured, StoreUnavailable
+from onecode_server.log.address import LogAddress
 from onecode_server.publication.migration import Migration
 from onecode_server.replication.log_store import LogStore
 from onecode_server.replication.log_writer import LogWriter
@@ -34,10 +35,39 @@ def open_store(settings: Settings, metrics: Metrics, clock: Clock = wall_clock) 
 
 
 @asynccontextmanager
-async def open_engine(data_dir: Path) -> AsyncIterator[Engine]:
-    """Open an engine without a server, for commands that work on a data directory directly."""
-    async with _open_upgraded(Settings(data_dir), Metrics()) as (engine, _):
+async def open_engine(data_dir: Path, log: LogAddress | None = None) -> AsyncIterator[Engine]:
+    """Open an engine without a server, for commands that work on a data directory directly. With ``log`` its changes go
+    to all machines, and a server of this one must apply them: ``expect_writable`` tells."""
+    async with _open_upgraded(_direct_settings(data_dir, log), Metrics()) as (engine, _):
         yield engine
+
+
+async def expect_writable(data_dir: Path, log: LogAddress | None) -> None:
+    """Raise Misconfigured where a store belongs to a log and ``log`` is None, or the other way round, and
+    StoreUnavailable where no server of this machine applies the log."""
+    DataDirectory(data_dir).expect()
+    store = open_store(_direct_settings(data_dir, log), Metrics())
+    try:
+        if store.membership is None and log is not None:
+            raise Misconfigured(
+                f"the store in {data_dir} belongs to no log: give neither --log nor a file that has one"
+            )
+        if store.membership is not None and log is None:
+            raise Misconfigured(
+                f"the store in {data_dir} belongs to a log, through which a change must go: give --log, or --config "
+                "with the server's settings file"
+            )
+        if isinstance(store, LogStore):
+            replica.expect_applied(store)
+    finally:
+        await store.close()
+
+
+def _direct_settings(data_dir: Path, log: LogAddress | None) -> Settings:
+    if log is None:
+        return Settings(data_dir)
+    named = LogAddress(log.brokers)  # the settings have its files and its prefix by themselves
+    return Settings(data_dir, log=named, log_ca=log.ca, log_cert=log.cert, log_key=log.key, log_topic_prefix=log.prefix)
 
 
 @asynccontextmanager

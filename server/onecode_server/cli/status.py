@@ -13,11 +13,13 @@ import click
 from onecode_client import OperatorClient, ServerError
 from onecode_server.cli import output, record_file
 from onecode_server.cli.connected import connected
+from onecode_server.cli.log_options import log_options, read_log
 from onecode_server.cli.options import PathType, json_option
 from onecode_server.cli.target import Target, calls_server_instead
-from onecode_server.composition import open_engine
+from onecode_server.composition import expect_writable, open_engine
 from onecode_server.engine import Engine
 from onecode_server.errors import Misconfigured, PreconditionFailed
+from onecode_server.log.address import LogAddress
 from onecode_server.model.code import Scan
 from onecode_server.model.status import Scope, StatusRecord
 from onecode_server.publication.publisher import LocalSubject, SubjectName
@@ -97,25 +99,34 @@ def get(target: Target | Path, *, as_json: bool, **subject: str | None) -> None:
 
 @status.command("reset-revision")
 @click.option("--data-dir", required=True, type=PathType())
+@log_options
 @_subject_options
 @click.option("--publisher", required=True, help="The publisher of the revisions, six digits.")
 @click.option("--scope", default="NATIONAL", show_default=True, type=click.Choice([scope.name for scope in Scope]))
 @click.option(
     "--to", "to", required=True, type=click.IntRange(0, REVISIONS_END - 1), help="The next one must be higher."
 )
-def reset_revision(data_dir: Path, publisher: str, scope: str, to: int, **subject: str | None) -> None:
+def reset_revision(
+    data_dir: Path, publisher: str, scope: str, to: int, config: Path | None, **given: str | None
+) -> None:
     """Set the last revision of a publisher, subject and scope back, where a counter went wrong.
 
     Levels and times stay: nothing is restored, and nothing is deleted. The audit record has an entry for it. Servers
-    on the data directory may run.
+    on the data directory may run. Where the machine shares a log, name it, and the server on the data directory must
+    run: the change goes through the log to all machines.
     """
-    name = _subject_of(subject)
-    was = asyncio.run(_reset(data_dir, name, publisher, Scope[scope], to))
+    where = {key: value for key, value in given.items() if key.startswith("log")}
+    name = _subject_of({key: value for key, value in given.items() if key not in where})
+    log = read_log(where, config)
+    was = asyncio.run(_reset(data_dir, log, name, publisher, Scope[scope], to))
     click.echo(f"the last revision of {publisher} was {was}, and is {to} now")
 
 
-async def _reset(data_dir: Path, name: SubjectName, publisher: str, scope: Scope, to: int) -> int:
-    async with open_engine(data_dir) as engine:
+async def _reset(
+    data_dir: Path, log: LogAddress | None, name: SubjectName, publisher: str, scope: Scope, to: int
+) -> int:
+    await expect_writable(data_dir, log)
+    async with open_engine(data_dir, log) as engine:
         subject = await _resolved(engine, name)
         try:
             return await engine.publisher.reset_revision(subject, publisher, scope, to)

@@ -151,6 +151,10 @@ class LmdbStore(MigratingTables):
         """Close files and end threads, after the running calls have ended."""
         await self._env.close()
 
+    def close_here(self) -> None:
+        """Close files and end threads, where there is no event loop."""
+        self._env.close_here()
+
     def _publish(self, txn: Any, item: Publication, merge: Merge, time: int) -> bool:
         data = txn.get(item.subject, db=self._statuses)
         known = () if data is None else layout.unpack_records(data)

@@ -7,11 +7,11 @@ beside the records.
 from collections.abc import Callable, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from onecode_server.errors import StoreUnavailable
 from onecode_server.model.confirmed import NEVER_S, NOTHING_CONFIRMED, Confirmed
-from onecode_server.model.partition import ALL
+from onecode_server.model.partition import ALL, DECISIONS
 from onecode_server.model.partition_state import PartitionState
 from onecode_server.stores import replica_layout
 from onecode_server.stores.lmdb import LmdbStore
@@ -21,6 +21,15 @@ from onecode_server.stores.replica_transaction import ReplicaTransaction
 from onecode_server.system.boot import boot_id
 
 _T = TypeVar("_T")
+
+
+class Decided(NamedTuple):
+    """How far the partition of decisions is applied, and the audit record then: the number of its last entry, and that
+    entry's hash (32 bytes)."""
+
+    partition: PartitionState
+    entries: int
+    head: bytes
 
 
 class LmdbReplica(LmdbStore):
@@ -96,6 +105,20 @@ class LmdbReplica(LmdbStore):
         """Return how far each partition is applied, on the caller's thread. Raises StoreUnavailable."""
         return self._env.read_here(lambda txn: {p: ReplicaTransaction(self, txn).partition(p) for p in ALL})
 
+    def checkpoints(self, places: Sequence[tuple[int, int]]) -> list[bytes | None]:
+        """Return the digests that are kept for marks by their partitions and offsets, in order, on the caller's thread.
+        Raises StoreUnavailable."""
+        return self._env.read_here(lambda txn: [ReplicaTransaction(self, txn).checkpoint(*place) for place in places])
+
+    def decided(self) -> Decided:
+        """Return how far decisions are applied, on the caller's thread. Raises StoreUnavailable."""
+
+        def read(txn: Any) -> Decided:
+            state = ReplicaTransaction(self, txn)
+            return Decided(state.partition(DECISIONS), self._last(txn, self._audit)[0], state.audit_head())
+
+        return self._env.read_here(read)
+
     def adopt(self, machine: bytes) -> None:
         """Make the store of a machine's backup that of another machine, by its id (16 bytes), before it serves: it
         applies the log, even where the machine of the backup had stopped. Raises StoreUnavailable where the store
@@ -112,10 +135,6 @@ class LmdbReplica(LmdbStore):
             return known._replace(machine=machine)
 
         self.membership = self._env.write_here(write)
-
-    def close_here(self) -> None:
-        """Close files and end threads, where there is no event loop."""
-        self._env.close_here()
 
     def _changes_in(self, txn: Any, after: int) -> Changes:
         """Return the changes, with what the own marks that are applied confirm of them. Those of another boot count by

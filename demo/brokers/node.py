@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from tests.brokers.jars import class_path
+from demo.brokers.jars import class_path
 
 HEAP: Final = (
     "-Xms64m",
@@ -21,8 +21,8 @@ HEAP: Final = (
 END_S: Final = 5.0
 """The time for an orderly end. A node whose cluster has no quorum may never come to it."""
 _FASTER: Final = {
-    # A dead leader is replaced within 3 s, a dead controller within 2 s: tests wait for both, and a machine that is
-    # busy with other things must not seem dead.
+    # A dead leader is replaced within 3 s, a dead controller within 2 s: people and tests wait for both, and a machine
+    # that is busy with other things must not seem dead.
     "broker.heartbeat.interval.ms": "500",
     "broker.session.timeout.ms": "3000",
     "controller.quorum.election.timeout.ms": "1000",
@@ -43,6 +43,10 @@ _FASTER: Final = {
 }
 
 
+class BrokersFailed(Exception):
+    """The brokers did not do what was expected of them; the message ends with what they logged."""
+
+
 class Ports(NamedTuple):
     """The ports of a node on 127.0.0.1: for plaintext, for mutual TLS, and for the other controllers."""
 
@@ -51,10 +55,17 @@ class Ports(NamedTuple):
     controller: int
 
 
+class NodeTls(NamedTuple):
+    """PEM files for mutual TLS with clients: the authority, and the nodes' certificate with its key."""
+
+    ca: Path
+    server: Path
+
+
 class Node:
     """A node with its files in a directory of its own. Its number is its ``node.id``, from 1 on."""
 
-    def __init__(self, number: int, path: Path, ports: Ports, voters: str, tls: dict[str, Path]) -> None:
+    def __init__(self, number: int, path: Path, ports: Ports, voters: str, tls: NodeTls | None) -> None:
         self.number = number
         self.ports = ports
         self.log_file = path / "node.log"
@@ -70,7 +81,8 @@ class Node:
         self._settings.write_text("".join(f"{name}={value}\n" for name, value in self._all_settings()), "utf-8")
         command = ("kafka.tools.StorageTool", "format", "--cluster-id", cluster, "--config", str(self._settings))
         done = subprocess.run(_java(*command), capture_output=True, text=True, timeout=180, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
+        if done.returncode:
+            raise BrokersFailed(done.stdout + done.stderr)
 
     def start(self) -> None:
         """Start the process, which ends with the thread that called; its cluster tells when it is ready."""
@@ -107,7 +119,8 @@ class Node:
 
     def pause(self) -> None:
         """Stop the process (SIGSTOP): its connections stay open, and nothing answers on them."""
-        assert self._process is not None
+        if self._process is None:
+            return
         self._process.send_signal(signal.SIGSTOP)
         os.waitid(os.P_PID, self._process.pid, os.WSTOPPED)  # until then its threads may go on
         self._is_paused = True
@@ -123,27 +136,36 @@ class Node:
         return self._path / "node.properties"
 
     def _all_settings(self) -> list[tuple[str, str]]:
+        clients = f"PLAINTEXT://127.0.0.1:{self.ports.plaintext}"
+        if self._tls is not None:
+            clients += f",SSL://127.0.0.1:{self.ports.tls}"
         of_node = {
             "process.roles": "broker,controller",
             "node.id": str(self.number),
             "controller.quorum.voters": self._voters,
-            "listeners": f"PLAINTEXT://127.0.0.1:{self.ports.plaintext},SSL://127.0.0.1:{self.ports.tls},"
-            f"CONTROLLER://127.0.0.1:{self.ports.controller}",
-            "advertised.listeners": f"PLAINTEXT://127.0.0.1:{self.ports.plaintext},SSL://127.0.0.1:{self.ports.tls}",
+            "listeners": f"{clients},CONTROLLER://127.0.0.1:{self.ports.controller}",
+            "advertised.listeners": clients,
             "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,SSL:SSL,CONTROLLER:PLAINTEXT",
             "inter.broker.listener.name": "PLAINTEXT",
             "controller.listener.names": "CONTROLLER",
             "log.dirs": str(self._path / "data"),
-            "ssl.keystore.type": "PEM",
-            "ssl.keystore.location": str(self._tls["server"]),
-            "ssl.truststore.type": "PEM",
-            "ssl.truststore.location": str(self._tls["ca"]),
-            "ssl.client.auth": "required",
         }
+        if self._tls is not None:
+            of_node |= {
+                "ssl.keystore.type": "PEM",
+                "ssl.keystore.location": str(self._tls.server),
+                "ssl.truststore.type": "PEM",
+                "ssl.truststore.location": str(self._tls.ca),
+                "ssl.client.auth": "required",
+            }
         return [*(of_node | _FASTER).items()]
 
 
+def bound_to_parent() -> list[str]:
+    """Return the beginning of a command that is killed with the thread that starts it, where the system can do so:
+    nothing must outlive a program that is killed itself."""
+    return ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
+
+
 def _java(*arguments: str) -> list[str]:
-    # A node must not outlive tests that are killed themselves.
-    bound = ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
-    return [*bound, "java", *HEAP, "-cp", class_path(), *arguments]
+    return [*bound_to_parent(), "java", *HEAP, "-cp", class_path(), *arguments]
