@@ -1,53 +1,30 @@
 """``onecode log``: makes, checks and shows the topics of the log that several machines share, and makes machines
 members of their cluster."""
 
-import os
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Final
 
 import click
 
 from onecode_server.cli import output
+from onecode_server.cli.log_migrate import migrate
+from onecode_server.cli.log_options import log_options, read_address
 from onecode_server.cli.options import PathType, json_option
 from onecode_server.crypto.signing import Signer, read_secret
-from onecode_server.errors import Misconfigured, OnecodeError
-from onecode_server.log import address as log_address
+from onecode_server.errors import OnecodeError
 from onecode_server.log import topics
-from onecode_server.log.address import LogAddress
-from onecode_server.log.client_settings import expect_library
 from onecode_server.log.partition_places import places
 from onecode_server.replication.enrolment import CLUSTER_KEY, enrol, found_cluster
 from onecode_server.settings.data_directory import DataDirectory
-from onecode_server.settings.sources import Sources
 from onecode_server.system.clock import wall_clock
 from onecode_server.trust.document import rfc3339
 
-_F = TypeVar("_F", bound=Callable[..., Any])
 _REPLICAS_MAX: Final = 9
 """Each replica is written before a record counts: more than this many only make that slower."""
-_OPTIONS: Final = {
-    "log": "kafka://HOST:PORT,HOST:PORT. Required, here or in the settings file.",
-    "log-ca": "PEM: the authorities of the brokers.",
-    "log-cert": "PEM: the certificate that is shown to them.",
-    "log-key": "PEM: its private key.",
-    "log-topic-prefix": "What the names of the topics begin with. Default: onecode.",
-}
 _DAYS: Final = 365
 """A membership ends unless somebody prolongs it: a machine that was taken away cannot write for ever."""
 _DAYS_MAX: Final = 3650
 _DAY_US: Final = 86_400 * 1_000_000
-_FILES: Final = ("log_ca", "log_cert", "log_key")
-
-
-def _log_options(command: _F) -> _F:
-    """Add the options that say where the log is, which are settings of the server too."""
-    for name, text in reversed(_OPTIONS.items()):
-        command = click.option(f"--{name}", help=text)(command)
-    config = click.option(
-        "--config", envvar="ONECODE_CONFIG", type=PathType(), metavar="FILE", help="The server's settings file."
-    )
-    return config(command)
 
 
 @click.group()
@@ -55,8 +32,11 @@ def log() -> None:
     """Make, check and show the log that several machines share, on brokers that speak Kafka's protocol."""
 
 
+log.add_command(migrate)
+
+
 @log.command()
-@_log_options
+@log_options
 @click.option(
     "--replication-factor",
     default=topics.REPLICAS,
@@ -72,7 +52,7 @@ def init(config: Path | None, replication_factor: int, data_dir: Path | None, **
 
     With --data-dir a cluster is founded as well. cluster.key is its secret: keep it elsewhere, as no server opens it.
     """
-    address = _address(flags, config)
+    address = read_address(flags, config)
     if data_dir is not None:
         DataDirectory(data_dir).expect()
     made = topics.create(address, replication_factor)
@@ -106,10 +86,10 @@ def _enrol(data_dir: Path, cluster: Signer, days: int) -> None:
 
 
 @log.command()
-@_log_options
+@log_options
 def check(config: Path | None, **flags: str | None) -> None:
     """Compare the topics with what they must be. Ends with status 1 where anything differs."""
-    address = _address(flags, config)
+    address = read_address(flags, config)
     faults = topics.check(address)
     for fault in faults:
         click.echo(fault)
@@ -120,11 +100,11 @@ def check(config: Path | None, **flags: str | None) -> None:
 
 
 @log.command()
-@_log_options
+@log_options
 @json_option
 def status(config: Path | None, *, as_json: bool, **flags: str | None) -> None:
     """Show each partition with its leader, its replicas and its ends. Ends with status 1 where one has no leader."""
-    found = places(_address(flags, config))
+    found = places(read_address(flags, config))
     if as_json:
         for place in found:
             output.print_json(place._asdict())
@@ -144,33 +124,3 @@ def status(config: Path | None, *, as_json: bool, **flags: str | None) -> None:
         output.print_table("", columns, rows)
     if lost := [place for place in found if not place.leader]:
         raise OnecodeError(f"{len(lost)} of {len(found)} partitions have no leader: nothing can be written to them")
-
-
-def _address(flags: dict[str, str | None], config: Path | None) -> LogAddress:
-    """Return the log, by flags, variables and the settings file. Raises Misconfigured."""
-    sources = Sources(flags, os.environ, config)
-    if sources.fault is not None:
-        raise Misconfigured(sources.fault)
-    found: dict[str, str] = {}
-    mistakes: list[str] = []
-    address: LogAddress | None = None
-    prefix = log_address.PREFIX
-    for name in (option.replace("-", "_") for option in _OPTIONS):
-        given = sources.find(name)
-        try:
-            found[name] = "" if given is None else given.text(Path if name in _FILES else str)
-            if name == "log":
-                address = log_address.read_address(found[name])
-            elif name == "log_topic_prefix" and given is not None:
-                prefix = log_address.read_prefix(found[name])
-        except ValueError as fault:
-            mistakes.append(f"{given.where if given else name}: {fault}")
-    ca, cert, key = files = [Path(text) if (text := found.get(name)) else None for name in _FILES]
-    if address is None and not mistakes:
-        mistakes.append("--log is missing")
-    if any(files) and not all(files):
-        mistakes.append("--log-ca, --log-cert and --log-key belong together: give all three")
-    if mistakes or address is None:
-        raise Misconfigured(*mistakes)
-    expect_library()
-    return LogAddress(address.brokers, ca, cert, key, prefix)
