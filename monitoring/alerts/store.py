@@ -77,7 +77,7 @@ STORE = RuleGroup(
             f"{_MAP_FREE}\n  / ({_MAP_FREE} + max by ({SERVER}) ({known('onecode_store_used_bytes')})) < 0.1",
             Severity.TICKET,
             "The store of {{ $labels.instance }} has {{ $value | humanizePercentage }} of its map left",
-            "The map bounds the store at 64 GiB, whatever the disk has. Beyond it publishers are refused.",
+            "The map bounds the store at 1 TiB, whatever the disk has. Beyond it publishers are refused.",
             ("onecode-trust", "Map free"),
             "<15m>",
         ),

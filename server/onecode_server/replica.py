@@ -40,7 +40,7 @@ async def open_writer(
 ) -> AsyncIterator[LogWriter]:
     """Open what a worker writes to the log with. Raises Misconfigured."""
     address, machine = _address(settings), read_machine(settings.data_dir)
-    appender = LogAppender(address, _client(machine))
+    appender = LogAppender(address, client_name(machine))
     try:
         writer = LogWriter(appender, store, machine, clock, trust_version)
         store.write_to(writer)
@@ -61,7 +61,7 @@ def open_replicator(settings: Settings, metrics: ReplicatorMetrics) -> Iterator[
         store.join(Membership(machine.cluster, machine.identifier, ids))
         positions = {p: Position(state.offset, state.epoch) for p, state in store.partitions().items()}
         reader = LogReader(address, GROUP, positions, ids)
-        sender = MarkSender(address, _client(machine))
+        sender = MarkSender(address, client_name(machine))
         try:
             yield Replicator(store, reader, sender, machine, metrics)
         finally:
@@ -156,6 +156,6 @@ def _address(settings: Settings) -> LogAddress:
     return address
 
 
-def _client(machine: Machine) -> str:
+def client_name(machine: Machine) -> str:
     """Return the name under which brokers see this machine."""
     return f"onecode-{machine.identifier.hex()[:8]}"

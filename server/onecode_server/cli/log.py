@@ -6,6 +6,7 @@ from typing import Final
 
 import click
 
+from onecode_server.cli.log_migrate import migrate
 from onecode_server.cli.log_options import expect_log, log_options
 from onecode_server.cli.log_status import status
 from onecode_server.cli.options import PathType
@@ -31,6 +32,7 @@ def log() -> None:
 
 
 log.add_command(status)
+log.add_command(migrate)
 
 
 @log.command()

@@ -10,16 +10,18 @@ from typing import Final, NamedTuple, Protocol, assert_never
 from onecode_server.errors import LogUnavailable, Malformed
 from onecode_server.model.partition import DECISIONS
 from onecode_server.model.partition_state import PartitionState
-from onecode_server.replication import apply_decisions, apply_records, message_form, outcomes, signing
+from onecode_server.replication import apply_beginning, apply_decisions, apply_records, message_form, outcomes, signing
 from onecode_server.replication.agreement import Agreement, Diverged
 from onecode_server.replication.ignored import Ignored, IgnoredMessage
 from onecode_server.replication.messages import (
     NO_OFFSET,
     Chunk,
     Command,
+    Genesis,
     ListCommand,
     Mark,
     Message,
+    Origin,
     Reset,
     ResetRecord,
     RulesCommand,
@@ -71,9 +73,10 @@ def apply(state: ReplicaState, message: Logged, cluster_key: bytes, agreement: A
     """Apply a message to a machine's state, in one transaction, and move its partition on.
 
     ``cluster_key`` (32 bytes) has signed the certificates of all machines. A message that is not a machine's, or that
-    breaks the form, is ignored by all machines alike. Raises UnknownRules for a message of a later program, and
-    Diverged where a mark shows another state than this machine's, with ``agreement`` only once it is outvoted: it notes
-    the mark, and is given up with the transaction. The machine stops.
+    breaks the form, is ignored by all machines alike. Raises UnknownRules for a message of a later program, LogBroken
+    where the log began with a store that this machine does not have, and Diverged where a mark shows another state than
+    this machine's, with ``agreement`` only once it is outvoted: it notes the mark, and is given up with the
+    transaction. The machine stops.
     """
     before = state.partition(message.partition)
     if message.offset < before.offset:
@@ -84,6 +87,10 @@ def apply(state: ReplicaState, message: Logged, cluster_key: bytes, agreement: A
         found = _read(message, cluster_key, time)
         if isinstance(found, Mark):
             applied = _check(state, found, message, time, digest, agreement)
+        elif isinstance(found, Origin):
+            apply_beginning.expect_begun(digest)
+        elif isinstance(found, Genesis):
+            digest, applied = apply_beginning.take_part(state, found, digest), Applied(taken=1)
         else:
             digest, applied = _obey(state, found, message.partition, time, digest)
     except IgnoredMessage as ignored:
@@ -102,7 +109,8 @@ def _read(message: Logged, cluster_key: bytes, time: int) -> Message:
         raise IgnoredMessage(Ignored.MALFORMED) from None
     if found.machine != signer:
         raise IgnoredMessage(Ignored.OTHER_MACHINE)
-    if not isinstance(found, Mark) and isinstance(found, Chunk | Reset) is (message.partition == DECISIONS):
+    is_of_status = isinstance(found, Chunk | Reset | Origin)
+    if not isinstance(found, Mark) and is_of_status is (message.partition == DECISIONS):
         raise IgnoredMessage(Ignored.MISPLACED)
     return found
 

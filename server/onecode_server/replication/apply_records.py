@@ -15,10 +15,16 @@ def publish(state: ReplicaState, chunk: Chunk, rules: RuleSet, time: int, digest
     A new token is stored even if its record was known. Returns the new digest, the number of records taken, and the
     outcome of the chunk.
     """
-    merge, results, changes, taken = rules.merge, list[Outcome](), list[bytes](), 0
-    for publication in chunk.publications:
-        subject, record, token = publication
-        packed = state.records(subject)
+    merge, merge_usual, results, changes, taken = rules.merge, rules.merge_usual, list[Outcome](), list[bytes](), 0
+    records_of, put_records = state.records, state.put_records
+    for subject, record, token in chunk.publications:
+        packed = records_of(subject)
+        if token is None and (usual := merge_usual(packed, record, time)) is not None:
+            put_records(subject, usual, time)
+            changes.append(digests.of_records(subject, usual))
+            results.append(None)
+            taken += 1
+            continue
         known = layout.unpack_records(packed) if packed else ()
         merged = merge(known, record, time)
         if isinstance(merged, Rejection):
@@ -31,7 +37,7 @@ def publish(state: ReplicaState, chunk: Chunk, rules: RuleSet, time: int, digest
             results.append(None)
             taken += 1
             packed = layout.repack_records(packed, known, merged)
-            state.put_records(subject, packed, time)
+            put_records(subject, packed, time)
             changes.append(digests.of_records(subject, packed))
         if token is not None and (merged is not known or not state.has_token(token)):
             window = token_of(subject, record, merged)

@@ -76,7 +76,7 @@ def _ends(reader: LogReader) -> tuple[int, int]:
 def _replay(
     reader: LogReader, scratch: LmdbReplica, cluster: bytes, until: int, advance_to: Callable[[int], None]
 ) -> None:
-    agreement, reached, heard_s = _AnyDigest(bytes(16)), 0, time.monotonic()
+    agreement, reached, heard_s = _AnyDigest(bytes(16), bytes(8)), 0, time.monotonic()
 
     def take(messages: list[Message]) -> Callable[[ReplicaTransaction], None]:
         def work(state: ReplicaTransaction) -> None:

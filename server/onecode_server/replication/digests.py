@@ -10,6 +10,7 @@ from onecode_server.model.partition_state import DIGEST_BYTES
 from onecode_server.model.status import Token
 from onecode_server.stores import layout
 from onecode_server.stores.protocol import TokenKey
+from onecode_server.stores.stored_items import StoredItem
 
 
 def chained(digest: bytes, changes: Iterable[bytes]) -> bytes:
@@ -27,6 +28,17 @@ def of_records(subject: bytes, packed: bytes) -> bytes:
 def of_token(key: TokenKey, token: Token) -> bytes:
     """Return the change of a token."""
     return b"t" + layout.token_key(key) + layout.pack_token(token)
+
+
+def of_origin(content: bytes, subjects: int, tokens: int) -> bytes:
+    """Return the change of a status partition by the store with which its log began."""
+    return b"o" + content + subjects.to_bytes(8) + tokens.to_bytes(8)
+
+
+def of_item(item: StoredItem) -> bytes:
+    """Return the change of decisions by an item of the store with which the log began."""
+    kind, key, data = item
+    return b"g" + bytes((kind, *len(key).to_bytes(2))) + key + len(data).to_bytes(4) + data
 
 
 def of_entry(audit_head: bytes, more: bytes = b"") -> bytes:

@@ -10,7 +10,7 @@ from onecode_server.errors import Malformed
 from onecode_server.model.partition import DECISIONS
 from onecode_server.model.partition_state import DIGEST_BYTES
 from onecode_server.model.status import SUBJECT_BYTES, UNPUBLISHED, Scope
-from onecode_server.replication import fields, record_form, step_form
+from onecode_server.replication import fields, genesis_form, record_form, step_form
 from onecode_server.replication.fields import IDENTIFIER_BYTES, FieldReader
 from onecode_server.replication.messages import (
     CHUNK_BYTES_MAX,
@@ -18,9 +18,11 @@ from onecode_server.replication.messages import (
     NO_OFFSET,
     Chunk,
     Command,
+    Genesis,
     ListCommand,
     Mark,
     Message,
+    Origin,
     Reset,
     ResetRecord,
     RulesCommand,
@@ -54,9 +56,13 @@ class _Kind(IntEnum):
     LIST = 5
     RESET_RECORD = 6
     RULES = 7
+    ORIGIN = 8
+    GENESIS = 9
 
 
 _KINDS: Final = frozenset(_Kind)
+_WITHOUT_RULES: Final = (_Kind.MARK, _Kind.ORIGIN, _Kind.GENESIS)
+"""Marks change nothing, and the beginning of a log has what rules have made already."""
 
 
 def encode(message: Message) -> bytes:
@@ -64,6 +70,12 @@ def encode(message: Message) -> bytes:
     match message:
         case Mark():
             return _head(_Kind.MARK, _NO_RULES, message.machine) + _mark(message)
+        case Origin():
+            return _head(_Kind.ORIGIN, _NO_RULES, message.machine) + genesis_form.encode_origin(message)
+        case Genesis():
+            body = _head(_Kind.GENESIS, _NO_RULES, message.machine) + genesis_form.encode_part(message)
+            _expect_bounded(_Kind.GENESIS, body)
+            return body
         case Chunk():
             kind, rest = _Kind.CHUNK, fields.number(message.trust_version) + record_form.encode(message.publications)
         case Reset():
@@ -100,10 +112,11 @@ def decode(body: bytes, partition: int, published_at: int = UNPUBLISHED) -> Mess
             f"a message of the log has form {form} and kind {kind}, which this program does not know: install the "
             "version of onecode that the other machines run"
         )
-    if kind == _Kind.MARK:
+    if kind in _WITHOUT_RULES:
         if rules != _NO_RULES:
-            raise Malformed("a mark is under no rules")
-        message: Message = _read_mark(reader, machine, partition)
+            raise Malformed("a mark or the beginning of a log is under no rules")
+        _expect_bounded(kind, body)
+        message = _read_without_rules(kind, reader, machine, partition)
     else:
         rule_set(rules)  # before the fields, which a later version may have in another form
         identifier, made_at = reader.take(IDENTIFIER_BYTES), reader.time()
@@ -117,6 +130,14 @@ def decode(body: bytes, partition: int, published_at: int = UNPUBLISHED) -> Mess
             message = _read_command(kind, reader, (machine, identifier, made_at, rules))
     reader.end()
     return message
+
+
+def _read_without_rules(kind: int, reader: FieldReader, machine: bytes, partition: int) -> Message:
+    if kind == _Kind.MARK:
+        return _read_mark(reader, machine, partition)
+    if kind == _Kind.ORIGIN:
+        return genesis_form.decode_origin(reader, machine)
+    return genesis_form.decode_part(reader, machine)
 
 
 def _read_command(kind: int, reader: FieldReader, head: tuple[bytes, bytes, int, int]) -> Command:

@@ -11,6 +11,7 @@ from onecode_server.recognition.steps import Step
 from onecode_server.replication.fields import IDENTIFIER_BYTES
 from onecode_server.rules.publication import RevisionReset
 from onecode_server.stores.protocol import KnownList, Publication
+from onecode_server.stores.stored_items import StoredItem
 
 CHUNK_BYTES_MAX: Final = 64 * 1024
 """The longest message of a chunk: some hundred times the cost of a message alone is spread over its records, and a
@@ -109,8 +110,28 @@ class RulesCommand(NamedTuple):
     to: int
 
 
+class Origin(NamedTuple):
+    """The beginning of a status partition of a log that began with a store. No message has what the store had of it: so
+    many subjects and tokens, with the digest ``content`` (32 bytes, ``stores.lmdb_contents``)."""
+
+    machine: bytes
+    subjects: int
+    tokens: int
+    content: bytes
+
+
+class Genesis(NamedTuple):
+    """A part of what a store had of decisions before its log began: the audit record, the reports, the results of
+    request ids and the trust list. ``number`` counts parts from 0, which stand in order at the log's beginning."""
+
+    machine: bytes
+    number: int
+    items: tuple[StoredItem, ...]
+
+
 Command = Chunk | Reset | StepCommand | ListCommand | ResetRecord | RulesCommand
-Message = Command | Mark
+Beginning = Origin | Genesis
+Message = Command | Mark | Beginning
 
 
 def identifier_in(partition: int, random: bytes) -> bytes:

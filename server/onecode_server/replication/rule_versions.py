@@ -13,6 +13,7 @@ from onecode_server.model.status import Scope, StatusRecord
 from onecode_server.model.trust_list import TrustList
 from onecode_server.recognition import steps
 from onecode_server.recognition.steps import Step
+from onecode_server.replication.packed_merge import merge_usual
 from onecode_server.rules import publication
 from onecode_server.rules.publication import Records, Rejection, Replay
 from onecode_server.stores.protocol import ExceptionAnswer, ExceptionChange, ExceptionView
@@ -29,14 +30,15 @@ class UnknownRules(OnecodeError):
 
 class RuleSet(NamedTuple):
     """The rules of one version: pure functions like ``merge`` and ``set_back`` of ``rules.publication``, and ``decide``
-    of ``recognition.steps``."""
+    of ``recognition.steps``. ``merge_usual`` is ``merge`` on packed records, where it does not return None."""
 
     merge: Callable[[Records, StatusRecord, int], Records | Rejection | Replay]
     set_back: Callable[[Records, str, Scope, int], Records]
     decide: Callable[[Step, ExceptionView, int, TrustList | None, int], ExceptionChange | ExceptionAnswer]
+    merge_usual: Callable[[bytes, StatusRecord, int], bytes | None]
 
 
-VERSIONS: Final[dict[int, RuleSet]] = {1: RuleSet(publication.merge, publication.set_back, steps.decide)}
+VERSIONS: Final[dict[int, RuleSet]] = {1: RuleSet(publication.merge, publication.set_back, steps.decide, merge_usual)}
 
 
 def rule_set(version: int) -> RuleSet:

@@ -6,9 +6,12 @@ it in the transaction. A transaction that is given up leaves nothing.
 
 from typing import Any, Protocol
 
+from onecode_server.model.audit import AuditEntry
 from onecode_server.model.partition_state import PartitionState
 from onecode_server.model.status import Token
 from onecode_server.stores.protocol import ExceptionChange, ExceptionView, KnownList, TokenKey
+from onecode_server.stores.replica_layout import BegunDecisions
+from onecode_server.stores.stored_items import StoredItem
 
 
 class ReplicaState(Protocol):
@@ -73,6 +76,22 @@ class ReplicaState(Protocol):
 
     def audit_head(self) -> bytes:
         """Return the hash of the last audit entry (32 bytes), zeros where there is none."""
+        ...
+
+    def last_entry(self) -> AuditEntry | None:
+        """Return the last audit entry, or None."""
+        ...
+
+    def begun(self) -> BegunDecisions:
+        """Return how much was applied of the store with which the log began."""
+        ...
+
+    def set_begun(self, begun: BegunDecisions) -> None:
+        """Keep how much was applied of the store with which the log began."""
+        ...
+
+    def put_item(self, item: StoredItem) -> None:
+        """Write an item of the store with which the log began, as that store had it, with its indexes."""
         ...
 
     def rules(self) -> int:

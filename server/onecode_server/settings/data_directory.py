@@ -6,7 +6,7 @@ root.key              the root's secret key: here on the operator's machine only
 keys/                 signing keys: one file a key, named region.role.format.kid.key
 pseudonym.key         the secret that turns identifiers into pseudonyms, the same on all nodes: 64 hex digits, or a
                       PKCS#11 URI that names a secret key of a token, from which it is derived at a start
-store/                the LMDB store
+store/                the LMDB store; store.embedded/ what it was before it was brought into a log
 machine.key           where machines share a log: the key with which this one signs messages; machine.cert has its
                       certificate by the cluster key
 cluster.pub           the cluster's public key; cluster.key, its secret, is never opened by ``serve``

@@ -28,6 +28,12 @@ _KINDS: Final = tuple(
     tuple(struct.Struct(f">QHB{revision}{delay}{expiry}") for expiry in ("", "Q") for revision in "BIQ")
     for delay in _DELAYS
 )
+_RECORD_BYTES_MIN: Final = 12
+_KIND_MAX: Final = 5
+_DELAY_KIND_MAX: Final = len(_DELAYS) - 1
+_PLACE_BITS: Final = ~0b1100  # without the kind of the delay
+_REVISION_AT: Final = 11
+_REVISION_BYTES: Final = (1, 4, 8, 1, 4, 8)
 _SHORT_DELAY_MAX: Final = 2**39  # microseconds: 6.4 days
 _YEAR_1_US: Final = -62_135_596_800_000_000  # where a Timestamp begins; up to the year 9999 are 59 bits
 PUBLISHERS_KEPT: Final = 256
@@ -54,10 +60,11 @@ def publisher(number: int) -> str:
 
 def pack_records(records: tuple[StatusRecord, ...]) -> bytes:
     """Return a subject's records: 12 to 35 bytes each."""
-    return b"".join(map(_pack_record, records))
+    return b"".join(map(pack_record, records))
 
 
-def _pack_record(record: StatusRecord) -> bytes:
+def pack_record(record: StatusRecord) -> bytes:
+    """Return one record."""
     publisher, scope, level, effective_at, expires_at, revision, published_at = record
     kind = (revision >= 1 << 8) + (revision >= 1 << 32) + (0 if expires_at is None else _ENDS)
     delay = published_at - effective_at
@@ -114,7 +121,20 @@ def repack_records(packed: bytes, before: tuple[StatusRecord, ...], after: tuple
     at = 0
     for _ in range(dropped):
         at += _KINDS[packed[at + 10] >> 2 & 3][packed[at + 7] & 7].size
-    return packed[at:] + _pack_record(after[-1])
+    return packed[at:] + pack_record(after[-1])
+
+
+def revision_of_only(packed: bytes, like: StatusRecord) -> int | None:
+    """Return the revision of a subject's only record where it is of the publisher and scope of ``like``; None where
+    there are others, or where it cannot be read."""
+    if len(packed) < _RECORD_BYTES_MIN:
+        return None
+    kind, delay_kind = packed[7] & 7, packed[10] >> 2 & 3
+    if kind > _KIND_MAX or delay_kind > _DELAY_KIND_MAX or len(packed) != _KINDS[delay_kind][kind].size:
+        return None
+    if int.from_bytes(packed[8:11]) & _PLACE_BITS != int(like.publisher) << 4 | like.scope:
+        return None
+    return int.from_bytes(packed[_REVISION_AT : _REVISION_AT + _REVISION_BYTES[kind]])
 
 
 def number(value: int) -> bytes:

@@ -31,7 +31,7 @@ as for a publication."""
 
 _T = TypeVar("_T")
 _Missing = TypeVar("_Missing")
-_LIST_KEY: Final = b"trust-list"
+LIST_KEY: Final = b"trust-list"
 _PROBE_KEY: Final = b"probe"
 
 
@@ -170,12 +170,12 @@ class LmdbStore(MigratingTables):
         return is_new
 
     def _put_list(self, txn: Any, candidate: KnownList, time: int) -> None:
-        txn.put(_LIST_KEY, layout.pack_list(candidate), db=self._meta)
+        txn.put(LIST_KEY, layout.pack_list(candidate), db=self._meta)
         details = {"version": candidate.version, "sha256": candidate.digest.hex()}
         self._record(txn, time, "trust list taken", str(candidate.version), details)
 
     def _known_list(self, txn: Any) -> KnownList | None:
-        data = txn.get(_LIST_KEY, db=self._meta)
+        data = txn.get(LIST_KEY, db=self._meta)
         return None if data is None else layout.unpack_list(data)
 
 

@@ -23,9 +23,14 @@ from onecode_server.stores.protocol import Space
 from onecode_server.stores.transactions import read_together, write_together
 from onecode_server.stores.write_state import WriteState
 
-MAP_BYTES_MAX: Final = 64 * 1024**3
-"""The size of the map, in address space and not on disk: the file grows as it is written. A billion subjects fit, two
-thirds of the country."""
+MAP_BYTES_MAX: Final = 1024**4
+"""The size of the map, in address space and not on disk: the file grows as it is written. The country's 1.4 billion
+subjects take 81 GB, and the file grows beyond that while a backup, or a reader, keeps pages from being used again. A
+process can address 128 TiB, and an unused part of the map costs nothing: neither memory, nor tables of pages, nor a
+core dump, which has no pages of files."""
+MAP_BYTES_MIN: Final = 1024**3
+"""The smallest map that is tried where a limit on address space (``ulimit -v``), or a processor with fewer bits for it,
+allows no larger one."""
 READERS_MAX: Final = 512
 """Reader slots for all processes together: three for each of some hundred workers and commands, and some to spare."""
 READERS: Final = 3
@@ -53,7 +58,7 @@ LOG_AGAIN_S: Final = 60.0
 
 _log = logging.getLogger(__name__)
 _THREAD: Final = getattr(resource, "RUSAGE_THREAD", resource.RUSAGE_SELF)  # the whole process, where threads have none
-_SCHEMA_KEY: Final = b"schema"
+SCHEMA_KEY: Final = b"schema"
 _CLOSED: Final = -1
 _T = TypeVar("_T")
 
@@ -106,20 +111,28 @@ class LmdbEnvironment:
         self._namespace = pid_namespace.enter(directory)
         allocate_lock(lock, READERS_MAX)
         expect_whole(data)
-        self._env = lmdb.open(
-            str(directory),
-            map_size=MAP_BYTES_MAX,
-            max_dbs=len(names) + 1,
-            max_readers=READERS_MAX,
-            max_spare_txns=READERS,
-            mode=0o600,
-        )
+        self._map_bytes = MAP_BYTES_MAX
+        while True:
+            try:
+                self._env = lmdb.open(
+                    str(directory),
+                    map_size=self._map_bytes,
+                    max_dbs=len(names) + 1,
+                    max_readers=READERS_MAX,
+                    max_spare_txns=READERS,
+                    mode=0o600,
+                )
+                break
+            except lmdb.MemoryError:
+                if self._map_bytes // 2 < MAP_BYTES_MIN:
+                    raise
+                self._map_bytes //= 2
         self._env.reader_check()
         self.tables: dict[str, Any] = {name: self._env.open_db(name.encode()) for name in names}
         with self._env.begin(db=self.tables["meta"], write=True) as txn:
-            found: bytes | None = txn.get(_SCHEMA_KEY)
+            found: bytes | None = txn.get(SCHEMA_KEY)
             if found is None:
-                txn.put(_SCHEMA_KEY, schema)
+                txn.put(SCHEMA_KEY, schema)
         self._files = OpenedFile(data), OpenedFile(lock)
         self._metas_bytes = 2 * self._env.stat()["psize"]
         self._descriptor = os.open(data, os.O_RDONLY | os.O_CLOEXEC)
@@ -139,11 +152,11 @@ class LmdbEnvironment:
 
     def is_marked(self, txn: Any, schema: bytes) -> bool:
         """Tell whether the files have the layout ``schema`` by now, even if another process migrated them."""
-        return bool(txn.get(_SCHEMA_KEY, db=self.tables["meta"]) == schema)
+        return bool(txn.get(SCHEMA_KEY, db=self.tables["meta"]) == schema)
 
     def mark(self, txn: Any, schema: bytes) -> None:
         """Note in a transaction that the files have the layout ``schema`` from now on."""
-        txn.put(_SCHEMA_KEY, schema, db=self.tables["meta"])
+        txn.put(SCHEMA_KEY, schema, db=self.tables["meta"])
 
     def commits(self) -> int:
         """Return the number of the last commit of any process that readers see, from the map. 0 after ``close``, and
@@ -162,7 +175,7 @@ class LmdbEnvironment:
 
     def space(self) -> Space:
         """Return the room of the store, as ``protocol.Store.space`` does. Raises OSError also after ``close``."""
-        return space_of(self._descriptor, MAP_BYTES_MAX)
+        return space_of(self._descriptor, self._map_bytes)
 
     async def read(self, work: Callable[[Any], _T], *, for_check: bool = False, weight: int = 1) -> _T:
         """Return what ``work`` makes of a read transaction. Raises StoreUnavailable.
@@ -275,7 +288,7 @@ class LmdbEnvironment:
         if faults - self._faults >= FAULTS_MAX:
             # The lock of the slow reads is taken first, so that no check waits for those meanwhile.
             with self._reading, self._checking, self._laying:
-                self._env.set_mapsize(MAP_BYTES_MAX)
+                self._env.set_mapsize(self._map_bytes)
             self._faults = faults
 
     def _check_files(self) -> None:

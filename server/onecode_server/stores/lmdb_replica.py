@@ -4,20 +4,21 @@ What was applied, and how far, is one transaction: after a crash the log is read
 beside the records.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar, assert_never
 
 from onecode_server.errors import StoreUnavailable
 from onecode_server.model.confirmed import NEVER_S, NOTHING_CONFIRMED, Confirmed
 from onecode_server.model.partition import ALL, DECISIONS
 from onecode_server.model.partition_state import PartitionState
-from onecode_server.stores import replica_layout
-from onecode_server.stores.lmdb import LmdbStore
+from onecode_server.stores import layout, replica_layout
+from onecode_server.stores.lmdb import LIST_KEY, LmdbStore
 from onecode_server.stores.protocol import Changes
-from onecode_server.stores.replica_layout import CHECKPOINTS_MAX, AppliedMarks, Membership, Stop
+from onecode_server.stores.replica_layout import CHECKPOINTS_MAX, AppliedMarks, BegunDecisions, Membership, Stop
 from onecode_server.stores.replica_transaction import ReplicaTransaction
+from onecode_server.stores.stored_items import ItemKind, StoredItem
 from onecode_server.system.boot import boot_id
 
 _T = TypeVar("_T")
@@ -153,6 +154,38 @@ class LmdbReplica(LmdbStore):
             return [None if data is None else replica_layout.unpack_outcome(data)[2] for data in found]
 
         return await self._env.read(read)
+
+    def begin(self, membership: Membership, states: Mapping[int, PartitionState], begun: BegunDecisions) -> None:
+        """Make an embedded store the first one of a log that begins with it, applied as far as ``states`` say. Raises
+        StoreUnavailable."""
+
+        def work(transaction: ReplicaTransaction) -> None:
+            self._put_membership(transaction._txn, membership)
+            for partition, state in states.items():
+                transaction.set_partition(partition, state)
+            transaction.set_begun(begun)
+
+        self.apply(work)
+        self.membership = membership
+
+    def _put_item(self, txn: Any, item: StoredItem) -> None:
+        """Write an item of the store with which the log began. Ended reports are live once more, until a next step."""
+        kind, key, data = item
+        match kind:
+            case ItemKind.LIST:
+                txn.put(LIST_KEY, data, db=self._meta)
+            case ItemKind.ENTRY:
+                txn.put(key, data, db=self._audit, append=True)
+                self._archive_entries(txn, layout.read_number(key))
+            case ItemKind.REPORT:
+                report = layout.unpack_exception(data)
+                self._keep(txn, report, None)
+                if report.acknowledged_at is not None:
+                    self._put_steps(txn, self._last(txn, self._audit)[0])
+            case ItemKind.REQUEST:
+                txn.put(key, data, db=self._env.tables["report_requests"])
+            case _:
+                assert_never(kind)
 
     def _count_checkpoints(self, txn: Any) -> dict[int, int]:
         counts: dict[int, int] = {}

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from onecode_server.errors import StoredDamaged
-from onecode_server.model.partition_state import PartitionState
+from onecode_server.model.partition_state import DIGEST_BYTES, PartitionState
 
 IDENTIFIER_BYTES: Final = 16
 CHECKPOINTS_MAX: Final = 1200
@@ -23,6 +23,7 @@ STOP_KEY: Final = b"log-stop"
 _STATE: Final = struct.Struct(">qqq32s")
 _OUTCOME: Final = struct.Struct(">Bq")
 _PLACE: Final = struct.Struct(">Bq")
+_BEGUN: Final = struct.Struct(">q32s")
 _MARKS: Final = struct.Struct(">16s")
 _MARK: Final = struct.Struct(">q")
 _DAMAGED: Final = (struct.error, ValueError, TypeError, KeyError, AttributeError)
@@ -55,6 +56,17 @@ class Stop(NamedTuple):
     reason: str
     at: int
     is_lasting: bool
+
+
+class BegunDecisions(NamedTuple):
+    """How many parts of the store with which a log began were applied, and the digest of decisions after the last one
+    (32 bytes)."""
+
+    parts: int
+    digest: bytes
+
+
+NOT_BEGUN: Final = BegunDecisions(0, bytes(DIGEST_BYTES))
 
 
 def partition_key(partition: int) -> bytes:
@@ -119,6 +131,19 @@ def unpack_stop(data: bytes) -> Stop:
         return Stop(str(members["reason"]), int(members["at"]), bool(members["is_lasting"]))
     except _DAMAGED:
         raise StoredDamaged("the stored reason of a stop cannot be read") from None
+
+
+def pack_begun(begun: BegunDecisions) -> bytes:
+    """Return how much was applied of a log's beginning, as 40 bytes."""
+    return _BEGUN.pack(*begun)
+
+
+def unpack_begun(data: bytes) -> BegunDecisions:
+    """Return how much was applied of a log's beginning."""
+    try:
+        return BegunDecisions(*_BEGUN.unpack(data))
+    except _DAMAGED:
+        raise StoredDamaged("the stored beginning of the log cannot be read") from None
 
 
 def pack_membership(membership: Membership) -> bytes:

@@ -4,12 +4,22 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from onecode_server.model import audit
+from onecode_server.model.audit import AuditEntry
 from onecode_server.model.partition_state import INITIAL, PartitionState
 from onecode_server.model.status import Token
 from onecode_server.stores import layout, replica_layout
 from onecode_server.stores.lmdb_exceptions import ReportView
 from onecode_server.stores.protocol import ExceptionChange, ExceptionView, KnownList, TokenKey
-from onecode_server.stores.replica_layout import FIRST_RULES, IDENTIFIER_BYTES, STOP_KEY, AppliedMarks, Stop
+from onecode_server.stores.replica_layout import (
+    FIRST_RULES,
+    IDENTIFIER_BYTES,
+    NOT_BEGUN,
+    STOP_KEY,
+    AppliedMarks,
+    BegunDecisions,
+    Stop,
+)
+from onecode_server.stores.stored_items import StoredItem
 
 if TYPE_CHECKING:
     from onecode_server.stores.lmdb_replica import LmdbReplica
@@ -19,6 +29,7 @@ FORGOTTEN_MAX: Final = 64
 
 _RULES_KEY: Final = b"log-rules"
 _MARKS_KEY: Final = b"log-marks"
+_BEGUN_KEY: Final = b"log-begun"
 
 
 class ReplicaTransaction:
@@ -119,10 +130,28 @@ class ReplicaTransaction:
         """Add an entry to the audit record."""
         self._store._record(self._txn, time, event, subject, details)
 
+    def last_entry(self) -> AuditEntry | None:
+        """Return the last audit entry, or None."""
+        data = self._store._last(self._txn, self._tables["audit"])[1]
+        return audit.unpack(data) if data else None
+
     def audit_head(self) -> bytes:
         """Return the hash of the last audit entry: 32 bytes, zeros where there is none."""
-        data = self._store._last(self._txn, self._tables["audit"])[1]
-        return audit.unpack(data).hash if data else audit.GENESIS
+        last = self.last_entry()
+        return audit.GENESIS if last is None else last.hash
+
+    def begun(self) -> BegunDecisions:
+        """Return how much was applied of the store with which the log began."""
+        data = self._txn.get(_BEGUN_KEY, db=self._tables["meta"])
+        return NOT_BEGUN if data is None else replica_layout.unpack_begun(data)
+
+    def set_begun(self, begun: BegunDecisions) -> None:
+        """Keep how much was applied of the store with which the log began."""
+        self._txn.put(_BEGUN_KEY, replica_layout.pack_begun(begun), db=self._tables["meta"])
+
+    def put_item(self, item: StoredItem) -> None:
+        """Write an item of the store with which the log began."""
+        self._store._put_item(self._txn, item)
 
     def rules(self) -> int:
         """Return the version of the rules under which machines write, from FIRST_RULES on."""

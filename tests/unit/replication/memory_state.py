@@ -8,8 +8,10 @@ from onecode_server.model.partition_state import INITIAL, PartitionState
 from onecode_server.model.recognition_exception import RecognitionException
 from onecode_server.model.status import Token
 from onecode_server.replication.rule_versions import RULES
+from onecode_server.stores import layout
 from onecode_server.stores.protocol import AnsweredRequest, ExceptionChange, KnownList, TokenKey
-from onecode_server.stores.replica_layout import CHECKPOINTS_MAX
+from onecode_server.stores.replica_layout import CHECKPOINTS_MAX, NOT_BEGUN, BegunDecisions
+from onecode_server.stores.stored_items import ItemKind, StoredItem
 
 FORGOTTEN_MAX = 4
 
@@ -28,6 +30,7 @@ class MemoryState:
         self.list: KnownList | None = None
         self.audit: list[AuditEntry] = []
         self.version = RULES
+        self.beginning = NOT_BEGUN
         self.checkpoints: dict[int, dict[int, bytes]] = {}
 
     def copy(self) -> "MemoryState":
@@ -96,6 +99,27 @@ class MemoryState:
 
     def audit_head(self) -> bytes:
         return self.audit[-1].hash if self.audit else GENESIS
+
+    def last_entry(self) -> AuditEntry | None:
+        return self.audit[-1] if self.audit else None
+
+    def begun(self) -> BegunDecisions:
+        return self.beginning
+
+    def set_begun(self, begun: BegunDecisions) -> None:
+        self.beginning = begun
+
+    def put_item(self, item: StoredItem) -> None:
+        match item.kind:
+            case ItemKind.LIST:
+                self.list = layout.unpack_list(item.data)
+            case ItemKind.ENTRY:
+                self.audit.append(audit.unpack(item.data))
+            case ItemKind.REPORT:
+                report = layout.unpack_exception(item.data)
+                self.reports[report.id] = report
+            case ItemKind.REQUEST:
+                self.requests[item.key.decode()] = layout.unpack_answered(item.data)
 
     def rules(self) -> int:
         return self.version

@@ -287,7 +287,7 @@ def test_each_message_is_applied_under_the_rules_that_it_names(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = rule_versions.VERSIONS[RULES]
-    strict = RuleSet(lambda *_: Rejection.NOT_PERMITTED, first.set_back, first.decide)
+    strict = RuleSet(lambda *_: Rejection.NOT_PERMITTED, first.set_back, first.decide, lambda *_: None)
     monkeypatch.setitem(rule_versions.VERSIONS, 2, strict)
     machine.obey(RulesCommand(*machine.head(NOON), 2), NOON)
     assert machine.state.rules() == 2

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from onecode_server.errors import Malformed
+from onecode_server.model import audit
 from onecode_server.model.identity import Identity, Role
 from onecode_server.model.partition import DECISIONS, partition_of
 from onecode_server.model.status import Level, Scope, StatusRecord
@@ -18,9 +19,11 @@ from onecode_server.replication.messages import (
     DECISION_BYTES_MAX,
     NO_OFFSET,
     Chunk,
+    Genesis,
     ListCommand,
     Mark,
     Message,
+    Origin,
     Reset,
     ResetRecord,
     RulesCommand,
@@ -30,7 +33,9 @@ from onecode_server.replication.messages import (
 from onecode_server.replication.rule_versions import RULES, UnknownRules
 from onecode_server.replication.signing import ENVELOPE_BYTES
 from onecode_server.rules.publication import RevisionReset
-from onecode_server.stores.protocol import KnownList, Publication, TokenKey
+from onecode_server.stores import layout
+from onecode_server.stores.protocol import AnsweredRequest, KnownList, Publication, TokenKey
+from onecode_server.stores.stored_items import ItemKind, StoredItem
 
 from tests.unit.replication.cluster import FIRST, HOUR, NOON, chunk, mark, record, subject
 
@@ -62,6 +67,14 @@ steps = st.one_of(
 )
 resets = st.builds(RevisionReset, bytes_16, regions, st.sampled_from(list(Scope)), st.integers(0, 2**63 - 1))
 numbers = st.integers(0, 2**64 - 1)
+answers = st.builds(AnsweredRequest, words, st.binary(max_size=9), words, times).map(layout.pack_answered)
+items = st.one_of(
+    st.binary(min_size=40, max_size=60).map(lambda data: StoredItem(ItemKind.LIST, b"", data)),
+    st.builds(StoredItem, st.just(ItemKind.REQUEST), st.binary(min_size=1, max_size=20), answers),
+    st.builds(audit.chain, st.none(), times, words, words, st.dictionaries(words, words, max_size=2)).map(
+        lambda entry: StoredItem(ItemKind.ENTRY, layout.number(entry.number), audit.pack(entry))
+    ),
+)
 
 
 @st.composite
@@ -74,6 +87,8 @@ def messages(draw: Any) -> tuple[Message, int]:
         if draw(st.booleans()):
             found = draw(st.lists(publications(partition), min_size=1, max_size=4))
             return Chunk(*head, draw(numbers), tuple(found)), partition
+        if draw(st.booleans()):
+            return Origin(head[0], draw(numbers), draw(numbers), draw(digests)), partition
         return Reset(*head, draw(resets), draw(words)), partition
     if draw(st.booleans()):
         where = draw(st.sampled_from([partition, DECISIONS]))
@@ -86,6 +101,7 @@ def messages(draw: Any) -> tuple[Message, int]:
         st.builds(ListCommand, *map(st.just, head), st.builds(KnownList, numbers, digests, st.binary(max_size=99))),
         st.builds(ResetRecord, *map(st.just, head), resets, words, numbers),
         st.builds(RulesCommand, *map(st.just, head), st.integers(0, 2**16 - 1)),
+        st.builds(Genesis, st.just(head[0]), numbers, st.lists(items, max_size=3).map(tuple)),
     ]
     return draw(st.one_of(of_decisions)), DECISIONS
 

@@ -60,9 +60,8 @@ async def test_a_call_that_runs_is_answered_and_the_connection_ends_then():
 
 
 async def test_no_call_fails_while_connections_are_renewed():
-    # As callers have it by default: a call that gRPC has not written when the goodbye comes takes another connection.
-    repeats = {"grpc__enable_retries": 1}
-    async with driven(age_s=YOUNG_S) as driver, channel(driver, **repeats) as calls:
+    # With retries, as by default: a call that gRPC has not written when the goodbye comes takes another connection.
+    async with driven(age_s=YOUNG_S) as driver, channel(driver, grpc__enable_retries=1) as calls:
         stub = pb_grpc.RecognitionServiceStub(calls)
         peers: set[object] = set()
         while len(peers) < 4:

@@ -2,6 +2,8 @@
 
 import asyncio
 import random
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -63,3 +65,36 @@ async def test_little_of_the_file_stays_resident_however_much_was_written(
         await store.close()
     assert resident[0] < 100
     assert resident[10**9] > 1000
+
+
+LIMITED = """
+import asyncio, resource, sys
+from pathlib import Path
+resource.setrlimit(resource.RLIMIT_AS, (8 << 30, 8 << 30))
+from onecode_server.stores.lmdb import LmdbStore
+store = LmdbStore(Path(sys.argv[1]))
+print(store.space().growth_free)
+asyncio.run(store.close())
+"""
+
+
+def test_a_store_opens_with_a_smaller_map_where_address_space_is_limited(tmp_path: Path) -> None:
+    ended = subprocess.run([sys.executable, "-c", LIMITED, tmp_path], capture_output=True, text=True, check=False)
+    assert ended.stderr == ""
+    assert 1 << 30 < int(ended.stdout) < 8 << 30
+
+
+async def test_a_map_with_room_for_the_country_several_times_over_takes_no_disk_and_no_memory(tmp_path: Path) -> None:
+    store = LmdbStore(tmp_path, lambda: 1000)
+    assert store.space().growth_free > 10 * 81_000_000_000
+    file = tmp_path / "data.mdb"
+    assert file.stat().st_size < 1 << 20
+    assert mapped_kib(file) < 1 << 10
+    assert page_tables_kib() < 16 << 10
+    await store.close()
+
+
+def page_tables_kib() -> int:
+    """What this process has of page tables (proc(5)): a table for all of the map would take 2 GiB."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmPTE:"))
