@@ -58,15 +58,15 @@ class Logged(Protocol):
 
 
 class Applied(NamedTuple):
-    """What a message did: the mark or the obeyed command that it is, the numbers of records and steps by what became of
-    them, or why it was ignored."""
+    """What a message did: the mark that it is, the numbers of records and steps by what became of them, why it was
+    ignored, and the Reset or the record of one that was obeyed."""
 
     mark: Mark | None = None
     taken: int = 0
     known: int = 0
     refused: int = 0
     ignored: str = ""
-    command: Command | None = None
+    reset: Reset | ResetRecord | None = None
 
 
 def apply(state: ReplicaState, message: Logged, cluster_key: bytes, agreement: Agreement | None = None) -> Applied:
@@ -144,7 +144,8 @@ def _obey(state: ReplicaState, command: Command, partition: int, time: int, dige
         outcome = outcomes.of_refusal(refusal)
     state.put_outcome(command.identifier, partition, time, outcome)
     known, refused = outcomes.counts(outcome)
-    return digest, Applied(taken=taken, known=known, refused=refused, command=command)
+    reset = command if isinstance(command, Reset | ResetRecord) else None
+    return digest, Applied(taken=taken, known=known, refused=refused, reset=reset)
 
 
 def _expect_timely(made_at: int, time: int) -> None:

@@ -121,8 +121,8 @@ class Replicator:
                 place = Checkpoint(message.offset, reached.digest, head)
                 is_disputed = agreement.is_disputed(message.partition)
                 has_own |= marks.take(message.partition, one.mark, message.time, place, is_disputed=is_disputed)
-            if one.command is not None:
-                reset_audit.note(state, one.command, self._machine.identifier)
+            if one.reset is not None:
+                reset_audit.note(state, one.reset, self._machine.identifier)
             records += one.taken + one.known + one.refused
             if records >= RECORDS_MAX:
                 break

@@ -12,7 +12,7 @@ from onecode_server.errors import OnecodeError
 from onecode_server.model.partition import DECISIONS
 from onecode_server.replication import message_form, outcomes
 from onecode_server.replication.apply import AGE_MAX_US
-from onecode_server.replication.messages import Command, Reset, ResetRecord, identifier_in
+from onecode_server.replication.messages import Reset, ResetRecord, identifier_in
 from onecode_server.stores.lmdb_replica import LmdbReplica
 from onecode_server.stores.replica_transaction import ReplicaTransaction
 
@@ -33,14 +33,14 @@ def record_of(asked: Reset, was: int) -> ResetRecord:
     return ResetRecord(asked.machine, identifier, asked.made_at, asked.rules, asked.reset, asked.by, was)
 
 
-def note(state: ReplicaTransaction, command: Command, own: bytes) -> None:
+def note(state: ReplicaTransaction, command: Reset | ResetRecord, own: bytes) -> None:
     """Keep the record of a Reset of this machine (``own``, 16 bytes) that was applied, or let go of it once the record
     is applied itself. In the transaction that applies the command."""
     if command.machine != own:
         return
     if isinstance(command, ResetRecord):
         state.forget_reset_record(command.identifier)
-    elif isinstance(command, Reset):
+    else:
         try:
             was = outcomes.read_number(state.outcome(command.identifier) or b"")
         except OnecodeError:  # it was refused
