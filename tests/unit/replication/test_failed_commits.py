@@ -46,6 +46,7 @@ async def test_what_a_failed_commit_would_have_applied_is_neither_reported_nor_l
             for _ in range(3):  # marks of this machine among the messages
                 with pytest.raises(StoreUnavailable, match="the disk is full"):
                     await asyncio.to_thread(turn_until_it_fails, one.replicator)
+        await asyncio.sleep(0.2)  # ages are shown in tenths of a second
         after = one.replicator.report()["partitions"]
         for partition in map(str, ALL):
             assert (after[partition]["offset"], after[partition]["digest"]) == (
