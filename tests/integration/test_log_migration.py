@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from onecode.v1 import recognition_pb2 as pb
 from onecode_server.log.address import LogAddress
 
 from tests.integration import machines_of_a_log
@@ -38,10 +39,9 @@ def test_an_embedded_deployment_goes_on_as_two_machines_that_answer_as_before(
 ) -> None:
     deployment, backup = made.copy_to(tmp_path / "first"), tmp_path / "backup"
     (sick,) = deployment.issue("420000", id="sick traveller")
-    (token,) = deployment.issue("310000")
+    (token,) = deployment.issue("310000")  # which publishes it
     embedded = serve(deployment)
-    told = [record("420000", "RED", "sick traveller"), record("310000", "GREEN", "", subject={"code": token.decode()})]
-    expect(deployment.publish(*told))
+    expect(deployment.publish(record("420000", "RED", "sick traveller")))
     exception = file_exception(embedded)
 
     def answers(server: Server) -> list[object]:
@@ -49,7 +49,7 @@ def test_an_embedded_deployment_goes_on_as_two_machines_that_answer_as_before(
         return [(one.verdict.decision, one.verdict.reason, one.verdict.exception_id) for one in found]
 
     before, head = answers(embedded), audit_head(deployment)
-    assert (before[0][:2], before[2][2]) == ((3, 3), exception)  # type: ignore[index]
+    assert (before[0][:2], before[2][2]) == ((pb.DECISION_REFUSE, pb.REASON_RED), exception)  # type: ignore[index]
     asked = ("log", "migrate", "--data-dir", deployment.path, *machines_of_a_log.flags(log))
     machines_of_a_log.join(deployment)
     refused = command(*asked)
@@ -71,7 +71,7 @@ def test_an_embedded_deployment_goes_on_as_two_machines_that_answer_as_before(
     file = tmp_path / "records.ndjson"
     file.write_text(json.dumps(record("420000", "GREEN", "sick traveller", revision=2)), "utf-8")
     expect(called("status", "publish", "--server", one.address, "--file", file))
-    eventually(lambda: other.verify(sick, "110000").verdict.reason != 3, SEEN_S)
+    eventually(lambda: other.verify(sick, "110000").verdict.reason != pb.REASON_RED, SEEN_S)
     expect(called("exception", "withdraw", exception, "--server", other.address))
     eventually(lambda: not one.verify(sick, "440000").verdict.exception_id, SEEN_S)
     assert audit_head(deployment) == audit_head(second) != head
