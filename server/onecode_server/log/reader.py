@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from onecode_server.errors import LogBroken, Misconfigured
+from onecode_server.errors import LogBroken, LogUnavailable, Misconfigured
 from onecode_server.log.address import LogAddress
 from onecode_server.log.client_settings import REQUEST_MS, client_settings, made, reason
 from onecode_server.log.tls_files import TlsFiles
@@ -27,6 +27,8 @@ SILENT_S: Final = 20.0
 """The time without any message, while the library reports faults, after which the consumer is made anew. Marks come
 every second, and a cluster has another leader within 6 s."""
 
+ASK_AGAIN_S: Final = 0.1
+"""The pause between two questions to brokers that did not answer: some fail at once."""
 CLOSE_S: Final = 3.0
 """The time for a consumer's close. librdkafka's has hung for ever on one that had failed for good."""
 
@@ -122,10 +124,19 @@ class LogReader:
                 self._positions[message.partition] = Position(message.offset + 1, message.epoch)
         return read
 
-    def ends(self) -> dict[int, tuple[int, int]]:
-        """Return the offsets of each partition's first message, and of the one that will come next. It waits for the
-        brokers for 2 s. Raises LogUnavailable."""
-        return self._ids.ends([*self._positions])
+    def ends(self, patience_s: float = 0.0) -> dict[int, tuple[int, int]]:
+        """Return the offsets of each partition's first message, and of the one that will come next.
+
+        It waits for the brokers for 2 s, and asks them again for ``patience_s``, as while a leader is replaced. Raises
+        LogUnavailable."""
+        until_s = time.monotonic() + patience_s
+        while True:
+            try:
+                return self._ids.ends([*self._positions])
+            except LogUnavailable:
+                if time.monotonic() >= until_s:
+                    raise
+                time.sleep(ASK_AGAIN_S)
 
     def lag(self) -> dict[int, int]:
         """Return how many messages of each partition are behind its position, by the last answers of its leaders;

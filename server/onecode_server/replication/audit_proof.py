@@ -56,21 +56,11 @@ async def prove(
 
 
 def _expect_all(reader: LogReader, until: int) -> None:
-    first, following = _ends(reader)
+    first, following = reader.ends(SILENT_S)[DECISIONS]
     if first > 0:
         raise LogBroken(f"the log's decisions begin at offset {first}: without their beginning they prove nothing")
     if following < until:
         raise LogBroken(f"the log's decisions end at offset {following}, and this machine has applied {until} of them")
-
-
-def _ends(reader: LogReader) -> tuple[int, int]:
-    until_s = time.monotonic() + SILENT_S
-    while True:
-        try:
-            return reader.ends()[DECISIONS]
-        except LogUnavailable:
-            if time.monotonic() > until_s:
-                raise
 
 
 def _replay(

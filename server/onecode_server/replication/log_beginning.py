@@ -130,7 +130,7 @@ class Beginning:
 
         Raises Misconfigured where it has other messages, LogUnavailable, and LogBroken.
         """
-        ends = _ends(reader)
+        ends = reader.ends(SILENT_S)
         if any(first for first, _ in ends.values()):
             raise Misconfigured(f"the log has lost its first messages already: {_ANEW}")
         heard_s = time.monotonic()
@@ -166,15 +166,3 @@ class Beginning:
                 await appender.append(number, self._machine.sealer.seal(step.body, number))
                 done += 1
                 advance(done)
-
-
-def _ends(reader: LogReader) -> dict[int, tuple[int, int]]:
-    """Return the first and the next offset of each partition, once all leaders have answered. Raises LogUnavailable."""
-    deadline_s = time.monotonic() + SILENT_S
-    while True:
-        try:
-            return reader.ends()
-        except LogUnavailable:
-            if time.monotonic() > deadline_s:
-                raise
-            time.sleep(WAIT_S)

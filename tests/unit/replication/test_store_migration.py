@@ -205,8 +205,11 @@ def _in_another_process(store: Path, log: LogAddress) -> None:
         other.submit(migrate, store, at(log, restored(b"k" * 32, b"machine of a log")), no_bar).result()
 
 
-async def test_a_store_that_changed_after_its_log_had_begun_is_refused(world: World, log: LogAddress) -> None:
+async def test_a_store_that_changed_after_its_log_had_begun_is_refused(
+    world: World, log: LogAddress, monkeypatch: pytest.MonkeyPatch
+) -> None:
     await fill(world)
+    monkeypatch.setattr(log_beginning, "PART_BYTES", 4096)  # as in the process that is killed
     store, machine = world.data.store, (b"k" * 32, b"machine of a log")
     where = "migration _read_back before"
     child = get_context("spawn").Process(target=migrate_until, args=(where, store, log, machine))
