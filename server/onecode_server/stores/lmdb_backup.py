@@ -11,8 +11,8 @@ import lmdb
 
 from onecode_server.errors import Misconfigured, StoreUnavailable
 from onecode_server.stores import pid_namespace
-from onecode_server.stores.lmdb_environment import READERS_MAX
 from onecode_server.stores.lmdb_file import allocate_lock, expect_whole
+from onecode_server.stores.lmdb_map import READERS_MAX
 
 DATA_FILE: Final = "data.mdb"
 _CHUNK_BYTES: Final = 1 << 20

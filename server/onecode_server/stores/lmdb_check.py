@@ -15,8 +15,8 @@ import lmdb
 
 from onecode_server.errors import OnecodeError, StoreUnavailable
 from onecode_server.stores import pid_namespace
-from onecode_server.stores.lmdb_environment import READERS_MAX
 from onecode_server.stores.lmdb_file import allocate_lock, expect_whole, is_open_elsewhere
+from onecode_server.stores.lmdb_map import READERS_MAX
 from onecode_server.stores.table_checks import Read, readers
 
 CHUNK: Final = 10_000

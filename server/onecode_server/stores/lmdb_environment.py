@@ -19,22 +19,11 @@ from onecode_server.errors import StoreBusy, StoredDamaged, StoreUnavailable
 from onecode_server.stores import pid_namespace
 from onecode_server.stores.lane import Lane, Outcome, Work
 from onecode_server.stores.lmdb_file import OpenedFile, allocate_lock, expect_whole, space_of
+from onecode_server.stores.lmdb_map import READERS_MAX, open_map
 from onecode_server.stores.protocol import Space
 from onecode_server.stores.transactions import read_together, write_together
 from onecode_server.stores.write_state import WriteState
 
-MAP_BYTES_MAX: Final = 1024**4
-"""The size of the map, in address space and not on disk: the file grows as it is written. The country's 1.4 billion
-subjects take 81 GB, and the file grows beyond that while a backup, or a reader, keeps pages from being used again. A
-process can address 128 TiB, and an unused part of the map costs nothing: neither memory, nor tables of pages, nor a
-core dump, which has no pages of files."""
-MAP_BYTES_MIN: Final = 1024**3
-"""The smallest map that is tried where a limit on address space (``ulimit -v``), or a processor with fewer bits for it,
-allows no larger one."""
-READERS_MAX: Final = 512
-"""Reader slots for all processes together: three for each of some hundred workers and commands, and some to spare."""
-READERS: Final = 3
-"""Read transactions of a process at a time: a check's, another read, and the number of the last commit."""
 READ_TIMEOUT_S: Final = 1.0
 """A scanner waits for the store for a second at most; after that the answer is given without it, and says so."""
 WRITE_TIMEOUT_S: Final = 30.0
@@ -111,22 +100,7 @@ class LmdbEnvironment:
         self._namespace = pid_namespace.enter(directory)
         allocate_lock(lock, READERS_MAX)
         expect_whole(data)
-        self._map_bytes = MAP_BYTES_MAX
-        while True:
-            try:
-                self._env = lmdb.open(
-                    str(directory),
-                    map_size=self._map_bytes,
-                    max_dbs=len(names) + 1,
-                    max_readers=READERS_MAX,
-                    max_spare_txns=READERS,
-                    mode=0o600,
-                )
-                break
-            except lmdb.MemoryError:
-                if self._map_bytes // 2 < MAP_BYTES_MIN:
-                    raise
-                self._map_bytes //= 2
+        self._env, self._map_bytes = open_map(directory, len(names) + 1)
         self._env.reader_check()
         self.tables: dict[str, Any] = {name: self._env.open_db(name.encode()) for name in names}
         with self._env.begin(db=self.tables["meta"], write=True) as txn:

@@ -15,8 +15,8 @@ from typing import Final
 from onecode_server.errors import Misconfigured, StoreUnavailable
 from onecode_server.stores import pid_namespace
 from onecode_server.stores.lmdb_backup import DATA_FILE, sync
-from onecode_server.stores.lmdb_environment import READERS_MAX
 from onecode_server.stores.lmdb_file import allocate_lock, expect_whole
+from onecode_server.stores.lmdb_map import READERS_MAX
 from onecode_server.system.durable_files import sync_directory
 
 _LOCK_FILE: Final = "lock.mdb"

@@ -18,7 +18,7 @@ from onecode_server.model.verdict import Recognition
 from onecode_server.recognition.exception_service import STEPS_MAX, ExceptionService
 from onecode_server.recognition.store_steps import StoreSteps
 from onecode_server.rules.recognition_exceptions import PAIR_OPEN_MAX
-from onecode_server.stores.lmdb_environment import READERS_MAX
+from onecode_server.stores.lmdb_map import READERS_MAX
 from onecode_server.stores.protocol import Selection
 
 from tests.world import HOUR, NOON, SECOND, World

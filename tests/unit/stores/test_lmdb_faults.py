@@ -15,6 +15,7 @@ import pytest
 from onecode_server.errors import StoreBusy, StoreUnavailable
 from onecode_server.model.status import Level, Scope, StatusRecord
 from onecode_server.stores import lmdb_environment as module
+from onecode_server.stores import lmdb_map
 from onecode_server.stores.lmdb import LmdbStore
 from onecode_server.stores.protocol import KnownList, Publication, Selection
 from onecode_server.stores.write_state import fault_name
@@ -327,7 +328,7 @@ async def first_of(store, chunks):
 
 
 async def test_a_store_that_has_reached_its_size_takes_nothing_more_and_is_read_as_before(directory, monkeypatch):
-    monkeypatch.setattr(module, "MAP_BYTES_MAX", 4 * 2**20)
+    monkeypatch.setattr(lmdb_map, "MAP_BYTES_MAX", 4 * 2**20)
     store = LmdbStore(directory, lambda: 1000)
     taken = await fill(store)
     assert taken > 1

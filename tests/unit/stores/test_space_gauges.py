@@ -8,7 +8,7 @@ import pytest
 
 from onecode_server.stores import space_gauges
 from onecode_server.stores.lmdb import LmdbStore
-from onecode_server.stores.lmdb_environment import MAP_BYTES_MAX
+from onecode_server.stores.lmdb_map import MAP_BYTES_MAX
 from onecode_server.stores.protocol import Space
 from onecode_server.stores.space_gauges import SpaceGauges
 from onecode_server.telemetry.metrics import Metrics
