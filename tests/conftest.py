@@ -28,9 +28,11 @@ settings.load_profile("fixed")  # `make test-random` passes --hypothesis-profile
 for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
     del os.environ[name]  # tests reach this machine alone; those about proxies set their own
 
+# Under nohup(1) SIGHUP, and behind a shell's "&" SIGINT, is ignored in all that tests start: those about it need it.
 if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
-    # Whoever starts the tests under nohup(1) has it ignored in all that they start: those about SIGHUP ask for that.
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 TESTS = Path(__file__).parent
 SECONDS = {
