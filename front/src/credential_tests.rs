@@ -31,7 +31,7 @@ fn word(standing: &Standing) -> &'static str {
         Standing::Unknown => "unknown",
         Standing::OtherHost => "other host",
         Standing::Crowded => "crowded",
-        Standing::Denied(_) => "denied",
+        Standing::Denied(..) => "denied",
     }
 }
 

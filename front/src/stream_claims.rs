@@ -16,7 +16,7 @@ use crate::shared::Shared;
 use crate::timers::Sleep;
 
 /// Why a stream ends: as it is counted, and as its caller is told.
-type End = (Why, Status);
+type End = Box<(Why, Status)>;
 
 pub struct StreamClaim {
     claim: Claim,
@@ -46,12 +46,12 @@ impl StreamClaim {
         if self.is_admitted
             && let Some(end) = credential.denial()
         {
-            return Err(end);
+            return Err(end.into());
         }
         if !self.is_admitted {
             match self.claim.admit_stream() {
                 Some(Admission::Admitted) => self.is_admitted = true,
-                Some(Admission::Refused(why, status)) => return Err((why, status)),
+                Some(Admission::Refused(why, status)) => return Err((why, status).into()),
                 Some(Admission::PassOn) | None => {}
             }
         }
@@ -67,7 +67,7 @@ impl StreamClaim {
                 break;
             }
             if overdue.is_some() {
-                return Err(("caller_unknown".into(), self.shared.replies.overdue.clone()));
+                return Err(("caller_unknown".into(), self.shared.replies.overdue.clone()).into());
             }
             self.shared.credentials.ask(&credential);
         }

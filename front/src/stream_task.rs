@@ -144,7 +144,7 @@ impl StreamTask {
         let Some(claim) = &mut self.claim else { return true };
         let (why, status) = match claim.poll(cx) {
             Ok(may_read) => return may_read,
-            Err(end) => end,
+            Err(end) => *end,
         };
         self.claim = None;
         self.peer.shared.counts.refused(why);
