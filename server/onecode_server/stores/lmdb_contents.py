@@ -18,8 +18,8 @@ from onecode_server.model.status import SUBJECT_BYTES
 from onecode_server.stores import layout
 from onecode_server.stores.lmdb import LIST_KEY
 from onecode_server.stores.lmdb_audit import unpack_block
-from onecode_server.stores.lmdb_environment import SCHEMA_KEY
 from onecode_server.stores.lmdb_file import expect_whole
+from onecode_server.stores.lmdb_files import SCHEMA_KEY
 from onecode_server.stores.lmdb_tables import MEMBERSHIP_KEY
 from onecode_server.stores.stored_items import ItemKind, StoredItem, expect_readable
 

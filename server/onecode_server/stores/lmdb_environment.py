@@ -5,21 +5,19 @@ synchronous mode).
 """
 
 import logging
-import os
 import resource
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final, TypeVar, cast
 
 import lmdb
 
 from onecode_server.errors import StoreBusy, StoredDamaged, StoreUnavailable
-from onecode_server.stores import pid_namespace
 from onecode_server.stores.lane import Lane, Outcome, Work
-from onecode_server.stores.lmdb_file import OpenedFile, allocate_lock, expect_whole, space_of
-from onecode_server.stores.lmdb_map import READERS_MAX, open_map
+from onecode_server.stores.lmdb_files import SCHEMA_KEY, LmdbFiles
 from onecode_server.stores.protocol import Space
 from onecode_server.stores.transactions import read_together, write_together
 from onecode_server.stores.write_state import WriteState
@@ -47,8 +45,6 @@ LOG_AGAIN_S: Final = 60.0
 
 _log = logging.getLogger(__name__)
 _THREAD: Final = getattr(resource, "RUSAGE_THREAD", resource.RUSAGE_SELF)  # the whole process, where threads have none
-SCHEMA_KEY: Final = b"schema"
-_CLOSED: Final = -1
 _T = TypeVar("_T")
 
 
@@ -70,59 +66,30 @@ class LmdbEnvironment:
         called for each call that fails, with ``check_read``, ``read`` or ``write``, and with ``damaged`` where an item
         could not be read.
         """
-        self._env: Any = None
-        self._namespace = self._descriptor = _CLOSED
-        self._checking, self._reading, self._laying = threading.Lock(), threading.Lock(), threading.Lock()
+        self._checking, self._reading = threading.Lock(), threading.Lock()
         self._faults = 0
         self.writes = WriteState()
         self.is_applied_from_log = False
         self._failed, self._log_again_s = failed, 0.0
         try:
-            found = self._open(directory, names, schema)
-            self.schema_found = schema if found is None else bytes(found)
-            self.is_outdated = self.schema_found in before
-            if self.schema_found != schema and not self.is_outdated:
-                raise StoreUnavailable(f"the store in {directory} has another layout ({found!r}, not {schema!r})")
-            self._checks = Lane("store-check-read", self._read_for_checks, CHECK_READS_MAX, CHECK_READS_TOGETHER)
-            self._reads = Lane("store-read", self._read, READS_MAX, 1)
-            self._changes = Lane("store-write", self._write, WRITES_MAX, WRITES_TOGETHER)
-        except StoreUnavailable:
-            self._let_go()
-            raise
+            with ExitStack() as opened:
+                self._files = LmdbFiles(directory, names, schema)
+                opened.callback(self._files.close)
+                self.tables, self.schema_found = self._files.tables, self._files.schema
+                self.is_outdated = self.schema_found in before
+                if self.schema_found != schema and not self.is_outdated:
+                    found = self.schema_found
+                    raise StoreUnavailable(f"the store in {directory} has another layout ({found!r}, not {schema!r})")
+                self._checks = Lane("store-check-read", self._read_for_checks, CHECK_READS_MAX, CHECK_READS_TOGETHER)
+                self._reads = Lane("store-read", self._read, READS_MAX, 1)
+                self._changes = Lane("store-write", self._write, WRITES_MAX, WRITES_TOGETHER)
+                opened.pop_all()
         except (lmdb.Error, OSError, RuntimeError) as fault:  # threads that did start end with the process
-            self._let_go()
             raise StoreUnavailable(f"cannot open the store in {directory}: {fault}") from None
-
-    def _open(self, directory: Path, names: Sequence[str], schema: bytes) -> bytes | None:
-        """Open the files, and return their layout; None where they are new."""
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        data, lock = directory / "data.mdb", directory / "lock.mdb"
-        self._namespace = pid_namespace.enter(directory)
-        allocate_lock(lock, READERS_MAX)
-        expect_whole(data)
-        self._env, self._map_bytes = open_map(directory, len(names) + 1)
-        self._env.reader_check()
-        self.tables: dict[str, Any] = {name: self._env.open_db(name.encode()) for name in names}
-        with self._env.begin(db=self.tables["meta"], write=True) as txn:
-            found: bytes | None = txn.get(SCHEMA_KEY)
-            if found is None:
-                txn.put(SCHEMA_KEY, schema)
-        self._files = OpenedFile(data), OpenedFile(lock)
-        self._metas_bytes = 2 * self._env.stat()["psize"]
-        self._descriptor = os.open(data, os.O_RDONLY | os.O_CLOEXEC)
-        return found
-
-    def _let_go(self) -> None:
-        if self._env is not None:
-            self._env.close()
-        for descriptor in (self._descriptor, self._namespace):
-            if descriptor != _CLOSED:
-                os.close(descriptor)
-        self._descriptor = self._namespace = _CLOSED
 
     def open_table(self, name: str) -> Any:
         """Return a table in addition to the named ones, made if it is missing. One at a time."""
-        return self._env.open_db(name.encode())
+        return self._files.env.open_db(name.encode())
 
     def is_marked(self, txn: Any, schema: bytes) -> bool:
         """Tell whether the files have the layout ``schema`` by now, even if another process migrated them."""
@@ -135,21 +102,11 @@ class LmdbEnvironment:
     def commits(self) -> int:
         """Return the number of the last commit of any process that readers see, from the map. 0 after ``close``, and
         where the file was cut before that."""
-        try:
-            with self._laying:
-                # Avoids reading a page that is no longer in the file. This takes a third of the time of fstat(2) here.
-                if os.lseek(self._descriptor, 0, os.SEEK_END) < self._metas_bytes:
-                    return 0
-                # A read transaction's number and not ``last_txnid``, which rises when a commit's last page is written:
-                # readers see the commit only when that page is also on disk, milliseconds later.
-                with self._env.begin() as txn:
-                    return int(txn.id())
-        except (lmdb.Error, OSError):
-            return 0
+        return self._files.commits()
 
     def space(self) -> Space:
         """Return the room of the store, as ``protocol.Store.space`` does. Raises OSError also after ``close``."""
-        return space_of(self._descriptor, self._map_bytes)
+        return self._files.space()
 
     async def read(self, work: Callable[[Any], _T], *, for_check: bool = False, weight: int = 1) -> _T:
         """Return what ``work`` makes of a read transaction. Raises StoreUnavailable.
@@ -184,7 +141,7 @@ class LmdbEnvironment:
         """Return what ``work`` makes of a read transaction, on the caller's own thread. For a start. Raises
         StoreUnavailable."""
         try:
-            with self._env.begin() as txn:
+            with self._files.env.begin() as txn:
                 return work(txn)
         except (lmdb.Error, OSError, MemoryError) as fault:
             raise StoreUnavailable(f"the store failed: {fault}") from None
@@ -207,7 +164,7 @@ class LmdbEnvironment:
         """Do what ``close`` does, where there is no event loop."""
         have_ended = [lane.close() for lane in (self._checks, self._reads, self._changes)]
         if all(have_ended):  # else a thread still waits for a hanging disk, and its files are closed with the process
-            self._let_go()
+            self._files.close()
 
     async def _on(
         self, lane: Lane, operation: str, work: Callable[[Any], _T], timeout_s: float, owner: str = "", weight: int = 1
@@ -234,18 +191,18 @@ class LmdbEnvironment:
 
     def _read_for_checks(self, works: Sequence[Work]) -> list[Outcome]:
         with self._checking:
-            self._check_files()
-            return read_together(self._env, works)
+            self._files.check()
+            return read_together(self._files.env, works)
 
     def _read(self, works: Sequence[Work]) -> list[Outcome]:
         with self._reading:
-            self._check_files()
-            return read_together(self._env, works)
+            self._files.check()
+            return read_together(self._files.env, works)
 
     def _write(self, works: Sequence[Work]) -> list[Outcome]:
         try:
-            self._check_files()
-            outcomes = write_together(self._env, works, self.writes.failed)
+            self._files.check()
+            outcomes = write_together(self._files.env, works, self.writes.failed)
         except (lmdb.Error, OSError, MemoryError, StoreUnavailable) as fault:
             if not isinstance(fault, StoredDamaged):
                 self.writes.failed(fault)
@@ -254,21 +211,14 @@ class LmdbEnvironment:
         return outcomes
 
     def _let_go_of_pages(self) -> None:
-        # Mapped pages count as the process's memory, and writes all over a store map all of it. Setting the size of the
-        # map, even to the same value, makes LMDB map the file anew, with no page resident; a page fault then gets a
-        # page from the kernel's cache. No transaction may run meanwhile: this is the writer's thread, and readers are
-        # locked out.
+        # Mapped pages count as the process's memory, and writes all over a store map all of it. This is the writer's
+        # thread, and readers are locked out meanwhile.
         faults = _page_faults()
         if faults - self._faults >= FAULTS_MAX:
             # The lock of the slow reads is taken first, so that no check waits for those meanwhile.
-            with self._reading, self._checking, self._laying:
-                self._env.set_mapsize(self._map_bytes)
+            with self._reading, self._checking:
+                self._files.map_anew()
             self._faults = faults
-
-    def _check_files(self) -> None:
-        # The lock file too: a process that made a new one would not exclude the processes that have the old one.
-        for file in self._files:
-            file.check()
 
 
 def _page_faults() -> int:

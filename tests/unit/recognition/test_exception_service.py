@@ -141,7 +141,7 @@ async def test_refused_steps_take_no_reader_slots_of_lmdb(world: World, service:
                 await service.withdraw(LOCAL, "RE-nothing")
     finally:
         gc.enable()
-    assert world.store._env._env.info()["num_readers"] < 10
+    assert world.store._env._files.env.info()["num_readers"] < 10
 
 
 async def test_a_withdrawn_report_may_be_filed_again(service: ExceptionService, world: World) -> None:

@@ -408,7 +408,7 @@ async def test_a_commit_is_counted_once_readers_see_it_and_not_when_its_last_pag
     with file.open("r+b") as pages:
         pages.seek((seen + 1) % 2 * size)
         pages.write(newest)
-    assert store._env._env.info()["last_txnid"] == seen + 1
+    assert store._env._files.env.info()["last_txnid"] == seen + 1
     assert store.commits() == seen
     assert await publish(store) == [True]
     assert store.commits() == seen + 1
