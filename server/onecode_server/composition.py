@@ -63,6 +63,19 @@ async def expect_writable(data_dir: Path, log: LogAddress | None) -> None:
         await store.close()
 
 
+async def put_rules_in_force(data_dir: Path, log: LogAddress, version: int) -> None:
+    """Bring a later version of the rules into force on all machines of a log, through a data directory's machine, whose
+    server must run. Raises Misconfigured, PreconditionFailed, StoreUnavailable and LogUnavailable."""
+    await expect_writable(data_dir, log)
+    settings = _direct_settings(data_dir, log)
+    async with AsyncExitStack() as closing:
+        store = LogStore(DataDirectory(data_dir).store)
+        closing.push_async_callback(store.close)
+        # No record is checked: no version of the trust list is named.
+        writer = await closing.enter_async_context(replica.open_writer(settings, store, int))
+        await writer.put_rules_in_force(version)
+
+
 def _direct_settings(data_dir: Path, log: LogAddress | None) -> Settings:
     if log is None:
         return Settings(data_dir)

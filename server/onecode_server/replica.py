@@ -20,6 +20,7 @@ from onecode_server.replication.log_store import LogStore
 from onecode_server.replication.log_writer import LogWriter
 from onecode_server.replication.machine import Machine, read_machine
 from onecode_server.replication.replicator import Replicator
+from onecode_server.replication.rule_versions import KNOWN, RuleVersions
 from onecode_server.rules.freshness import CURRENT_S
 from onecode_server.settings.config import Settings
 from onecode_server.settings.data_directory import DataDirectory
@@ -50,9 +51,14 @@ async def open_writer(
 
 
 @contextmanager
-def open_replicator(settings: Settings, metrics: ReplicatorMetrics) -> Iterator[Replicator]:
-    """Open what applies the log, in the only process that does. Raises Misconfigured, LogUnavailable where no broker
-    tells a new machine the topics' ids, and StoreUnavailable where the store belongs to another log or machine."""
+def open_replicator(
+    settings: Settings, metrics: ReplicatorMetrics, versions: RuleVersions = KNOWN
+) -> Iterator[Replicator]:
+    """Open what applies the log, in the only process that does, by the ``versions`` of the rules.
+
+    Raises Misconfigured, LogUnavailable where no broker tells a new machine the topics' ids, and StoreUnavailable where
+    the store belongs to another log or machine.
+    """
     address, machine = _address(settings), read_machine(settings.data_dir)
     store = LmdbReplica(DataDirectory(settings.data_dir).store)
     try:
@@ -63,7 +69,7 @@ def open_replicator(settings: Settings, metrics: ReplicatorMetrics) -> Iterator[
         reader = LogReader(address, GROUP, positions, ids)
         sender = MarkSender(address, client_name(machine))
         try:
-            yield Replicator(store, reader, sender, machine, metrics)
+            yield Replicator(store, reader, sender, machine, metrics, versions=versions)
         finally:
             reader.close()
             sender.close()

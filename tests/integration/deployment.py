@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from datetime import UTC, datetime
 from itertools import count
@@ -153,15 +153,16 @@ class Server:
         config: Path | None = None,
         closed: str = "",
         files_max: int | str = "",
+        program: Sequence[str] = (ONECODE, "serve"),
     ) -> None:
         """Start it. A settings file stands in place of the flags of all others; ``closed`` is a shell's redirection,
-        and ``files_max`` a limit on open files, soft and hard."""
+        and ``files_max`` a limit on open files, soft and hard. ``program`` is another release's, if it is given."""
         self.log_file = deployment.path / f"serve-{next(self._numbers)}.log"
         limit = f"ulimit -n {files_max}; " if files_max else ""
         given = ("--config", config) if config else ("--data-dir", deployment.path, *LOOPBACK, "--workers", 1)
         with self.log_file.open("wb") as log:
             self.process = subprocess.Popen(
-                ["sh", "-c", f'{limit}exec "$0" "$@" {closed}', ONECODE, "serve", *map(str, (*given, *flags))],
+                ["sh", "-c", f'{limit}exec "$0" "$@" {closed}', *program, *map(str, (*given, *flags))],
                 stdout=subprocess.PIPE,
                 stderr=log,
             )

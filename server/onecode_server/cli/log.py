@@ -8,6 +8,7 @@ import click
 
 from onecode_server.cli.log_migrate import migrate
 from onecode_server.cli.log_options import expect_log, log_options
+from onecode_server.cli.log_rules import rules
 from onecode_server.cli.log_status import status
 from onecode_server.cli.options import PathType
 from onecode_server.crypto.signing import Signer, read_secret
@@ -33,6 +34,7 @@ def log() -> None:
 
 log.add_command(status)
 log.add_command(migrate)
+log.add_command(rules)
 
 
 @log.command()

@@ -27,7 +27,7 @@ from onecode_server.replication.messages import (
     RulesCommand,
     StepCommand,
 )
-from onecode_server.replication.rule_versions import UnknownRules, rule_set
+from onecode_server.replication.rule_versions import KNOWN, RuleVersions, UnknownRules
 from onecode_server.replication.state import ReplicaState
 
 __all__ = ["AGE_MAX_US", "AHEAD_MAX_US", "MEMORY_US", "Applied", "Diverged", "Logged", "UnknownRules", "apply"]
@@ -69,10 +69,17 @@ class Applied(NamedTuple):
     reset: Reset | ResetRecord | None = None
 
 
-def apply(state: ReplicaState, message: Logged, cluster_key: bytes, agreement: Agreement | None = None) -> Applied:
+def apply(
+    state: ReplicaState,
+    message: Logged,
+    cluster_key: bytes,
+    agreement: Agreement | None = None,
+    versions: RuleVersions = KNOWN,
+) -> Applied:
     """Apply a message to a machine's state, in one transaction, and move its partition on.
 
-    ``cluster_key`` (32 bytes) has signed the certificates of all machines. A message that is not a machine's, or that
+    ``cluster_key`` (32 bytes) has signed the certificates of all machines, and ``versions`` are the rules that this
+    program knows. A message that is not a machine's, or that
     breaks the form, is ignored by all machines alike. Raises UnknownRules for a message of a later program, LogBroken
     where the log began with a store that this machine does not have, and Diverged where a mark shows another state than
     this machine's, with ``agreement`` only once it is outvoted: it notes the mark, and is given up with the
@@ -84,7 +91,7 @@ def apply(state: ReplicaState, message: Logged, cluster_key: bytes, agreement: A
     time = max(before.time, message.time)
     digest, applied = before.digest, Applied()
     try:
-        found = _read(message, cluster_key, time)
+        found = _read(message, cluster_key, time, versions)
         if isinstance(found, Mark):
             applied = _check(state, found, message, time, digest, agreement)
         elif isinstance(found, Origin):
@@ -92,7 +99,7 @@ def apply(state: ReplicaState, message: Logged, cluster_key: bytes, agreement: A
         elif isinstance(found, Genesis):
             digest, applied = apply_beginning.take_part(state, found, digest), Applied(taken=1)
         else:
-            digest, applied = _obey(state, found, message.partition, time, digest)
+            digest, applied = _obey(state, found, message.partition, time, digest, versions)
     except IgnoredMessage as ignored:
         applied = Applied(ignored=ignored.reason)
     epoch = max(before.epoch, message.epoch)
@@ -100,11 +107,11 @@ def apply(state: ReplicaState, message: Logged, cluster_key: bytes, agreement: A
     return applied
 
 
-def _read(message: Logged, cluster_key: bytes, time: int) -> Message:
+def _read(message: Logged, cluster_key: bytes, time: int, versions: RuleVersions) -> Message:
     """Return the message in signed bytes. Raises IgnoredMessage, UnknownRules."""
     signer, body = signing.open_sealed(message.value, message.partition, cluster_key, time)
     try:
-        found = message_form.decode(body, message.partition, time)
+        found = message_form.decode(body, message.partition, time, versions)
     except Malformed:
         raise IgnoredMessage(Ignored.MALFORMED) from None
     if found.machine != signer:
@@ -131,7 +138,9 @@ def _check(
     return Applied(mark=mark)
 
 
-def _obey(state: ReplicaState, command: Command, partition: int, time: int, digest: bytes) -> tuple[bytes, Applied]:
+def _obey(
+    state: ReplicaState, command: Command, partition: int, time: int, digest: bytes, versions: RuleVersions
+) -> tuple[bytes, Applied]:
     """Apply a command, and keep its outcome. Return the new digest. Raises IgnoredMessage, UnknownRules."""
     state.forget_outcomes(partition, time - MEMORY_US)
     if state.outcome(command.identifier) is not None:
@@ -139,7 +148,7 @@ def _obey(state: ReplicaState, command: Command, partition: int, time: int, dige
     taken = 0
     try:
         _expect_timely(command.made_at, time)
-        digest, taken, outcome = _change(state, command, time, digest)
+        digest, taken, outcome = _change(state, command, time, digest, versions)
     except outcomes.REFUSALS as refusal:
         outcome = outcomes.of_refusal(refusal)
     state.put_outcome(command.identifier, partition, time, outcome)
@@ -155,10 +164,12 @@ def _expect_timely(made_at: int, time: int) -> None:
         )
 
 
-def _change(state: ReplicaState, command: Command, time: int, digest: bytes) -> tuple[bytes, int, bytes]:
+def _change(
+    state: ReplicaState, command: Command, time: int, digest: bytes, versions: RuleVersions
+) -> tuple[bytes, int, bytes]:
     """Return the new digest, the number of changes, and the outcome. Raises one of ``outcomes.REFUSALS``, before any
     change."""
-    rules = rule_set(command.rules)
+    rules = versions.of(command.rules)
     match command:
         case Chunk():
             return apply_records.publish(state, command, rules, time, digest)
@@ -172,6 +183,6 @@ def _change(state: ReplicaState, command: Command, time: int, digest: bytes) -> 
         case ResetRecord():
             return apply_decisions.record_reset(state, command, time, digest)
         case RulesCommand():
-            return apply_decisions.take_rules(state, command, time, digest)
+            return apply_decisions.take_rules(state, command, versions, time, digest)
         case _:
             assert_never(command)

@@ -11,7 +11,7 @@ from onecode_server.errors import PreconditionFailed, TrustListRefused
 from onecode_server.model.trust_list import TrustList
 from onecode_server.replication import digests, outcomes
 from onecode_server.replication.messages import ListCommand, ResetRecord, RulesCommand, StepCommand
-from onecode_server.replication.rule_versions import RuleSet, rule_set
+from onecode_server.replication.rule_versions import RuleSet, RuleVersions
 from onecode_server.replication.state import ReplicaState
 from onecode_server.stores import layout
 from onecode_server.stores.protocol import ExceptionAnswer
@@ -60,7 +60,7 @@ def record_reset(state: ReplicaState, command: ResetRecord, time: int, digest: b
     return digests.chained(digest, [digests.of_entry(state.audit_head())]), 1, outcomes.done()
 
 
-def take_rules(state: ReplicaState, command: RulesCommand, time: int, digest: bytes) -> Change:
+def take_rules(state: ReplicaState, command: RulesCommand, versions: RuleVersions, time: int, digest: bytes) -> Change:
     """Let machines write under a later version of the rules.
 
     Raises UnknownRules where this program does not know the version, and PreconditionFailed for one that is not later.
@@ -68,9 +68,9 @@ def take_rules(state: ReplicaState, command: RulesCommand, time: int, digest: by
     to, was = command.to, state.rules()
     if to <= was:
         raise PreconditionFailed("NOT_LATER", f"version {was} of the rules is in force already")
-    rule_set(to)
+    versions.of(to)
     state.set_rules(to)
-    state.record(time, "rules changed", str(to), {"from": was, "to": to})
+    state.record(time, "rules changed", str(to), {"from": was, "to": to, "by": f"machine {command.machine.hex()}"})
     return digests.chained(digest, [digests.of_entry(state.audit_head())]), 1, outcomes.done()
 
 

@@ -1,13 +1,14 @@
 """What the machines of a log say of themselves: their newest marks, compared with what one machine has applied."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 from onecode_server.errors import Malformed
 from onecode_server.log.reader import LogReader, Message
 from onecode_server.model.partition import DECISIONS
 from onecode_server.replication import message_form, signing
+from onecode_server.replication.agreement import WORD_US
 from onecode_server.replication.ignored import IgnoredMessage
 from onecode_server.replication.mark_keeper import MARK_S
 from onecode_server.replication.messages import NO_OFFSET, Mark
@@ -33,6 +34,11 @@ class HeardMachine(NamedTuple):
     machine: bytes
     time: int
     marks: dict[int, Mark]
+
+    @property
+    def knows(self) -> int:
+        """The latest version of the rules that its program knows, 0 where it does not say."""
+        return max(self.marks.values(), key=lambda mark: mark.sent_at).knows
 
 
 class Comparison(NamedTuple):
@@ -62,6 +68,12 @@ def take(found: dict[bytes, HeardMachine], messages: Iterable[Message], cluster:
         known = found.get(mark.machine, HeardMachine(mark.machine, 0, {}))
         marks = known.marks | {message.partition: mark}
         found[mark.machine] = HeardMachine(mark.machine, max(known.time, message.time), marks)
+
+
+def live(heard: Sequence[HeardMachine]) -> list[HeardMachine]:
+    """Return the machines that run: their newest marks are less than WORD_US older than the newest one of all."""
+    newest = max((one.time for one in heard), default=0)
+    return [one for one in heard if newest - one.time < WORD_US]
 
 
 def compare(store: LmdbReplica, heard: HeardMachine) -> Comparison:

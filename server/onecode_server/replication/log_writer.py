@@ -23,6 +23,7 @@ from onecode_server.replication.messages import (
     Command,
     ListCommand,
     Reset,
+    RulesCommand,
     StepCommand,
     identifier_in,
 )
@@ -88,6 +89,11 @@ class LogWriter:
     async def take_list(self, known: KnownList) -> None:
         """Bring a trust list, whose signature was checked, to all machines. Raises TrustListRefused."""
         outcomes.expect_done(await self._send(DECISIONS, ListCommand(*self._head(DECISIONS), known)))
+
+    async def put_rules_in_force(self, version: int) -> None:
+        """Let all machines write under a later version of the rules. Those that do not know it stop. Raises
+        PreconditionFailed where it is not later than that in force."""
+        outcomes.expect_done(await self._send(DECISIONS, RulesCommand(*self._head(DECISIONS), version)))
 
     async def _publish(self, partition: int, publications: Sequence[Publication]) -> list[Outcome]:
         chunk = Chunk(*self._head(partition), self._trust_version(), tuple(publications))

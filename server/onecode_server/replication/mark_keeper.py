@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from onecode_server.errors import LogBroken
-from onecode_server.model.partition import ALL
+from onecode_server.model.partition import ALL, DECISIONS
 from onecode_server.replication.messages import Mark
 from onecode_server.stores.replica_layout import AppliedMarks
 
@@ -34,19 +34,24 @@ class Checkpoint(NamedTuple):
 
 class MarkKeeper:
     """``machine`` and ``boot`` are 16 bytes. ``started_at`` is this process's start (Unix microseconds), ``started_us``
-    the same by the monotonic clock.
+    the same by the monotonic clock. ``knows`` is the latest version of the rules that this program knows.
+
+    Nothing is confirmed anew before this process has applied a mark of its own in decisions: until then it does not
+    know which rules are in force, and whether it must stop.
 
     ``clock_faults`` says for each partition whose clock is too far from this machine's why it is not confirmed.
     """
 
     def __init__(
-        self, machine: bytes, boot: bytes, started_at: int, started_us: int, known: AppliedMarks | None
+        self, machine: bytes, boot: bytes, started_at: int, started_us: int, known: AppliedMarks | None, knows: int
     ) -> None:
         """``known`` are the newest own marks that were applied before."""
         self._machine, self._boot, self._started_at, self._started_us = machine, boot, started_at, started_us
+        self._knows, self._has_decisions = knows, False
         self.incarnation = secrets.token_bytes(_INCARNATION_BYTES)
         is_same_boot = known is not None and known.boot == boot
         self._sent_us = list(known.sent_us) if known and is_same_boot else [0] * len(ALL)
+        self._sent_before_us = tuple(self._sent_us)
         self._checkpoints = dict.fromkeys(ALL, Checkpoint())
         self.clock_faults: dict[int, str] = {}
 
@@ -59,12 +64,12 @@ class MarkKeeper:
 
     @property
     def applied(self) -> AppliedMarks:
-        """The newest own marks that were applied."""
-        return AppliedMarks(self._boot, tuple(self._sent_us))
+        """The newest own marks that were applied, and count."""
+        return AppliedMarks(self._boot, tuple(self._sent_us) if self._has_decisions else self._sent_before_us)
 
     def confirmed_age_s(self, monotonic_us: int) -> dict[int, float | None]:
         """Return for how many seconds each partition has not been confirmed; None where it never was in this boot."""
-        return {p: (monotonic_us - sent) / 1e6 if sent else None for p, sent in enumerate(self._sent_us)}
+        return {p: (monotonic_us - sent) / 1e6 if sent else None for p, sent in enumerate(self.applied.sent_us)}
 
     def marks(self, monotonic_us: int, now: int) -> Iterator[tuple[int, Mark]]:
         """Yield the marks that are to be sent at this moment, with their partitions."""
@@ -81,6 +86,7 @@ class MarkKeeper:
                     offset=last.offset,
                     digest=last.digest,
                     audit_head=last.audit_head,
+                    knows=self._knows,
                 ),
             )
 
@@ -102,6 +108,7 @@ class MarkKeeper:
             )
         if is_mine:
             self._checkpoints[partition] = reached
+            self._has_decisions |= partition == DECISIONS
         if abs(mark.sent_at - log_time) > CLOCKS_APART_US:
             apart_s = (log_time - mark.sent_at) / 1e6
             self.clock_faults[partition] = f"the log's clock is {apart_s:+.0f} s from this machine's"

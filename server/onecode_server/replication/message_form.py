@@ -28,7 +28,7 @@ from onecode_server.replication.messages import (
     RulesCommand,
     StepCommand,
 )
-from onecode_server.replication.rule_versions import UnknownRules, rule_set
+from onecode_server.replication.rule_versions import KNOWN, RuleVersions, UnknownRules
 from onecode_server.replication.signing import ENVELOPE_BYTES
 from onecode_server.rules.publication import REVISIONS_END, RevisionReset
 from onecode_server.stores.protocol import KnownList
@@ -62,14 +62,15 @@ class _Kind(IntEnum):
 
 _KINDS: Final = frozenset(_Kind)
 _WITHOUT_RULES: Final = (_Kind.MARK, _Kind.ORIGIN, _Kind.GENESIS)
-"""Marks change nothing, and the beginning of a log has what rules have made already."""
+"""Marks change nothing, and name the version that their sender knows in its place. The beginning of a log has what
+rules have made already."""
 
 
 def encode(message: Message) -> bytes:
     """Return the body of a message. Raises Malformed where a field is over its bound."""
     match message:
         case Mark():
-            return _head(_Kind.MARK, _NO_RULES, message.machine) + _mark(message)
+            return _head(_Kind.MARK, message.knows, message.machine) + _mark(message)
         case Origin():
             return _head(_Kind.ORIGIN, _NO_RULES, message.machine) + genesis_form.encode_origin(message)
         case Genesis():
@@ -99,11 +100,12 @@ def encode(message: Message) -> bytes:
     return body
 
 
-def decode(body: bytes, partition: int, published_at: int = UNPUBLISHED) -> Message:
+def decode(body: bytes, partition: int, published_at: int = UNPUBLISHED, versions: RuleVersions = KNOWN) -> Message:
     """Return the message of a body that was read from ``partition``; records have ``published_at`` (Unix microseconds).
 
-    Raises Malformed, and UnknownRules where a later program wrote it. A body is decoded only after its signature was
-    found good: otherwise any writer of the log could stop all machines.
+    Raises Malformed, and UnknownRules where a later program wrote it, such as under rules that are not among
+    ``versions``. A body is decoded only after its signature was found good: otherwise any writer of the log could stop
+    all machines.
     """
     reader = FieldReader(body)
     form, kind, rules, machine = reader.number(1), reader.number(1), reader.number(2), reader.take(IDENTIFIER_BYTES)
@@ -113,12 +115,12 @@ def decode(body: bytes, partition: int, published_at: int = UNPUBLISHED) -> Mess
             "version of onecode that the other machines run"
         )
     if kind in _WITHOUT_RULES:
-        if rules != _NO_RULES:
-            raise Malformed("a mark or the beginning of a log is under no rules")
+        if rules != _NO_RULES and kind != _Kind.MARK:
+            raise Malformed("the beginning of a log is under no rules")
         _expect_bounded(kind, body)
-        message = _read_without_rules(kind, reader, machine, partition)
+        message = _read_without_rules(kind, reader, machine, partition, rules)
     else:
-        rule_set(rules)  # before the fields, which a later version may have in another form
+        versions.of(rules)  # before the fields, which a later version may have in another form
         identifier, made_at = reader.take(IDENTIFIER_BYTES), reader.time()
         if identifier[0] != partition:
             raise Malformed("a message's identifier is of another partition")
@@ -132,9 +134,9 @@ def decode(body: bytes, partition: int, published_at: int = UNPUBLISHED) -> Mess
     return message
 
 
-def _read_without_rules(kind: int, reader: FieldReader, machine: bytes, partition: int) -> Message:
+def _read_without_rules(kind: int, reader: FieldReader, machine: bytes, partition: int, knows: int) -> Message:
     if kind == _Kind.MARK:
-        return _read_mark(reader, machine, partition)
+        return _read_mark(reader, machine, partition, knows)
     if kind == _Kind.ORIGIN:
         return genesis_form.decode_origin(reader, machine)
     return genesis_form.decode_part(reader, machine)
@@ -171,12 +173,10 @@ def _mark(mark: Mark) -> bytes:
     return sender + times + fields.number(mark.offset - NO_OFFSET) + digests
 
 
-def _read_mark(reader: FieldReader, machine: bytes, partition: int) -> Mark:
+def _read_mark(reader: FieldReader, machine: bytes, partition: int, knows: int) -> Mark:
     sender = reader.take(_INCARNATION_BYTES), reader.take(_BOOT_BYTES)
-    times = reader.number(), reader.time()
-    mark = Mark(
-        machine, *sender, *times, reader.number() + NO_OFFSET, reader.take(DIGEST_BYTES), reader.take(DIGEST_BYTES)
-    )
+    times, offset = (reader.number(), reader.time()), reader.number() + NO_OFFSET
+    mark = Mark(machine, *sender, *times, offset, reader.take(DIGEST_BYTES), reader.take(DIGEST_BYTES), knows)
     if partition != DECISIONS and any(mark.audit_head):
         raise Malformed("only marks in the partition of decisions have an audit head")
     return mark

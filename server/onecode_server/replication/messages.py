@@ -54,7 +54,8 @@ class Mark(NamedTuple):
     ``incarnation`` (8 bytes) is drawn anew by each start of a replicator, ``boot`` (16) is the machine's boot id: only
     within one boot can ``sent_monotonic_us`` be compared. ``sent_at`` is the sender's clock (Unix microseconds).
     ``digest`` (and in decisions ``audit_head``, 32 bytes each, otherwise zeros) is the sender's after it applied the
-    mark at ``offset``; NO_OFFSET where it has applied none.
+    mark at ``offset``; NO_OFFSET where it has applied none. ``knows`` is the latest version of the rules that the
+    sender's program knows, 0 in marks of programs that did not say.
     """
 
     machine: bytes
@@ -65,6 +66,7 @@ class Mark(NamedTuple):
     offset: int
     digest: bytes
     audit_head: bytes
+    knows: int = 0
 
 
 class StepCommand(NamedTuple):

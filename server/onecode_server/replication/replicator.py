@@ -20,6 +20,7 @@ from onecode_server.replication.apply import Applied, Diverged, UnknownRules, ap
 from onecode_server.replication.ignored import Ignored
 from onecode_server.replication.machine import Machine
 from onecode_server.replication.mark_keeper import MARK_S, Checkpoint, MarkKeeper
+from onecode_server.replication.rule_versions import KNOWN, RuleVersions
 from onecode_server.stores.lmdb_replica import LmdbReplica
 from onecode_server.stores.replica_layout import Stop
 from onecode_server.stores.replica_transaction import ReplicaTransaction
@@ -46,7 +47,7 @@ CANNOT_GO_ON: Final = (LogBroken, Diverged, UnknownRules, Stopped)
 
 class Replicator:
     """``clock`` returns Unix microseconds, ``monotonic`` nanoseconds of the system's monotonic clock, which all
-    processes of a machine share."""
+    processes of a machine share. ``versions`` are the rules that this program knows."""
 
     def __init__(
         self,
@@ -57,15 +58,18 @@ class Replicator:
         metrics: ReplicatorMetrics,
         clock: Clock = wall_clock,
         monotonic: Callable[[], int] = time.monotonic_ns,
+        versions: RuleVersions = KNOWN,
     ) -> None:
         """Begin where the store ends, unless its last stop is a lasting one. Raises OSError where the system names no
         boot, and StoreUnavailable."""
         self._store, self._reader, self._sender, self._machine = store, reader, sender, machine
-        self._metrics, self._clock, self._monotonic = metrics, clock, monotonic
+        self._metrics, self._clock, self._monotonic, self._versions = metrics, clock, monotonic, versions
         begin(metrics.log_ignored, *Ignored)
-        self._marks = MarkKeeper(machine.identifier, boot_id(), clock(), monotonic() // 1000, store.own_marks())
+        started = clock(), monotonic() // 1000
+        self._marks = MarkKeeper(machine.identifier, boot_id(), *started, store.own_marks(), versions.latest)
         self._agreement = Agreement(machine.identifier, self._marks.incarnation)
         self._mark_due_us = 0
+        self._in_force = store.rules()
         self._states: dict[int, PartitionState] = store.partitions()
         self._unapplied: Sequence[Message] = ()
         self._stop = store.stop()
@@ -113,7 +117,7 @@ class Replicator:
         began_s, records, has_own, applied = time.perf_counter(), 0, False, list[Applied]()
         marks, agreement, states = self._marks.copy(), self._agreement.copy(), dict[int, PartitionState]()
         for message in messages:
-            one = apply(state, message, self._machine.cluster, agreement)
+            one = apply(state, message, self._machine.cluster, agreement, self._versions)
             applied.append(one)
             reached = states[message.partition] = state.partition(message.partition)
             if one.mark is not None:
@@ -144,6 +148,9 @@ class Replicator:
         if now_us < self._mark_due_us:
             self._sender.poll()
             return
+        # A later program may have put rules in force on this store. No message need come that says so again.
+        self._in_force = self._store.rules()
+        self._versions.of(self._in_force)
         self._mark_due_us = now_us + round(MARK_S * 1e6)
         now = self._clock()
         for partition, mark in self._marks.marks(now_us, now):
@@ -163,6 +170,7 @@ class Replicator:
         self._metrics.log_fault.labels("unreachable").set(unreachable is not None)
         return {
             "machine": self._machine.identifier.hex(),
+            "rules": {"in_force": self._in_force, "known": self._versions.latest},
             "fault": next(iter(clocks.values()), unreachable),
             "partitions": {str(partition): self._partition(partition, ages[partition]) for partition in ALL},
         }

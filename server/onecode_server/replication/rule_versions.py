@@ -2,10 +2,11 @@
 
 A message names the version under which its machine wrote it, and is applied under that version by every machine, now
 and when the log is replayed. A changed rule is a new version: its functions stand beside the earlier ones for as long
-as the log holds messages of these. Machines write under a new version only once a ``RulesCommand`` says so.
+as the log holds messages of these. Machines write under a new version only once a ``RulesCommand`` says so
+(``onecode log rules --set``): a program knows its newest version before that is in force.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
 from onecode_server.errors import OnecodeError
@@ -38,15 +39,30 @@ class RuleSet(NamedTuple):
     merge_usual: Callable[[bytes, StatusRecord, int], bytes | None]
 
 
-VERSIONS: Final[dict[int, RuleSet]] = {1: RuleSet(publication.merge, publication.set_back, steps.decide, merge_usual)}
+class RuleVersions:
+    """The versions that a program knows. ``first`` and ``latest`` are their bounds.
+
+    Their numbers have no gap: a machine that knows a later version than that in force knows all between, so that its
+    marks need to name the latest alone.
+    """
+
+    def __init__(self, sets: Mapping[int, RuleSet]) -> None:
+        """Take the rules by the numbers of their versions. Raises ValueError where a number between is missing."""
+        self.first, self.latest = min(sets), max(sets)
+        if len(sets) != self.latest - self.first + 1:
+            raise ValueError("the versions of the rules have a gap")
+        self._sets = dict(sets)
+
+    def of(self, version: int) -> RuleSet:
+        """Return the rules of a version. Raises UnknownRules."""
+        found = self._sets.get(version)
+        if found is None:
+            raise UnknownRules(
+                f"a message of the log needs version {version} of the rules, and this program knows up to "
+                f"{self.latest}: install the version of onecode that the other machines run"
+            )
+        return found
 
 
-def rule_set(version: int) -> RuleSet:
-    """Return the rules of a version. Raises UnknownRules."""
-    found = VERSIONS.get(version)
-    if found is None:
-        raise UnknownRules(
-            f"a message of the log needs version {version} of the rules, and this program knows up to {max(VERSIONS)}: "
-            "install the version of onecode that the other machines run"
-        )
-    return found
+KNOWN: Final = RuleVersions({1: RuleSet(publication.merge, publication.set_back, steps.decide, merge_usual)})
+"""The versions that this program knows. The first is in force until a later one is switched on."""

@@ -22,6 +22,7 @@ from typing import Any, Final
 from onecode_server.errors import Misconfigured, OnecodeError
 from onecode_server.replica import open_replicator
 from onecode_server.replication.replicator import CANNOT_GO_ON, Replicator
+from onecode_server.replication.rule_versions import KNOWN, RuleVersions
 from onecode_server.settings import logs
 from onecode_server.settings.config import Settings
 from onecode_server.telemetry.log_metrics import ReplicatorMetrics
@@ -72,9 +73,9 @@ class _Reports:
         _send(serves=True, report=report, counted=self._metrics.flush())
 
 
-def _work(settings: Settings, stop: threading.Event) -> None:
+def _work(settings: Settings, versions: RuleVersions, stop: threading.Event) -> None:
     metrics = ReplicatorMetrics()
-    with open_replicator(settings, metrics) as replicator:
+    with open_replicator(settings, metrics, versions) as replicator:
         reports = _Reports(replicator, metrics)
         while not stop.is_set():
             reports.tell()
@@ -89,13 +90,14 @@ def _work(settings: Settings, stop: threading.Event) -> None:
             reports.tell()
 
 
-def main(slot: str, *given: str) -> int:
-    """Apply the log until SIGTERM, or until the supervisor has ended. Return the process's status."""
+def main(slot: str, *given: str, versions: RuleVersions = KNOWN) -> int:
+    """Apply the log by ``versions`` of the rules until SIGTERM, or until the supervisor has ended. Return the process's
+    status."""
     stop = _Stop()
     settings = Settings.read(dict(one.split("=", 1) for one in given))
     logs.configure(settings.log_level, worker=slot)
     try:
-        _work(settings, stop.event)
+        _work(settings, versions, stop.event)
     except OnecodeError as failure:
         _send(failed=failure.mistakes if isinstance(failure, Misconfigured) else (str(failure),))
         return 2 if isinstance(failure, Misconfigured) else 1

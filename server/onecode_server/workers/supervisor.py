@@ -31,10 +31,11 @@ CLOSING_S: Final = 5.0
 _log = logging.getLogger(__name__)
 
 
-async def supervise(settings: Settings, announce: Callable[[str], None]) -> None:
+async def supervise(settings: Settings, announce: Callable[[str], None], replicator: str = REPLICATOR) -> None:
     """Serve with ``settings.workers`` workers until SIGTERM, SIGINT or SIGHUP, then let all of them drain at once.
 
-    ``announce`` is called with the line that names the addresses, once all of them serve. Raises Misconfigured, or
+    ``announce`` is called with the line that names the addresses, once all of them serve. ``replicator`` is the module
+    that applies the log, where there is one. Raises Misconfigured, or
     OnecodeError where no worker ever served, or one died or had to be killed when it was asked to end.
     """
     DataDirectory(settings.data_dir).expect()
@@ -47,7 +48,7 @@ async def supervise(settings: Settings, announce: Callable[[str], None]) -> None
         metrics, ever_served = SupervisorMetrics(), asyncio.Event()
         slots = [Slot(n, given, metrics, ever_served) for n in range(settings.workers)]
         metrics.serving.set_function(lambda: sum(slot.is_serving for slot in slots))
-        replicators = _replicators(settings, given, metrics)
+        replicators = _replicators(settings, given, metrics, replicator)
         metrics.show(ProcessMetrics(lambda: processes_of([*slots, *replicators])))
         access = Access(settings, Metrics())
         looking = asyncio.create_task(every(watched_files.POLL_S, access.refresh))
@@ -64,12 +65,12 @@ async def supervise(settings: Settings, announce: Callable[[str], None]) -> None
     _log.info("all workers have ended")
 
 
-def _replicators(settings: Settings, given: list[str], metrics: SupervisorMetrics) -> list[Slot]:
+def _replicators(settings: Settings, given: list[str], metrics: SupervisorMetrics, module: str) -> list[Slot]:
     """Return the slot of the process that applies the log; none where there is no log."""
     if settings.log is None:
         return []
     # What workers have served does not count for it, nor it for them.
-    return [Slot("replicator", given, metrics, asyncio.Event(), REPLICATOR)]
+    return [Slot("replicator", given, metrics, asyncio.Event(), module)]
 
 
 async def _keep(

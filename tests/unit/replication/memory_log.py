@@ -11,6 +11,7 @@ from onecode_server.model.partition import ALL
 from onecode_server.replication.log_writer import LogWriter
 from onecode_server.replication.machine import Machine
 from onecode_server.replication.replicator import CANNOT_GO_ON, Replicator
+from onecode_server.replication.rule_versions import KNOWN, RuleVersions
 from onecode_server.stores.lmdb_replica import LmdbReplica
 from onecode_server.stores.replica_layout import Membership
 from onecode_server.system.clock import wall_clock
@@ -65,13 +66,14 @@ class _Client:
 class MachineInMemory:
     """One machine, from its start to ``close``. ``fault`` is why it does not go on."""
 
-    def __init__(self, path: Path, log: MemoryLog, machine: Machine) -> None:
+    def __init__(self, path: Path, log: MemoryLog, machine: Machine, versions: RuleVersions = KNOWN) -> None:
         self.path, self.log, self.machine = path, log, machine
         self.store = LmdbReplica(path)
         self.store.join(Membership(machine.cluster, machine.identifier, {"in memory": "1"}))
         client: Any = _Client(log, {p: state.offset for p, state in self.store.partitions().items()})
         now, metrics = (lambda: log.now), ReplicatorMetrics()
-        self.replicator = Replicator(self.store, client, client, machine, metrics, now, lambda: log.now * 1000)
+        clocks = now, lambda: log.now * 1000
+        self.replicator = Replicator(self.store, client, client, machine, metrics, *clocks, versions)
         self.writer = LogWriter(client, self.store, machine, now, lambda: 1)
         self.fault: Exception | None = None
 
@@ -90,10 +92,10 @@ class MachineInMemory:
     def close(self) -> None:
         self.store.close_here()
 
-    def again(self) -> "MachineInMemory":
-        """Return the machine after another start."""
+    def again(self, versions: RuleVersions = KNOWN) -> "MachineInMemory":
+        """Return the machine after another start, by a program that knows these versions of the rules."""
         self.close()
-        return MachineInMemory(self.path, self.log, self.machine)
+        return MachineInMemory(self.path, self.log, self.machine, versions)
 
 
 def pass_seconds(log: MemoryLog, seconds: int, *machines: MachineInMemory) -> None:

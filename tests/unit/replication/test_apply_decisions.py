@@ -9,10 +9,10 @@ from onecode_server.errors import NotServing, OnecodeError, PreconditionFailed, 
 from onecode_server.model.audit import follows
 from onecode_server.model.identity import LOCAL, Identity, Role
 from onecode_server.model.partition import DECISIONS
-from onecode_server.model.status import Scope
+from onecode_server.model.status import Level, Scope
 from onecode_server.recognition.steps import Acknowledge, Report, Step, Withdraw
 from onecode_server.recognition.store_steps import StoreSteps
-from onecode_server.replication import message_form, outcomes, rule_versions
+from onecode_server.replication import message_form, outcomes
 from onecode_server.replication.apply import Applied, UnknownRules, apply
 from onecode_server.replication.ignored import Ignored
 from onecode_server.replication.messages import (
@@ -23,10 +23,12 @@ from onecode_server.replication.messages import (
     StepCommand,
     identifier_in,
 )
-from onecode_server.replication.rule_versions import RULES, RuleSet
-from onecode_server.rules.publication import Rejection, RevisionReset
+from onecode_server.replication.rule_versions import KNOWN, RULES, RuleVersions
+from onecode_server.rules.publication import RevisionReset
+from onecode_server.stores import layout
 from onecode_server.stores.protocol import ExceptionAnswer, KnownList, Publication
 
+from tests.later_rules import LATER, LATER_RULES
 from tests.unit.replication.cluster import (
     CLUSTER,
     FIRST,
@@ -52,14 +54,14 @@ DAY = 24 * HOUR
 class Machine:
     """A machine, and the partition of decisions that it applies."""
 
-    def __init__(self) -> None:
-        self.state = MemoryState()
+    def __init__(self, versions: RuleVersions = KNOWN) -> None:
+        self.state, self.versions = MemoryState(), versions
         self.log: list[Logged] = []
         self.number = 0
 
     def obey(self, command: Command, time: int, partition: int = DECISIONS) -> Applied:
         self.log.append(logged(command, partition, self.state.partition(partition).offset, time))
-        return apply(self.state, self.log[-1], KEY)
+        return apply(self.state, self.log[-1], KEY, versions=self.versions)
 
     def head(self, made_at: int, rules: int = RULES) -> tuple[bytes, bytes, int, int]:
         self.number += 1
@@ -283,19 +285,33 @@ def test_an_unknown_version_of_the_rules_stops_the_machine_when_it_comes_into_fo
     assert machine.state.partition(DECISIONS) == before
 
 
-def test_each_message_is_applied_under_the_rules_that_it_names(
-    machine: Machine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    first = rule_versions.VERSIONS[RULES]
-    strict = RuleSet(lambda *_: Rejection.NOT_PERMITTED, first.set_back, first.decide, lambda *_: None)
-    monkeypatch.setitem(rule_versions.VERSIONS, 2, strict)
-    machine.obey(RulesCommand(*machine.head(NOON), 2), NOON)
-    assert machine.state.rules() == 2
-    assert machine.state.audit[-1].details == {"from": 1, "to": 2}
-    later = chunk(Publication(subject(3), record()), number=1)._replace(rules=2)
-    assert machine.obey(later, NOON, partition=0).taken == 0
-    assert outcomes.read_records(machine.state.outcome(later.identifier) or b"") == [Rejection.NOT_PERMITTED]
-    assert machine.obey(chunk(Publication(subject(3), record()), number=2), NOON, partition=0).taken == 1
+def test_each_message_is_applied_under_the_rules_that_it_names() -> None:
+    machine = Machine(LATER)
+    machine.obey(RulesCommand(*machine.head(NOON), LATER_RULES), NOON)
+    assert machine.state.rules() == LATER_RULES
+    by = f"machine {FIRST.hex()}"
+    assert machine.state.audit[-1].details == {"from": RULES, "to": LATER_RULES, "by": by}
+    for number, (rules, merged) in enumerate(((LATER_RULES, Level.RED), (RULES, Level.YELLOW)), 1):
+        of = subject(number)
+        yellow = chunk(Publication(of, record(level=Level.YELLOW)), number=number)._replace(rules=rules)
+        assert machine.obey(yellow, NOON, partition=0).taken == 1
+        assert [one.level for one in layout.unpack_records(machine.state.records(of))] == [merged]
+
+
+def test_rules_that_are_known_are_not_in_force_before_they_are_switched_on_and_not_set_back() -> None:
+    machine = Machine(LATER)
+    assert machine.state.rules() == RULES
+    machine.obey(RulesCommand(*machine.head(NOON), LATER_RULES), NOON)
+    for to in (RULES, LATER_RULES):
+        machine.obey(RulesCommand(*machine.head(NOON), to), NOON)
+        with pytest.raises(PreconditionFailed, match=f"version {LATER_RULES} of the rules is in force already"):
+            outcomes.expect_done(machine.outcome())
+    assert machine.state.rules() == LATER_RULES
+
+
+def test_versions_of_the_rules_have_no_gap() -> None:
+    with pytest.raises(ValueError, match="a gap"):
+        RuleVersions({1: KNOWN.of(1), 3: KNOWN.of(1)})
 
 
 def test_a_signed_step_whose_role_is_unknown_is_ignored_by_all(machine: Machine) -> None:

@@ -88,3 +88,20 @@ def test_digests_and_in_decisions_the_audit_head_are_compared_at_the_same_place(
     assert compared(same, same, decided) == Comparison([1, 2, DECISIONS], [])
     assert compared(same, mark(8), mark(8, digest)) == Comparison([1], [2, DECISIONS])
     assert compared(mark(NO_OFFSET), mark(9, digest), decided) == Comparison([DECISIONS], [])
+
+
+def test_a_machine_knows_the_rules_that_its_newest_mark_names():
+    """Another program may have taken its place, while a partition without a leader has marks of the first alone."""
+    before = mark(1)._replace(knows=1)
+    after = mark(2)._replace(knows=2, sent_at=NOON + SECOND)
+    (found,) = heard(delivered(before, 3, 5), delivered(before, 4, 5), delivered(after, 3, 6, NOON + SECOND)).values()
+    assert found.knows == 2
+    (silent,) = heard(delivered(mark(1), 3)).values()
+    assert silent.knows == 0
+
+
+def test_a_machine_that_has_sent_no_mark_for_ten_seconds_beside_one_that_has_does_not_run():
+    ended, runs = HeardMachine(FIRST, NOON, {}), HeardMachine(OTHER, NOON + 10 * SECOND - 1, {})
+    assert heard_marks.live([ended, runs]) == [ended, runs]
+    assert heard_marks.live([ended, runs._replace(time=NOON + 10 * SECOND)]) == [runs._replace(time=NOON + 10 * SECOND)]
+    assert heard_marks.live([]) == []

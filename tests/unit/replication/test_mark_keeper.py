@@ -14,8 +14,16 @@ SECOND = 1_000_000
 PLACE = Checkpoint(40, b"d" * 32, b"h" * 32)
 
 
-def keeper(known=None, started_at=NOON, started_us=0, boot=BOOT):
-    return MarkKeeper(ME, boot, started_at, started_us, known)
+def beginner(known=None, started_at=NOON, started_us=0, boot=BOOT, knows=1):
+    """Return what a machine begins with."""
+    return MarkKeeper(ME, boot, started_at, started_us, known, knows)
+
+
+def keeper(*given, **named):
+    """Return a machine's that has applied a mark of its own in decisions, sent at 1 s."""
+    made = beginner(*given, **named)
+    made.take(DECISIONS, dict(made.marks(SECOND, NOON))[DECISIONS], NOON, PLACE)
+    return made
 
 
 def sent(marks, monotonic_us=5 * SECOND, now=NOON):
@@ -24,7 +32,7 @@ def sent(marks, monotonic_us=5 * SECOND, now=NOON):
 
 
 def test_nothing_is_confirmed_at_first_and_a_mark_is_sent_to_each_partition():
-    marks = keeper()
+    marks = beginner()
     assert set(marks.confirmed_age_s(SECOND).values()) == {None}
     assert set(sent(marks)) == set(ALL)
     assert {mark.offset for mark in sent(marks).values()} == {-1}
@@ -35,7 +43,24 @@ def test_a_mark_that_was_applied_confirms_its_partition_alone_as_of_when_it_was_
     assert marks.take(3, sent(marks)[3], NOON, PLACE)
     ages = marks.confirmed_age_s(7 * SECOND)
     assert ages[3] == 2.0
-    assert {ages[partition] for partition in ALL if partition != 3} == {None}
+    assert {ages[partition] for partition in ALL if partition not in (3, DECISIONS)} == {None}
+    assert ages[DECISIONS] == 6.0
+
+
+def test_no_status_is_confirmed_before_the_first_own_mark_in_decisions_which_then_counts_for_all_that_was_applied():
+    """Before it a machine does not know which rules are in force. What was confirmed before its start counts on."""
+    for known, age_s in ((None, None), (AppliedMarks(BOOT, tuple(4 * SECOND for _ in ALL)), 3.0)):
+        marks = beginner(known)
+        assert marks.take(3, sent(marks)[3], NOON, PLACE)
+        assert marks.take(DECISIONS, sent(beginner())[DECISIONS], NOON, PLACE)  # of the process before this one
+        assert set(marks.confirmed_age_s(7 * SECOND).values()) == {age_s}
+        assert marks.take(DECISIONS, sent(marks, 6 * SECOND)[DECISIONS], NOON, PLACE)
+        ages = marks.confirmed_age_s(7 * SECOND)
+        assert (ages[3], ages[DECISIONS], ages[4]) == (2.0, 1.0, age_s)
+
+
+def test_marks_name_the_latest_version_of_the_rules_that_the_program_knows():
+    assert {mark.knows for mark in sent(keeper(knows=7)).values()} == {7}
 
 
 def test_the_next_mark_names_the_place_where_the_last_one_was_applied():

@@ -94,7 +94,8 @@ def messages(draw: Any) -> tuple[Message, int]:
         where = draw(st.sampled_from([partition, DECISIONS]))
         head_digest = draw(digests) if where == DECISIONS else bytes(32)
         sender = draw(bytes_16), draw(bytes_16)[:8], draw(bytes_16), draw(numbers), draw(times)
-        return Mark(*sender, draw(st.integers(NO_OFFSET, 2**63)), draw(digests), head_digest), where
+        offset, knows = draw(st.integers(NO_OFFSET, 2**63)), draw(st.integers(0, 2**16 - 1))
+        return Mark(*sender, offset, draw(digests), head_digest, knows), where
     head = draw(bytes_16), identifier_in(DECISIONS, draw(bytes_16)), draw(times), RULES
     of_decisions: list[st.SearchStrategy[Message]] = [
         st.builds(StepCommand, *map(st.just, head), steps),
@@ -209,6 +210,15 @@ def test_a_message_of_a_later_program_says_that_a_later_program_is_needed(place:
     body = bytearray(message_form.encode(chunk(Publication(OF, record()))))
     body[place] = value
     with pytest.raises(UnknownRules, match="install the version of onecode that the other machines run"):
+        message_form.decode(bytes(body), 0)
+
+
+def test_a_mark_is_read_whatever_rules_its_sender_knows_and_the_beginning_of_a_log_is_under_none() -> None:
+    later = mark(0)._replace(knows=RULES + 1)
+    assert message_form.decode(message_form.encode(later), 0) == later
+    body = bytearray(message_form.encode(Origin(FIRST, 1, 0, bytes(32))))
+    body[3] = RULES
+    with pytest.raises(Malformed, match="the beginning of a log is under no rules"):
         message_form.decode(bytes(body), 0)
 
 

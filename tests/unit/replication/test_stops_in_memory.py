@@ -14,6 +14,7 @@ from onecode_server.replication.replicator import Stopped
 from onecode_server.replication.rule_versions import RULES, UnknownRules
 from onecode_server.stores.protocol import Publication
 
+from tests.later_rules import LATER
 from tests.unit.replication.cluster import SECOND, record, subject
 from tests.unit.replication.machines import member
 from tests.unit.replication.memory_log import MachineInMemory, MemoryLog, pass_seconds
@@ -166,9 +167,7 @@ async def test_a_writer_that_waits_is_answered_when_its_machine_stops(log, start
         await waiting
 
 
-def test_a_stop_for_the_program_is_found_again_by_a_start_and_is_over_with_a_later_program(log, start, monkeypatch):
-    from onecode_server.replication import rule_versions
-
+def test_a_stop_for_the_program_is_found_again_by_a_start_and_is_over_with_a_later_program(log, start):
     one = start("one")
     pass_seconds(log, 3, one)
     later = Chunk(one.machine.identifier, identifier_in(PARTITION, bytes(15)), log.now, RULES + 1, 1, (KNOWN,))
@@ -178,8 +177,7 @@ def test_a_stop_for_the_program_is_found_again_by_a_start_and_is_over_with_a_lat
     again = one.again()
     pass_seconds(log, 1, again)
     assert str(again.fault) == str(one.fault)
-    monkeypatch.setitem(rule_versions.VERSIONS, RULES + 1, rule_versions.VERSIONS[RULES])
-    mended = again.again()
+    mended = again.again(LATER)
     pass_seconds(log, 3, mended)
     assert (mended.fault, mended.store.stop()) == (None, None)
     assert mended.unconfirmed_s(PARTITION) <= 1
