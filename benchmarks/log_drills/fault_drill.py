@@ -13,7 +13,7 @@ from onecode_server.rules.freshness import CURRENT_S
 from onecode_server.settings.data_directory import DataDirectory
 
 from benchmarks.log_drills import faults, proof
-from benchmarks.log_drills.drilled import Drilled, await_equal, await_well, load_of_computer
+from benchmarks.log_drills.drilled import Drilled, await_equal, await_well, load_of_computer, tell
 from benchmarks.log_drills.faults import Fault, Field, Struck
 from benchmarks.log_drills.publisher import Ack, Publisher, longest_waits_s
 from benchmarks.log_drills.scans import Freshness, Look, Scans, freshness
@@ -70,6 +70,7 @@ async def run(
         struck, times = await _strike(fault, field)
         rows.append(row(struck, times, publisher.acks, scans.looks, len(drilled.machines)))
         tick(1)
+        tell(f"{rows[-1].what}: writes after {rows[-1].resumed_s:.1f} s {'; '.join(rows[-1].broken)}")
         await asyncio.sleep(CALM_S)
     await publisher.stop()
     seconds = time.monotonic() - began_s

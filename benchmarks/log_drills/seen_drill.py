@@ -24,9 +24,9 @@ from demo.cluster.traffic import HOST, REGION, Connection
 
 BOUND_S: Final = 1.0
 """Within which 99 of 100 records show everywhere."""
-PROBES: Final = 10
+PROBES: Final = 6
 """Records that are watched at once."""
-POLL_S: Final = 0.005
+POLL_S: Final = 0.02
 """Between two looks, by which a delay may be measured too long."""
 BATCH_CODES: Final = 1000
 BATCH_PAUSE_S: Final = 0.2
