@@ -8,7 +8,7 @@ PROTOC := $(VENV)/protoc
 PIN    := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help attack drills front front-check front-deny demo cluster test test-fast test-random fuzz fuzz-ci fuzz-paths fuzz-paths-ci fuzz-front fuzz-front-ci check packages image-steps lowest coverage protos stubs-fresh breaking release-protos lint types imports bench bench-gate bench-peers spread soak bench-kernel bench-store bench-floods bench-tls go-client openapi openapi-fresh java-client typescript-client schemas brokers requirements docs docs-fresh dashboards dashboards-fresh console-pictures clean
+.PHONY: help attack drills log-drills front front-check front-deny demo cluster test test-fast test-random fuzz fuzz-ci fuzz-paths fuzz-paths-ci fuzz-front fuzz-front-ci check packages image-steps lowest coverage protos stubs-fresh breaking release-protos lint types imports bench bench-gate bench-peers spread soak bench-kernel bench-store bench-floods bench-tls go-client openapi openapi-fresh java-client typescript-client schemas brokers requirements docs docs-fresh dashboards dashboards-fresh console-pictures clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -186,6 +186,10 @@ drills: $(STAMP) ## workers killed, 100 rolling restarts, cancelled calls, 100 k
 	$(BIN)/python -m benchmarks.drills rolling $(DRILL_FLAGS)
 	$(BIN)/python -m benchmarks.drills cancelled $(DRILL_FLAGS)
 	$(BIN)/python -m benchmarks.soak --records 300000 --kills 100
+
+log-drills: $(STAMP) ## machines that share a log: faults, delays, decisions, what it costs, clocks: half an hour (needs Java, Maven)
+	@if command -v java >/dev/null && command -v mvn >/dev/null; then $(MAKE) --no-print-directory brokers; fi
+	for drill in faults seen batches decisions clocks; do $(BIN)/python -m benchmarks.log_drills $$drill || exit $$?; done
 
 spread: $(STAMP) ## how soon a record that one server took shows at another, both busy, a thousand times
 	$(BIN)/python -m benchmarks.spread

@@ -7,12 +7,13 @@ import random
 import socket
 import time
 import uuid
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
 
 from demo.brokers.jars import class_path
-from demo.brokers.node import BrokersFailed, Node, NodeTls, Ports
+from demo.brokers.node import HERE, BrokersFailed, Node, NodeTls, Place, Ports
 
 NODES: Final = 3
 STARTED_S: Final = 240.0
@@ -34,17 +35,21 @@ _quiet.propagate = False
 class Brokers:
     """A cluster of three nodes below ``path``. ``plaintext`` and ``tls`` are lists of HOST:PORT for clients."""
 
-    def __init__(self, path: Path, tls: NodeTls | None = None) -> None:
-        """Start the nodes and wait until they are ready and warm. Raises BrokersMissing, BrokersFailed, ImportError."""
+    def __init__(self, path: Path, tls: NodeTls | None = None, places: Sequence[Place] = (HERE,) * NODES) -> None:
+        """Start a node in each of the places, and wait until they are ready and warm.
+
+        Raises BrokersMissing, BrokersFailed, ImportError.
+        """
         from confluent_kafka.admin import AdminClient  # noqa: PLC0415
 
         class_path()
         free = _free_ports(3 * NODES)
         ports = [Ports(*free[first : first + 3]) for first in range(0, len(free), 3)]
-        voters = ",".join(f"{number}@127.0.0.1:{one.controller}" for number, one in enumerate(ports, 1))
-        self.nodes = [Node(number, path / f"node-{number}", one, voters, tls) for number, one in enumerate(ports, 1)]
-        self.plaintext = ",".join(f"127.0.0.1:{one.plaintext}" for one in ports)
-        self.tls = ",".join(f"127.0.0.1:{one.tls}" for one in ports)
+        placed = [*enumerate(zip(ports, places, strict=True), 1)]
+        voters = ",".join(f"{number}@{place.host}:{one.controller}" for number, (one, place) in placed)
+        self.nodes = [Node(number, path / f"node-{number}", one, voters, tls, place) for number, (one, place) in placed]
+        self.plaintext = ",".join(node.address for node in self.nodes)
+        self.tls = ",".join(f"{place.host}:{one.tls}" for _, (one, place) in placed)
         self.admin = AdminClient(self._settings())
         self._starter = ThreadPoolExecutor(1)
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
@@ -105,7 +110,7 @@ class Brokers:
         from confluent_kafka.admin import AdminClient  # noqa: PLC0415
 
         for node in self.nodes:
-            alone = AdminClient(self._settings(f"127.0.0.1:{node.ports.plaintext}"))
+            alone = AdminClient(self._settings(node.address))
             deadline_s = time.monotonic() + READY_S
             while not set(names) <= set(alone.list_topics(timeout=READY_S).topics):
                 self._expect_before(deadline_s)
@@ -130,7 +135,7 @@ class Brokers:
         from confluent_kafka import KafkaException  # noqa: PLC0415
         from confluent_kafka.admin import AdminClient  # noqa: PLC0415
 
-        alone = AdminClient(self._settings(f"127.0.0.1:{node.ports.plaintext}"))
+        alone = AdminClient(self._settings(node.address))
         deadline_s = time.monotonic() + READY_S
         while node.is_running and time.monotonic() < deadline_s:
             with contextlib.suppress(KafkaException):

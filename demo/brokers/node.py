@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -48,11 +49,22 @@ class BrokersFailed(Exception):
 
 
 class Ports(NamedTuple):
-    """The ports of a node on 127.0.0.1: for plaintext, for mutual TLS, and for the other controllers."""
+    """The ports of a node: for plaintext, for mutual TLS, and for the other controllers."""
 
     plaintext: int
     tls: int
     controller: int
+
+
+class Place(NamedTuple):
+    """Where a process runs: the address on which it is reached, and the beginning of a command that runs there, such as
+    in another network."""
+
+    host: str = "127.0.0.1"
+    enter: tuple[str, ...] = ()
+
+
+HERE: Final = Place()
 
 
 class NodeTls(NamedTuple):
@@ -65,19 +77,24 @@ class NodeTls(NamedTuple):
 class Node:
     """A node with its files in a directory of its own. Its number is its ``node.id``, from 1 on."""
 
-    def __init__(self, number: int, path: Path, ports: Ports, voters: str, tls: NodeTls | None) -> None:
+    def __init__(
+        self, number: int, path: Path, ports: Ports, voters: str, tls: NodeTls | None, place: Place = HERE
+    ) -> None:
         self.number = number
         self.ports = ports
+        self.address = f"{place.host}:{ports.plaintext}"
+        self.data = path / "data"
         self.log_file = path / "node.log"
         self._path = path
         self._voters = voters
         self._tls = tls
+        self._place = place
         self._process: subprocess.Popen[bytes] | None = None
         self._is_paused = False
 
     def format(self, cluster: str) -> None:
         """Write the settings, and give the empty disk the cluster's id."""
-        self._path.mkdir(parents=True)
+        self._path.mkdir(parents=True, exist_ok=True)  # its disk may be there already
         self._settings.write_text("".join(f"{name}={value}\n" for name, value in self._all_settings()), "utf-8")
         command = ("kafka.tools.StorageTool", "format", "--cluster-id", cluster, "--config", str(self._settings))
         done = subprocess.run(_java(*command), capture_output=True, text=True, timeout=180, check=False)
@@ -87,7 +104,9 @@ class Node:
     def start(self) -> None:
         """Start the process, which ends with the thread that called; its cluster tells when it is ready."""
         with self.log_file.open("ab") as log:
-            self._process = subprocess.Popen(_java("kafka.Kafka", str(self._settings)), stdout=log, stderr=log)
+            self._process = subprocess.Popen(
+                _java("kafka.Kafka", str(self._settings), enter=self._place.enter), stdout=log, stderr=log
+            )
         self._is_paused = False
 
     @property
@@ -136,19 +155,20 @@ class Node:
         return self._path / "node.properties"
 
     def _all_settings(self) -> list[tuple[str, str]]:
-        clients = f"PLAINTEXT://127.0.0.1:{self.ports.plaintext}"
+        host = self._place.host
+        clients = f"PLAINTEXT://{self.address}"
         if self._tls is not None:
-            clients += f",SSL://127.0.0.1:{self.ports.tls}"
+            clients += f",SSL://{host}:{self.ports.tls}"
         of_node = {
             "process.roles": "broker,controller",
             "node.id": str(self.number),
             "controller.quorum.voters": self._voters,
-            "listeners": f"{clients},CONTROLLER://127.0.0.1:{self.ports.controller}",
+            "listeners": f"{clients},CONTROLLER://{host}:{self.ports.controller}",
             "advertised.listeners": clients,
             "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,SSL:SSL,CONTROLLER:PLAINTEXT",
             "inter.broker.listener.name": "PLAINTEXT",
             "controller.listener.names": "CONTROLLER",
-            "log.dirs": str(self._path / "data"),
+            "log.dirs": str(self.data),
         }
         if self._tls is not None:
             of_node |= {
@@ -167,5 +187,5 @@ def bound_to_parent() -> list[str]:
     return ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
 
 
-def _java(*arguments: str) -> list[str]:
-    return [*bound_to_parent(), "java", *HEAP, "-cp", class_path(), *arguments]
+def _java(*arguments: str, enter: Sequence[str] = ()) -> list[str]:
+    return [*bound_to_parent(), *enter, "java", *HEAP, "-cp", class_path(), *arguments]

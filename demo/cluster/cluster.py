@@ -2,14 +2,14 @@
 
 import shutil
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from demo.brokers.cluster import READY_S, Brokers
-from demo.brokers.node import BrokersFailed, Node
+from demo.brokers.cluster import NODES, READY_S, Brokers
+from demo.brokers.node import HERE, BrokersFailed, Node, Place
 from demo.cluster.machine import Machine
 from demo.cluster.traffic import REGION, SUBJECTS
 from demo.deployment import Deployment
@@ -24,14 +24,23 @@ _TOPICS: Final = ("onecode.status", "onecode.decisions")
 class Cluster:
     """Three brokers and three machines below ``path``. Its methods block, and are called one at a time."""
 
-    def __init__(self, path: Path, tell: Callable[[str], None]) -> None:
-        """Start all of it; ``tell`` takes a line for each step. Raises BrokersFailed, MachineFailed, BrokersMissing and
-        CalledProcessError, after all that was started has ended."""
+    def __init__(
+        self,
+        path: Path,
+        tell: Callable[[str], None],
+        brokers_at: Sequence[Place] = (HERE,) * NODES,
+        machines_at: Sequence[Place] = (HERE,) * MACHINES,
+    ) -> None:
+        """Start all of it, each in its place; ``tell`` takes a line for each step.
+
+        Raises BrokersFailed, MachineFailed, BrokersMissing and CalledProcessError, after all that was started has
+        ended.
+        """
         self.machines: list[Machine] = []
         # What starts machines is one thread, which lives as long as they do: they end with it.
         self._starter = ThreadPoolExecutor(1)
         tell("starting three brokers of Apache Kafka ...")
-        self.brokers = Brokers(path / "brokers")
+        self.brokers = Brokers(path / "brokers", places=brokers_at)
         try:
             tell("making the topics, the cluster's key and three memberships ...")
             deployment = Deployment(path / "machine-1")
@@ -43,11 +52,11 @@ class Cluster:
             _make_topics(deployment, log)
             self.brokers.await_topics(*_TOPICS)
             key = str(path / "machine-1" / "cluster.key")
-            for number in range(1, MACHINES + 1):
+            for number, place in enumerate(machines_at, 1):
                 if number > 1:
                     deployment.run("log", "join", "--data-dir", str(path / f"machine-{number}"), "--cluster-key", key)
                 tell(f"starting machine {number} ...")
-                self.machines.append(Machine(number, path / f"machine-{number}", log))
+                self.machines.append(Machine(number, path / f"machine-{number}", log, place))
                 self._starter.submit(self.machines[-1].start).result()
         except BaseException:
             self.close()
@@ -82,13 +91,14 @@ class Cluster:
         for machine in self.machines:
             machine.kill()  # one that was just being started
 
-    def _leader(self) -> Node | None:
+    def leader(self) -> Node | None:
+        """Return the broker that leads the most partitions, None where none is up."""
         answering = [node for node in self.brokers.nodes if node.answers]
         leads = self.leads()
         return max(answering, key=lambda node: leads.get(node.number, 0)) if answering else None
 
     def _kill_broker(self) -> str:
-        if (node := self._leader()) is None:
+        if (node := self.leader()) is None:
             return "no broker is up"
         node.kill()
         return f"broker {node.number} was killed (SIGKILL)"
@@ -99,7 +109,7 @@ class Cluster:
             node.resume()
         if paused:
             return f"broker {paused[0].number} goes on (SIGCONT)"
-        if (leader := self._leader()) is None:
+        if (leader := self.leader()) is None:
             return "no broker is up"
         leader.pause()
         return f"broker {leader.number} is paused (SIGSTOP)"

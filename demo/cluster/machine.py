@@ -12,7 +12,7 @@ from urllib.request import urlopen
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from demo.brokers.node import bound_to_parent
+from demo.brokers.node import HERE, Place, bound_to_parent
 from demo.deployment import ONECODE
 
 START_S: Final = 90.0
@@ -42,17 +42,19 @@ class Report(NamedTuple):
 class Machine:
     """The machine ``number``, from 1 on. Its server keeps its addresses from one start to the next."""
 
-    def __init__(self, number: int, data_dir: Path, flags: list[str]) -> None:
-        """``flags`` of ``onecode serve`` say where the log is."""
+    def __init__(self, number: int, data_dir: Path, flags: list[str], place: Place = HERE) -> None:
+        """``flags`` of ``onecode serve`` say where the log is. ``place`` is where the next start will be."""
         self.number = number
+        self.place = place
         self.data_dir = data_dir
-        self.address = self.page = "127.0.0.1:0"
+        self.address = self.page = f"{place.host}:0"
         self._flags = flags
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Start the server, and wait until it answers. It ends with the thread that called. Raises MachineFailed."""
-        command = [*bound_to_parent(), str(ONECODE), "serve", "--data-dir", str(self.data_dir), "--workers", "1"]
+        command = [*bound_to_parent(), *self.place.enter, str(ONECODE), "serve", "--data-dir", str(self.data_dir)]
+        command += ["--workers", "1"]
         command += ["--listen", self.address, "--metrics", self.page, "--log-level", "error", *self._flags]
         log_file = self.data_dir / "server.log"
         with log_file.open("ab") as log:
@@ -91,13 +93,18 @@ class Machine:
     def report(self) -> Report | None:
         """Return what the server says of its log, None where it does not answer."""
         try:
-            with urlopen(f"http://{self.page}/healthz", timeout=PAGE_S) as answer:
-                log = json.load(answer)["log"]
+            log = self.health()["log"]
             with urlopen(f"http://{self.page}/metrics", timeout=PAGE_S) as answer:
                 lag = _lag(str(answer.read(), "utf-8"))
         except (OSError, ValueError, KeyError):
             return None
         return _read(log, lag) if "partitions" in log else None
+
+    def health(self) -> dict[str, Any]:
+        """Return what /healthz says. Raises OSError, and ValueError for what is no JSON."""
+        with urlopen(f"http://{self.page}/healthz", timeout=PAGE_S) as answer:
+            found: dict[str, Any] = json.load(answer)
+        return found
 
     def _signal(self, number: int) -> None:
         if self._process is not None:
