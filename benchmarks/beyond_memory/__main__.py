@@ -99,10 +99,10 @@ def read_ahead_kb(directory: Path) -> int | None:
 
 
 @click.command(context_settings={"show_default": True})
-@click.option("--subjects", default=6_000_000, type=click.IntRange(PARTS))
+@click.option("--subjects", default=4_000_000, type=click.IntRange(PARTS))
 @click.option("--slices", default=200, type=click.IntRange(10), help=f"Of {SLICE} look-ups.")
-@click.option("--records", default=100_000, type=click.IntRange(10 * CHUNK_RECORDS_MAX), help="To apply.")
-@click.option("--seconds", default=10.0, type=click.FloatRange(5), help="Of each measurement, at the most.")
+@click.option("--records", default=60_000, type=click.IntRange(10 * CHUNK_RECORDS_MAX), help="To apply.")
+@click.option("--seconds", default=5.0, type=click.FloatRange(1), help="Of each measurement, at the most.")
 @click.option("--share", "shares", multiple=True, default=SHARES, type=click.FloatRange(0.01, 1), help="In memory.")
 @click.option("--dir", "where", type=click.Path(path_type=Path), help="Where the store is made, and removed again.")
 def main(
