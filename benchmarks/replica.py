@@ -26,24 +26,23 @@ from onecode_server.crypto.signing import Signer
 from onecode_server.log import topics
 from onecode_server.log.address import LogAddress
 from onecode_server.log.appender import LogAppender
-from onecode_server.model.partition import partition_of
-from onecode_server.model.status import Level, Scope, StatusRecord
 from onecode_server.replica import open_replicator
 from onecode_server.replication import message_form
 from onecode_server.replication.enrolment import enrol
 from onecode_server.replication.machine import read_machine
-from onecode_server.replication.messages import CHUNK_RECORDS_MAX, RANDOM_BYTES, Chunk, identifier_in
+from onecode_server.replication.messages import RANDOM_BYTES, Chunk, identifier_in
 from onecode_server.replication.rule_versions import RULES
 from onecode_server.settings.config import Settings
-from onecode_server.stores import layout, lmdb_backup, lmdb_manifest
+from onecode_server.stores import lmdb_backup, lmdb_manifest
 from onecode_server.stores.lmdb_replica import LmdbReplica
 from onecode_server.stores.protocol import Publication
 from onecode_server.stores.replica_layout import Membership
 from onecode_server.system.clock import wall_clock
 from onecode_server.telemetry.log_metrics import ReplicatorMetrics
 
+from benchmarks.replica_records import chunks_of, fill, record_of
 from benchmarks.report import plain_table
-from benchmarks.store import PARTS, subjects_of
+from benchmarks.store import PARTS
 from tests.brokers.cluster import Brokers
 
 RESTORE_BAR_S: Final = 120.0
@@ -65,30 +64,10 @@ class Caught(NamedTuple):
     cpu_s: float
 
 
-def fill(store: Path, count: int, membership: Membership, advance: Callable[[int], None]) -> None:
-    """Make a machine's store with a record of each of ``count`` subjects: in order, so that it takes seconds. Its pages
-    are then full, where random order fills two thirds of them."""
-    replica = LmdbReplica(store)
-    try:
-        replica.join(membership)
-        packed = layout.pack_records((_record(1),))
-        for part in range(PARTS):
-            subjects = sorted(subjects_of(part, count))
-
-            def write(txn: Any, subjects: list[bytes] = subjects) -> None:
-                for subject in subjects:
-                    txn.put(subject, packed, db=replica._statuses, append=True)
-
-            replica._env.write_here(write)
-            advance(len(subjects))
-    finally:
-        replica.close_here()
-
-
 async def append(log: LogAddress, data: Path, count: int, subjects: int, advance: Callable[[int], None]) -> None:
     """Append chunks of 1,000 records of random subjects of a store."""
     machine, appender, free = read_machine(data), LogAppender(log, "benchmark"), asyncio.Semaphore(ON_THE_WAY)
-    chance, record = random.Random(count), _record(2)
+    chance, record = random.Random(count), record_of(2)
 
     async def send(partition: int, chosen: list[bytes]) -> None:
         identifier = identifier_in(partition, secrets.token_bytes(RANDOM_BYTES))
@@ -102,28 +81,11 @@ async def append(log: LogAddress, data: Path, count: int, subjects: int, advance
 
     try:
         async with asyncio.TaskGroup() as sending:
-            for partition, chosen in _chunks(chance, subjects, count):
+            for partition, chosen in chunks_of(chance, subjects, count):
                 await free.acquire()
                 sending.create_task(send(partition, chosen))
     finally:
         await appender.close()
-
-
-def _chunks(chance: random.Random, subjects: int, count: int) -> Iterator[tuple[int, list[bytes]]]:
-    """Yield chunks of one partition each, of which every subject is another one, in turns of all partitions."""
-    by_partition: dict[int, list[bytes]] = {}
-    each = -(-count // PARTS)
-    for part in range(PARTS):
-        known = [*subjects_of(part, subjects)]
-        chosen = chance.sample(known, min(each, len(known)))
-        by_partition.setdefault(partition_of(chosen[0]), []).extend(chosen)
-    for all_of_it in by_partition.values():
-        chance.shuffle(all_of_it)
-    while any(by_partition.values()):
-        for partition, left in by_partition.items():
-            if left:
-                yield partition, left[:CHUNK_RECORDS_MAX]
-                del left[:CHUNK_RECORDS_MAX]
 
 
 def catch_up(settings: Settings, records: int) -> Caught:
@@ -143,12 +105,6 @@ def catch_up(settings: Settings, records: int) -> Caught:
 
 def _sample(metrics: ReplicatorMetrics, name: str, **labels: str) -> float:
     return metrics.registry.get_sample_value(name, labels) or 0.0
-
-
-def _record(revision: int) -> StatusRecord:
-    now = 1_795_000_000_000_000  # 2026-11-18, Unix microseconds
-    level = Level.GREEN if revision == 1 else Level.RED
-    return StatusRecord("420000", Scope.NATIONAL, level, now + revision, None, revision, now)
 
 
 class Made(NamedTuple):

@@ -117,21 +117,21 @@ def measured_afresh(directory: Path, subjects: list[bytes], *, cold: bool) -> Lo
 
 
 def _measured(directory: Path, subjects: list[bytes], *, cold: bool) -> Lookups:
-    _read_through(directory / "data.mdb", drop=cold)
+    read_through(directory / "data.mdb", drop=cold)
     return uvloop.run(_measure(directory, subjects))
 
 
 async def _measure(directory: Path, subjects: list[bytes]) -> Lookups:
     store = LmdbStore(directory, lambda: _PUBLISHED)
     try:
-        disk, cpu_s, wall_s = _disk_bytes(), time.process_time(), time.perf_counter()
+        disk, cpu_s, wall_s = disk_bytes(), time.process_time(), time.perf_counter()
         for start in range(0, len(subjects), BATCH):
             found = await store.statuses(subjects[start : start + BATCH])
             if not all(found.records):
                 raise ValueError("a subject has no record")
         cpu_s, wall_s = time.process_time() - cpu_s, time.perf_counter() - wall_s
         each = 1e6 / len(subjects)
-        return Lookups(cpu_s * each, wall_s * each, (_disk_bytes() - disk) / len(subjects), _anonymous_mib())
+        return Lookups(cpu_s * each, wall_s * each, (disk_bytes() - disk) / len(subjects), anonymous_mib())
     finally:
         await store.close()
 
@@ -145,7 +145,7 @@ def _merge(records: Records, record: StatusRecord) -> Records | None:
     return merged if isinstance(merged, tuple) else None
 
 
-def _read_through(file: Path, *, drop: bool) -> None:
+def read_through(file: Path, *, drop: bool) -> None:
     """Bring a file into the kernel's page cache, or out of it: only clean pages that nobody has mapped go."""
     opened = os.open(file, os.O_RDONLY)
     try:
@@ -159,13 +159,13 @@ def _read_through(file: Path, *, drop: bool) -> None:
         os.close(opened)
 
 
-def _disk_bytes() -> int:
+def disk_bytes() -> int:
     """Return the bytes that this process made the system read from a disk (proc(5)): nothing that was in memory."""
     lines = Path("/proc/self/io").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("read_bytes:"))
 
 
-def _anonymous_mib() -> float:
+def anonymous_mib() -> float:
     """Return the memory of this process that is no file's (proc(5)): the store's mapped pages are not counted."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("RssAnon:")) / 1024

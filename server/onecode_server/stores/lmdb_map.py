@@ -17,6 +17,13 @@ READERS_MAX: Final = 512
 """Reader slots for all processes together: three for each of some hundred workers and commands, and some to spare."""
 READERS: Final = 3
 """Read transactions of a process at a time: a check's, another read, and the number of the last commit."""
+READ_AHEAD: Final = False
+"""Whether the kernel reads what lies around a page (128 KiB by default, and up to megabytes as some systems set it). A
+store's next subject lies anywhere, so that what is read pushes out pages that are wanted as much. With memory for a
+quarter of a store of 4 million, and 128 KiB: 2,405 and 1,652 look-ups a second with it, 15,010 and 12,133 without;
+1,395 and 1,999 records applied, and 5,752 and 6,396 without (``python -m benchmarks.beyond_memory``, in turns,
+2026-12-01). In memory it is no faster. Commands that read a whole store, as a backup does, open it for themselves, with
+read-ahead."""
 
 
 def open_map(directory: Path, tables: int) -> tuple[Any, int]:
@@ -32,6 +39,7 @@ def open_map(directory: Path, tables: int) -> tuple[Any, int]:
                 max_readers=READERS_MAX,
                 max_spare_txns=READERS,
                 mode=0o600,
+                readahead=READ_AHEAD,
             )
         except lmdb.MemoryError:
             if size // 2 < MAP_BYTES_MIN:

@@ -67,6 +67,29 @@ async def test_little_of_the_file_stays_resident_however_much_was_written(
     assert resident[10**9] > 1000
 
 
+async def test_the_kernel_reads_no_pages_around_those_that_are_looked_up_even_when_the_map_is_laid_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lmdb_environment, "FAULTS_MAX", 0)
+    store = LmdbStore(tmp_path, lambda: 1000)
+    opened = advice(tmp_path / "data.mdb")
+    await write(store, 1, 10_000)
+    laid_anew = advice(tmp_path / "data.mdb")
+    await store.close()
+    assert opened == laid_anew == {"rr"}
+
+
+def advice(file: Path) -> set[str]:
+    """What the kernel was advised of this process's maps of a file (proc(5), VmFlags): rr is random reads."""
+    found, is_it = set[str](), False
+    for line in Path("/proc/self/smaps").read_text().splitlines():
+        if "-" in line.split(" ", 1)[0]:
+            is_it = line.endswith(str(file))
+        elif is_it and line.startswith("VmFlags:"):
+            found |= {"rr", "sr"} & set(line.split()) or {"none"}
+    return found
+
+
 LIMITED = """
 import asyncio, resource, sys
 from pathlib import Path
