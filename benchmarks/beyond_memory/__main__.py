@@ -27,7 +27,7 @@ from benchmarks.replica_records import fill
 from benchmarks.report import circumstances, plain_table, write
 from benchmarks.store import PARTS, RESULTS
 
-SHARES: Final = (1.0, 0.5, 0.25, 0.125)
+SHARES: Final = (1.0, 0.25)
 """Parts of the store for which there is memory. Of the whole there is no bound: nothing waits for the disk."""
 OWN_MIB: Final = 16
 """Memory beside the store's share, and beside what applying was seen to ask for when nothing bounded it: threads, and
