@@ -119,10 +119,11 @@ def clocks() -> None:
     """Machines whose clocks are an hour wrong, and twenty seconds."""
     console = Console(width=TABLE_COLUMNS)
     with drilled(tell) as here, bar(console, "machines", 7) as advance:
-        if (clock := clocks_drill.library(here.path)) is None:
+        preload = clocks_drill.compiled(here.path)
+        if preload is None:
             tell("there is no C compiler (cc): no clock is moved")
             return
-        rows, broken = clocks_drill.run(here, clock, advance)
+        rows, broken = clocks_drill.run(here, preload, advance)
     clocks_drill.show(console, rows, broken)
     sys.exit(bool(broken) or any(row.broken for row in rows))
 

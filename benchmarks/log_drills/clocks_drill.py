@@ -48,8 +48,8 @@ class Row(NamedTuple):
     broken: list[str]
 
 
-def library(path: Path) -> Path | None:
-    """Return the library that moves a clock, built below ``path``; None where there is no C compiler."""
+def compiled(path: Path) -> Path | None:
+    """Return what is loaded before libc to move a clock, built below ``path``; None where there is no C compiler."""
     compiler = shutil.which("cc")
     if compiler is None:
         return None

@@ -13,6 +13,7 @@ from onecode_server.stores.lmdb_replica import LmdbReplica
 from onecode_server.stores.protocol import Unreadable
 
 from demo.cluster.cluster import Cluster
+from demo.cluster.traffic import end
 from demo.deployment import ONECODE
 
 _POLL_S: Final = 0.5
@@ -40,10 +41,7 @@ class Feeds:
     async def stop(self) -> None:
         """Read to the end. Raises what reading has failed with."""
         if self._task is not None:
-            self._task.cancel()
-            ended = (await asyncio.gather(self._task, return_exceptions=True))[0]
-            if isinstance(ended, Exception):
-                raise ended
+            await end([self._task])
         self._read()
         for store in self._stores:
             store.close_here()

@@ -14,7 +14,7 @@ from onecode.v1 import recognition_pb2 as pb
 from onecode.v1 import status_pb2
 
 from demo.cluster.machine import Machine
-from demo.cluster.traffic import HOST, REGION, Connection
+from demo.cluster.traffic import HOST, REGION, Connection, end
 
 CODES: Final = 48
 """The codes of a batch: of all twelve partitions."""
@@ -67,11 +67,7 @@ class Scans:
 
     async def stop(self) -> None:
         """End the scans. Raises what one has failed with."""
-        for task in self._tasks:
-            task.cancel()
-        for ended in await asyncio.gather(*self._tasks, return_exceptions=True):
-            if isinstance(ended, Exception):
-                raise ended
+        await end(self._tasks)
         for connection in self._connections:
             await connection.channel.close()
 

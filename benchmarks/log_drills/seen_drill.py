@@ -20,7 +20,7 @@ from benchmarks.log_drills.drilled import Drilled, load_of_computer
 from benchmarks.log_drills.publisher import Publisher
 from benchmarks.report import plain_table
 from demo.cluster.cluster import MACHINES
-from demo.cluster.traffic import HOST, REGION, Connection
+from demo.cluster.traffic import HOST, REGION, Connection, end
 
 BOUND_S: Final = 1.0
 """Within which 99 of 100 records show everywhere."""
@@ -111,11 +111,7 @@ async def run(drilled: Drilled, tries: int, records_a_second: float, tick: Calla
     try:
         found = await asyncio.gather(*(_watch(probe, numbers, tick) for probe in probes))
     finally:
-        for check in checks:
-            check.cancel()
-        for ended in await asyncio.gather(*checks, return_exceptions=True):
-            if isinstance(ended, Exception):
-                raise ended
+        await end(checks)
     seconds = time.monotonic() - began_s
     await publisher.stop()
     for connection in connections:

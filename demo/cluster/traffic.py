@@ -56,6 +56,15 @@ class Connection:
         return max((record.revision for record in answer.records), default=0)
 
 
+async def end(tasks: Sequence[asyncio.Task[None]]) -> None:
+    """End calls that go on without an end. Raises what one has failed with."""
+    for task in tasks:
+        task.cancel()
+    for ended in await asyncio.gather(*tasks, return_exceptions=True):
+        if isinstance(ended, Exception):
+            raise ended
+
+
 class Traffic:
     """Publishes and scans until it is closed. ``codes`` are those of REGION's bearers.
 
@@ -78,11 +87,7 @@ class Traffic:
 
     async def stop(self) -> None:
         """End the calls."""
-        for task in self._tasks:
-            task.cancel()
-        for ended in await asyncio.gather(*self._tasks, return_exceptions=True):
-            if isinstance(ended, Exception):
-                raise ended
+        await end(self._tasks)
 
     async def missing(self, machines: Sequence[Machine]) -> list[str]:
         """Return a line for each acknowledged record that a machine does not have, or for a machine that does not
