@@ -45,7 +45,7 @@ RUN useradd --uid 10001 --create-home onecode && install -d -o onecode -g onecod
 COPY --from=build /opt/onecode /opt/onecode
 # Without the kernels everything works and takes up to forty times as long, and without the native front up to seven
 # times, which nobody wants of an image.
-RUN ["/opt/onecode/bin/python", "-c", "import onecode_server.crypto._kernel, onecode_server.codes.encodings._columns, onecode_server.rpc._front"]
+RUN ["/opt/onecode/bin/python", "-c", "import onecode_server.crypto._kernel, onecode_server.codes.encodings._columns, onecode_server.codes.encodings._rows, onecode_server.rpc._front"]
 USER onecode
 # An empty variable counts as none: -e ONECODE_TLS_CLIENT_CA= -e ONECODE_TOKEN_KEYS=/tls/jwks.json is for tokens alone.
 ENV PATH=/opt/onecode/bin:$PATH \

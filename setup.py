@@ -7,9 +7,19 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from setuptools import setup
+from setuptools import Extension, setup
 
 KERNELS = ("crypto", "codes/encodings")
+ENCODINGS = "server/onecode_server/codes/encodings/kernel"  # relative to this file, as setuptools requires
+SINGLE_ROWS = Extension(
+    "onecode_server.codes.encodings._rows",
+    [f"{ENCODINGS}/{name}.c" for name in ("single_rows", "base45", "fixed_bits")],
+    include_dirs=[ENCODINGS],
+    depends=[f"{ENCODINGS}/onecode_columns.h"],
+    extra_compile_args=["-std=c11", "-O3", "-fvisibility=hidden"],
+    py_limited_api=True,
+    optional=True,  # without it Python does the same
+)
 FRONT = Path("front/Cargo.toml")  # relative to this file, as setuptools requires
 FRONT_BUILD_S = 300
 """The time that the front may take to be built. It took 85 s on two busy cores; an installation must not hang
@@ -66,5 +76,6 @@ def _without(why: str) -> dict[str, Any]:
 
 setup(
     cffi_modules=[f"server/onecode_server/{package}/kernel/build.py:ffibuilder" for package in KERNELS],
+    ext_modules=[SINGLE_ROWS],
     **front(),
 )

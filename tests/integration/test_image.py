@@ -18,7 +18,12 @@ from tests.dockerfile import DOCKERFILE, Instruction, environment, stages
 from tests.integration.deployment import ONECODE, Deployment, Ended, command, expect, free_port
 from tests.proxies import CountingProxy
 
-COMPILED = ("onecode_server.crypto._kernel", "onecode_server.codes.encodings._columns", "onecode_server.rpc._front")
+COMPILED = (
+    "onecode_server.crypto._kernel",
+    "onecode_server.codes.encodings._columns",
+    "onecode_server.codes.encodings._rows",
+    "onecode_server.rpc._front",
+)
 BUILT = all(find_spec(part) for part in COMPILED)
 
 

@@ -24,7 +24,11 @@ _READ_BY_A_BUILD: Final = (
 _LEFT_BEHIND: Final = shutil.ignore_patterns("__pycache__", "*.so", "*.egg-info", "build", "target", "Cargo.lock")
 _BUILD_SDIST: Final = "import sys; from setuptools import build_meta; build_meta.build_sdist(sys.argv[1])"
 
-KERNELS: Final = ("onecode_server/crypto/_kernel", "onecode_server/codes/encodings/_columns")
+KERNELS: Final = (
+    "onecode_server/crypto/_kernel",
+    "onecode_server/codes/encodings/_columns",
+    "onecode_server/codes/encodings/_rows",
+)
 """What a compiler adds to the server's wheel, without the end of the name, which is the platform's."""
 FRONT: Final = "onecode_server/rpc/_front"
 """What Cargo adds to it, where there is one that can reach its registry."""
@@ -36,6 +40,7 @@ SERVER_FILES: Final = {
     "onecode_server/cli/main.py",
     "onecode_server/crypto/_kernel.pyi",
     "onecode_server/codes/encodings/_columns.pyi",
+    "onecode_server/codes/encodings/_rows.pyi",
     "onecode_server/rpc/_front.pyi",
     "onecode_server/py.typed",
 }

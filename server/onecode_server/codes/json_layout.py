@@ -6,15 +6,16 @@ their order, white space, escapes, arrays, and text that is not ASCII. Claims th
 path. So both give the same answers, which a property test checks.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
 
 from onecode_server.codes.encodings.fixed_bits import FixedBits
 from onecode_server.codes.encodings.rfc3339_columns import TimeText
+from onecode_server.codes.encodings.single_rows import RowCutter
 from onecode_server.codes.json_fields import fields_of
-from onecode_server.codes.layouts import SECOND_US, TIME_DIGITS_MAX, Bytes, Field, Flags, Kind, Times
+from onecode_server.codes.layouts import SECOND_US, TIME_DIGITS_MAX, Bytes, Cut, Field, Flags, Kind, Times
 from onecode_server.codes.times import read_time
 from onecode_server.errors import Malformed
 from onecode_server.model.trust_list import Path
@@ -85,11 +86,11 @@ class JsonLayout:
             return False
         return not any(row[start:end].translate(None, members) for start, end, members in self._runs)
 
-    def times_of_one(self, fields: Sequence[Field]) -> Callable[[bytes], Sequence[int]]:
-        """Return the function that reads the times in some fields of one row that fits, in Unix microseconds. It raises
-        Malformed where the digits of one are those of no time."""
-        parts = [(_read_text if kind is Kind.TIME else _read_number, start, end) for kind, start, end in fields]
-        return lambda row: [read(row[start:end]) for read, start, end in parts]
+    def cutter(self, parts: Sequence[Sequence[Field]], times: Sequence[Field]) -> Cut:
+        """Return the function that cuts one row that fits: see ``codes.layouts.Layout``."""
+        cut = RowCutter(tuple(tuple(field.place for field in part) for part in parts)).cut
+        read = [(_read_text if kind is Kind.TIME else _read_number, start, end) for kind, start, end in times]
+        return lambda row: (*cut(row), *[time(row[start:end]) for time, start, end in read])
 
     def text(self, field: Field, octets: bytes) -> str:
         """Return the value of a field as text; a value that is no string as its JSON text."""

@@ -92,7 +92,7 @@ def says_the_same(layout: Layout, data: Any, field: Any, value: Any) -> None:
     (found,) = octets(data, field)
     if field.kind is Kind.TIME:
         assert layout.times(data, field).tolist() == [times.read_time(value)]
-        assert [*layout.times_of_one([field])(data.tobytes())] == [times.read_time(value)]
+        assert [*layout.cutter((), [field])(data.tobytes())] == [times.read_time(value)]
     elif field.kind is Kind.TEXT:
         assert found.decode() == value
     elif field.kind is Kind.NUMBER:

@@ -9,9 +9,10 @@ from typing import Final
 import numpy as np
 
 from onecode_server.codes.encodings import base64url, base64url_columns, bounded_json
+from onecode_server.codes.encodings.single_rows import RowCutter
 from onecode_server.codes.json_layout import JsonLayout
 from onecode_server.codes.jwt import codec as jwt
-from onecode_server.codes.layouts import Bytes, Field, Flags, Kind, Shape, padded
+from onecode_server.codes.layouts import Bytes, Field, Flags, Kind, Shape, padded, signed_code
 from onecode_server.model.code import SignedCode
 
 _SIGNATURE_CHARACTERS: Final = 86
@@ -66,6 +67,8 @@ class JwtLayout(JsonLayout):
         _, first, self._signed_end = found
         self._payload, self._signature = _parts(found)
         self.key_id = Field(Kind.OTHER, 0, first)
+        message = (0, self._signed_end)
+        self._envelope = RowCutter(((message,), (self._signature.place,), (self._payload.place,))).cut
         super().__init__(payload, self._payload.start)
 
     @staticmethod
@@ -80,10 +83,9 @@ class JwtLayout(JsonLayout):
         """Return the key id of a header in base64url. Raises Malformed."""
         return jwt.read_header(field)
 
-    def signed(self, row: bytes, key_id: bytes) -> SignedCode:
+    def signed(self, row: bytes, key_id: bytes = b"") -> SignedCode:
         """Return the envelope of one row that fits."""
-        payload, signature = row[self._payload.start : self._payload.end], self._signature
-        return SignedCode(jwt.FORMAT, key_id, row[: self._signed_end], row[signature.start : signature.end], payload)
+        return signed_code(SignedCode, (jwt.FORMAT, key_id, *self._envelope(row)))
 
     def signatures(self, data: Bytes) -> Bytes:
         """Return the signature of each row: uint8[n, 64]."""

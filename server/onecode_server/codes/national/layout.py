@@ -5,30 +5,21 @@ that ``national.codec`` has read, and then reads every other code with exactly t
 is left to ``national.codec``. So both give the same answers, which a property test checks.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from operator import itemgetter
-from struct import Struct
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
 
 from onecode_server.codes.encodings import base45, base45_columns
 from onecode_server.codes.encodings.fixed_bits import FixedBits
-from onecode_server.codes.layouts import SECOND_US, Bytes, Field, Flags, Kind, Shape, Times, cutter, padded
+from onecode_server.codes.encodings.single_rows import TIME_BYTES, Base45Rows, RowCutter
+from onecode_server.codes.layouts import SECOND_US, Bytes, Cut, Field, Flags, Kind, Shape, Times, padded, signed_code
 from onecode_server.codes.national import codec as national
 from onecode_server.codes.national.fields import Irregular, bytes_at, fields_of, number
 from onecode_server.model.code import SignedCode
 from onecode_server.model.trust_list import Path
 
 _NOT_ASCII: Final = 0x80
-_TIME_BYTES: Final = 4
-"""The size of a number that is a time in seconds: up to the year 2106. Numbers of another size are left to
-``claims``."""
-
-_TO_US: Final = SECOND_US.__mul__
-_signed: Final[Callable[[type[SignedCode], tuple[str, bytes, bytes, bytes, bytes]], SignedCode]] = tuple.__new__
-"""Makes a SignedCode in a third of the time of its own constructor, which is a function in Python."""
-
 key_id_field: Final = None
 """A row has the key id itself: see ``codes.layouts.Layouts``."""
 
@@ -70,12 +61,13 @@ class NationalLayout:
         for field in (self.key_id, self._signature, *self.claims.values()):
             must[field.start : field.end] = _fixed_bits(field, cbor)
         self._size, self._heads = len(cbor), FixedBits(must.tobytes(), cbor)
-        self._cut = cutter(self._protected, self._payload, self._signature)
-        self._before_bytes = before = national.SIGNATURE1 + national.bytes_head(
-            self._protected.end - self._protected.start
-        )
-        self._between_bytes = between = b"\x40" + national.bytes_head(self._payload.end - self._payload.start)
+        self.row = Base45Rows(national.PREFIX, must.tobytes(), self._heads.fixed).read
+        before = national.SIGNATURE1 + national.bytes_head(self._protected.end - self._protected.start)
+        between = b"\x40" + national.bytes_head(self._payload.end - self._payload.start)
         self._before, self._between = np.frombuffer(before, np.uint8), np.frombuffer(between, np.uint8)
+        payload = self._payload.place
+        message = before, self._protected.place, between, payload  # RFC 9052, section 4.4
+        self._envelope = RowCutter(((self.key_id.place,), message, (self._signature.place,), (payload,))).cut
 
     def _learn(self, cbor: bytes) -> None:
         """Walk a COSE_Sign1 with tag 18: the protected header, an empty map, the payload, the signature (RFC 9052,
@@ -104,27 +96,14 @@ class NationalLayout:
             return np.zeros(len(data), bool)
         return self._heads.are_in_rows(data)
 
-    def row(self, code: bytes) -> bytes | None:
-        """Return the CBOR of one code, or None where it does not have this layout."""
-        return self._heads.of_base45(code[len(national.PREFIX) :])
+    def signed(self, row: bytes, key_id: bytes = b"") -> SignedCode:
+        """Return the envelope of one code's CBOR that fits: the key id is in it."""
+        return signed_code(SignedCode, (national.FORMAT, *self._envelope(row)))
 
-    def signed(self, row: bytes, key_id: bytes) -> SignedCode:
-        """Return the envelope of one code's CBOR that fits."""
-        protected, payload, signature = self._cut(row)
-        message = b"".join((self._before_bytes, protected, self._between_bytes, payload))
-        return _signed(SignedCode, (national.FORMAT, key_id, message, signature, payload))
-
-    def times_of_one(self, fields: Sequence[Field]) -> Callable[[bytes], Sequence[int]]:
-        """Return the function that reads the times in some fields of one code's CBOR, in Unix microseconds."""
-        starts = sorted({field.start for field in fields})
-        ends = (0, *(start + _TIME_BYTES for start in starts))
-        gaps = (start - end for start, end in zip(starts, ends, strict=False))
-        unpack = Struct(">" + "".join(f"{gap}xI" for gap in gaps)).unpack_from
-        places = [starts.index(field.start) for field in fields]
-        if places == [*range(len(starts))]:
-            return lambda row: tuple(map(_TO_US, unpack(row)))
-        pick = itemgetter(*places)
-        return lambda row: tuple(map(_TO_US, pick(unpack(row))))
+    def cutter(self, parts: Sequence[Sequence[Field]], times: Sequence[Field]) -> Cut:
+        """Return the function that cuts one code's CBOR that fits: see ``codes.layouts.Layout``."""
+        places = [tuple(field.place for field in part) for part in parts]
+        return RowCutter((*places, *(field.start for field in times))).cut
 
     def read_key_id(self, field: bytes) -> bytes:
         """Return the key id, which the field has unchanged."""
@@ -154,7 +133,7 @@ class NationalLayout:
 
     def is_time(self, field: Field) -> bool:
         """Tell whether a field is seconds since 1970, in four bytes."""
-        return field.kind is Kind.NUMBER and field.end - field.start == _TIME_BYTES
+        return field.kind is Kind.NUMBER and field.end - field.start == TIME_BYTES
 
     def times(self, data: Bytes, field: Field) -> Times:
         """Return the times in a field, in Unix microseconds: int64[n]."""

@@ -9,8 +9,9 @@ from typing import Final
 import numpy as np
 
 from onecode_server.codes.encodings import base64url, base64url_columns, bounded_json
+from onecode_server.codes.encodings.single_rows import RowCutter
 from onecode_server.codes.json_layout import JsonLayout
-from onecode_server.codes.layouts import Bytes, Field, Flags, Kind, Shape, padded
+from onecode_server.codes.layouts import Bytes, Field, Flags, Kind, Shape, padded, signed_code
 from onecode_server.codes.paseto import codec as paseto
 from onecode_server.model.code import SignedCode
 
@@ -67,7 +68,11 @@ class PasetoLayout(JsonLayout):
         # The signed message of another code differs from this only in the claims and the footer, which have the same
         # lengths.
         self._message = np.frombuffer(signed.message, np.uint8)
-        self._message_parts = _places_of_pieces(self._payload, self._footer)
+        self._message_parts = claims, footer = _places_of_pieces(self._payload, self._footer)
+        before, between, after = _around(signed.message, claims, footer)
+        payload = self._payload.place
+        message = before, payload, between, self._footer.place, after
+        self._envelope = RowCutter((message, (self._signature.place,), (payload,))).cut
         super().__init__(signed.payload, self._payload.start)
 
     @staticmethod
@@ -82,13 +87,9 @@ class PasetoLayout(JsonLayout):
         """Return the key id of a footer in base64url. Raises Malformed."""
         return paseto.read_footer(field)[1]
 
-    def signed(self, row: bytes, key_id: bytes) -> SignedCode:
+    def signed(self, row: bytes, key_id: bytes = b"") -> SignedCode:
         """Return the envelope of one row that fits."""
-        payload, signature, footer = (
-            row[part.start : part.end] for part in (self._payload, self._signature, self._footer)
-        )
-        message = paseto.pre_authentication_encoding(paseto.PREFIX, payload, footer, b"")
-        return SignedCode(paseto.FORMAT, key_id, message, signature, payload)
+        return signed_code(SignedCode, (paseto.FORMAT, key_id, *self._envelope(row)))
 
     def signatures(self, data: Bytes) -> Bytes:
         """Return the signature of each row: uint8[n, 64]."""
@@ -108,6 +109,11 @@ def _places_of_pieces(payload: Field, footer: Field) -> tuple[slice, slice]:
     first = 8 + 8 + len(paseto.PREFIX) + 8
     second = first + payload.end - payload.start + 8
     return slice(first, second - 8), slice(second, second + footer.end - footer.start)
+
+
+def _around(message: bytes, claims: slice, footer: slice) -> tuple[bytes, bytes, bytes]:
+    """Return what stands before the claims, between claims and footer, and after the footer."""
+    return message[: claims.start], message[claims.stop : footer.start], message[footer.stop :]
 
 
 def _parts(shape: Shape) -> tuple[Field, Field, Field]:

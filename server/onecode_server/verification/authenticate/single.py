@@ -33,16 +33,16 @@ class SingleReader:
             return None
         template, row = found
         layout = template.layout
-        _, start, end = layout.key_id
-        key_id = row[start:end]
+        key_id = b""
         if (spellings := index.templates.spellings(layout.format)) is not None:
-            spelled = spellings.get(key_id)
+            _, start, end = layout.key_id
+            spelled = spellings.get(row[start:end])
             if spelled is None:  # no authentic code had a key id in this encoding
                 return None
             key_id = spelled
-        check.template, check.signed = template, layout.signed(row, key_id)
-        check.candidates = index.trust.keys_for(layout.format, key_id)
-        if not check.candidates:
+        check.template, check.signed = template, (signed := layout.signed(row, key_id))
+        check.candidates = candidates = index.trust.keys_for(layout.format, signed.key_id)
+        if not candidates:
             check.finding = KEY_UNKNOWN
         return row
 
@@ -73,17 +73,17 @@ class SingleReader:
         reader = template.reader_of(place, key, index.trust)
         if reader is None:
             return None
-        read = template.words_of(place, key, reader.words(row), index.trust)
+        fields, cut, known = reader
+        subject, words, issued_at, *ends = cut(row)
+        read = known[words] if words in known else template.words_of(place, key, words, index.trust)
         if read is None:
             return None
-        fields, (issued_at, *ends) = reader.fields, reader.times(row)
         not_before = None if fields.not_before is None else ends.pop()
         expires_at = validity.expiry(issued_at, ends, fields.lifetimes)
         if expires_at <= issued_at:
             return None
         index.templates.use(template, (place,), index.keys)
         (home, claimed, _), level_word = read
-        subject = reader.subject(row)
         if not fields.is_pseudonym:
             subject = self._pseudonyms.of(home, local_id(fields, subject, template.layout))
         values = home, subject, level_word, claimed, issued_at, expires_at, not_before, None

@@ -1,15 +1,14 @@
 """A template: one layout of codes, with the claim fields and the assertions of each key, found once and then cached."""
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import repeat
-from operator import itemgetter
 from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from onecode_server.codes.layouts import Bytes, Field, Kind, Layout, Shape, cutter, octets
+from onecode_server.codes.layouts import Bytes, Cut, Field, Kind, Layout, Shape, octets
 from onecode_server.model.trust_list import IssuerKey, TrustList
 from onecode_server.verification.authenticate.claim_fields import ClaimFields, ReadWords, claim_fields, read_words
 from onecode_server.verification.authenticate.verified_claims import Assertions
@@ -30,13 +29,13 @@ _WORDS_BYTES: Final = 600  # two entries of dicts, the size of their key without
 
 
 class RowReader(NamedTuple):
-    """How claims are read from one row: their ``fields``, and the functions that return the bytes of the subject, those
-    of ``fields.words``, joined, and the times of issue, of the ends and of the beginning, if there is one."""
+    """How claims of one key are read from a row: their ``fields``, and the function that returns the bytes of the
+    subject, those of ``fields.words``, joined, and the times of issue, of the ends and of the beginning, if there is
+    one. ``words`` is what words say that were read before: None where the general path must read them."""
 
     fields: ClaimFields
-    subject: Callable[[bytes], bytes]
-    words: Callable[[bytes], bytes]
-    times: Callable[[bytes], Sequence[int]]
+    cut: Cut
+    words: dict[bytes, ReadWords | None]
 
 
 class Template:
@@ -57,9 +56,8 @@ class Template:
         self._fields: dict[int, ClaimFields | None] = {}
         self._known_fields: dict[ClaimFields, ClaimFields] = {}
         self._readers: dict[int, RowReader | None] = {}
-        self._known_readers: dict[ClaimFields, RowReader] = {}
+        self._cuts: dict[ClaimFields, Cut] = {}
         self._places: dict[bytes, int] = {}
-        self._read_words: dict[bytes, ReadWords | None] = {}
         self._words: dict[int, list[bytes]] = {}
 
     def fields_of(self, place: int, key: IssuerKey, trust: TrustList) -> ClaimFields | None:
@@ -89,7 +87,8 @@ class Template:
             fields = self.fields_of(place, key, trust)
             reader = None
             if fields is not None:
-                reader = self._known_readers.setdefault(fields, _reader(fields, self.layout))
+                cut = self._cuts.setdefault(fields, _cut(fields, self.layout))
+                reader = RowReader(fields, cut, {})
             self._readers[place] = reader
             return reader
 
@@ -98,12 +97,12 @@ class Template:
 
         ``words`` are the bytes of the key's ``ClaimFields.words``, joined.
         """
-        row = place.to_bytes(_PLACE_BYTES, sys.byteorder) + words
-        try:
-            return self._read_words[row]
-        except KeyError:
-            self._read(place, key, row, trust)
-            return self._read_words[row]
+        reader = self.reader_of(place, key, trust)
+        if reader is None:
+            return None
+        if words not in reader.words:
+            self._read(place, key, place.to_bytes(_PLACE_BYTES, sys.byteorder) + words, trust)
+        return reader.words[words]
 
     def assertions_of(
         self, places: Places, fields: ClaimFields, data: Bytes, keys: list[IssuerKey], trust: TrustList
@@ -135,30 +134,26 @@ class Template:
         """Remove a key's cached words."""
         for row in self._words.pop(place, ()):
             self._places.pop(row, None)
-            self._read_words.pop(row, None)
+        if (reader := self._readers.get(place)) is not None:
+            reader.words.clear()
 
     def _read(self, place: int, key: IssuerKey, row: bytes, trust: TrustList) -> int:
-        fields = self.fields_of(place, key, trust)
-        read = None if fields is None else read_words(key, fields, row[_PLACE_BYTES:], self.layout, trust)
+        reader, words, read = self.reader_of(place, key, trust), row[_PLACE_BYTES:], None
+        if reader is not None:
+            read = read_words(key, reader.fields, words, self.layout, trust)
         found = NO_ASSERTION
         if read is not None:
             found = self.assertions.place_of(read.assertion)
         if len(self._words.get(place, ())) >= WORDS_MAX:
             self.forget(place)
         self._words.setdefault(place, []).append(row)
-        self._places[row], self._read_words[row] = found, read
+        self._places[row] = found
+        if reader is not None:
+            reader.words[words] = read
         self.reads = 0  # the next use() then updates the size of the share
         return found
 
 
-def _reader(fields: ClaimFields, layout: Layout) -> RowReader:
+def _cut(fields: ClaimFields, layout: Layout) -> Cut:
     times = [fields.issued_at, *fields.ends] + ([] if fields.not_before is None else [fields.not_before])
-    return RowReader(fields, _cut(fields.subject), _cut(*fields.words), layout.times_of_one(times))
-
-
-def _cut(*fields: Field) -> Callable[[bytes], bytes]:
-    """Return the function that cuts fields out of one row, and joins them."""
-    if len(fields) == 1:
-        return itemgetter(slice(fields[0].start, fields[0].end))
-    cut = cutter(*fields)
-    return lambda row: b"".join(cut(row))
+    return layout.cutter(((fields.subject,), fields.words), times)

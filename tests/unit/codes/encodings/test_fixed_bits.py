@@ -7,9 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from onecode_server.codes.encodings import base45, fixed_bits
+from onecode_server.codes.encodings import fixed_bits
 from onecode_server.codes.encodings.fixed_bits import FixedBits
-from onecode_server.errors import Malformed
 
 BUILT = fixed_bits._kernel
 
@@ -67,20 +66,3 @@ def test_any_bits_are_compared_as_integers_are(data: st.DataObject, size: int, s
     ]
     expected = [int.from_bytes(one) & mask == int.from_bytes(row) & mask for one in rows]
     assert found(FixedBits(must, row, start), [b"x" * start + one + b"end" for one in rows]) == expected
-
-
-@given(data=st.data(), size=st.integers(1, 70))
-def test_a_base45_text_is_read_where_its_bytes_have_the_bits(data: st.DataObject, size: int) -> None:
-    must, row, other = (data.draw(st.binary(min_size=size, max_size=size)) for _ in range(3))
-    bits = FixedBits(must, row)
-    merged = bytes(one & must_ | free & ~must_ & 0xFF for one, must_, free in zip(row, must, other, strict=True))
-    for one in (row, other, merged, row[:-1], row + b"a"):
-        assert bits.of_base45(base45.encode(one)) == (one if len(one) == size and bits.are_in(one) else None)
-    text = bytearray(base45.encode(row))
-    text[data.draw(st.integers(0, len(text) - 1))] = data.draw(st.integers(0, 255))
-    try:
-        changed = base45.decode(bytes(text))
-    except Malformed:
-        changed = b""
-    assert bits.of_base45(bytes(text)) == (changed if changed and bits.are_in(changed) else None)
-    assert bits.of_base45(base45.encode(row)) == row  # nothing is left of the text before

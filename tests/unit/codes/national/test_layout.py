@@ -55,7 +55,7 @@ def agrees(layout: NationalLayout, code: bytes) -> bool:
     for path, field in layout.claims.items():
         (value,), claim = octets(data, field), claims.at(tree, path)
         if layout.is_time(field):
-            assert layout.times(data, field).tolist() == [claim * SECOND_US] == [*layout.times_of_one([field])(row)]
+            assert layout.times(data, field).tolist() == [claim * SECOND_US] == [*layout.cutter((), [field])(row)]
         if field.kind is Kind.BYTES:
             assert value == claim
         elif field.kind is not Kind.OTHER:

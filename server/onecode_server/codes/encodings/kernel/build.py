@@ -17,8 +17,6 @@ ffibuilder.cdef("""
     void onecode_base64url_rows(size_t rows, size_t characters, const uint8_t *text, size_t text_stride, uint8_t *data,
                                 size_t data_stride, uint8_t is_good[]);
     int onecode_base45(size_t characters, const uint8_t *text, void *data);
-    int onecode_base45_fits(size_t characters, const uint8_t *text, void *data, const uint8_t *must,
-                            const uint8_t *fixed);
     int onecode_fits(size_t size, const uint8_t *data, const uint8_t *must, const uint8_t *fixed);
     void onecode_rows_fit(size_t rows, size_t size, const uint8_t *data, size_t data_stride, const uint8_t *must,
                           const uint8_t *fixed, uint8_t fits[]);
@@ -26,7 +24,7 @@ ffibuilder.cdef("""
 ffibuilder.set_source(
     "onecode_server.codes.encodings._columns",
     '#include "onecode_columns.h"',
-    sources=sorted(str(file) for file in _HERE.glob("*.c")),
+    sources=[str(_HERE / name) for name in ("base45.c", "base64url.c", "fixed_bits.c")],
     depends=sorted(str(file) for file in _HERE.glob("*.h")),
     include_dirs=[str(_HERE)],
     extra_compile_args=["-std=c11", "-O3", "-fvisibility=hidden"],
