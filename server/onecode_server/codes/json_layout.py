@@ -67,13 +67,19 @@ class JsonLayout:
                 fits &= time.fits(data)
         return fits
 
+    def is_alike(self, code: bytes) -> bool:
+        """Tell whether a code has the prefix and the shape of the layout."""
+        raise NotImplementedError
+
     @staticmethod
     def decode_one(code: bytes) -> bytes:
         """Return the row of one code that has a shape. Raises Malformed."""
         raise NotImplementedError
 
     def row(self, code: bytes) -> bytes | None:
-        """Return the row of one code of this shape, or None where it does not have this layout."""
+        """Return the row of one code, or None where it does not have this layout."""
+        if not self.is_alike(code):
+            return None
         try:
             row = self.decode_one(code)
         except Malformed:

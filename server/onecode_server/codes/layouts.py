@@ -90,7 +90,7 @@ class Layout(Protocol):
         ...
 
     def row(self, code: bytes) -> bytes | None:
-        """Return the row of one code of the layout's shape, or None where it does not have this layout."""
+        """Return the row of one code, or None where it does not have this layout: any bytes may be asked about."""
         ...
 
     def signed(self, row: bytes, key_id: bytes = b"") -> SignedCode:

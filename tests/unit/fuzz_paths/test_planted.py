@@ -11,6 +11,7 @@ from onecode_server.model.verdict import Authenticity, Reason
 from onecode_server.rules import validity
 from onecode_server.verification.authenticate.by_template import TemplateAuthenticator
 from onecode_server.verification.authenticate.single import SingleReader
+from onecode_server.verification.check import Check
 
 from tests.fuzz_paths.report import least_of, shortfalls
 from tests.fuzz_paths.run import Case, Run
@@ -45,13 +46,14 @@ async def test_columns_that_forget_the_window_are_found_and_found_again(monkeypa
 
 
 async def test_rows_that_read_another_level_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    read = SingleReader._claims
+    read = SingleReader.read_claims
 
-    def claims(self: SingleReader, *given: Any) -> Any:
-        found = read(self, *given)
-        return found and found._replace(level_word="GREEN")
+    def read_claims(self: SingleReader, check: Check, *given: Any) -> None:
+        read(self, check, *given)
+        if check.claims is not None:
+            check.claims = check.claims._replace(level_word="GREEN")
 
-    monkeypatch.setattr(SingleReader, "_claims", claims)
+    monkeypatch.setattr(SingleReader, "read_claims", read_claims)
     case = await first(lambda case: case.path.startswith("rows") and "level_word='GREEN'" in case.got)
     assert "level_word='GREEN'" not in case.expected
 

@@ -64,12 +64,16 @@ class JwtLayout(JsonLayout):
         jwt.read_claims(payload)
         if found is None:
             raise ValueError("not a JWT of fixed offsets")
-        _, first, self._signed_end = found
+        self._shape, (_, first, self._signed_end) = found, found
         self._payload, self._signature = _parts(found)
         self.key_id = Field(Kind.OTHER, 0, first)
         message = (0, self._signed_end)
         self._envelope = RowCutter(((message,), (self._signature.place,), (self._payload.place,))).cut
         super().__init__(payload, self._payload.start)
+
+    def is_alike(self, code: bytes) -> bool:
+        """Tell whether a code has the prefix and the shape of the layout."""
+        return code.startswith(jwt.PREFIX) and shape(code) == self._shape
 
     @staticmethod
     def decode_one(code: bytes) -> bytes:

@@ -62,7 +62,7 @@ class PasetoLayout(JsonLayout):
         paseto.read_claims(signed.payload)
         if found is None:
             raise ValueError("not a PASETO of fixed offsets")
-        length, dot = found
+        self._shape, (length, dot) = found, found
         self._payload, self._signature, self._footer = _parts(found)
         self.key_id = Field(Kind.OTHER, dot + 1, length)
         # The signed message of another code differs from this only in the claims and the footer, which have the same
@@ -74,6 +74,10 @@ class PasetoLayout(JsonLayout):
         message = before, payload, between, self._footer.place, after
         self._envelope = RowCutter((message, (self._signature.place,), (payload,))).cut
         super().__init__(signed.payload, self._payload.start)
+
+    def is_alike(self, code: bytes) -> bool:
+        """Tell whether a code has the prefix and the shape of the layout."""
+        return code.startswith(paseto.PREFIX) and shape(code) == self._shape
 
     @staticmethod
     def decode_one(code: bytes) -> bytes:

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from onecode_server.codes.layouts import Bytes
 from onecode_server.crypto.backend import SignatureBackend
 from onecode_server.crypto.libsodium import LibsodiumBackend
+from onecode_server.model.code import SignedCode
 from onecode_server.model.trust_list import IssuerKey
 from onecode_server.telemetry.counting import begin
 from onecode_server.telemetry.metrics import Metrics
@@ -58,29 +59,39 @@ class SignatureChecker:
         self._count(tried, started_s)
 
     async def find_keys(self, checks: Sequence[Check]) -> None:
-        """Set the key of each check, or the finding that none of its candidates signed it."""
-        tried = [(check, check.signed, key) for check in checks if check.signed for key in check.candidates]
-        results: list[bool] = []
-        slice_items = self._backend.slice_items
-        for start in range(0, len(tried), slice_items):
-            if start:
-                await asyncio.sleep(0)
-            part = tried[start : start + slice_items]
-            started_s = time.perf_counter()
-            results += self._backend.verify_batch(
-                [key.public_key for _, _, key in part],
-                [signed.signature for _, signed, _ in part],
-                [signed.message for _, signed, _ in part],
-            )
-            self._count(len(part), started_s)
-        for (check, _, key), is_signed in zip(tried, results, strict=True):
-            if is_signed and check.key is None:
-                check.key = key
-        if False in results:
-            for check in checks:
-                if check.key is None:
+        """Set the key of each check, or the finding that none of its candidates signed it. Each has a candidate."""
+        left, place = checks, 0
+        while left:
+            keys = [check.candidates[place] for check in left]
+            results = await self._check_rows(keys, [check.signed for check in left if check.signed is not None])
+            for check, key, is_signed in zip(left, keys, results, strict=True):
+                if is_signed:
+                    check.key = key
+            if False not in results:  # as nearly always
+                return
+            place += 1
+            unsigned = [check for check in left if check.key is None]
+            left = [check for check in unsigned if place < len(check.candidates)]
+            for check in unsigned:
+                if place == len(check.candidates):
                     check.finding = SIGNATURE_INVALID
                     self._count_bad(check.candidates)
+
+    async def _check_rows(self, keys: Sequence[IssuerKey], codes: Sequence[SignedCode]) -> list[bool]:
+        """Return which codes the keys signed, of which each code has one."""
+        results: list[bool] = []
+        size = self._backend.slice_items
+        for start in range(0, len(keys), size):
+            if start:
+                await asyncio.sleep(0)
+            started_s, part = time.perf_counter(), codes[start : start + size]
+            results += self._backend.verify_batch(
+                [key.public_key for key in keys[start : start + size]],
+                [signed.signature for signed in part],
+                [signed.message for signed in part],
+            )
+            self._count(len(part), started_s)
+        return results
 
     async def find_key_places(
         self, candidates: _Places, index: IssuerIndex, signatures: Bytes, messages: Bytes

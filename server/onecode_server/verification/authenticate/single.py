@@ -5,16 +5,16 @@ from typing import Any, Final
 
 from onecode_server.errors import Malformed
 from onecode_server.model.code import Claims
-from onecode_server.model.trust_list import IssuerKey, KeyState
+from onecode_server.model.trust_list import KeyState
 from onecode_server.rules import validity
 from onecode_server.verification.authenticate.authenticator import KEY_REVOKED, KEY_UNKNOWN
 from onecode_server.verification.authenticate.claim_fields import local_id
 from onecode_server.verification.authenticate.issuer_index import IssuerIndex
 from onecode_server.verification.authenticate.pseudonyms import Pseudonyms
-from onecode_server.verification.authenticate.template import Template
 from onecode_server.verification.authenticate.template_lookup import find_single
 from onecode_server.verification.check import Check
 
+_REVOKED: Final = KeyState.REVOKED  # an enumeration looks its members up slowly
 _claims: Final[Callable[[type[Claims], tuple[Any, ...]], Claims]] = tuple.__new__
 """Makes Claims in a third of the time of their own constructor, which is a function in Python."""
 
@@ -54,37 +54,28 @@ class SingleReader:
         template, key = check.template, check.key
         if template is None or key is None or check.finding is not None:
             return
-        if key.state is KeyState.REVOKED:  # claims under a revoked key are not read
+        if key.state is _REVOKED:  # claims under a revoked key are not read
             check.finding = KEY_REVOKED
             return
         place = index.place_of[key.public_key]
-        try:
-            claims = self._claims(template, row, place, key, index)
-        except Malformed:  # digits of no time; the general authenticator finds it again and names the fault
-            return
-        if claims is None:
-            return
-        times = claims.issued_at, claims.expires_at, claims.not_before
-        if not validity.is_valid(index.key_windows[place], *times, now, self._skew):
-            check.finding = validity.code_fault(claims, key, index.trust, now, self._skew)
-        check.claims = claims  # last: a code with claims and no finding is authentic
-
-    def _claims(self, template: Template, row: bytes, place: int, key: IssuerKey, index: IssuerIndex) -> Claims | None:
         reader = template.reader_of(place, key, index.trust)
         if reader is None:
-            return None
+            return
         fields, cut, known = reader
-        subject, words, issued_at, *ends = cut(row)
+        try:
+            subject, words, issued_at, *ends = cut(row)
+        except Malformed:  # digits of no time; the general authenticator finds it again and names the fault
+            return
         read = known[words] if words in known else template.words_of(place, key, words, index.trust)
-        if read is None:
-            return None
         not_before = None if fields.not_before is None else ends.pop()
         expires_at = validity.expiry(issued_at, ends, fields.lifetimes)
-        if expires_at <= issued_at:
-            return None
+        if read is None or expires_at <= issued_at:
+            return
         index.templates.use(template, (place,), index.keys)
         (home, claimed, _), level_word = read
         if not fields.is_pseudonym:
             subject = self._pseudonyms.of(home, local_id(fields, subject, template.layout))
-        values = home, subject, level_word, claimed, issued_at, expires_at, not_before, None
-        return _claims(Claims, values)
+        claims = _claims(Claims, (home, subject, level_word, claimed, issued_at, expires_at, not_before, None))
+        if not validity.is_valid(index.key_windows[place], issued_at, expires_at, not_before, now, self._skew):
+            check.finding = validity.code_fault(claims, key, index.trust, now, self._skew)
+        check.claims = claims  # last: a code with claims and no finding is authentic

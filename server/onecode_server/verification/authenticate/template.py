@@ -47,6 +47,7 @@ class Template:
 
     def __init__(self, layout: Layout, shape: Shape) -> None:
         self.layout = layout
+        self.row = layout.row
         self.shape = shape
         self.assertions = Assertions()
         self.hits = 0

@@ -56,10 +56,16 @@ class TemplateCache:
         self.size_bytes = 0
         self._bytes_max = bytes_max
         self._shares: dict[int, _Share] = {}
-        self._by_shape: dict[Format, dict[Shape, list[Template]]] = {fmt: {} for fmt in LAYOUTS}
+        self._by_shape: dict[Format, dict[Shape | None, list[Template]]] = {fmt: {} for fmt in LAYOUTS}
+        self.by_prefix: Final = [
+            (CODECS[fmt].PREFIX, layouts.shape, self._by_shape[fmt]) for fmt, layouts in LAYOUTS.items()
+        ]
+        """The prefix of each format's single codes, what returns a code's shape, and the templates by their shape."""
         self._spellings: dict[Format, dict[bytes, bytes]] = {
             fmt: {} for fmt, layouts in LAYOUTS.items() if layouts.key_id_field is not None
         }
+        self.latest: Template | None = None
+        """The template that a single code has fitted last: the next one mostly fits it, too."""
         self._spellers: Counter[tuple[Format, bytes]] = Counter()  # how many shares have an encoded key id
 
     @property
@@ -71,7 +77,7 @@ class TemplateCache:
         """Return key ids by their encoding in authentic codes of a format; None if the format does not encode them."""
         return self._spellings.get(fmt)
 
-    def by_shape(self, fmt: Format) -> Mapping[Shape, list[Template]]:
+    def by_shape(self, fmt: Format) -> Mapping[Shape | None, list[Template]]:
         """Return the templates of a format by the shape of their codes, those with the most recent hits first."""
         return self._by_shape[fmt]
 
@@ -183,6 +189,7 @@ class TemplateCache:
         template.forget(place)
         template.holders.discard(place)
         if not template.holders:
+            self.latest = None if self.latest is template else self.latest
             by_shape = self._by_shape[share.key.format]
             by_shape[template.shape].remove(template)
             if not by_shape[template.shape]:

@@ -21,8 +21,6 @@ _PREFIXES: Final = sorted(
     key=lambda one: not one[0],
 )
 """The prefix of each format, in the order in which they are tested: formats with codes of other beginnings are last."""
-_SINGLE: Final = [(CODECS[fmt].PREFIX, fmt, layouts.shape) for fmt, layouts in LAYOUTS.items()]
-"""The prefix of each format's single codes, and the function that returns a code's shape."""
 
 
 class Rows(NamedTuple):
@@ -75,11 +73,14 @@ def are_alike(codes: Sequence[bytes]) -> bool:
 
 def find_single(cache: TemplateCache, code: bytes) -> tuple[Template, bytes] | None:
     """Return the template that one code fits, and the code's row; None if there is none."""
-    for prefix, fmt, shape_of in _SINGLE:
-        if code.startswith(prefix) and (shape := shape_of(code)) is not None:
-            for template in cache.templates(fmt, shape):
-                row = template.layout.row(code)
+    if (latest := cache.latest) is not None and (row := latest.row(code)) is not None:
+        return latest, row
+    for prefix, shape_of, by_shape in cache.by_prefix:
+        if code.startswith(prefix):
+            for template in by_shape.get(shape_of(code), ()):
+                row = template.row(code)
                 if row is not None:
+                    cache.latest = template
                     return template, row
     return None
 
