@@ -1,6 +1,6 @@
 """Whether this machine's state is that of the others, by the digests in their marks. No I/O, and the log's clock."""
 
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 from onecode_server.errors import OnecodeError
 from onecode_server.replication.messages import Mark
@@ -25,6 +25,14 @@ class Diverged(OnecodeError):
         self.partition = partition
         self.offset = offset
         self.machine = machine
+
+
+class Comparisons(Protocol):
+    """Takes note of each comparison of this machine's state with a mark."""
+
+    def note(self, partition: int, mark: Mark, time: int, *, is_equal: bool) -> None:
+        """Note a comparison at the partition's ``time`` (Unix microseconds). May raise Diverged."""
+        ...
 
 
 class _Word(NamedTuple):

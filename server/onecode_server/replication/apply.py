@@ -11,7 +11,7 @@ from onecode_server.errors import LogUnavailable, Malformed
 from onecode_server.model.partition import DECISIONS
 from onecode_server.model.partition_state import PartitionState
 from onecode_server.replication import apply_beginning, apply_decisions, apply_records, message_form, outcomes, signing
-from onecode_server.replication.agreement import Agreement, Diverged
+from onecode_server.replication.agreement import Comparisons, Diverged
 from onecode_server.replication.ignored import Ignored, IgnoredMessage
 from onecode_server.replication.messages import (
     NO_OFFSET,
@@ -73,7 +73,7 @@ def apply(
     state: ReplicaState,
     message: Logged,
     cluster_key: bytes,
-    agreement: Agreement | None = None,
+    agreement: Comparisons | None = None,
     versions: RuleVersions = KNOWN,
 ) -> Applied:
     """Apply a message to a machine's state, in one transaction, and move its partition on.
@@ -123,7 +123,7 @@ def _read(message: Logged, cluster_key: bytes, time: int, versions: RuleVersions
 
 
 def _check(
-    state: ReplicaState, mark: Mark, message: Logged, time: int, digest: bytes, agreement: Agreement | None
+    state: ReplicaState, mark: Mark, message: Logged, time: int, digest: bytes, agreement: Comparisons | None
 ) -> Applied:
     """Compare a mark with the own checkpoint that it names, and keep this mark's own. Raises Diverged."""
     is_decisions = message.partition == DECISIONS

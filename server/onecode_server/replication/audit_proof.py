@@ -6,14 +6,14 @@ signed by the machines that wrote them, and lie on other machines.
 
 import time
 from collections.abc import AsyncIterator, Callable
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from onecode_server.errors import LogBroken, LogUnavailable, StoreUnavailable
 from onecode_server.log.reader import LogReader, Message
 from onecode_server.model.audit import AuditEntry
 from onecode_server.model.partition import DECISIONS
-from onecode_server.replication.agreement import Agreement
 from onecode_server.replication.apply import apply
+from onecode_server.replication.messages import Mark
 from onecode_server.stores.lmdb_replica import Decided, LmdbReplica
 from onecode_server.stores.replica_transaction import ReplicaTransaction
 
@@ -66,7 +66,7 @@ def _expect_all(reader: LogReader, until: int) -> None:
 def _replay(
     reader: LogReader, scratch: LmdbReplica, cluster: bytes, until: int, advance_to: Callable[[int], None]
 ) -> None:
-    agreement, reached, heard_s = _AnyDigest(bytes(16), bytes(8)), 0, time.monotonic()
+    agreement, reached, heard_s = _AnyDigest(), 0, time.monotonic()
 
     def take(messages: list[Message]) -> Callable[[ReplicaTransaction], None]:
         def work(state: ReplicaTransaction) -> None:
@@ -111,8 +111,8 @@ async def _entries(store: LmdbReplica, count: int) -> AsyncIterator[AuditEntry]:
             yield entry
 
 
-class _AnyDigest(Agreement):
+class _AnyDigest:
     """Takes marks of every digest: a machine whose store was damaged at some time has left marks that say so."""
 
-    def note(self, *_: Any, **__: Any) -> None:
+    def note(self, partition: int, mark: Mark, time: int, *, is_equal: bool) -> None:
         pass

@@ -1,8 +1,10 @@
 """``onecode log rules --set`` is refused where it would stop a machine that runs, or could not be confirmed here."""
 
+import json
+
 import pytest
 
-from onecode_server.cli.log_rules import _expect_known
+from onecode_server.cli.log_rules import _expect_known, _show
 from onecode_server.errors import OnecodeError
 from onecode_server.replication.heard_marks import HeardMachine
 
@@ -41,3 +43,25 @@ def test_this_machine_must_know_the_version_whatever_is_allowed():
     said = {refusal(2, machines, although_unknown=allowed) for allowed in (False, True)}
     assert len(said) == 1
     assert "this machine does not know version 2 of the rules" in said.pop()
+
+
+def test_without_set_the_version_in_force_and_what_each_machine_knows_are_shown(capsys):
+    _show(1, heard(own=2, other=0), FIRST, as_json=False)
+    said = capsys.readouterr().out
+    assert said.startswith("version 1 of the rules is in force; this program knows ")
+    (own,), (other,) = ([line for line in said.splitlines() if one.hex() in line] for one in (FIRST, OTHER))
+    assert f"{FIRST.hex()} *" in own
+    assert own.rstrip(" │").endswith("2")
+    assert "*" not in other
+    assert other.rstrip(" │").endswith("?")  # a program of before marks said what they know
+
+
+def test_the_same_in_json_is_one_line_a_machine(capsys):
+    _show(1, heard(own=2, other=3), FIRST, as_json=True)
+    first, *machines = map(json.loads, capsys.readouterr().out.splitlines())
+    assert first["in_force"] == 1
+    assert first["known_here"][0] <= first["known_here"][1]
+    assert machines == [
+        {"machine": FIRST.hex(), "is_this": True, "knows": 2},
+        {"machine": OTHER.hex(), "is_this": False, "knows": 3},
+    ]
