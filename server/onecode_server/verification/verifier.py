@@ -11,9 +11,9 @@ The steps run on the event loop, in slices; only store lookups leave it.
 """
 
 import asyncio
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
+from itertools import repeat
 from typing import Final
 
 import numpy as np
@@ -149,8 +149,7 @@ class Verifier:
             if left := part if context.for_translation else self._decide_at_once(part, context):  # 8, 9, 10
                 await self._decide_looked_up(left, context)
         verdicts = [check.answer for check in checks]
-        counts = Counter(zip(verdicts, scans.hosts, strict=True))
-        self._count(((verdict, host, count) for (verdict, host), count in counts.items()), context.trust)
+        self._count(zip(verdicts, scans.hosts, repeat(1)), context.trust)
         return CheckResults(verdicts, np.arange(len(checks)), context.trust, context.now, checks)
 
     async def _verify_together(
