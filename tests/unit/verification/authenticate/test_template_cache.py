@@ -24,7 +24,7 @@ from onecode_server.verification.authenticate.template_cache import (
     TEMPLATES_MAX,
     TemplateCache,
 )
-from onecode_server.verification.authenticate.template_lookup import ROWS_MIN, read_rows
+from onecode_server.verification.authenticate.template_lookup import ROWS_MIN, find_single, read_rows
 
 from tests import formats
 from tests.unit.verification.authenticate.rows_and_single import alone, by_columns, in_columns
@@ -54,6 +54,7 @@ def check_accounts(cache: TemplateCache) -> None:
     listed = [one for by_shape in cache._by_shape.values() for listed in by_shape.values() for one in listed]
     assert set(listed) == held
     assert len(listed) == len(held)
+    assert cache.latest is None or cache.latest in held
     for place, share in cache._shares.items():
         sizes = sum(share.templates.values()) + sum(400 + len(field) for field in share.spellings)
         assert share.bytes == sizes
@@ -105,6 +106,42 @@ def test_the_largest_share_makes_room_where_all_are_too_large(fmt: Format) -> No
         assert cache.size_bytes <= 1024 * 1024
     assert {len(cache._shares[place].templates) for place in range(1, 11)} == {4}
     check_accounts(cache)
+
+
+@pytest.mark.parametrize("fmt", FORMATS)
+def test_the_template_that_was_found_last_gives_way_as_others_do(fmt: Format) -> None:
+    cache, key = TemplateCache(), key_of(0, fmt)
+    code = code_of(fmt, key, 0)
+    cache.learn(code, 0, key)
+    found = find_single(cache, code)
+    assert found is not None
+    assert cache.latest is found[0]
+    for length in range(1, TEMPLATES_MAX + 1):
+        cache.learn(code_of(fmt, key, length), 0, key)
+        check_accounts(cache)
+    assert cache.latest is None
+    assert find_single(cache, code) is None
+
+
+def test_a_code_of_one_format_is_found_after_one_of_another() -> None:
+    cache, codes = TemplateCache(), []
+    for place, fmt in enumerate(FORMATS):
+        key = key_of(place, fmt)
+        codes.append((fmt, code_of(fmt, key, 5)))
+        cache.learn(codes[-1][1], place, key)
+    for fmt, code in [*codes, *reversed(codes), *codes]:
+        found = find_single(cache, code)
+        assert found is not None
+        assert found[0].layout.format == fmt
+    for code in (
+        b"",
+        b"NC1:",
+        b"eyJ",
+        b"v4.public.",
+        *(code[:-1] for _, code in codes),
+        *(code + b"0" for _, code in codes),
+    ):
+        assert find_single(cache, code) is None
 
 
 def test_what_is_used_stays_and_what_is_not_gives_way() -> None:
