@@ -43,14 +43,13 @@ class Drilled(NamedTuple):
 
 
 @contextmanager
-def drilled(tell: Callable[[str], None], *, with_networks: bool = False) -> Iterator[Drilled]:
-    """Start a cluster, and end it. ``with_networks`` needs a program that ``networks.enter`` has started."""
+def drilled(tell: Callable[[str], None], made: Networks | None = None) -> Iterator[Drilled]:
+    """Start a cluster, and end it: in networks that were made for it, where there are such."""
     with tempfile.TemporaryDirectory(prefix="onecode-log-drills-", ignore_cleanup_errors=True) as directory:
         path, links = Path(directory), dict[str, Link]()
         brokers, machines = [HERE] * NODES, [HERE] * MACHINES
         disk = path / "brokers" / f"node-{NODES}" / "data"
-        if with_networks:
-            made = Networks()
+        if made is not None:
             brokers = _joined(links, "broker", made.broker, NODES)
             machines = _joined(links, "machine", made.machine, MACHINES)
             networks.small_disk(disk, SMALL_DISK_MIB)
@@ -59,12 +58,12 @@ def drilled(tell: Callable[[str], None], *, with_networks: bool = False) -> Iter
             try:
                 await_well(cluster)
                 key = DataDirectory(cluster.machines[0].data_dir).read_pseudonym_key()
-                small = cluster.brokers.nodes[-1] if with_networks else None
+                small = cluster.brokers.nodes[-1] if made is not None else None
                 yield Drilled(cluster, path, links, small, key)
             finally:
                 cluster.close()
         finally:
-            if with_networks:
+            if made is not None:
                 networks.unmount(disk)
 
 

@@ -88,7 +88,7 @@ class Node:
         self._path = path
         self._voters = voters
         self._tls = tls
-        self._place = place
+        self.place = place
         self._process: subprocess.Popen[bytes] | None = None
         self._is_paused = False
 
@@ -105,7 +105,7 @@ class Node:
         """Start the process, which ends with the thread that called; its cluster tells when it is ready."""
         with self.log_file.open("ab") as log:
             self._process = subprocess.Popen(
-                _java("kafka.Kafka", str(self._settings), enter=self._place.enter), stdout=log, stderr=log
+                _java("kafka.Kafka", str(self._settings), enter=self.place.enter), stdout=log, stderr=log
             )
         self._is_paused = False
 
@@ -155,7 +155,7 @@ class Node:
         return self._path / "node.properties"
 
     def _all_settings(self) -> list[tuple[str, str]]:
-        host = self._place.host
+        host = self.place.host
         clients = f"PLAINTEXT://{self.address}"
         if self._tls is not None:
             clients += f",SSL://{host}:{self.ports.tls}"
