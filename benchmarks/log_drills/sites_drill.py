@@ -8,6 +8,7 @@ import asyncio
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
 from benchmarks.log_drills import fault_drill, faults, seen_drill, sites
@@ -29,7 +30,8 @@ _PROBES: Final = 2
 """Records that are watched at once: few, since looks load the computer, and a busy one is slower than the distance."""
 _POLL_S: Final = 0.01
 _STATUS_TOPIC: Final = "onecode.status"
-_ELECTED_S: Final = 20.0
+_ELECTED_S: Final = 30.0
+_ANSWER_S: Final = 5.0
 
 
 class Cut(NamedTuple):
@@ -172,21 +174,21 @@ def _times(acks: Sequence[Ack], leaders: dict[int, int], *, is_here: bool) -> It
 
 def _spread(cluster: Cluster) -> dict[int, int]:
     """Let each broker lead the partitions that it is to lead when all is well; return the leader of each partition of
-    records. Brokers do so themselves some minutes after one was away."""
+    records. Brokers do so by themselves only some minutes after one was away."""
     from confluent_kafka import ElectionType, KafkaException  # noqa: PLC0415
 
-    ends_s = time.monotonic() + _ELECTED_S
-    while True:
-        try:
-            cluster.brokers.admin.elect_leaders(ElectionType.PREFERRED, None).result(_ELECTED_S)
-        except KafkaException:
-            if time.monotonic() > ends_s:
-                raise
-            continue
+    admin, ends_s, leaders = cluster.brokers.admin, time.monotonic() + _ELECTED_S, dict[int, int]()
+    while time.monotonic() < ends_s:
         await_well(cluster)
-        found: dict[int, Any] = cluster.brokers.admin.list_topics(_STATUS_TOPIC).topics[_STATUS_TOPIC].partitions
-        if all(one.leader == one.replicas[0] for one in found.values()) or time.monotonic() > ends_s:
-            return {number: one.leader for number, one in found.items()}
+        with suppress(KafkaException):  # busy brokers: they are asked again
+            admin.elect_leaders(ElectionType.PREFERRED, None).result()
+            found: dict[int, Any] = admin.list_topics(_STATUS_TOPIC, timeout=_ANSWER_S).topics[_STATUS_TOPIC].partitions
+            leaders = {number: one.leader for number, one in found.items()}
+            if all(one.leader == one.replicas[0] for one in found.values()):
+                break
+    if not leaders:
+        raise SystemExit("the brokers do not tell who leads")
+    return leaders
 
 
 def turned(looks: Sequence[Look], machine: int, times: Times) -> Cut:

@@ -18,7 +18,7 @@ AGAIN_S: Final = 10.0
 
 def show(console: Console, drill: Drill) -> None:
     """Print three tables, and what was found at the end."""
-    console.print("p50 / p99 in ms: calls with a partition's records of a quarter of a second, and single records")
+    console.print("least, p50, p99 in ms: calls with a partition's records of a quarter second; single records")
     console.print(_latencies(drill.rows))
     console.print(
         "seconds: from a kill and a cut until writes resume, from the cut, and from the mending", _faults(drill.rows)
@@ -50,10 +50,10 @@ def _latencies(rows: Sequence[Row]) -> Table:
     for row in rows:
         table.add_row(
             f"{row.measured.between_ms:.1f}",
-            _both(row.here_s),
-            _both(row.elsewhere_s),
-            _both([one.acknowledged_s for one in row.delays]),
-            _both([one.seen_s for one in row.delays]),
+            _spread(row.here_s),
+            _spread(row.elsewhere_s),
+            _spread([one.acknowledged_s for one in row.delays]),
+            _spread([one.seen_s for one in row.delays]),
             f"{len(row.delays):,}",
             " ".join(f"{100 * share:.4g}" for share in row.current),
             f"{row.records_a_second:,.0f}",
@@ -105,10 +105,10 @@ def _network(rows: Sequence[Row]) -> Table:
     return table
 
 
-def _both(times_s: Sequence[float]) -> str:
+def _spread(times_s: Sequence[float]) -> str:
     if len(times_s) < 2:
         return "-"
-    return f"{statistics.median(times_s) * 1000:,.0f} / {p99_s(times_s) * 1000:,.0f}"
+    return " ".join(f"{s * 1000:,.0f}" for s in (min(times_s), statistics.median(times_s), p99_s(times_s)))
 
 
 def broken(drill: Drill) -> list[str]:
