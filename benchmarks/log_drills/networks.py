@@ -28,6 +28,10 @@ _LOCALNET: Final = "/proc/sys/net/ipv4/conf/all/route_localnet"
 _OWN_ADDRESSES: Final = "/proc/sys/net/ipv4/conf/all/arp_ignore"
 """Whether an interface answers for its own addresses alone. By default the bridge of each site would answer for that of
 another one."""
+_CONGESTION: Final = "/proc/sys/net/ipv4/tcp_congestion_control"
+_CONGESTIONS: Final = "/proc/sys/net/ipv4/tcp_available_congestion_control"
+_USUAL_CONGESTION: Final = "cubic"
+"""Linux's own default, whatever the system has: bbr takes a distance that has just been set for a queue for 10 s."""
 _MTU: Final = 1500
 _PIECE: Final = bytes(1 << 20)
 
@@ -153,7 +157,11 @@ def filled(path: Path) -> Iterator[None]:
 def _space(name: str) -> None:
     run("ip", "netns", "add", name)
     run(*_entering(name), "ip", "link", "set", "lo", "up")
-    run(*_entering(name), sys.executable, "-c", f"open({_LOCALNET!r}, 'w').write('1')")
+    settings = {_LOCALNET: "1"}
+    if _USUAL_CONGESTION in Path(_CONGESTIONS).read_text().split():
+        settings[_CONGESTION] = _USUAL_CONGESTION
+    for setting, value in settings.items():
+        run(*_entering(name), sys.executable, "-c", f"open({setting!r}, 'w').write({value!r})")
 
 
 def _port(name: str, network: str) -> str:

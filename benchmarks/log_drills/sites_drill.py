@@ -181,6 +181,7 @@ def _spread(cluster: Cluster) -> dict[int, int]:
     while time.monotonic() < ends_s:
         await_well(cluster)
         with suppress(KafkaException):  # busy brokers: they are asked again
+            # No times are given: confluent-kafka 2.16 raises SystemError for those of this call.
             admin.elect_leaders(ElectionType.PREFERRED, None).result()
             found: dict[int, Any] = admin.list_topics(_STATUS_TOPIC, timeout=_ANSWER_S).topics[_STATUS_TOPIC].partitions
             leaders = {number: one.leader for number, one in found.items()}
