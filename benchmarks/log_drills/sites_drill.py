@@ -6,6 +6,7 @@ A broker and a machine are at each site. Callers are at the site of their machin
 
 import asyncio
 import random
+import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -98,7 +99,6 @@ async def run(
         await asyncio.to_thread(joined.set_round_trip, place, jitter_ms)
         rows.append(await _row(field, joined, traffic, [Probe(connections, some, _POLL_S) for some in codes], seconds))
         tick(1)
-        tell(f"{place:g} ms: {rows[-1].killed.what}, writes after {rows[-1].killed.resumed_s:.1f} s; {rows[-1].turned}")
     await traffic.publisher.stop()
     await traffic.scans.stop()
     for connection in connections:
@@ -119,6 +119,7 @@ async def _row(field: Field, joined: Sites, traffic: _Traffic, probes: Sequence[
     passed = await asyncio.to_thread(joined.passed)
     acks = [ack for ack in traffic.publisher.acks if began_s <= ack.began_s and ack.ended_s <= ended_s]
     shares = [freshness(traffic.scans.looks, one.number, began_s, ended_s).share for one in cluster.machines]
+    tell(f"{measured.between_ms:.1f} ms: medians of {len(delays)} records, {_medians(delays)}")
     killed, _, _ = await _struck(faults.kill_broker, field, traffic)
     cut, struck, times = await _struck(faults.cut_site, field, traffic)
     return Row(
@@ -153,8 +154,17 @@ async def _watched(probes: Sequence[Probe], until_s: float) -> list[Delays]:
 async def _struck(fault: Fault, field: Field, traffic: _Traffic) -> tuple[fault_drill.Row, Struck, Times]:
     struck, times = await fault_drill.strike(fault, field)
     found = fault_drill.row(struck, times, traffic.publisher.acks, traffic.scans.looks, MACHINES)
+    tell(f"{found.what}: writes after {found.resumed_s:.1f} s; {'; '.join(found.broken)}")
     await asyncio.sleep(CALM_S)
     return found, struck, times
+
+
+def _medians(delays: Sequence[Delays]) -> str:
+    """Return a line about the delays: a drill that is ended by a later fault has told of them then."""
+    if not delays:
+        return "none was seen"
+    acknowledged_s, shown_s = (statistics.median(times_s) for times_s in zip(*delays, strict=True))
+    return f"acknowledged after {acknowledged_s * 1000:,.0f} ms, shown at both others after {shown_s * 1000:,.0f} ms"
 
 
 def _shares(codes: Sequence[bytes], rows: int) -> Iterator[list[Sequence[bytes]]]:
