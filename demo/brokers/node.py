@@ -96,7 +96,8 @@ class Node:
         """Write the settings, and give the empty disk the cluster's id."""
         self._path.mkdir(parents=True, exist_ok=True)  # its disk may be there already
         self._settings.write_text("".join(f"{name}={value}\n" for name, value in self._all_settings()), "utf-8")
-        command = ("kafka.tools.StorageTool", "format", "--cluster-id", cluster, "--config", str(self._settings))
+        # One word, since one id in 64 begins with a hyphen, and would be read as an option.
+        command = ("kafka.tools.StorageTool", "format", f"--cluster-id={cluster}", "--config", str(self._settings))
         done = subprocess.run(_java(*command), capture_output=True, text=True, timeout=180, check=False)
         if done.returncode:
             raise BrokersFailed(done.stdout + done.stderr)
