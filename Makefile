@@ -187,9 +187,9 @@ drills: $(STAMP) ## workers killed, 100 rolling restarts, cancelled calls, 100 k
 	$(BIN)/python -m benchmarks.drills cancelled $(DRILL_FLAGS)
 	$(BIN)/python -m benchmarks.soak --records 300000 --kills 100
 
-log-drills: $(STAMP) ## machines that share a log: faults, delays, decisions, what it costs, clocks: half an hour (needs Java, Maven)
+log-drills: $(STAMP) ## machines that share a log: faults, delays, sites at a distance, decisions, what it costs, clocks: 45 minutes (needs Java, Maven)
 	@if command -v java >/dev/null && command -v mvn >/dev/null; then $(MAKE) --no-print-directory brokers; fi
-	for drill in faults seen batches decisions clocks; do $(BIN)/python -m benchmarks.log_drills $$drill || exit $$?; done
+	for drill in faults seen sites batches decisions clocks; do $(BIN)/python -m benchmarks.log_drills $$drill || exit $$?; done
 
 spread: $(STAMP) ## how soon a record that one server took shows at another, both busy, a thousand times
 	$(BIN)/python -m benchmarks.spread

@@ -1,4 +1,5 @@
-"""Drills of machines that share a log: ``python -m benchmarks.log_drills faults|seen|batches|decisions|clocks``.
+"""Drills of machines that share a log: ``python -m benchmarks.log_drills NAME``, and ``--help`` has
+their names.
 
 Each starts three brokers (``make brokers``) and three machines on loopback, prints a table, and ends with status 1
 where a promise is broken, or with 3 where no brokers can be run here.
@@ -21,11 +22,15 @@ from benchmarks.log_drills import (
     fault_drill,
     networks,
     seen_drill,
+    sites,
+    sites_drill,
+    sites_report,
 )
 from benchmarks.log_drills.decided import Decided
 from benchmarks.log_drills.decisions_drill import Taken
 from benchmarks.log_drills.drilled import Drilled, drilled, tell
 from benchmarks.log_drills.faults import order
+from benchmarks.log_drills.networks import Networks
 from benchmarks.replica import bar
 from benchmarks.report import TABLE_COLUMNS
 from demo.brokers.jars import BrokersMissing, class_path
@@ -59,7 +64,7 @@ def faults(times: int, records_a_second: int, seed: int | None) -> None:
     if not networks.are_own():
         print("network namespaces are not allowed here: no network is cut and no disk is filled")
     console, chance = Console(width=TABLE_COLUMNS), random.Random(seed)
-    with drilled(tell, with_networks=networks.are_own()) as here, bar(console, "faults", times) as advance:
+    with drilled(tell, Networks() if networks.are_own() else None) as here, bar(console, "faults", times) as advance:
         chosen = order(times, chance, fault_drill.kinds(here))
         found = asyncio.run(fault_drill.run(here, chosen, records_a_second, chance, advance))
     fault_drill.show(console, found)
@@ -76,6 +81,42 @@ def seen(tries: int, records_a_second: int) -> None:
         found = asyncio.run(seen_drill.run(here, tries, records_a_second, advance))
     seen_drill.show(console, found)
     sys.exit(seen_drill.is_broken(found))
+
+
+@main.command(name="sites")
+@click.option(
+    "--round-trip-ms",
+    "round_trips_ms",
+    multiple=True,
+    default=(0.0, 10.0, 30.0, 60.0),
+    show_default=True,
+    type=click.FloatRange(0, 1000),
+    help="Between sites; may be given again, for a row each.",
+)
+@click.option("--seconds", default=60.0, show_default=True, type=click.FloatRange(5, 3600), help="Of each row.")
+@click.option(
+    "--jitter-ms", default=0.0, show_default=True, type=click.FloatRange(0, 1000), help="On each way, at most."
+)
+@_rate
+def at_sites(round_trips_ms: tuple[float, ...], seconds: float, jitter_ms: float, records_a_second: int) -> None:
+    """What the distance between three sites adds, a broker and a machine at each; a leader killed, a site cut off."""
+    if len(round_trips_ms) > sites_drill.ROWS_MAX:
+        raise click.UsageError(f"at most {sites_drill.ROWS_MAX} distances")
+    if lacking := sites.missing():
+        tell(lacking)
+        sys.exit(MISSING_STATUS)
+    networks.enter()
+    console = Console(width=TABLE_COLUMNS)
+    with (
+        sites.joined(0) as joined,
+        drilled(tell, joined.networks) as here,
+        bar(console, "distances", len(round_trips_ms)) as advance,
+    ):
+        found = asyncio.run(
+            sites_drill.run(here, joined, round_trips_ms, seconds, records_a_second, jitter_ms, advance)
+        )
+    sites_report.show(console, found)
+    sys.exit(bool(sites_report.broken(found)))
 
 
 @main.command()

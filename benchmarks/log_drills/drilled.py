@@ -27,6 +27,10 @@ SETTLED_S: Final = 120.0
 _POLL_S: Final = 0.25
 
 
+class Unsettled(SystemExit):
+    """A cluster was not whole within SETTLED_S. It ends the program where nobody takes it."""
+
+
 class Drilled(NamedTuple):
     """A cluster that runs below ``path``. ``links`` is empty where no network can be cut."""
 
@@ -43,14 +47,13 @@ class Drilled(NamedTuple):
 
 
 @contextmanager
-def drilled(tell: Callable[[str], None], *, with_networks: bool = False) -> Iterator[Drilled]:
-    """Start a cluster, and end it. ``with_networks`` needs a program that ``networks.enter`` has started."""
+def drilled(tell: Callable[[str], None], made: Networks | None = None) -> Iterator[Drilled]:
+    """Start a cluster, and end it: in networks that were made for it, where there are such."""
     with tempfile.TemporaryDirectory(prefix="onecode-log-drills-", ignore_cleanup_errors=True) as directory:
         path, links = Path(directory), dict[str, Link]()
         brokers, machines = [HERE] * NODES, [HERE] * MACHINES
         disk = path / "brokers" / f"node-{NODES}" / "data"
-        if with_networks:
-            made = Networks()
+        if made is not None:
             brokers = _joined(links, "broker", made.broker, NODES)
             machines = _joined(links, "machine", made.machine, MACHINES)
             networks.small_disk(disk, SMALL_DISK_MIB)
@@ -59,12 +62,12 @@ def drilled(tell: Callable[[str], None], *, with_networks: bool = False) -> Iter
             try:
                 await_well(cluster)
                 key = DataDirectory(cluster.machines[0].data_dir).read_pseudonym_key()
-                small = cluster.brokers.nodes[-1] if with_networks else None
+                small = cluster.brokers.nodes[-1] if made is not None else None
                 yield Drilled(cluster, path, links, small, key)
             finally:
                 cluster.close()
         finally:
-            if with_networks:
+            if made is not None:
                 networks.unmount(disk)
 
 
@@ -77,13 +80,13 @@ def _joined(links: dict[str, Link], what: str, make: Callable[[int], tuple[Place
 
 
 def await_well(cluster: Cluster) -> None:
-    """Wait until all replicas of the brokers are in sync, and each machine is confirmed in all partitions. Ends the
-    program where that does not come, or a machine has stopped applying."""
+    """Wait until all replicas of the brokers are in sync, and each machine is confirmed in all partitions. Raises
+    Unsettled where that does not come; ends the program where a machine has stopped applying."""
     cluster.brokers.await_ready(SETTLED_S)
     ends_s = time.monotonic() + SETTLED_S
     while not all(is_well(report) for report in reports(cluster)):
         if time.monotonic() > ends_s:
-            raise SystemExit(f"the machines are not confirmed: {reports(cluster)}")
+            raise Unsettled(f"the machines are not confirmed within {SETTLED_S:g} s: {_ages(cluster)}")
         time.sleep(_POLL_S)
 
 
@@ -92,6 +95,12 @@ def is_well(report: Report | None) -> bool:
     if report is not None and report.stopped:
         raise SystemExit(f"a machine has stopped applying the log: {report.stopped}")
     return report is not None and report.confirmed_age_s is not None and report.confirmed_age_s <= CONFIRMED_S
+
+
+def _ages(cluster: Cluster) -> str:
+    """Return what each machine says of itself, in a line."""
+    found = [report and (report.confirmed_age_s, report.fault) for report in reports(cluster)]
+    return "; ".join("no answer" if one is None else f"age {one[0]} s, fault {one[1]}" for one in found)
 
 
 def reports(cluster: Cluster) -> list[Report | None]:

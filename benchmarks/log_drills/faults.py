@@ -25,8 +25,8 @@ NOTICED_S: Final = 2.0
 
 
 class Field(NamedTuple):
-    """What faults are brought about in. ``links`` join brokers and machines to the network by their names; without
-    them nothing is cut. ``small`` is the broker whose disk can be filled, None where there is none."""
+    """What faults are brought about in. ``links`` join brokers, machines and sites to the network by their names;
+    without them nothing is cut. ``small`` is the broker whose disk can be filled, None where there is none."""
 
     cluster: Cluster
     links: Mapping[str, Link]
@@ -96,6 +96,16 @@ def cut_machine(field: Field) -> Iterator[Struck]:
     link = field.links[f"machine {machine.number}"]
     link.cut()
     yield Struck(f"machine {machine.number} cut off", CUT_S, machine)
+    link.mend()
+
+
+@contextmanager
+def cut_site(field: Field) -> Iterator[Struck]:
+    """Cut the site of the broker that leads most from the others, with its machine. Callers go on to reach it."""
+    number = _leader(field).number
+    link = field.links[f"site {number}"]
+    link.cut()
+    yield Struck(f"site {number} cut off", CUT_S, field.cluster.machines[number - 1])
     link.mend()
 
 

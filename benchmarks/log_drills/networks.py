@@ -1,8 +1,9 @@
 """Networks that a drill may cut, and a disk that it may fill: in namespaces of this program's own, which end with it.
 
-Each broker and each machine runs in a network namespace. A bridge joins them, and a cut takes one off it: what is sent
-then goes nowhere, and connections stay open, as where a cable is pulled. Callers reach the machines by a second bridge,
-which is never cut. Addresses begin with 127, so that nothing needs TLS. Needs root, iproute2 and util-linux.
+Each broker and each machine runs in a network namespace. A bridge joins them, or one at each site. A cut takes one off
+it: what is sent then goes nowhere, and connections stay open, as where a cable is pulled. Callers reach the machines by
+a bridge of their own, which is never cut. Addresses begin with 127, so that nothing needs TLS. Needs root, iproute2 and
+util-linux.
 """
 
 import os
@@ -24,48 +25,82 @@ _LOG, _CALLS = "log", "calls"
 _NETS: Final = {_LOG: "127.77.0", _CALLS: "127.78.0"}
 _LOCALNET: Final = "/proc/sys/net/ipv4/conf/all/route_localnet"
 """Whether addresses of 127.0.0.0/8 may be those of other interfaces than lo."""
+_OWN_ADDRESSES: Final = "/proc/sys/net/ipv4/conf/all/arp_ignore"
+"""Whether an interface answers for its own addresses alone. By default the bridge of each site would answer for that of
+another one."""
+_CONGESTION: Final = "/proc/sys/net/ipv4/tcp_congestion_control"
+_CONGESTIONS: Final = "/proc/sys/net/ipv4/tcp_available_congestion_control"
+_USUAL_CONGESTION: Final = "cubic"
+"""Linux's own default, whatever the system has: bbr takes a distance that has just been set for a queue for 10 s."""
+_MTU: Final = 1500
 _PIECE: Final = bytes(1 << 20)
 
 
 class Link(NamedTuple):
-    """How a broker or a machine is joined to the network of the log."""
+    """How a broker, a machine or a site is joined to a network of the log: by which port of which bridge."""
 
     port: str
+    bridge: str = _LOG
 
     def cut(self) -> None:
         """Take it off the network."""
-        _run("ip", "link", "set", self.port, "nomaster")
+        run("ip", "link", "set", self.port, "nomaster")
 
     def mend(self) -> None:
         """Join it to the network again."""
-        _run("ip", "link", "set", self.port, "master", _LOG)
+        run("ip", "link", "set", self.port, "master", self.bridge)
 
 
 class Networks:
     """The networks, and who is joined to them. Make it once, in a program that ``enter`` has started anew."""
 
-    def __init__(self) -> None:
+    def __init__(self, sites: int = 1, mtu: int = _MTU) -> None:
+        """Make the network of the log at each of so many sites, which nothing joins yet, and that of the callers.
+
+        The broker ``number`` and the machine of that number are at the site of that number, and at the first one where
+        there is no other. This program is at the first. ``mtu`` is bytes. Raises CalledProcessError.
+        """
+        self.bridges = [_LOG] if sites == 1 else [f"{_LOG}{number}" for number in range(1, sites + 1)]
+        self._mtu = str(mtu)
         _NAMES.mkdir(exist_ok=True)
-        _run("mount", "-t", "tmpfs", "tmpfs", str(_NAMES))  # names that nobody else sees, and that end with us
-        _run("ip", "link", "set", "lo", "up")
+        run("mount", "-t", "tmpfs", "tmpfs", str(_NAMES))  # names that nobody else sees, and that end with us
+        run("ip", "link", "set", "lo", "up")
         Path(_LOCALNET).write_text("1")
-        for name, net in _NETS.items():
-            _run("ip", "link", "add", name, "type", "bridge")
-            _run("ip", "addr", "add", f"{net}.1/24", "dev", name)
-            _run("ip", "link", "set", name, "up")
+        Path(_OWN_ADDRESSES).write_text("1")
+        for name in (*self.bridges, _CALLS):
+            run("ip", "link", "add", name, "type", "bridge")
+            run("ip", "link", "set", name, "mtu", self._mtu, "up")
+        for name, net in ((self.bridges[0], _NETS[_LOG]), (_CALLS, _NETS[_CALLS])):
+            run("ip", "addr", "add", f"{net}.1/24", "dev", name)
 
     def broker(self, number: int) -> tuple[Place, Link]:
         """Make the place of a broker."""
         name, last = f"broker{number}", 10 + number
         _space(name)
-        return Place(_join(name, _LOG, last), _entering(name)), Link(_port(name, _LOG))
+        return Place(self._join(name, _LOG, last, self._bridge(number)), _entering(name)), self._link(name, number)
 
     def machine(self, number: int) -> tuple[Place, Link]:
         """Make the place of a machine, which callers reach by the other network."""
         name, last = f"machine{number}", 20 + number
         _space(name)
-        _join(name, _LOG, last)
-        return Place(_join(name, _CALLS, last), _entering(name)), Link(_port(name, _LOG))
+        self._join(name, _LOG, last, self._bridge(number))
+        return Place(self._join(name, _CALLS, last, _CALLS), _entering(name)), self._link(name, number)
+
+    def _bridge(self, number: int) -> str:
+        return self.bridges[(number - 1) % len(self.bridges)]
+
+    def _link(self, name: str, number: int) -> Link:
+        return Link(_port(name, _LOG), self._bridge(number))
+
+    def _join(self, name: str, network: str, last: int, bridge: str) -> str:
+        """Join a namespace to a network by one of its bridges; return its address there."""
+        address, port = f"{_NETS[network]}.{last}", _port(name, network)
+        run("ip", "link", "add", port, "mtu", self._mtu, "type", "veth", "peer", "name", network, "netns", name)
+        run("ip", "link", "set", port, "master", bridge, "up")
+        # The route to the other addresses is more special than that of 127.0.0.0/8 by lo, and counts.
+        run(*_entering(name), "ip", "addr", "add", f"{address}/24", "dev", network)
+        run(*_entering(name), "ip", "link", "set", network, "mtu", self._mtu, "up")
+        return address
 
 
 def are_own() -> bool:
@@ -73,27 +108,37 @@ def are_own() -> bool:
     return bool(os.environ.get(_INSIDE))
 
 
-def enter() -> None:
-    """Start this program anew in namespaces of its own, where it does not run in such and the system lets it."""
-    if are_own() or os.geteuid() or not all(shutil.which(tool) for tool in _TOOLS):
-        return
+def missing() -> str:
+    """Return in one line why no namespaces can be made here, "" where they can."""
+    if os.geteuid():
+        return "network namespaces are made by root alone"
+    if lacking := [tool for tool in _TOOLS if shutil.which(tool) is None]:
+        return f"network namespaces need {', '.join(lacking)} (iproute2 and util-linux)"
     if subprocess.run([*_OWN, "true"], capture_output=True, check=False).returncode:
+        return "network namespaces are not allowed here"
+    return ""
+
+
+def enter(module: str = "benchmarks.log_drills") -> None:
+    """Start this program, a module, anew in namespaces of its own, where it does not run in such and the system lets
+    it."""
+    if are_own() or missing():
         return
     sys.stdout.flush()
-    again = [sys.executable, "-m", "benchmarks.log_drills", *sys.argv[1:]]
+    again = [sys.executable, "-m", module, *sys.argv[1:]]
     os.execvpe(_OWN[0], [*_OWN, *again], os.environ | {_INSIDE: "1"})
 
 
 def small_disk(path: Path, mebibytes: int) -> None:
     """Mount a small file system on a new directory."""
     path.mkdir(parents=True)
-    _run("mount", "-t", "tmpfs", "-o", f"size={mebibytes}m", "tmpfs", str(path))
+    run("mount", "-t", "tmpfs", "-o", f"size={mebibytes}m", "tmpfs", str(path))
 
 
 def unmount(path: Path) -> None:
     """Take a file system away once nobody uses it."""
     with suppress(subprocess.CalledProcessError):  # it ends with the namespace all the same
-        _run("umount", str(path))
+        run("umount", str(path))
 
 
 @contextmanager
@@ -110,20 +155,13 @@ def filled(path: Path) -> Iterator[None]:
 
 
 def _space(name: str) -> None:
-    _run("ip", "netns", "add", name)
-    _run(*_entering(name), "ip", "link", "set", "lo", "up")
-    _run(*_entering(name), sys.executable, "-c", f"open({_LOCALNET!r}, 'w').write('1')")
-
-
-def _join(name: str, network: str, last: int) -> str:
-    """Join a namespace to a network; return its address there."""
-    address = f"{_NETS[network]}.{last}"
-    _run("ip", "link", "add", _port(name, network), "type", "veth", "peer", "name", network, "netns", name)
-    _run("ip", "link", "set", _port(name, network), "master", network, "up")
-    # The route to the other addresses is more special than that of 127.0.0.0/8 by lo, and counts.
-    _run(*_entering(name), "ip", "addr", "add", f"{address}/24", "dev", network)
-    _run(*_entering(name), "ip", "link", "set", network, "up")
-    return address
+    run("ip", "netns", "add", name)
+    run(*_entering(name), "ip", "link", "set", "lo", "up")
+    settings = {_LOCALNET: "1"}
+    if _USUAL_CONGESTION in Path(_CONGESTIONS).read_text().split():
+        settings[_CONGESTION] = _USUAL_CONGESTION
+    for setting, value in settings.items():
+        run(*_entering(name), sys.executable, "-c", f"open({setting!r}, 'w').write({value!r})")
 
 
 def _port(name: str, network: str) -> str:
@@ -135,5 +173,6 @@ def _entering(name: str) -> tuple[str, ...]:
     return ("nsenter", f"--net={_NAMES / name}")
 
 
-def _run(*command: str) -> None:
+def run(*command: str) -> None:
+    """Run a command. Raises CalledProcessError."""
     subprocess.run(command, check=True, capture_output=True, text=True)

@@ -3,7 +3,7 @@ machines have come to the same state."""
 
 import asyncio
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -46,10 +46,13 @@ class Feeds:
         for store in self._stores:
             store.close_here()
 
-    def lacking(self, subjects: Sequence[bytes]) -> int:
-        """Return for how many of the subjects a machine has shown no change."""
+    def faults(self, subjects: Sequence[bytes]) -> Iterator[str]:
+        """Yield what is wrong with the changes that were read, where ``subjects`` were acknowledged."""
+        if self.twice:
+            yield f"{self.twice} changes were made twice"
         everywhere = (1 << len(self._stores)) - 1
-        return sum(self._changed.get(subject) != everywhere for subject in subjects)
+        if lacking := sum(self._changed.get(subject) != everywhere for subject in subjects):
+            yield f"{lacking} acknowledged records are in no change feed of some machine"
 
     async def _follow(self) -> None:
         while True:

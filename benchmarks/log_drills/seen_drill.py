@@ -27,7 +27,7 @@ BOUND_S: Final = 1.0
 PROBES: Final = 6
 """Records that are watched at once."""
 POLL_S: Final = 0.02
-"""Between two looks, by which a delay may be measured too long."""
+"""Between two looks, by which a delay may be measured too long. Shorter pauses load the computer more."""
 BATCH_CODES: Final = 1000
 BATCH_PAUSE_S: Final = 0.2
 """Between two batches at a machine."""
@@ -52,11 +52,12 @@ class Seen(NamedTuple):
     codes: int
 
 
-class _Probe:
-    """Bearers that are published on in turn, through one machine after the other, and looked at everywhere else."""
+class Probe:
+    """Bearers that are published on in turn, through one machine after the other, and looked at everywhere else. Nobody
+    else publishes on them."""
 
-    def __init__(self, connections: Sequence[Connection], codes: Sequence[bytes]) -> None:
-        self._connections, self._codes = connections, codes
+    def __init__(self, connections: Sequence[Connection], codes: Sequence[bytes], poll_s: float = POLL_S) -> None:
+        self._connections, self._codes, self._poll_s = connections, codes, poll_s
         self._streams = [connection.status.PublishStatuses() for connection in connections]
         self._sequences = [0] * len(connections)
 
@@ -93,7 +94,7 @@ class _Probe:
         while (await self._connections[at].recognition.Verify(asked, timeout=_GIVEN_UP_S)).verdict.level != level:
             if time.monotonic() > ends_s:
                 raise SystemExit(f"a record did not show within {_GIVEN_UP_S:g} s")
-            await asyncio.sleep(POLL_S)
+            await asyncio.sleep(self._poll_s)
         return time.monotonic()
 
 
@@ -103,13 +104,13 @@ async def run(drilled: Drilled, tries: int, records_a_second: float, tick: Calla
     publisher = Publisher(drilled.machines, drilled.pseudonym_key, records_a_second)
     half = len(drilled.cluster.codes) // 2
     probed, checked = drilled.cluster.codes[:half], drilled.cluster.codes[half:]
-    probes = [_Probe(connections, probed[first::PROBES]) for first in range(PROBES)]
+    probes = [Probe(connections, probed[first::PROBES]) for first in range(PROBES)]
     codes, numbers = [0], iter(range(_WARM_UP + tries))
     publisher.start()
     checks = [asyncio.create_task(_check(connection, checked, codes)) for connection in connections]
     began_s = time.monotonic()
     try:
-        found = await asyncio.gather(*(_watch(probe, numbers, tick) for probe in probes))
+        found = await asyncio.gather(*(watch(probe, numbers, tick) for probe in probes))
     finally:
         await end(checks)
     seconds = time.monotonic() - began_s
@@ -120,7 +121,9 @@ async def run(drilled: Drilled, tries: int, records_a_second: float, tick: Calla
     return Seen(delays, seconds, len(publisher.acknowledged), codes[0])
 
 
-async def _watch(probe: _Probe, numbers: Iterator[int], tick: Callable[[int], None]) -> list[tuple[int, Delays]]:
+async def watch(probe: Probe, numbers: Iterator[int], tick: Callable[[int], None]) -> list[tuple[int, Delays]]:
+    """Publish and look, until there are no numbers any more; return the delays with their numbers. The machine whose
+    turn it is publishes. Raises grpc.RpcError."""
     found = []
     for own, number in enumerate(numbers):  # shared: whoever is through with one takes the next
         found.append((number, await probe.delays(own, number % MACHINES)))

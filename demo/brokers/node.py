@@ -88,7 +88,7 @@ class Node:
         self._path = path
         self._voters = voters
         self._tls = tls
-        self._place = place
+        self.place = place
         self._process: subprocess.Popen[bytes] | None = None
         self._is_paused = False
 
@@ -96,7 +96,8 @@ class Node:
         """Write the settings, and give the empty disk the cluster's id."""
         self._path.mkdir(parents=True, exist_ok=True)  # its disk may be there already
         self._settings.write_text("".join(f"{name}={value}\n" for name, value in self._all_settings()), "utf-8")
-        command = ("kafka.tools.StorageTool", "format", "--cluster-id", cluster, "--config", str(self._settings))
+        # One word, since one id in 64 begins with a hyphen, and would be read as an option.
+        command = ("kafka.tools.StorageTool", "format", f"--cluster-id={cluster}", "--config", str(self._settings))
         done = subprocess.run(_java(*command), capture_output=True, text=True, timeout=180, check=False)
         if done.returncode:
             raise BrokersFailed(done.stdout + done.stderr)
@@ -105,7 +106,7 @@ class Node:
         """Start the process, which ends with the thread that called; its cluster tells when it is ready."""
         with self.log_file.open("ab") as log:
             self._process = subprocess.Popen(
-                _java("kafka.Kafka", str(self._settings), enter=self._place.enter), stdout=log, stderr=log
+                _java("kafka.Kafka", str(self._settings), enter=self.place.enter), stdout=log, stderr=log
             )
         self._is_paused = False
 
@@ -155,7 +156,7 @@ class Node:
         return self._path / "node.properties"
 
     def _all_settings(self) -> list[tuple[str, str]]:
-        host = self._place.host
+        host = self.place.host
         clients = f"PLAINTEXT://{self.address}"
         if self._tls is not None:
             clients += f",SSL://{host}:{self.ports.tls}"
