@@ -103,6 +103,7 @@ _BEHIND_FRONTS = (
     "inspect",
     "key_ids",
     "keys_check",
+    "log_members",
     "lost_streams",
     "metrics_environment",
     "mistakes",
@@ -117,14 +118,20 @@ _BEHIND_FRONTS = (
     "migration",
     "scanned_codes",
     "store_backup",
+    "store_write_faults",
     "token_keys",
     "trust_edits",
     "trust_refused",
     "trust_unread",
     # services that grpc.aio answers by either front
+    "async_operator",
     "exceptions",
     "key_rotation",
+    "lost_answers",
     "waiting_writes",
+    # what stands between a caller and a front
+    "http_gateway_faults",
+    "proxies",
     # programs that look at pages which no front serves, or that measure
     "load",
     "metrics_by_tls",

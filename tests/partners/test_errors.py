@@ -41,9 +41,17 @@ def expect_failure(ended: Ended, code: str, reason: str = "") -> None:
 
 
 def expect_failed_commands(program: Program, server: str, timeout_s: int, code: str) -> None:
-    """Fail unless each command, given one line, ends with status 1 and one line of its own that names the code."""
-    for command, (operands, line) in COMMANDS.items():
-        ended = program.run(command, "--server", server, "--timeout", timeout_s, *operands, stdin=line)
+    """Fail unless each command, given one line, ends with status 1 and one line of its own that names the code.
+
+    All run at the same time, for they wait for most of theirs."""
+    with ThreadPoolExecutor(len(COMMANDS)) as pool:
+        asked = ("--server", server, "--timeout", timeout_s)
+        running = {
+            command: pool.submit(program.run, command, *asked, *operands, stdin=line)
+            for command, (operands, line) in COMMANDS.items()
+        }
+    for command, done in running.items():
+        ended = done.result()
         if command == "publish":  # it says too that the server acknowledged nothing
             assert ended.out == NONE_TAKEN
             ended = ended._replace(out=b"")
@@ -145,7 +153,7 @@ def test_a_server_that_says_nothing_exceeds_the_time(program: Program, country: 
 
 
 def test_a_line_that_no_call_can_carry_takes_no_answer_away(program: Program, country: Country) -> None:
-    plain = ("--server", country.server.address)
+    plain = ("--server", country.server.address, "--timeout", ANSWERED_S)
     for ask in ASKS:
         ended = program.run(ask, *plain, "--host", "440000", "-", stdin=b"a\nb\n" + b"x" * (4 * 1024 * 1024 + 1))
         assert [line.split(b"\t")[0] for line in ended.out.splitlines()] == [b"1", b"2"]
@@ -189,7 +197,8 @@ def test_variables_stand_in_for_options_and_an_option_counts_before_its_variable
 
 
 def test_a_program_that_is_told_to_end_does_so_without_a_trace(program: Program, country: Country) -> None:
-    process = program.start("scan", "--server", country.server.address, "--host", "440000", "-")
+    shown = ("--server", country.server.address, "--timeout", ANSWERED_S)
+    process = program.start("scan", *shown, "--host", "440000", "-")
     try:
         assert process.stdin is not None
         assert process.stdout is not None
@@ -198,7 +207,8 @@ def test_a_program_that_is_told_to_end_does_so_without_a_trace(program: Program,
         # A scan is answered at once: its bearer waits.
         assert os.read(process.stdout.fileno(), 1000).startswith(b"1\tREFUSE\t")
         process.send_signal(signal.SIGTERM)
-        _, err = process.communicate(timeout=60)
+        process.wait(60)  # its input stays open, for at the end of that it ends in any case
+        _, err = process.communicate()
     finally:
         process.kill()
         process.wait()

@@ -20,6 +20,8 @@ ADMIN_S: Final = 20.0
 _WEEK_MS: Final = 7 * 86_400_000
 _ANSWER_MORE_S: Final = 5.0
 """Beyond the time that the library has been told, after which it must have answered itself."""
+_ASKED_MAX: Final = 3
+"""How often a question that was dropped on this side is asked. There are as many brokers as a rule."""
 
 _T = TypeVar("_T")
 
@@ -164,11 +166,28 @@ def answer(address: LogAddress, future: "Future[_T]") -> _T:
 
 
 def descriptions(client: "AdminClient", address: LogAddress) -> "dict[str, Future[Any]]":
-    """Ask for the descriptions of both topics, by their names."""
+    """Ask for the descriptions of both topics, by their names.
+
+    It asks again where the library closed the connection by which it had asked: it does so with an address that it was
+    given, once it knows the broker's own.
+    """
     from confluent_kafka import TopicCollection  # noqa: PLC0415
 
-    asked: dict[str, Future[Any]] = client.describe_topics(TopicCollection(names(address)), request_timeout=ADMIN_S)
+    for _ in range(_ASKED_MAX):
+        asked: dict[str, Future[Any]] = client.describe_topics(TopicCollection(names(address)), request_timeout=ADMIN_S)
+        if not any(_was_dropped(future) for future in asked.values()):
+            break
     return asked
+
+
+def _was_dropped(future: "Future[Any]") -> bool:
+    from confluent_kafka import KafkaError, KafkaException  # noqa: PLC0415
+
+    try:
+        fault = future.exception(ADMIN_S + _ANSWER_MORE_S)
+    except TimeoutError:
+        return False
+    return isinstance(fault, KafkaException) and fault.args[0].code() == KafkaError._DESTROY_BROKER
 
 
 def _settings(client: "AdminClient", name: str) -> "Future[Any]":

@@ -1,9 +1,14 @@
 """The topics of a log: made as they must be, told apart by their ids, and each wrong setting is one line."""
 
+from concurrent.futures import Future
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 
 from onecode_server.errors import LogUnavailable
 from onecode_server.log import topics
+from onecode_server.log.address import LogAddress
 from onecode_server.log.topics import Setting
 from onecode_server.model.partition import ALL
 
@@ -70,6 +75,33 @@ def test_a_topic_that_was_made_anew_has_another_id(log, brokers):
     after = topics.topic_ids(log)
     assert after[decisions] == before[decisions]
     assert after[status] != before[status]
+
+
+@pytest.mark.parametrize(("dropped", "asked"), [(0, 1), (2, 3), (9, 3)])
+def test_a_question_that_the_library_dropped_is_asked_again(monkeypatch, dropped, asked):
+    confluent_kafka = pytest.importorskip("confluent_kafka", reason="confluent-kafka is not installed (onecode[log])")
+    address = LogAddress(("127.0.0.1:1",))
+    fault = confluent_kafka.KafkaException(confluent_kafka.KafkaError(confluent_kafka.KafkaError._DESTROY_BROKER))
+    questions = 0
+
+    def describe(*_: object, **__: object) -> dict[str, Future[Any]]:
+        nonlocal questions
+        questions += 1
+        answers: dict[str, Future[Any]] = {name: Future() for name in topics.names(address)}
+        for answer in answers.values():
+            if questions <= dropped:
+                answer.set_exception(fault)
+            else:
+                answer.set_result(SimpleNamespace(topic_id="of the topic"))
+        return answers
+
+    monkeypatch.setattr("confluent_kafka.admin.AdminClient.describe_topics", describe)
+    if dropped < asked:
+        assert topics.topic_ids(address) == dict.fromkeys(topics.names(address), "of the topic")
+    else:
+        with pytest.raises(LogUnavailable, match="_DESTROY_BROKER"):
+            topics.topic_ids(address)
+    assert questions == asked
 
 
 def test_brokers_that_do_not_answer_are_one_line(log, brokers, monkeypatch):
