@@ -45,7 +45,8 @@ class Scans:
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
-        """Publish a record of each bearer, without which a status is NONE, and begin to scan. Raises grpc.RpcError."""
+        """Publish a record of each bearer, without which a status is NONE, and begin to scan once each machine has
+        them. Raises grpc.RpcError, and TimeoutError where one does not get them."""
         now = Timestamp(seconds=int(time.time()))
         records = [
             status_pb2.StatusRecord(
@@ -63,6 +64,8 @@ class Scans:
         answers = [one async for one in stub.PublishStatuses(iter(asked), timeout=PUBLISH_S)]
         if answers[-1].durable_through != len(asked) or any(answer.rejections for answer in answers):
             raise SystemExit(f"the scanned bearers' records were not taken: {answers[-1]}")
+        async with asyncio.timeout(PUBLISH_S):
+            await asyncio.gather(*(self._await_records(connection) for connection in self._connections))
         self._tasks = [asyncio.create_task(self._scan(connection)) for connection in self._connections]
 
     async def stop(self) -> None:
@@ -70,6 +73,15 @@ class Scans:
         await end(self._tasks)
         for connection in self._connections:
             await connection.channel.close()
+
+    async def _await_records(self, at: Connection) -> None:
+        """Wait until a machine has a record of each bearer: the one that was asked has them first."""
+        asked = pb.BatchVerifyRequest(codes=self._codes, host_region=HOST)
+        while True:
+            answer = await at.recognition.BatchVerify(asked, timeout=PUBLISH_S)
+            if all(verdict.status != pb.STATUS_NONE for verdict in answer.verdicts):
+                return
+            await asyncio.sleep(PAUSE_S)
 
     async def _scan(self, at: Connection) -> None:
         asked = pb.BatchVerifyRequest(codes=self._codes, host_region=HOST)
