@@ -18,14 +18,15 @@ from demo.brokers.node import HERE, BrokersFailed, Node, NodeTls, Place, Ports
 NODES: Final = 3
 STARTED_S: Final = 240.0
 """The time for the first start. Only a machine that is busy with other things takes as long."""
-READY_S: Final = 90.0
-"""The time for all nodes to be ready again."""
+READY_S: Final = 180.0
+"""The time for all nodes to be ready again. Only a machine that is busy with other things takes as long."""
 WARM_UP: Final = 400
 """Records that are appended at first: a cold virtual machine takes up to a second for some of them."""
 _PORTS: Final = (20_000, 32_000)
 """Below those that the system gives to connections (ip_local_port_range): a node that was killed finds its ports free
 when it is started again."""
-_POLL_S: Final = 0.1
+POLL_S: Final = 0.1
+"""Between looks at the nodes."""
 _quiet = logging.getLogger("demo.brokers")
 _quiet.addHandler(logging.NullHandler())
 _quiet.propagate = False
@@ -73,7 +74,7 @@ class Brokers:
             # Metadata name a leader that was killed or paused for two seconds more.
             if leader > 0 and self.nodes[leader - 1].answers:
                 return self.nodes[leader - 1]
-            time.sleep(_POLL_S)
+            time.sleep(POLL_S)
         raise BrokersFailed(f"{topic} [{partition}] has no leader{self._logs()}")
 
     def await_loss_of(self, topic: str, partition: int) -> None:
@@ -81,7 +82,7 @@ class Brokers:
         deadline_s = time.monotonic() + READY_S
         while self._metadata().topics[topic].partitions[partition].leader > 0:
             self._expect_before(deadline_s)
-            time.sleep(_POLL_S)
+            time.sleep(POLL_S)
 
     def restore(self) -> None:
         """Bring all nodes back, and wait until each partition has all its replicas in sync."""
@@ -101,7 +102,7 @@ class Brokers:
             in_sync = all(one.leader > 0 and len(one.isrs) == len(one.replicas) for one in partitions)
             if len(found.brokers) == NODES and in_sync and self._has_controller():
                 return
-            time.sleep(_POLL_S)
+            time.sleep(POLL_S)
         raise BrokersFailed(f"the brokers are not ready{self._logs()}")
 
     def await_topics(self, *names: str) -> None:
@@ -114,7 +115,7 @@ class Brokers:
             deadline_s = time.monotonic() + READY_S
             while not set(names) <= set(alone.list_topics(timeout=READY_S).topics):
                 self._expect_before(deadline_s)
-                time.sleep(_POLL_S)
+                time.sleep(POLL_S)
         self.await_ready()
 
     def kill(self) -> None:

@@ -1,12 +1,13 @@
 """The brokers of tests: with mutual TLS beside plaintext, and topics of each test's own."""
 
 import itertools
+import time
 from pathlib import Path
 
 import pytest
 
 from demo.brokers import cluster
-from demo.brokers.cluster import STARTED_S
+from demo.brokers.cluster import POLL_S, READY_S, STARTED_S
 from demo.brokers.jars import BrokersMissing, class_path
 from demo.brokers.node import NodeTls
 from tests.certificates import Authority
@@ -39,3 +40,15 @@ class Brokers(cluster.Brokers):
     def fresh_prefix(self) -> str:
         """Return a prefix of topics that no test had before."""
         return f"test{next(self._prefixes)}."
+
+    def delete_topic(self, name: str) -> None:
+        """Delete a topic, and wait until no node knows it any more: they hear of it one after the other."""
+        from confluent_kafka.admin import AdminClient
+
+        self.admin.delete_topics([name])[name].result(READY_S)
+        for node in self.nodes:
+            alone = AdminClient(self._settings(node.address))
+            deadline_s = time.monotonic() + READY_S
+            while name in alone.list_topics(timeout=READY_S).topics:
+                self._expect_before(deadline_s)
+                time.sleep(POLL_S)

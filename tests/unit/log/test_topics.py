@@ -33,7 +33,7 @@ def test_each_wrong_setting_is_one_line(log, brokers):
     entries = [ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET) for name, value in wrong.items()]
     resource = ConfigResource(ResourceType.TOPIC, status, incremental_configs=entries)
     brokers.admin.incremental_alter_configs([resource])[resource].result(30)
-    brokers.admin.delete_topics([decisions])[decisions].result(30)
+    brokers.delete_topic(decisions)
     settings = {"retention.ms": "3600000", "cleanup.policy": "compact"}
     new = NewTopic(decisions, num_partitions=2, replication_factor=1, config=settings)
     brokers.admin.create_topics([new])[decisions].result(30)
@@ -55,7 +55,7 @@ def test_each_wrong_setting_is_one_line(log, brokers):
 
 def test_a_topic_that_is_not_there_is_one_line(log, brokers):
     decisions = topics.names(log)[1]
-    brokers.admin.delete_topics([decisions])[decisions].result(30)
+    brokers.delete_topic(decisions)
     (line,) = topics.check(log)
     assert line.startswith(f"{decisions}: UNKNOWN_TOPIC_OR_PART")
     with pytest.raises(LogUnavailable, match="UNKNOWN_TOPIC_OR_PART"):
@@ -69,7 +69,7 @@ def test_a_topic_that_was_made_anew_has_another_id(log, brokers):
     before = topics.topic_ids(log)
     status, decisions = topics.names(log)
     assert set(before) == {status, decisions}
-    brokers.admin.delete_topics([status])[status].result(30)
+    brokers.delete_topic(status)
     assert topics.create(log, 3) == [status]
     brokers.await_topics(status)
     after = topics.topic_ids(log)
