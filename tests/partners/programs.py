@@ -26,14 +26,15 @@ class Asked:
     """Answers of a server in plaintext. Each program is asked once, though several tests look at its answer."""
 
     def __init__(self, server: str) -> None:
-        self._server = ("--server", server)
+        # A program's own default is 10 s, which a JVM on a busy machine may need for its first call.
+        self._shown = ("--server", server, "--timeout", 60)
         self._answers: dict[tuple[object, ...], Ended] = {}
 
     def of(self, program: "Program", command: str, *arguments: object, stdin: bytes = b"") -> Ended:
         """Return how a program ends with a command."""
         asked = (program.language, command, arguments, stdin)
         if asked not in self._answers:
-            self._answers[asked] = program.run(command, *self._server, *arguments, stdin=stdin)
+            self._answers[asked] = program.run(command, *self._shown, *arguments, stdin=stdin)
         return self._answers[asked]
 
     def of_all(self, command: str, *arguments: object, stdin: bytes = b"") -> dict[str, Ended]:

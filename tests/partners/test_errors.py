@@ -41,17 +41,9 @@ def expect_failure(ended: Ended, code: str, reason: str = "") -> None:
 
 
 def expect_failed_commands(program: Program, server: str, timeout_s: int, code: str) -> None:
-    """Fail unless each command, given one line, ends with status 1 and one line of its own that names the code.
-
-    All run at the same time, for they wait for most of theirs."""
-    with ThreadPoolExecutor(len(COMMANDS)) as pool:
-        asked = ("--server", server, "--timeout", timeout_s)
-        running = {
-            command: pool.submit(program.run, command, *asked, *operands, stdin=line)
-            for command, (operands, line) in COMMANDS.items()
-        }
-    for command, done in running.items():
-        ended = done.result()
+    """Fail unless each command, given one line, ends with status 1 and one line of its own that names the code."""
+    for command, (operands, line) in COMMANDS.items():
+        ended = program.run(command, "--server", server, "--timeout", timeout_s, *operands, stdin=line)
         if command == "publish":  # it says too that the server acknowledged nothing
             assert ended.out == NONE_TAKEN
             ended = ended._replace(out=b"")
