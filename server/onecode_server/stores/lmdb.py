@@ -97,10 +97,6 @@ class LmdbStore(MigratingTables):
 
         return await self._env.write(write)
 
-    def commits(self) -> int:
-        """Return a number that rises with every commit of any process."""
-        return self._env.commits()
-
     async def changes(self, after: int) -> Changes:
         """Return the subjects whose records changed after a position, in any process."""
 

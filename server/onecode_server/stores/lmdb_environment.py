@@ -75,6 +75,8 @@ class LmdbEnvironment:
             with ExitStack() as opened:
                 self._files = LmdbFiles(directory, names, schema)
                 opened.callback(self._files.close)
+                self.commits: Final = self._files.commits  # each call of a server asks: without two functions between
+                """Returns the number of the last commit of any process that readers see: ``LmdbFiles.commits``."""
                 self.tables, self.schema_found = self._files.tables, self._files.schema
                 self.is_outdated = self.schema_found in before
                 if self.schema_found != schema and not self.is_outdated:
@@ -98,11 +100,6 @@ class LmdbEnvironment:
     def mark(self, txn: Any, schema: bytes) -> None:
         """Note in a transaction that the files have the layout ``schema`` from now on."""
         txn.put(SCHEMA_KEY, schema, db=self.tables["meta"])
-
-    def commits(self) -> int:
-        """Return the number of the last commit of any process that readers see, from the map. 0 after ``close``, and
-        where the file was cut before that."""
-        return self._files.commits()
 
     def space(self) -> Space:
         """Return the room of the store, as ``protocol.Store.space`` does. Raises OSError also after ``close``."""

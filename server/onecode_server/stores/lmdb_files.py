@@ -66,8 +66,11 @@ class LmdbFiles:
                     return 0
                 # A read transaction's number and not ``last_txnid``, which rises when a commit's last page is written:
                 # readers see the commit only when that page is also on disk, milliseconds later.
-                with self.env.begin() as txn:
+                txn = self.env.begin()
+                try:
                     return int(txn.id())
+                finally:
+                    txn.abort()
         except (lmdb.Error, OSError):
             return 0
 

@@ -51,6 +51,8 @@ class LmdbTables:
         self._clock, self._skew_us = clock, skew_us
         self._clock_behind_us = 0
         self._env = LmdbEnvironment(directory, self.TABLES, layout.SCHEMA, layout.SCHEMAS_BEFORE, failed)
+        self.commits: Final = self._env.commits
+        """See ``protocol.Store.commits``."""
         tables = self._env.tables
         self._statuses, self._tokens, self._changes = tables["statuses"], tables["tokens"], tables["changes"]
         self._meta, self._audit, self._audit_archive = tables["meta"], tables["audit"], tables["audit_archive"]
