@@ -13,9 +13,9 @@ KERNELS = ("crypto", "codes/encodings")
 ENCODINGS = "server/onecode_server/codes/encodings/kernel"  # relative to this file, as setuptools requires
 SINGLE_ROWS = Extension(
     "onecode_server.codes.encodings._rows",
-    [f"{ENCODINGS}/{name}.c" for name in ("single_rows", "base45", "fixed_bits")],
+    [f"{ENCODINGS}/{name}.c" for name in ("single_rows", "base45_rows", "row_cutter", "base45", "fixed_bits")],
     include_dirs=[ENCODINGS],
-    depends=[f"{ENCODINGS}/onecode_columns.h"],
+    depends=[f"{ENCODINGS}/{name}.h" for name in ("single_rows", "onecode_columns")],
     extra_compile_args=["-std=c11", "-O3", "-fvisibility=hidden"],
     py_limited_api=True,
     optional=True,  # without it Python does the same

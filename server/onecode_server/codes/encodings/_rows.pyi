@@ -1,4 +1,4 @@
-"""The extension that ``kernel/single_rows.c`` makes; ``single_rows.py`` says what it does."""
+"""The extension that ``kernel/single_rows.h`` tells of; ``single_rows.py`` says what it does."""
 
 from onecode_server.codes.encodings.single_rows import Part
 
