@@ -88,8 +88,9 @@ class Template:
             fields = self.fields_of(place, key, trust)
             reader = None
             if fields is not None:
-                cut = self._cuts.setdefault(fields, _cut(fields, self.layout))
-                reader = RowReader(fields, cut, {})
+                if fields not in self._cuts:
+                    self._cuts[fields] = _cut(fields, self.layout)
+                reader = RowReader(fields, self._cuts[fields], {})
             self._readers[place] = reader
             return reader
 
