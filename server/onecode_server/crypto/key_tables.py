@@ -9,6 +9,7 @@ import mmap
 import threading
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from typing import Final
 
 from onecode_server.crypto._kernel import ffi, lib
@@ -22,8 +23,6 @@ COUNTED_MAX: Final = 4096
 """The bound on keys without a table that are counted: far more than have one, and no caller can exceed it."""
 FORGET_AFTER: Final = 100_000
 """The number of checks after which counts are halved, so that recent use decides which keys are busiest."""
-
-_PAGE_BYTES: Final = 2 * 1024 * 1024
 
 
 class Table:
@@ -58,11 +57,13 @@ class KeyTables:
 
     def __init__(self, tables_max: int = TABLES_MAX) -> None:
         # This reserves address space: the system provides memory page by page as tables are written. Large pages save a
-        # few percent.
+        # few percent of a short batch. Shared memory, which mmap makes where it is not told otherwise, mostly has none.
         base_bytes = lib.ONECODE_BASE_TABLE_BYTES
-        self._memory = mmap.mmap(-1, base_bytes + tables_max * lib.ONECODE_KEY_TABLE_BYTES)
+        reserved = base_bytes + tables_max * lib.ONECODE_KEY_TABLE_BYTES
+        self._memory = mmap.mmap(-1, reserved, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
         if hasattr(mmap, "MADV_HUGEPAGE"):
-            self._memory.madvise(mmap.MADV_HUGEPAGE)
+            with suppress(OSError):  # of a kernel that was built without large pages
+                self._memory.madvise(mmap.MADV_HUGEPAGE)
         self.base = ffi.from_buffer(self._memory)
         self._first = int(ffi.cast("uintptr_t", self.base)) + base_bytes
         lib.onecode_make_base_table(self.base)

@@ -1,7 +1,9 @@
 """Tables of keys: made once, bounded, given to the busiest, and never changed under a reader."""
 
+import re
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from nacl.signing import SigningKey
@@ -104,3 +106,16 @@ def test_counts_are_bounded_whatever_is_asked_for(made, monkeypatch):
     for number in range(1000):
         tables.learn([number.to_bytes(32, "big")])
     assert len(tables._counts) <= 64
+
+
+@pytest.mark.skipif(
+    not Path("/sys/kernel/mm/transparent_hugepage").exists(), reason="this kernel was built without large pages"
+)
+def test_tables_lie_where_the_system_gives_large_pages():
+    tables = key_tables.KeyTables(4)
+    address = int(key_tables.ffi.cast("uintptr_t", tables.base))
+    mapped = Path("/proc/self/smaps").read_text()
+    regions = re.findall(r"^([0-9a-f]+)-([0-9a-f]+) (?:.*\n)+?VmFlags: (.*)$", mapped, re.MULTILINE)
+    (flags,) = (flags.split() for start, end, flags in regions if int(start, 16) <= address < int(end, 16))
+    assert "hg" in flags
+    assert "sh" not in flags  # shared memory has large pages only where the system was set up for it
