@@ -10,11 +10,13 @@ running each one's command in turns on one ``--data-dir``.
 
 import tempfile
 import time
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from itertools import cycle, islice
 from pathlib import Path
 from statistics import median
 from typing import Final
+from unittest.mock import patch
 
 import click
 import uvloop
@@ -25,6 +27,7 @@ from onecode_server.engine import Engine
 from onecode_server.model.code import Scans
 from onecode_server.settings.config import Settings
 from onecode_server.telemetry.metrics import Metrics
+from onecode_server.verification.authenticate import by_template, template_lookup
 
 from benchmarks import workload
 
@@ -43,18 +46,22 @@ Costs = dict[tuple[str, int], list[float]]
 @click.command()
 @click.option("--rounds", default=7, show_default=True, type=click.IntRange(1, 101))
 @click.option("--pool", default="national", show_default=True, type=click.Choice(tuple(workload.POOLS)))
+@click.option("--length", "lengths", multiple=True, default=LENGTHS, show_default=True, type=click.IntRange(1, CODES))
+@click.option("--way", type=click.Choice(("rows", "columns")), help="Read lists in this way, whichever pays.")
 @click.option("--data-dir", type=click.Path(path_type=Path), help="Where codes are kept for another run within a day.")
-def main(rounds: int, pool: str, data_dir: Path | None) -> None:
+def main(rounds: int, pool: str, lengths: tuple[int, ...], way: str | None, data_dir: Path | None) -> None:
     """Measure lists of each length, warm and cold, and print microseconds of CPU a list and a code."""
     with ExitStack() as closing:
+        if way is not None:
+            closing.enter_context(read_in(way))
         if data_dir is None:
             data_dir = Path(closing.enter_context(tempfile.TemporaryDirectory(prefix="onecode-lists-"))) / "data"
         codes = codes_of(data_dir, pool)
         costs: Costs = {}
         for _ in range(rounds):  # each with an engine of its own, at other places in memory
-            uvloop.run(one_round(data_dir, codes, costs))
+            uvloop.run(one_round(data_dir, codes, lengths, costs))
     rows = []
-    for length in LENGTHS:
+    for length in lengths:
         warm, cold = (median(costs[state, length]) for state in ("warm", "cold"))
         rows.append((str(length), f"{warm:.1f}", f"{warm / length:.2f}", f"{cold:.1f}", f"{cold / length:.2f}"))
     output.print_table("", ("codes", "warm, us", "us a code", "cold, us", "us a code"), rows)
@@ -69,10 +76,21 @@ def codes_of(data_dir: Path, pool: str) -> list[bytes]:
     return kept.read_bytes().split(b"\n")
 
 
-async def one_round(data_dir: Path, codes: list[bytes], costs: Costs) -> None:
+@contextmanager
+def read_in(way: str) -> Iterator[None]:
+    """Have lists of two and more codes read in rows, or in columns."""
+    fewest = 2 if way == "columns" else CODES + 1
+    with ExitStack() as patched:
+        for name in ("ROWS_MIN", "TOGETHER_MIN"):
+            for module in (by_template, template_lookup):
+                patched.enter_context(patch.object(module, name, fewest))
+        yield
+
+
+async def one_round(data_dir: Path, codes: list[bytes], lengths: tuple[int, ...], costs: Costs) -> None:
     """Add a round of each length to ``costs``."""
     async with open_with(Settings(data_dir), Metrics()) as engine:
-        for length in LENGTHS:
+        for length in lengths:
             lists = [[*islice(taken, length)] for taken in [cycle(codes)] for _ in range(max(1, ROUND_CODES // length))]
             await warm_up(engine, codes, lists[:8])
             costs.setdefault(("warm", length), []).append(await warm_us(engine, lists))

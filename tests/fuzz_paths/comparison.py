@@ -76,10 +76,11 @@ class Comparison:
             raise Disagreement("the engine", 0, self._mutants[0], fault, "no bug")
 
     async def _under_one_list(self) -> None:
-        order = ["columns", "rows", "parsed"]
+        order = ["columns", "rows", "lists", "parsed"]
         self._chance.shuffle(order)
         answers: CheckResults | None = None
         rows: list[Check] = []
+        listed: list[Verdict] = []
         parsed: list[Check] = []
         for path in order:
             match path:
@@ -87,12 +88,15 @@ class Comparison:
                     answers = await self._by_columns()
                 case "rows":
                     rows = await self._by_rows()
+                case "lists":
+                    listed = await self._in_lists()
                 case _:
                     parsed = await paths.by_parsing(self._world, self._codes, self.host)
         assert answers is not None
         expected = self._reach(parsed)
         self._hold(answers.verdicts, expected, "columns")
         self._hold_rows(rows, parsed, "rows")
+        self._hold(listed, [expected[place] for place in self._alone], "rows, as a list", self._alone)
         if self._chance.random() < 0.15:  # now that all of this batch has been learned from
             self._hold((await self._by_columns()).verdicts, expected, "columns, once more")
 
@@ -130,6 +134,8 @@ class Comparison:
         self._hold(beside.verdicts, [expected[n] for n in part], "columns, begun as the list was swapped", part)
         self._hold((await self._by_columns()).verdicts, expected, "columns, after the list was swapped")
         self._hold_rows(await self._by_rows(), after, "rows, after the list was swapped")
+        listed = [expected[place] for place in self._alone]
+        self._hold(await self._in_lists(), listed, "rows, as a list, after the list was swapped", self._alone)
         self._tally.interrupted += 1
 
     def _beside(self) -> list[int]:
@@ -157,6 +163,10 @@ class Comparison:
         self._tally.in_rows += sum(map(paths.is_row, checks))
         self._tally.single += len(checks)
         return checks
+
+    async def _in_lists(self) -> list[Verdict]:
+        size = self._chance.choice((1, 2, 5, 16))
+        return await paths.in_lists(self._world, [self._codes[place] for place in self._alone], self.host, size)
 
     def _reach(self, parsed: list[Check]) -> list[Verdict]:
         expected = _verdicts(parsed)

@@ -1,7 +1,7 @@
 """The ways by which a code can be answered, and all that the fuzzer knows of the engine's insides.
 
-Columns: many codes built alike, read together. Rows: one code, by a layout where one is known. General: parsed, with
-nothing learned. Whatever the way, the answer must be the general one's.
+Columns: many codes built alike, read together. Rows: few codes or one, by layouts where they are known. General:
+parsed, with nothing learned. Whatever the way, the answer must be the general one's.
 """
 
 import logging
@@ -15,6 +15,7 @@ from unittest.mock import patch
 from onecode_server.errors import StoreUnavailable
 from onecode_server.model.code import Scans
 from onecode_server.model.trust_list import TrustList
+from onecode_server.model.verdict import Verdict
 from onecode_server.status.change_feed import ChangeFeedReader
 from onecode_server.telemetry.counting import children
 from onecode_server.verification import turns
@@ -22,7 +23,7 @@ from onecode_server.verification.authenticate import by_template as column_authe
 from onecode_server.verification.authenticate import general as authenticator
 from onecode_server.verification.authenticate import template as templates
 from onecode_server.verification.authenticate import template_cache, template_lookup
-from onecode_server.verification.authenticate.single import SingleReader
+from onecode_server.verification.authenticate.rows import RowReader
 from onecode_server.verification.check import Check, CheckResults
 
 from tests.world import World
@@ -38,14 +39,26 @@ async def by_columns(world: World, codes: Sequence[bytes], host: str, *, alone: 
 
 
 async def by_rows(world: World, codes: Sequence[bytes], host: str) -> list[Check]:
-    """Return checks that are made one by one, by layouts where they are known."""
+    """Return all checks, by layouts where they are known."""
     return (await world.check_all(codes, host)).checks
 
 
 async def by_parsing(world: World, codes: Sequence[bytes], host: str) -> list[Check]:
     """Return checks by the general path alone."""
-    with patch.object(SingleReader, "decode", lambda *_: None):
+    with patch.object(RowReader, "read", leave_all):
         return await by_rows(world, codes, host)
+
+
+async def in_lists(world: World, codes: Sequence[bytes], host: str, size: int) -> list[Verdict]:
+    """Return the verdicts on lists of ``size`` codes, which are too few for columns, and of which one comes alone."""
+    verdicts: list[Verdict] = []
+    for start in range(0, len(codes), size):
+        verdicts += (await world.verifier.verify(Scans.at(host, codes[start : start + size]))).verdicts
+    return verdicts
+
+
+async def leave_all(*_: Any) -> None:
+    """Leave all codes to the general authenticator."""
 
 
 def is_row(check: Check) -> bool:

@@ -22,7 +22,7 @@ TOY: Codec = toy_codec  # a type checker holds it to the interface
 REGION, KEY_ID = "990000", "toy-1"
 CLAIMS = {"subject": "sub", "level": ["health", 0, "colour"], "issued_at": "iat", "expiry": "exp"}
 LEVELS = {"lush": "GREEN", "ripe": "RED"}
-CODES = 40
+CODES = 100
 """More than are read one by one where a format has layouts."""
 
 

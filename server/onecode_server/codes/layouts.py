@@ -10,7 +10,6 @@ from typing import Any, Final, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from onecode_server.model.code import SignedCode
 from onecode_server.model.trust_list import Format, Path
 
 Bytes = npt.NDArray[np.uint8]
@@ -18,6 +17,9 @@ Flags = npt.NDArray[np.bool_]
 Times = npt.NDArray[np.int64]
 Cut = Callable[[bytes], Sequence[Any]]
 """Returns parts of a row, bytes and then times: see ``Layout.cutter``."""
+
+Envelope = Callable[[bytes], Sequence[Any]]
+"""Returns the four parts of a row that are not claims: see ``Layout.envelope``."""
 
 FIELDS_MAX: Final = 16
 """The bound on claims of a code that is read by columns; our codes have five or six."""
@@ -61,10 +63,6 @@ Shape = tuple[int, ...]
 parts."""
 
 
-signed_code: Final[Callable[[type[SignedCode], tuple[Any, ...]], SignedCode]] = tuple.__new__
-"""Makes a SignedCode in a third of the time of its own constructor, which is a function in Python."""
-
-
 class Layout(Protocol):
     """The structure of codes of one shape, learned from one of them. ``claims`` has the place of each claim by its
     path.
@@ -93,9 +91,10 @@ class Layout(Protocol):
         """Return the row of one code, or None where it does not have this layout: any bytes may be asked about."""
         ...
 
-    def signed(self, row: bytes, key_id: bytes = b"") -> SignedCode:
-        """Return the envelope of one row that fits, as the format's ``decode`` does. ``key_id`` is its key id, which
-        may be left out where the row has it itself."""
+    @property
+    def envelope(self) -> Envelope:
+        """The function that returns the field of ``key_id``, the signed message, the signature and the claims' bytes of
+        one row that fits."""
         ...
 
     def cutter(self, parts: Sequence[Sequence[Field]], times: Sequence[Field]) -> Cut:

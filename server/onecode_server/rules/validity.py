@@ -156,9 +156,37 @@ def is_valid(
 
     ``window`` is as in ``may_vouch``. ``code_fault`` says why a code is not valid.
     """
+    # As ``may_vouch``, ``has_begun`` and ``has_ended`` say, without a call for each: that takes as long as the rest.
+    issued_from, issued_before, now_from, now_until = window
     begins_at = issued_at if not_before is None else beginning(issued_at, not_before)
-    valid = may_vouch(window, issued_at, now) & has_begun(begins_at, now, skew)
-    return valid if expires_at is None else valid & (has_ended(expires_at, now, skew) ^ True)
+    vouches = (issued_at >= issued_from) & (issued_at < issued_before) & (now >= now_from) & (now <= now_until)
+    valid = vouches & (begins_at <= now + skew)
+    return valid if expires_at is None else valid & (expires_at > now - skew)
+
+
+def are_valid(
+    windows: Sequence[KeyWindow],
+    issued_at: Sequence[int],
+    expires_at: Sequence[int],
+    not_before: Sequence[int] | None,
+    now: int,
+    skew: int = SKEW_US,
+) -> bool:
+    """Return whether ``is_valid`` is true of each of one or more codes.
+
+    Each of its conditions is a bound on one time. So it is true of all codes if it is true of the first and of the last
+    issue with the narrowest window, the earliest end and the latest beginning.
+    """
+    if len(windows) == 1:
+        begins = None if not_before is None else not_before[0]
+        return bool(is_valid(windows[0], issued_at[0], expires_at[0], begins, now, skew))
+    issued_from, issued_before, now_from, now_until = zip(*windows, strict=True)
+    narrowest = KeyWindow(max(issued_from), min(issued_before), max(now_from), min(now_until))
+    ends, begins = min(expires_at), None if not_before is None else max(not_before)
+    first, last = min(issued_at), max(issued_at)
+    return bool(
+        is_valid(narrowest, first, ends, begins, now, skew) and is_valid(narrowest, last, ends, begins, now, skew)
+    )
 
 
 def window_fault(times: CodeWindow | Claims, now: int, skew: int = SKEW_US) -> Finding | None:

@@ -135,18 +135,22 @@ class StatusCache:
         """Return the status of each of few subjects at ``now`` (Unix microseconds), in order, where it is CURRENT and
         its row says all of it; None for any other, which ``lookup`` returns."""
         now_s, count, oldest_s = self._monotonic(), 0, 0
-        followed_s, marks = self._followed_at_s, None if self._marks is None else self._marks.marks
+        fed_s = followed_s = self._followed_at_s
+        marks = None if self._marks is None else self._marks.marks
         statuses: list[SimpleStatus[int] | None] = []
         for subject, row in zip(subjects, self._table.rows(subjects), strict=True):
             status = None
             if row is not None:
                 read_at_s, as_of_s, _, effective_at, expires_at, published_at, publisher, level, is_fed, has_older = row
-                fed_s = followed_s if marks is None else own_marks.bound(marks, subject, followed_s)
                 is_absent = publisher == NO_RECORD
+                if marks is not None:
+                    fed_s = own_marks.bound(marks, subject, followed_s)
                 age_s = now_s - freshness.confirmed_at(as_of_s, read_at_s, is_fed, is_absent, followed_s, fed_s)
                 if age_s <= CURRENT_S and (is_absent or not is_many(publisher, has_older, effective_at, now)):
-                    status = publisher, level, effective_at, expires_at, published_at, _CURRENT_NUMBER, int(age_s)
-                    count, oldest_s = count + 1, max(oldest_s, status[-1])
+                    whole_s = int(age_s)
+                    status = publisher, level, effective_at, expires_at, published_at, _CURRENT_NUMBER, whole_s
+                    count += 1
+                    oldest_s = max(oldest_s, whole_s)
             statuses.append(status)
         if count:
             self._hits.inc(count)

@@ -109,8 +109,11 @@ class StatusTable:
 
     def rows(self, subjects: Sequence[bytes]) -> list[Row | None]:
         """Return the columns of each subject as numbers, or None."""
-        rows = map(self._rows.get, subjects)
-        return [None if row is None else _read(self._bytes, row * _ROW_BYTES) for row in rows]
+        rows = [*map(self._rows.get, subjects)]
+        offsets = [row * _ROW_BYTES for row in rows if row is not None]
+        if len(offsets) < len(rows):
+            return [None if row is None else _read(self._bytes, row * _ROW_BYTES) for row in rows]
+        return [*map(_read, repeat(self._bytes), offsets)]
 
     def put(self, subject: bytes, entry: Entry) -> None:
         """Write the entry of a subject over the one that was read longest ago."""

@@ -1,5 +1,6 @@
 """The working state of one code on its way through the verifier, and the results of a batch."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -50,7 +51,7 @@ class CheckResults(NamedTuple):
     """The results of a batch: verdicts, and the place of each code's verdict among them (``which``, int64[n]).
 
     ``trust`` is the trust list that all of them used, ``checked_at`` their time (Unix microseconds). ``checks``, in
-    order, are those of codes that were checked one by one: for translations, and in small batches.
+    order, are those of codes that were checked for translations.
     """
 
     distinct: list[Verdict]
@@ -80,3 +81,19 @@ class CheckResult(NamedTuple):
     def check(self) -> Check:
         """The check of a code that was checked by itself, as it is for a translation."""
         return self.results.checks[self.place]
+
+
+def counted(
+    verdicts: Sequence[Verdict], hosts: Sequence[str]
+) -> tuple[list[tuple[Verdict, str, int]], npt.NDArray[np.int64]]:
+    """Return the distinct verdicts of each host, with how many codes have them, and the place of each code's: int64[n].
+
+    ``hosts`` are where the codes were scanned. The verdict on codes of the same facts is mostly one object, which is
+    found faster than one that says the same.
+    """
+    kinds = [*zip(map(id, verdicts), hosts, strict=True)]
+    distinct = dict(zip(kinds, verdicts, strict=True))
+    places = dict(zip(distinct, range(len(distinct)), strict=True))
+    which = np.array([*map(places.__getitem__, kinds)], np.int64)
+    counts = np.bincount(which).tolist()
+    return [(distinct[kind], kind[1], count) for kind, count in zip(distinct, counts, strict=True)], which

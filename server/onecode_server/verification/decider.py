@@ -4,7 +4,7 @@
 are decided by a few operations on columns; codes of a batch with equal facts are decided once.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any, Final, NamedTuple, TypeVar
 
@@ -33,11 +33,6 @@ _STATUSES: Final = tuple(Status)
 # As plain numbers, with which arrays are compared fast: NumPy converts a member of an enum for each comparison.
 _CURRENT: Final = int(Status.CURRENT)
 _NONE: Final = int(Status.NONE)
-
-
-def _where(condition: bool, one: int, other: int) -> int:
-    """Choose for one code what ``np.where`` chooses for many."""
-    return one if condition else other
 
 
 class RequestContext(NamedTuple):
@@ -109,19 +104,36 @@ class Decider:
         check.level = facts.level
         check.verdict = admission.decide(facts)
 
-    def decide_simple(self, check: Check, claims: Claims, known: SimpleStatus[int], context: RequestContext) -> None:
-        """Fill in what ``decide`` would, for an authentic check whose subject has a simple status."""
-        home = claims.home
-        if known[0] == NO_RECORD:  # nothing to weigh
-            level, status, age_s = int(claims.level), _NONE, 0
-        else:
-            makes_no_claim, asserted_at = claims.level_word is None, claims.asserted_at
-            level, status, age_s = self._weigh(
-                known, int(home), claims.level, makes_no_claim, asserted_at, context.now, _where
-            )
-        recognition, exception_id = self._recognise(context, check.host, home)
-        check.level = _LEVELS[level]
-        check.verdict = _verdict(level, status, age_s, home, recognition, exception_id, context.list_in_date)
+    def decide_simple(
+        self,
+        claims: Iterable[Claims],
+        statuses: Iterable[SimpleStatus[int] | None],
+        hosts: Iterable[str],
+        context: RequestContext,
+    ) -> list[Verdict | None]:
+        """Return the verdict on each of few authentic codes, in order; None where its status is not simple.
+
+        ``claims`` are what they claim, ``statuses`` those of their subjects, ``hosts`` where they were scanned.
+        """
+        verdicts: list[Verdict | None] = []
+        now, list_in_date, recognitions = context.now, context.list_in_date, context.recognitions
+        for claim, known, host in zip(claims, statuses, hosts, strict=True):
+            if known is None:
+                verdicts.append(None)
+                continue
+            home, _, level_word, level, asserted_at, _, _, source = claim
+            status, age_s = _NONE, 0
+            if known[0] != NO_RECORD:  # there is something to weigh
+                if source is not None:
+                    asserted_at = claim.asserted_at
+                counts, replaces = self._weigh(known, int(home), level, level_word is None, asserted_at, now)
+                if counts or known[5] != _CURRENT:
+                    status, age_s = known[5:]
+                if replaces:
+                    level = _LEVELS[known[1]]
+            recognition, exception_id = recognitions.get((host, home)) or self._recognise(context, host, home)
+            verdicts.append(_verdict(level, status, age_s, home, recognition, exception_id, list_in_date))
+        return verdicts
 
     def decide_all(
         self,
@@ -137,9 +149,13 @@ class Decider:
         """
         by = claims.assertion
         homes, claimed, makes_no_claim = claims.assertions.columns
-        level, status, age_s = self._weigh(
-            simple(known), homes[by], claimed[by], makes_no_claim[by], claims.asserted_at, context.now, np.where
+        facts_known = simple(known)
+        counts, replaces = self._weigh(
+            facts_known, homes[by], claimed[by], makes_no_claim[by], claims.asserted_at, context.now
         )
+        level = np.where(replaces, facts_known[1], claimed[by])
+        status = np.where((known.status == _CURRENT) & ~counts, _NONE, known.status)
+        age_s = np.where(status == _NONE, 0, known.age_s)
         # One number holds all that a verdict depends on: codes with equal numbers have equal facts.
         pair = claims.assertion if len(hosts) == 1 else host * len(claims.assertions) + claims.assertion
         facts = ((pair * len(_LEVELS) + level) * len(_STATUSES) + status) << _AGE_BITS | age_s
@@ -165,20 +181,17 @@ class Decider:
         makes_no_claim: bool | npt.NDArray[np.bool_],
         asserted_at: _Number,
         now: int,
-        where: Callable[[Any, Any, Any], Any],
-    ) -> tuple[_Number, _Number, _Number]:
-        """Return the effective level, the status and its age in seconds, as far as a status is simple.
+    ) -> tuple[Any, Any]:
+        """Return whether the record of a simple status counts, and whether its level replaces the claim.
 
-        Takes numbers for one code, and arrays for many; ``where`` chooses between such, as NumPy's does.
+        Takes numbers for one code, and arrays for many: bool, or bool[n].
         """
-        publisher, recorded, effective_at, expires_at, published_at, status, age_s = known
+        publisher, recorded, effective_at, expires_at, published_at, _, _ = known
         counts = (publisher == home) & levels.in_effect(effective_at, expires_at, now)
         replaces_claim = levels.replaces_claim(
             recorded, effective_at, published_at, claimed, makes_no_claim, asserted_at, self._skew
         )
-        level = where(counts & replaces_claim, recorded, claimed)
-        status = where((status == _CURRENT) & (counts ^ True), _NONE, status)
-        return level, status, where(status == _NONE, 0, age_s)
+        return counts, counts & replaces_claim
 
     def _verdicts(
         self, numbers: Iterable[int], assertions: Assertions, hosts: Sequence[str], context: RequestContext

@@ -1,8 +1,11 @@
 """The counters of a verdict: found once for each verdict, and shown with 0 from the start."""
 
+from collections.abc import Iterable
+from functools import lru_cache
 from typing import Final
 
 from onecode_server.model.status import Status
+from onecode_server.model.trust_list import TrustList
 from onecode_server.model.verdict import Reason, Verdict
 from onecode_server.rules import admission
 from onecode_server.telemetry.counting import CounterGroup, begin
@@ -10,6 +13,22 @@ from onecode_server.telemetry.metrics import UNKNOWN_REGION, Metrics
 
 _STATUSES: Final = (Status.CURRENT, Status.STALE, Status.UNAVAILABLE, Status.NONE)
 """The statuses of authentic codes."""
+
+
+class VerdictCounters:
+    """Counts verdicts by what they say, and scans by home and host."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        # Reading the names of enums takes longer than counting.
+        self._counters_of = lru_cache(admission.VERDICTS_KEPT)(
+            lambda verdict, host: verdict_counters(metrics, verdict, host)
+        )
+        begin_verdicts(metrics)
+
+    def count(self, answers: Iterable[tuple[Verdict, str, int]], trust: TrustList) -> None:
+        """Count verdicts under a trust list, each with the host of its scans and with how many these are."""
+        for verdict, host, count in answers:
+            self._counters_of(verdict, host if host in trust.regions else UNKNOWN_REGION).inc(count)
 
 
 def verdict_counters(metrics: Metrics, verdict: Verdict, host: str) -> CounterGroup:

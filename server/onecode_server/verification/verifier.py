@@ -11,8 +11,7 @@ The steps run on the event loop, in slices; only store lookups leave it.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Sequence
 from itertools import repeat
 from typing import Final
 
@@ -27,16 +26,16 @@ from onecode_server.rules import admission
 from onecode_server.status.cache import StatusCache
 from onecode_server.status.change_feed import ChangeFeedReader
 from onecode_server.system.clock import Clock
-from onecode_server.telemetry.metrics import UNKNOWN_REGION, Metrics
+from onecode_server.telemetry.metrics import Metrics
 from onecode_server.trust.source import TrustSource
 from onecode_server.verification.authenticate import verified_claims
-from onecode_server.verification.authenticate.authenticator import Authenticator, CodeSlice
+from onecode_server.verification.authenticate.authenticator import CodeSlice
 from onecode_server.verification.authenticate.by_template import TemplateAuthenticator
-from onecode_server.verification.authenticate.general import GeneralAuthenticator, in_parts
-from onecode_server.verification.check import Check, CheckResults
+from onecode_server.verification.authenticate.general import SLICE_CODES, GeneralAuthenticator
+from onecode_server.verification.check import Check, CheckResults, counted
 from onecode_server.verification.decider import Decider, RequestContext
 from onecode_server.verification.turns import SLICE_CODES_MAX, Turns
-from onecode_server.verification.verdict_counters import begin_verdicts, verdict_counters
+from onecode_server.verification.verdict_counters import VerdictCounters
 
 
 def _distinct(hosts: Sequence[str]) -> tuple[list[str], npt.NDArray[np.int64]]:
@@ -74,18 +73,13 @@ class Verifier:
         self._trust = trust
         self._by_template = by_template
         self._general = general
-        self._authenticators: tuple[Authenticator, ...] = (by_template, general)
         self._statuses = statuses
         self._change_feed = change_feed
         self._decider = decider
         self._metrics = metrics
         self._clock = clock
         self._turns = Turns(monotonic)
-        # Reading the names of enums takes longer than counting.
-        self._counters_of = lru_cache(admission.VERDICTS_KEPT)(
-            lambda verdict, host: verdict_counters(metrics, verdict, host)
-        )
-        begin_verdicts(metrics)
+        self._counters = VerdictCounters(metrics)
 
     async def verify(self, scans: Scans, is_shared: Callable[[], bool] = _always) -> CheckResults:
         """Check a batch of codes. Raises NotServing while there is no trust list.
@@ -100,9 +94,11 @@ class Verifier:
         if len(scans.codes) == 1 and not scans.for_translation:
             return await self._verify_alone(bare(scans.codes[0]), scans.hosts[0], context)
         scans = Scans(all_bare(scans.codes), scans.hosts, scans.for_translation)
-        if scans.for_translation or not self._by_template.prefers_columns(scans.codes):  # a translation needs a Check
+        if scans.for_translation:
             return await self._verify_singly(scans, context)
-        return await self._verify_together(scans, context, is_shared)
+        if self._by_template.prefers_columns(scans.codes):
+            return await self._verify_together(scans, context, is_shared)
+        return await self._verify_few(scans, context)
 
     def _context(self, *, for_translation: bool) -> RequestContext:
         trust = self._trust
@@ -116,41 +112,88 @@ class Verifier:
 
     async def authenticate(self, code: bytes) -> Check:
         """Check whether a code is authentic: steps 1 to 7, without status, recognition and verdict."""
-        check = Check(bare(code))
-        await self._authenticate(CodeSlice.of_single([check]), self._trust.current, self._clock())
+        (check,) = await self._checks([bare(code)], self._trust.current, self._clock())
         return check
 
     async def _authenticate(self, codes: CodeSlice, trust: TrustList, now: int) -> None:
-        for authenticator in self._authenticators:
-            await authenticator.authenticate(codes, trust, now)
-        self._by_template.learn(codes, trust)
+        await self._by_template.authenticate(codes, trust, now)
+        if not codes.is_verified:
+            await self._general.authenticate(codes, trust, now)
+            self._by_template.learn(codes, trust)
+
+    async def _checks(self, codes: Sequence[bytes], trust: TrustList, now: int) -> list[Check]:
+        slice_ = CodeSlice(codes, in_columns=False)
+        await self._authenticate(slice_, trust, now)
+        return slice_.all_checks()
 
     async def _verify_alone(self, code: bytes, host: str, context: RequestContext) -> CheckResults:
         """Check one code, which waits for nothing where its template and its status are known."""
         check = Check(code, host)
         self._by_template.authenticate_one(check, context.trust, context.now)  # 1 to 7
         if check.claims is None and check.finding is None:
-            codes = CodeSlice.of_single([check])
+            codes = CodeSlice([code], in_columns=False)
+            codes.checks[0] = check
             await self._general.authenticate(codes, context.trust, context.now)
             self._by_template.learn(codes, context.trust)
-        if left := self._decide_at_once([check], context):  # 8, 9, 10
-            await self._decide_looked_up(left, context)
-        verdict = check.answer
-        self._count(((verdict, host, 1),), context.trust)
+        verdict = None
+        if check.claims is not None and check.finding is None:
+            statuses = self._statuses.simple((check.claims.subject,), context.now)  # 8
+            (verdict,) = self._decider.decide_simple((check.claims,), statuses, (host,), context)  # 9, 10
+        if verdict is None:
+            await self._decide_looked_up([check], context)
+            verdict = check.answer
+        self._counters.count(((verdict, host, 1),), context.trust)
         return CheckResults([verdict], _FIRST, context.trust, context.now, [])
 
     async def _verify_singly(self, scans: Scans, context: RequestContext) -> CheckResults:
-        checks = [Check(code, host) for code, host in zip(scans.codes, scans.hosts, strict=True)]
-        for number, part in enumerate(in_parts(checks)):
-            if number:
+        """Check codes with a Check and all records of each, as translations need them."""
+        checks: list[Check] = []
+        for start in range(0, len(scans.codes), SLICE_CODES):
+            if start:
                 await asyncio.sleep(0)
-            await self._authenticate(CodeSlice.of_single(part), context.trust, context.now)  # 1 to 7
-            # A translation needs the records.
-            if left := part if context.for_translation else self._decide_at_once(part, context):  # 8, 9, 10
-                await self._decide_looked_up(left, context)
+            part = slice(start, start + SLICE_CODES)
+            some = await self._checks(scans.codes[part], context.trust, context.now)  # 1 to 7
+            for check, host in zip(some, scans.hosts[part], strict=True):
+                check.host = host
+            await self._decide_looked_up(some, context)  # 8, 9, 10
+            checks += some
         verdicts = [check.answer for check in checks]
-        self._count(zip(verdicts, scans.hosts, repeat(1)), context.trust)
+        self._counters.count(zip(verdicts, scans.hosts, repeat(1)), context.trust)
         return CheckResults(verdicts, np.arange(len(checks)), context.trust, context.now, checks)
+
+    async def _verify_few(self, scans: Scans, context: RequestContext) -> CheckResults:
+        """Check codes that are too few for columns."""
+        slice_ = CodeSlice(scans.codes, in_columns=False)
+        await self._authenticate(slice_, context.trust, context.now)  # 1 to 7
+        verdicts: list[Verdict | None] = [None] * len(scans.codes)
+        for read in slice_.rows:
+            is_all = len(read.places) == len(verdicts)
+            hosts = scans.hosts if is_all else [scans.hosts[place] for place in read.places]
+            statuses = self._statuses.simple([claims.subject for claims in read.claims], context.now)  # 8
+            decided = self._decider.decide_simple(read.claims, statuses, hosts, context)  # 9, 10
+            if is_all:
+                verdicts = decided
+            else:
+                for place, verdict in zip(read.places, decided, strict=True):
+                    verdicts[place] = verdict
+        answers = [verdict for verdict in verdicts if verdict is not None]
+        if len(answers) < len(verdicts):
+            answers = await self._decide_left(verdicts, slice_, scans.hosts, context)
+        counts, which = counted(answers, scans.hosts)
+        self._counters.count(counts, context.trust)
+        return CheckResults([verdict for verdict, _, _ in counts], which, context.trust, context.now, [])
+
+    async def _decide_left(
+        self, verdicts: Sequence[Verdict | None], slice_: CodeSlice, hosts: Sequence[str], context: RequestContext
+    ) -> list[Verdict]:
+        """Take the codes without a verdict through steps 8 to 10: those that were refused, and those whose status is
+        not simple. Return all verdicts."""
+        claims = {place: one for read in slice_.rows for place, one in zip(read.places, read.claims, strict=True)}
+        checks = {place: slice_.check(place) for place, verdict in enumerate(verdicts) if verdict is None}
+        for place, check in checks.items():
+            check.host, check.claims = hosts[place], claims.get(place, check.claims)
+        await self._decide_looked_up(list(checks.values()), context)
+        return [checks[place].answer if one is None else one for place, one in enumerate(verdicts)]
 
     async def _verify_together(
         self, scans: Scans, context: RequestContext, is_shared: Callable[[], bool]
@@ -171,7 +214,7 @@ class Verifier:
             start = end
         counts = np.bincount(which * len(hosts) + host).tolist()
         pairs = [(divmod(number, len(hosts)), count) for number, count in enumerate(counts) if count]
-        self._count(((distinct[place], hosts[at], count) for (place, at), count in pairs), context.trust)
+        self._counters.count(((distinct[place], hosts[at], count) for (place, at), count in pairs), context.trust)
         return CheckResults(distinct, which, context.trust, context.now, [])
 
     async def _verify_slice(
@@ -179,7 +222,7 @@ class Verifier:
     ) -> tuple[list[Verdict], npt.NDArray[np.int64]]:
         """Return the distinct verdicts, and the place of each code's verdict among them: int64[n]. ``host``, int64[n],
         is the place of each code's host in ``hosts``."""
-        slice_ = CodeSlice(codes)
+        slice_ = CodeSlice(codes, in_columns=True)
         await self._authenticate(slice_, context.trust, context.now)  # 1 to 7
         verdicts: list[Verdict] = []
         which = np.empty(len(codes), np.int64)
@@ -196,22 +239,6 @@ class Verifier:
                 which[place] = refused.setdefault(check.finding, len(verdicts) + len(refused))
         return verdicts + [admission.decide(admission.Facts(finding)) for finding in refused], which
 
-    def _decide_at_once(self, checks: Sequence[Check], context: RequestContext) -> list[Check]:
-        """Take the checks that were refused or whose status is simple through steps 8 to 10; return the others."""
-        authentic = [(check, check.claims) for check in checks if check.claims is not None and check.finding is None]
-        if len(authentic) < len(checks):
-            for check in checks:
-                if check.finding is not None or check.claims is None:
-                    self._decider.decide(check, context)
-        left = []
-        statuses = self._statuses.simple([claims.subject for _, claims in authentic], context.now)
-        for (check, claims), status in zip(authentic, statuses, strict=True):
-            if status is None:
-                left.append(check)
-            else:
-                self._decider.decide_simple(check, claims, status, context)
-        return left
-
     async def _decide_looked_up(self, checks: list[Check], context: RequestContext) -> None:
         """Take checks through steps 8 to 10, with one look-up of all statuses."""
         authentic = [(check, check.claims.subject) for check in checks if check.claims and check.finding is None]
@@ -221,8 +248,3 @@ class Verifier:
                 check.view = view
         for check in checks:
             self._decider.decide(check, context)  # 9, 10
-
-    def _count(self, answers: Iterable[tuple[Verdict, str, int]], trust: TrustList) -> None:
-        """Count verdicts by what they say, and scans by home and host."""
-        for verdict, host, count in answers:
-            self._counters_of(verdict, host if host in trust.regions else UNKNOWN_REGION).inc(count)

@@ -80,7 +80,8 @@ def agrees(fmt: Format, learned: Learned, code: bytes) -> bool:
     assert found == (signed.key_id, signed.signature, signed.message)
     row = data[0].tobytes()
     assert row[: data.shape[1]] == layout.row(code)
-    assert layout.signed(row, key_id) == signed
+    field, *envelope = layout.envelope(row)
+    assert (layout.read_key_id(field), *envelope) == signed[1:]
     tree = CODECS[fmt].read_claims(signed.payload)
     assert set(layout.claims) == {*paths(tree)}
     for path, field in layout.claims.items():

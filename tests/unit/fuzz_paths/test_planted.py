@@ -10,6 +10,7 @@ from onecode_server.model.trust_list import TrustList
 from onecode_server.model.verdict import Authenticity, Reason
 from onecode_server.rules import validity
 from onecode_server.verification.authenticate.by_template import TemplateAuthenticator
+from onecode_server.verification.authenticate.rows import RowReader
 from onecode_server.verification.authenticate.single import SingleReader
 from onecode_server.verification.check import Check
 
@@ -19,6 +20,7 @@ from tests.fuzz_paths.scenario import Scenario
 from tests.fuzz_paths.tally import Tally
 
 MUTANTS_MAX = 12_000
+VALID = repr(Authenticity.VALID)
 
 
 async def first(is_planted: Callable[[Case], bool], seed: int = 1) -> Case:
@@ -36,8 +38,12 @@ async def first(is_planted: Callable[[Case], bool], seed: int = 1) -> Case:
 
 
 async def test_columns_that_forget_the_window_are_found_and_found_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    ends = validity.has_ended
-    monkeypatch.setattr(validity, "has_ended", lambda at, *rest: ends(at, *rest) & (not isinstance(at, np.ndarray)))
+    is_valid = validity.is_valid
+
+    def forgets(window: Any, issued_at: Any, expires_at: Any, *rest: Any) -> Any:
+        return is_valid(window, issued_at, None if isinstance(expires_at, np.ndarray) else expires_at, *rest)
+
+    monkeypatch.setattr(validity, "is_valid", forgets)
     case = await first(lambda case: case.path.startswith("columns") and Reason.EXPIRED.name in case.expected)
     assert Authenticity.VALID.name in case.got
     again = [found async for found in Run(case.seed, case.world, case.batch).batches(Tally())][-1]
@@ -46,16 +52,29 @@ async def test_columns_that_forget_the_window_are_found_and_found_again(monkeypa
 
 
 async def test_rows_that_read_another_level_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    read = RowReader._read_all
+
+    def read_all(self: RowReader, *given: Any) -> Any:
+        claims = read(self, *given)
+        return claims and [one._replace(level_word="GREEN") for one in claims]
+
+    monkeypatch.setattr(RowReader, "_read_all", read_all)
+    case = await first(lambda case: case.path.startswith("rows") and "level_word='GREEN'" in case.got)
+    assert "level_word='GREEN'" not in case.expected
+
+
+async def test_rows_that_are_read_one_by_one_without_a_look_at_their_times_are_found(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     read = SingleReader.read_claims
 
     def read_claims(self: SingleReader, check: Check, *given: Any) -> None:
         read(self, check, *given)
-        if check.claims is not None:
-            check.claims = check.claims._replace(level_word="GREEN")
+        check.finding = None if check.claims is not None else check.finding
 
     monkeypatch.setattr(SingleReader, "read_claims", read_claims)
-    case = await first(lambda case: case.path.startswith("rows") and "level_word='GREEN'" in case.got)
-    assert "level_word='GREEN'" not in case.expected
+    case = await first(lambda case: case.path.startswith("rows") and VALID in case.got)
+    assert VALID not in case.expected
 
 
 async def test_columns_that_stay_with_an_older_list_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,19 +85,19 @@ async def test_columns_that_stay_with_an_older_list_are_found(monkeypatch: pytes
         return await check(self, codes, lists[0], now)
 
     monkeypatch.setattr(TemplateAuthenticator, "authenticate", authenticate)
-    case = await first(lambda case: "VALID" in case.got and "VALID" not in case.expected)
+    case = await first(lambda case: VALID in case.got and VALID not in case.expected)
     assert case.path.startswith("columns")
 
 
 async def test_a_bug_that_the_engine_catches_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    vouches = validity.may_vouch
+    is_valid = validity.is_valid
 
-    def fails(window: Any, issued_at: Any, now: int) -> Any:
+    def fails(window: Any, issued_at: Any, *rest: Any) -> Any:
         if isinstance(issued_at, np.ndarray):
             raise ZeroDivisionError
-        return vouches(window, issued_at, now)
+        return is_valid(window, issued_at, *rest)
 
-    monkeypatch.setattr(validity, "may_vouch", fails)
+    monkeypatch.setattr(validity, "is_valid", fails)
     assert "ZeroDivisionError" in (await first(lambda case: case.path == "the engine")).got
 
 

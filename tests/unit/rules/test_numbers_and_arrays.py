@@ -69,6 +69,34 @@ def test_a_code_counts_from_its_beginning_until_its_earliest_end(
     assert (begun & ~ended).tolist() == expected
 
 
+BOUNDS = st.tuples(*[TIMES] * 4).map(lambda bounds: validity.KeyWindow(*bounds))
+
+
+@PROPERTY
+@given(
+    codes=st.lists(st.tuples(BOUNDS, TIMES, TIMES, TIMES), min_size=1, max_size=5),
+    now=TIMES,
+    has_beginning=st.booleans(),
+)
+def test_a_code_is_valid_where_its_key_vouches_and_its_own_window_is_open(
+    codes: list[tuple[validity.KeyWindow, int, int, int]], now: int, has_beginning: bool
+) -> None:
+    windows, issued_at, ends, begins = zip(*codes, strict=True)
+    not_before = begins if has_beginning else (None,) * len(codes)
+    expected = [
+        validity.may_vouch(window, issued, now)
+        and validity.has_begun(validity.beginning(issued, before), now, SKEW)
+        and not validity.has_ended(end, now, SKEW)
+        for window, issued, end, before in zip(windows, issued_at, ends, not_before, strict=True)
+    ]
+    each = zip(windows, issued_at, ends, not_before, strict=True)
+    assert [validity.is_valid(*times, now, SKEW) for times in each] == expected
+    first, last, before = (np.array(column, np.int64) for column in (issued_at, ends, begins))
+    columns = np.array(windows, np.int64).T, first, last, before if has_beginning else None
+    assert validity.is_valid(*columns, now, SKEW).tolist() == expected
+    assert validity.are_valid(windows, issued_at, ends, begins if has_beginning else None, now, SKEW) is all(expected)
+
+
 @PROPERTY
 @given(
     asked=st.lists(st.tuples(SECONDS, SECONDS, st.booleans(), st.booleans(), SECONDS), min_size=1),

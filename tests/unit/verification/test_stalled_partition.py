@@ -12,6 +12,7 @@ from onecode_server.model.recognition_exception import RecognitionException
 from onecode_server.model.status import Level, Status
 from onecode_server.model.verdict import Authenticity, Decision, Reason, Recognition, Verdict
 from onecode_server.translation.translator import Translation
+from onecode_server.verification.authenticate.template_lookup import ROWS_MIN
 
 from tests.marked_world import MarkedWorld
 from tests.world import HOUR, NOON, filed
@@ -35,7 +36,7 @@ def code_in(world: MarkedWorld, partition: int, level: Level = Level.GREEN) -> b
 async def in_every_way(world: MarkedWorld, code: bytes) -> Verdict:
     """Return the verdict on a code that is checked alone, in a batch of many, and with all checks: it is one."""
     alone = (await world.verify_all([code]))[0]
-    batch = await world.verify_all([code, *(world.code("420000", subject=f"other-{n}") for n in range(40))])
+    batch = await world.verify_all([code, *(world.code("420000", subject=f"other-{n}") for n in range(ROWS_MIN))])
     assert [alone, await world.verify(code)] == [batch[0]] * 2
     return alone
 

@@ -12,8 +12,7 @@ from onecode_server.codes.encodings import base64url, base64url_columns, bounded
 from onecode_server.codes.encodings.single_rows import RowCutter
 from onecode_server.codes.json_layout import JsonLayout
 from onecode_server.codes.jwt import codec as jwt
-from onecode_server.codes.layouts import Bytes, Field, Flags, Kind, Shape, padded, signed_code
-from onecode_server.model.code import SignedCode
+from onecode_server.codes.layouts import Bytes, Envelope, Field, Flags, Kind, Shape, padded
 
 _SIGNATURE_CHARACTERS: Final = 86
 
@@ -68,7 +67,9 @@ class JwtLayout(JsonLayout):
         self._payload, self._signature = _parts(found)
         self.key_id = Field(Kind.OTHER, 0, first)
         message = (0, self._signed_end)
-        self._envelope = RowCutter(((message,), (self._signature.place,), (self._payload.place,))).cut
+        self.envelope: Envelope = RowCutter(
+            ((self.key_id.place,), (message,), (self._signature.place,), (self._payload.place,))
+        ).cut
         super().__init__(payload, self._payload.start)
 
     def is_alike(self, code: bytes) -> bool:
@@ -86,10 +87,6 @@ class JwtLayout(JsonLayout):
     def read_key_id(self, field: bytes) -> bytes:
         """Return the key id of a header in base64url. Raises Malformed."""
         return jwt.read_header(field)
-
-    def signed(self, row: bytes, key_id: bytes = b"") -> SignedCode:
-        """Return the envelope of one row that fits."""
-        return signed_code(SignedCode, (jwt.FORMAT, key_id, *self._envelope(row)))
 
     def signatures(self, data: Bytes) -> Bytes:
         """Return the signature of each row: uint8[n, 64]."""

@@ -13,10 +13,9 @@ import numpy as np
 from onecode_server.codes.encodings import base45, base45_columns
 from onecode_server.codes.encodings.fixed_bits import FixedBits
 from onecode_server.codes.encodings.single_rows import TIME_BYTES, Base45Rows, RowCutter
-from onecode_server.codes.layouts import SECOND_US, Bytes, Cut, Field, Flags, Kind, Shape, Times, padded, signed_code
+from onecode_server.codes.layouts import SECOND_US, Bytes, Cut, Envelope, Field, Flags, Kind, Shape, Times, padded
 from onecode_server.codes.national import codec as national
 from onecode_server.codes.national.fields import Irregular, bytes_at, fields_of, number
-from onecode_server.model.code import SignedCode
 from onecode_server.model.trust_list import Path
 
 _NOT_ASCII: Final = 0x80
@@ -67,7 +66,7 @@ class NationalLayout:
         self._before, self._between = np.frombuffer(before, np.uint8), np.frombuffer(between, np.uint8)
         payload = self._payload.place
         message = before, self._protected.place, between, payload  # RFC 9052, section 4.4
-        self._envelope = RowCutter(((self.key_id.place,), message, (self._signature.place,), (payload,))).cut
+        self.envelope: Envelope = RowCutter(((self.key_id.place,), message, (self._signature.place,), (payload,))).cut
 
     def _learn(self, cbor: bytes) -> None:
         """Walk a COSE_Sign1 with tag 18: the protected header, an empty map, the payload, the signature (RFC 9052,
@@ -95,10 +94,6 @@ class NationalLayout:
         if data.shape[1] != padded(self._size):
             return np.zeros(len(data), bool)
         return self._heads.are_in_rows(data)
-
-    def signed(self, row: bytes, key_id: bytes = b"") -> SignedCode:
-        """Return the envelope of one code's CBOR that fits: the key id is in it."""
-        return signed_code(SignedCode, (national.FORMAT, *self._envelope(row)))
 
     def cutter(self, parts: Sequence[Sequence[Field]], times: Sequence[Field]) -> Cut:
         """Return the function that cuts one code's CBOR that fits: see ``codes.layouts.Layout``."""

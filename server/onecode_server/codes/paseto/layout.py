@@ -11,9 +11,8 @@ import numpy as np
 from onecode_server.codes.encodings import base64url, base64url_columns, bounded_json
 from onecode_server.codes.encodings.single_rows import RowCutter
 from onecode_server.codes.json_layout import JsonLayout
-from onecode_server.codes.layouts import Bytes, Field, Flags, Kind, Shape, padded, signed_code
+from onecode_server.codes.layouts import Bytes, Envelope, Field, Flags, Kind, Shape, padded
 from onecode_server.codes.paseto import codec as paseto
-from onecode_server.model.code import SignedCode
 
 _BODY: Final = len(paseto.PREFIX)
 
@@ -72,7 +71,7 @@ class PasetoLayout(JsonLayout):
         before, between, after = _around(signed.message, claims, footer)
         payload = self._payload.place
         message = before, payload, between, self._footer.place, after
-        self._envelope = RowCutter((message, (self._signature.place,), (payload,))).cut
+        self.envelope: Envelope = RowCutter(((self.key_id.place,), message, (self._signature.place,), (payload,))).cut
         super().__init__(signed.payload, self._payload.start)
 
     def is_alike(self, code: bytes) -> bool:
@@ -90,10 +89,6 @@ class PasetoLayout(JsonLayout):
     def read_key_id(self, field: bytes) -> bytes:
         """Return the key id of a footer in base64url. Raises Malformed."""
         return paseto.read_footer(field)[1]
-
-    def signed(self, row: bytes, key_id: bytes = b"") -> SignedCode:
-        """Return the envelope of one row that fits."""
-        return signed_code(SignedCode, (paseto.FORMAT, key_id, *self._envelope(row)))
 
     def signatures(self, data: Bytes) -> Bytes:
         """Return the signature of each row: uint8[n, 64]."""

@@ -13,13 +13,15 @@ Each step sets these fields of a ``Check``, or its ``finding``.
 """
 
 from collections.abc import Collection, Sequence
-from typing import Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 import numpy as np
 
-from onecode_server.model.trust_list import TrustList
+from onecode_server.model.code import Claims
+from onecode_server.model.trust_list import IssuerKey, TrustList
 from onecode_server.model.verdict import Authenticity, Finding, Reason
 from onecode_server.verification.authenticate import verified_claims
+from onecode_server.verification.authenticate.template import Template
 from onecode_server.verification.authenticate.verified_claims import VerifiedClaims
 from onecode_server.verification.check import Check
 
@@ -28,25 +30,32 @@ SIGNATURE_INVALID: Final = Finding(Authenticity.BAD_SIGNATURE, Reason.SIGNATURE_
 KEY_REVOKED: Final = Finding(Authenticity.KEY_NOT_VALID, Reason.KEY_REVOKED)
 
 
+class ReadRows(NamedTuple):
+    """Authentic codes that were read in rows, by one template: their places in the slice, their rows, the keys that
+    signed them, and what they claim."""
+
+    template: Template
+    places: Sequence[int]
+    rows: Sequence[bytes]
+    keys: Sequence[IssuerKey]
+    claims: Sequence[Claims]
+
+
 class CodeSlice:
-    """Codes that are authenticated together. ``verified`` are the claims of those that were read in columns; ``checks``
-    are all others that an authenticator has begun, by their place in the slice. ``few`` are the places of codes whose
-    templates are known, but which are too few of a shape to be read in columns."""
+    """Codes that are authenticated together. ``verified`` are the claims of those that were read in columns, ``rows``
+    those that were read in rows; ``checks`` are all others that an authenticator has begun, by their place in the
+    slice. ``few`` are the places of codes whose templates are known, but which are too few of a shape to be read in
+    columns. ``in_columns`` is whether codes are read in columns at all."""
 
-    __slots__ = ("checks", "codes", "few", "is_single", "verified")
+    __slots__ = ("checks", "codes", "few", "in_columns", "rows", "verified")
 
-    def __init__(self, codes: Sequence[bytes], checks: Sequence[Check] = ()) -> None:
-        """``checks``, if any, are those of all ``codes``: then each code gets claims or a finding in its own check."""
+    def __init__(self, codes: Sequence[bytes], *, in_columns: bool) -> None:
         self.codes = codes
-        self.is_single = bool(checks)
-        self.checks = dict(enumerate(checks))
+        self.in_columns = in_columns
+        self.checks: dict[int, Check] = {}
         self.few: Collection[int] = ()
+        self.rows: list[ReadRows] = []
         self.verified: list[VerifiedClaims] = []
-
-    @classmethod
-    def of_single(cls, checks: Sequence[Check]) -> "CodeSlice":
-        """Return the codes of ``checks`` as a slice that is read code by code."""
-        return cls([check.code for check in checks], checks)
 
     def check(self, place: int) -> Check:
         """Return the check of the code at ``place``; a new one for a code that no authenticator has begun."""
@@ -55,25 +64,37 @@ class CodeSlice:
             check = self.checks[place] = Check(self.codes[place])
         return check
 
+    @property
+    def is_verified(self) -> bool:
+        """Whether all codes are authentic, and were read by templates."""
+        return sum(map(len, self._places_verified())) == len(self.codes)
+
     def left(self) -> list[Check]:
         """Return the checks of the codes that are neither verified nor refused, in order."""
-        if self.is_single:
-            return [check for check in self.checks.values() if check.claims is None and check.finding is None]
-        places: Sequence[int] = range(len(self.codes))
-        if self.verified:
-            if sum([len(part.subjects) for part in self.verified]) == len(self.codes):
-                return []
-            is_left = np.ones(len(self.codes), bool)
-            for part in self.verified:
-                is_left[part.places] = False
-            places = is_left.nonzero()[0].tolist()
-        checks = [self.check(place) for place in places]
+        is_left = np.ones(len(self.codes), bool)
+        for places in self._places_verified():
+            is_left[places] = False
+        checks = [self.check(place) for place in is_left.nonzero()[0].tolist()]
         return [check for check in checks if check.claims is None and check.finding is None]
 
+    def _places_verified(self) -> list[Any]:
+        return [*[read.places for read in self.rows], *[part.places for part in self.verified]]
+
     def all_verified(self) -> list[VerifiedClaims]:
-        """Return the claims of all authentic codes: those that were read in columns, and those of the checks."""
+        """Return the claims of all authentic codes in columns: those that were read so, and those of the others."""
         single = [(at, one.claims) for at, one in self.checks.items() if one.claims is not None and not one.finding]
+        for read in self.rows:
+            single += zip(read.places, read.claims, strict=True)
         return [*self.verified, verified_claims.of_claims(single)] if single else self.verified
+
+    def all_checks(self) -> list[Check]:
+        """Return the checks of all codes, in order, of which none was read in columns."""
+        for template, *columns in self.rows:
+            for place, row, key, claims in zip(*columns, strict=True):
+                check = self.check(place)
+                check.template, check.signed = template, template.signed(row, key.key_id)
+                check.key, check.claims = key, claims
+        return [self.check(place) for place in range(len(self.codes))]
 
 
 class Authenticator(Protocol):

@@ -15,6 +15,7 @@ from onecode_server.verification.authenticate.authenticator import CodeSlice
 from onecode_server.verification.authenticate.columns import ColumnReader
 from onecode_server.verification.authenticate.issuer_index import IssuerIndex, IssuerIndexes
 from onecode_server.verification.authenticate.pseudonyms import Pseudonyms
+from onecode_server.verification.authenticate.rows import RowReader
 from onecode_server.verification.authenticate.signatures import SignatureChecker
 from onecode_server.verification.authenticate.single import SingleReader
 from onecode_server.verification.authenticate.template_lookup import ROWS_MIN, TOGETHER_MIN, are_alike, read_rows
@@ -34,11 +35,12 @@ class TemplateAuthenticator:
         self, signatures: SignatureChecker, issuers: IssuerIndexes, pseudonym_key: bytes, metrics: Metrics, skew: int
     ) -> None:
         pseudonyms = Pseudonyms(pseudonym_key)
-        self._signatures = signatures
         self._issuers = issuers
         self._metrics = metrics
         self._columns = ColumnReader(signatures, pseudonyms, metrics, skew)
+        self._signatures = signatures
         self._single = SingleReader(pseudonyms, skew)
+        self._rows = RowReader(self._single, signatures, pseudonyms, skew, self._log_bug)
 
     def prefers_columns(self, codes: Sequence[bytes]) -> bool:
         """Return whether these codes are authenticated faster together than one by one."""
@@ -51,19 +53,18 @@ class TemplateAuthenticator:
     async def authenticate(self, codes: CodeSlice, trust: TrustList, now: int) -> None:
         """See ``Authenticator``. A bug here leaves its codes to the general authenticator."""
         index = self._issuers.of(trust)
-        if codes.is_single:
-            await self._one_by_one(codes.left(), index, now)
-        elif len(codes.codes) >= ROWS_MIN:
+        if codes.in_columns:
             await self._in_columns(codes, index, now)
+        else:
+            await self._rows.read(codes, range(len(codes.codes)), index, now)
 
     def authenticate_one(self, check: Check, trust: TrustList, now: int) -> None:
         """Do the same with one code, at once. It is left where its check has neither claims nor a finding then."""
         index = self._issuers.of(trust)
         try:
             row = self._single.decode(check, index)
-            if row is not None:
-                if check.candidates:
-                    self._signatures.find_key(check)
+            if row is not None and check.finding is None:
+                self._signatures.find_key(check)
                 self._single.read_claims(check, row, index, now)
         except Exception as bug:
             self._log_bug(bug)
@@ -81,26 +82,7 @@ class TemplateAuthenticator:
         index = self._issuers.of(trust)
         for code, key in signed[:: 1 + len(signed) // LEARNED_MAX]:
             try:
-                index.templates.learn(code, index.place_of[key.public_key], key, is_single=codes.is_single)
-            except Exception as bug:
-                self._log_bug(bug)
-
-    async def _one_by_one(self, checks: Sequence[Check], index: IssuerIndex, now: int) -> None:
-        decoded = []
-        for check in checks:
-            try:
-                row = self._single.decode(check, index)
-            except Exception as bug:
-                self._log_bug(bug)
-                continue
-            if row is not None:
-                decoded.append((check, row))
-        if not decoded:
-            return
-        await self._signatures.find_keys([check for check, _ in decoded if check.candidates])
-        for check, row in decoded:
-            try:
-                self._single.read_claims(check, row, index, now)
+                index.templates.learn(code, index.place_of[key.public_key], key, is_single=not codes.in_columns)
             except Exception as bug:
                 self._log_bug(bug)
 
@@ -108,14 +90,16 @@ class TemplateAuthenticator:
         try:
             tables, few = read_rows(index.templates, codes.codes)
         except Exception as bug:
-            return self._log_bug(bug)
+            self._log_bug(bug)
+            return
         codes.few = frozenset(few)
         for table in tables:
             try:
                 await self._columns.read(table, index, now, codes)
             except Exception as bug:  # it concerns this table only: the other tables are still read in columns
                 self._log_bug(bug)
-        return await self._one_by_one([codes.check(place) for place in few], index, now)
+        if few:
+            await self._rows.read(codes, few, index, now)
 
     def _log_bug(self, bug: Exception) -> None:
         """Log a bug by its type only: its message and its traceback could contain claims."""

@@ -14,7 +14,7 @@ from onecode_server.model.code import Claims
 from onecode_server.model.region import NATIONAL
 from onecode_server.model.status import SUBJECT_BYTES, Level
 from onecode_server.model.subject import LOCAL_ID_BYTES_MAX
-from onecode_server.model.trust_list import ClaimMap, IssuerKey, Path, Role, TimeForm, TrustList
+from onecode_server.model.trust_list import ClaimMap, IssuerKey, KeyState, Path, Role, TimeForm, TrustList
 
 WORDS_BYTES_MAX: Final = 512
 """Bytes of all fields of an assertion together: a level word of 128 characters, and two region codes. The limit bounds
@@ -26,7 +26,8 @@ _LEVELS: Final = (Kind.TEXT, Kind.NUMBER, Kind.LITERAL)
 class ClaimFields(NamedTuple):
     """The fields of a region's claims in a layout. ``ends`` are the fields of expiries; ``lifetimes`` are further ends,
     in microseconds after the issue. ``is_pseudonym`` tells whether the subject is a pseudonym already. ``words`` are
-    the fields that determine the assertion of a code of a given key: level, issuer and residence."""
+    the fields that determine the assertion of a code of a given key: level, issuer and residence. ``has_one_end`` is
+    whether the one field of ``ends`` says when a code ends."""
 
     subject: Field
     is_pseudonym: bool
@@ -38,6 +39,7 @@ class ClaimFields(NamedTuple):
     issuer: Field | None
     residence: Field | None
     words: tuple[Field, ...]
+    has_one_end: bool
 
 
 class Assertion(NamedTuple):
@@ -64,7 +66,7 @@ def assertion_of(claims: Claims) -> Assertion:
 def claim_fields(key: IssuerKey, layout: Layout, trust: TrustList) -> ClaimFields | None:
     """Return the fields of a region's claims in a layout, or None if a claim is missing or of another kind."""
     where = trust.regions[key.region].claims
-    if where is None or key.role is Role.GATEWAY or key.format != layout.format:
+    if where is None or key.role is Role.GATEWAY or key.format != layout.format or key.state is KeyState.REVOKED:
         return None
     subject, level = layout.claims.get(where.subject), layout.claims.get(where.level)
     times = _times(where, layout)
@@ -85,7 +87,9 @@ def claim_fields(key: IssuerKey, layout: Layout, trust: TrustList) -> ClaimField
     if sum(field.end - field.start for field in words) > WORDS_BYTES_MAX:
         return None
     is_pseudonym = subject.kind is Kind.BYTES and key.region == NATIONAL
-    return ClaimFields(subject, is_pseudonym, level, *times, issuer, residence, words)
+    _, ends, lifetimes, _ = times
+    has_one_end = len(ends) == 1 and not lifetimes
+    return ClaimFields(subject, is_pseudonym, level, *times, issuer, residence, words, has_one_end)
 
 
 def read_words(key: IssuerKey, fields: ClaimFields, words: bytes, layout: Layout, trust: TrustList) -> ReadWords | None:

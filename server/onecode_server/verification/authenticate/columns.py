@@ -150,4 +150,4 @@ def _leave(codes: CodeSlice, template: Template, signed: _Rows, index: IssuerInd
     for row, place, key_place in zip(signed.data, signed.places.tolist(), signed.by.tolist(), strict=True):
         check, key = codes.check(place), index.keys[key_place]
         check.template, check.key = template, key
-        check.signed = template.layout.signed(row.tobytes(), key.key_id)
+        check.signed = template.signed(row.tobytes(), key.key_id)

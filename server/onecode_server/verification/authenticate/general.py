@@ -12,7 +12,12 @@ from onecode_server.model.trust_list import KeyState, TrustList
 from onecode_server.model.verdict import Authenticity, Reason
 from onecode_server.rules import validity
 from onecode_server.telemetry.metrics import Metrics
-from onecode_server.verification.authenticate.authenticator import KEY_REVOKED, CodeSlice, find_candidates
+from onecode_server.verification.authenticate.authenticator import (
+    KEY_REVOKED,
+    SIGNATURE_INVALID,
+    CodeSlice,
+    find_candidates,
+)
 from onecode_server.verification.authenticate.claims_reader import ClaimsReader
 from onecode_server.verification.authenticate.signatures import SignatureChecker
 from onecode_server.verification.authenticate.tokens import TokenReader
@@ -46,13 +51,25 @@ class GeneralAuthenticator:
             for check in checks:
                 self._alone(check, self._decode, trust)  # 1, 2, 3, 4
             if signed := [check for check in checks if check.candidates and check.key is None]:
-                await self._signatures.find_keys(signed)  # 5
+                await self._find_keys(signed)  # 5
             if opaque := [check for check in checks if check.opaque_home and check.finding is None]:
                 await self._tokens.look_up(opaque)
             for check in checks:
                 self._alone(check, self._read_claims, trust)  # 6
                 if check.claims is not None and check.finding is None:
                     check.finding = validity.code_fault(check.claims, check.key, trust, now, self._skew)  # 7
+
+    async def _find_keys(self, checks: Sequence[Check]) -> None:
+        """Step 5 of checks that have candidate keys."""
+        signed = [check.signed for check in checks if check.signed is not None]
+        candidates = [check.candidates for check in checks]
+        keys = await self._signatures.find_keys(
+            candidates, [one.signature for one in signed], [one.message for one in signed]
+        )
+        for check, key in zip(checks, keys, strict=True):
+            check.key = key
+            if key is None:
+                check.finding = SIGNATURE_INVALID
 
     def _alone(self, check: Check, step: Callable[[Check, TrustList], None], trust: TrustList) -> None:
         """Run a step that reads untrusted bytes: a bug that one code triggers refuses that code only.

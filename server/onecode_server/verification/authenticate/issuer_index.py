@@ -29,7 +29,7 @@ class IssuerIndex:
     ``candidates``, int64[m, CANDIDATES_MAX], has a row for each format and key id: the places of its keys in the order
     in which they are tried, filled up with NO_KEY. ``key_windows`` are the keys' windows, and ``windows``,
     int64[4, k], has their fields. ``is_revoked``, bool[k], marks revoked keys. ``templates`` are the templates that
-    were learned from codes of these keys under this list.
+    were learned from codes of these keys under this list. ``keys_of`` has the candidates of each key id, by format.
     """
 
     def __init__(self, trust: TrustList, skew: int) -> None:
@@ -45,8 +45,9 @@ class IssuerIndex:
         self.windows = np.array(self.key_windows, np.int64).reshape(-1, 4).T
         self.candidates = np.full((len(trust.candidates), CANDIDATES_MAX), NO_KEY, np.int64)
         self._rows: Mapping[Format, dict[bytes, int]] = {fmt: {} for fmt in CODECS}
+        self.keys_of: Mapping[Format, dict[bytes | None, tuple[IssuerKey, ...]]] = {fmt: {} for fmt in CODECS}
         for row, ((fmt, key_id), keys) in enumerate(trust.candidates.items()):
-            self._rows[fmt][key_id] = row
+            self._rows[fmt][key_id], self.keys_of[fmt][key_id] = row, keys
             self.candidates[row, : len(keys)] = [self.place_of[key.public_key] for key in keys]
 
     def begin_with(self, learned: TemplateCache) -> None:

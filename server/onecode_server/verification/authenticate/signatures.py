@@ -17,7 +17,6 @@ import numpy.typing as npt
 from onecode_server.codes.layouts import Bytes
 from onecode_server.crypto.backend import SignatureBackend
 from onecode_server.crypto.libsodium import LibsodiumBackend
-from onecode_server.model.code import SignedCode
 from onecode_server.model.trust_list import IssuerKey
 from onecode_server.telemetry.counting import begin
 from onecode_server.telemetry.metrics import Metrics
@@ -58,39 +57,55 @@ class SignatureChecker:
             self._count_bad(check.candidates)
         self._count(tried, started_s)
 
-    async def find_keys(self, checks: Sequence[Check]) -> None:
-        """Set the key of each check, or the finding that none of its candidates signed it. Each has a candidate."""
-        left, place = checks, 0
-        while left:
-            keys = [check.candidates[place] for check in left]
-            results = await self._check_rows(keys, [check.signed for check in left if check.signed is not None])
-            for check, key, is_signed in zip(left, keys, results, strict=True):
-                if is_signed:
-                    check.key = key
-            if False not in results:  # as nearly always
-                return
-            place += 1
-            unsigned = [check for check in left if check.key is None]
-            left = [check for check in unsigned if place < len(check.candidates)]
-            for check in unsigned:
-                if place == len(check.candidates):
-                    check.finding = SIGNATURE_INVALID
-                    self._count_bad(check.candidates)
+    async def find_keys(
+        self,
+        candidates: Sequence[tuple[IssuerKey, ...]],
+        signatures: Sequence[bytes],
+        messages: Sequence[bytes],
+    ) -> list[IssuerKey | None]:
+        """Return the key of each code, None where none of its candidates signed it. Each code has a candidate."""
+        first = [keys[0] for keys in candidates]  # which mostly signed it
+        results = await self._check_rows(first, signatures, messages)
+        found: list[IssuerKey | None] = [*first]
+        if False in results:
+            left = [at for at, is_signed in enumerate(results) if not is_signed]
+            await self._try_others(found, left, candidates, signatures, messages)
+        return found
 
-    async def _check_rows(self, keys: Sequence[IssuerKey], codes: Sequence[SignedCode]) -> list[bool]:
+    async def _try_others(
+        self,
+        found: list[IssuerKey | None],
+        left: list[int],
+        candidates: Sequence[tuple[IssuerKey, ...]],
+        signatures: Sequence[bytes],
+        messages: Sequence[bytes],
+    ) -> None:
+        """Set the keys in ``found`` of the codes that are left, which their first candidate did not sign."""
+        tried = 1
+        while left:
+            for at in left:
+                found[at] = None
+                if tried == len(candidates[at]):
+                    self._count_bad(candidates[at])
+            left = [at for at in left if tried < len(candidates[at])]
+            keys = [candidates[at][tried] for at in left]
+            results = await self._check_rows(keys, [signatures[at] for at in left], [messages[at] for at in left])
+            for at, key, is_signed in zip(left, keys, results, strict=True):
+                found[at] = key if is_signed else None
+            left, tried = [at for at in left if found[at] is None], tried + 1
+
+    async def _check_rows(
+        self, keys: Sequence[IssuerKey], signatures: Sequence[bytes], messages: Sequence[bytes]
+    ) -> list[bool]:
         """Return which codes the keys signed, of which each code has one."""
         results: list[bool] = []
-        size = self._backend.slice_items
+        public_keys, size = [key.public_key for key in keys], self._backend.slice_items
         for start in range(0, len(keys), size):
             if start:
                 await asyncio.sleep(0)
-            started_s, part = time.perf_counter(), codes[start : start + size]
-            results += self._backend.verify_batch(
-                [key.public_key for key in keys[start : start + size]],
-                [signed.signature for signed in part],
-                [signed.message for signed in part],
-            )
-            self._count(len(part), started_s)
+            started_s, part = time.perf_counter(), slice(start, start + size)
+            results += self._backend.verify_batch(public_keys[part], signatures[part], messages[part])
+            self._count(len(results) - start, started_s)
         return results
 
     async def find_key_places(

@@ -4,18 +4,20 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from onecode_server.errors import Malformed
-from onecode_server.model.code import Claims
+from onecode_server.model.code import Claims, SignedCode
 from onecode_server.model.trust_list import KeyState
 from onecode_server.rules import validity
 from onecode_server.verification.authenticate.authenticator import KEY_REVOKED, KEY_UNKNOWN
 from onecode_server.verification.authenticate.claim_fields import local_id
 from onecode_server.verification.authenticate.issuer_index import IssuerIndex
 from onecode_server.verification.authenticate.pseudonyms import Pseudonyms
+from onecode_server.verification.authenticate.template import Template
 from onecode_server.verification.authenticate.template_lookup import find_single
 from onecode_server.verification.check import Check
 
 _REVOKED: Final = KeyState.REVOKED  # an enumeration looks its members up slowly
-_claims: Final[Callable[[type[Claims], tuple[Any, ...]], Claims]] = tuple.__new__
+_signed: Final[Callable[[type[SignedCode], tuple[Any, ...]], SignedCode]] = tuple.__new__
+make_claims: Final[Callable[[type[Claims], tuple[Any, ...]], Claims]] = tuple.__new__
 """Makes Claims in a third of the time of their own constructor, which is a function in Python."""
 
 
@@ -32,19 +34,23 @@ class SingleReader:
         if found is None:
             return None
         template, row = found
-        layout = template.layout
-        key_id = b""
-        if (spellings := index.templates.spellings(layout.format)) is not None:
-            _, start, end = layout.key_id
-            spelled = spellings.get(row[start:end])
-            if spelled is None:  # no authentic code had a key id in this encoding
-                return None
+        return row if self.begin(check, template, row, index) else None
+
+    def begin(self, check: Check, template: Template, row: bytes, index: IssuerIndex) -> bool:
+        """Take a code whose row fits a template through steps 3 and 4. Return False where it is left, since no
+        authentic code had a key id in this encoding."""
+        key_id, message, signature, payload = template.envelope(row)
+        if template.key_ids is not None:
+            spelled = template.key_ids.get(key_id)
+            if spelled is None:
+                return False
             key_id = spelled
-        check.template, check.signed = template, (signed := layout.signed(row, key_id))
-        check.candidates = candidates = index.trust.keys_for(layout.format, signed.key_id)
+        fmt = template.layout.format
+        check.template, check.signed = template, _signed(SignedCode, (fmt, key_id, message, signature, payload))
+        check.candidates = candidates = index.trust.keys_for(fmt, key_id)
         if not candidates:
             check.finding = KEY_UNKNOWN
-        return row
+        return True
 
     def read_claims(self, check: Check, row: bytes, index: IssuerIndex, now: int) -> None:
         """Take a code that was decoded here, and whose key was found, through steps 6 and 7.
@@ -75,7 +81,7 @@ class SingleReader:
         (home, claimed, _), level_word = read
         if not fields.is_pseudonym:
             subject = self._pseudonyms.of(home, local_id(fields, subject, template.layout))
-        claims = _claims(Claims, (home, subject, level_word, claimed, issued_at, expires_at, not_before, None))
+        claims = make_claims(Claims, (home, subject, level_word, claimed, issued_at, expires_at, not_before, None))
         if not validity.is_valid(index.key_windows[place], issued_at, expires_at, not_before, now, self._skew):
             check.finding = validity.code_fault(claims, key, index.trust, now, self._skew)
         check.claims = claims  # last: a code with claims and no finding is authentic

@@ -1,7 +1,7 @@
 """A template: one layout of codes, with the claim fields and the assertions of each key, found once and then cached."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import repeat
 from typing import Final, NamedTuple
 
@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from onecode_server.codes.layouts import Bytes, Cut, Field, Kind, Layout, Shape, octets
+from onecode_server.model.code import SignedCode
 from onecode_server.model.trust_list import IssuerKey, TrustList
 from onecode_server.verification.authenticate.claim_fields import ClaimFields, ReadWords, claim_fields, read_words
 from onecode_server.verification.authenticate.verified_claims import Assertions
@@ -28,7 +29,7 @@ _LAYOUT_FACTOR: Final = 16  # bytes in the arrays for each byte of a code: place
 _WORDS_BYTES: Final = 600  # two entries of dicts, the size of their key without the words, and what the words say
 
 
-class RowReader(NamedTuple):
+class FieldReader(NamedTuple):
     """How claims of one key are read from a row: their ``fields``, and the function that returns the bytes of the
     subject, those of ``fields.words``, joined, and the times of issue, of the ends and of the beginning, if there is
     one. ``words`` is what words say that were read before: None where the general path must read them."""
@@ -41,14 +42,16 @@ class RowReader(NamedTuple):
 class Template:
     """The layout of codes of one ``shape`` under one trust list, whose IssuerIndex has a place for each key.
 
-    ``assertions`` are the distinct assertions of its codes, ``hits`` is how many codes it read lately, ``holders`` are
-    the places of the keys whose share of the cache contains it.
+    ``key_ids`` are key ids by their encoding in authentic codes, None where a row has the key id itself. ``assertions``
+    are the distinct assertions of its codes, ``hits`` is how many codes it read lately, ``holders`` are the places of
+    the keys whose share of the cache contains it.
     """
 
-    def __init__(self, layout: Layout, shape: Shape) -> None:
+    def __init__(self, layout: Layout, shape: Shape, key_ids: Mapping[bytes, bytes] | None) -> None:
         self.layout = layout
-        self.row = layout.row
+        self.row, self.envelope = layout.row, layout.envelope
         self.shape = shape
+        self.key_ids = key_ids
         self.assertions = Assertions()
         self.hits = 0
         self.reads = 0
@@ -56,10 +59,15 @@ class Template:
         self._bytes = _LAYOUT_BYTES + _LAYOUT_FACTOR * shape[0]
         self._fields: dict[int, ClaimFields | None] = {}
         self._known_fields: dict[ClaimFields, ClaimFields] = {}
-        self._readers: dict[int, RowReader | None] = {}
+        self.readers: dict[int, FieldReader | None] = {}
         self._cuts: dict[ClaimFields, Cut] = {}
         self._places: dict[bytes, int] = {}
         self._words: dict[int, list[bytes]] = {}
+
+    def signed(self, row: bytes, key_id: bytes) -> SignedCode:
+        """Return the envelope of one row that fits, as the format's ``decode`` does. ``key_id`` is its key id."""
+        _, message, signature, payload = self.envelope(row)
+        return SignedCode(self.layout.format, key_id, message, signature, payload)
 
     def fields_of(self, place: int, key: IssuerKey, trust: TrustList) -> ClaimFields | None:
         """Return the fields of a key's claims, or None if the general path must read them.
@@ -80,18 +88,18 @@ class Template:
         except KeyError:
             return [self.fields_of(place, keys[place], trust) for place in places]
 
-    def reader_of(self, place: int, key: IssuerKey, trust: TrustList) -> RowReader | None:
+    def reader_of(self, place: int, key: IssuerKey, trust: TrustList) -> FieldReader | None:
         """Return the reader of a key's claims in one row, or None if the general path must read them."""
         try:
-            return self._readers[place]
+            return self.readers[place]
         except KeyError:
             fields = self.fields_of(place, key, trust)
             reader = None
             if fields is not None:
                 if fields not in self._cuts:
                     self._cuts[fields] = _cut(fields, self.layout)
-                reader = RowReader(fields, self._cuts[fields], {})
-            self._readers[place] = reader
+                reader = FieldReader(fields, self._cuts[fields], {})
+            self.readers[place] = reader
             return reader
 
     def words_of(self, place: int, key: IssuerKey, words: bytes, trust: TrustList) -> ReadWords | None:
@@ -136,7 +144,7 @@ class Template:
         """Remove a key's cached words."""
         for row in self._words.pop(place, ()):
             self._places.pop(row, None)
-        if (reader := self._readers.get(place)) is not None:
+        if (reader := self.readers.get(place)) is not None:
             reader.words.clear()
 
     def _read(self, place: int, key: IssuerKey, row: bytes, trust: TrustList) -> int:

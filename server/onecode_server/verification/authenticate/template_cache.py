@@ -98,7 +98,7 @@ class TemplateCache:
                 continue
             for template in share.templates:
                 if template not in made:
-                    made[template] = Template(template.layout, template.shape)
+                    made[template] = Template(template.layout, template.shape, cache.spellings(template.layout.format))
                 cache._hold(made[template], place, key)
             for field in share.spellings:
                 cache._spell(field, place, key)
@@ -129,7 +129,8 @@ class TemplateCache:
         data, _ = layouts.decode([code], shape)
         template = next((known for known in self.templates(key.format, shape) if known.layout.fits(data)[0]), None)
         try:
-            self._hold(template or Template(layouts.learn(code), shape), place, key)
+            template = template or Template(layouts.learn(code), shape, self.spellings(key.format))
+            self._hold(template, place, key)
             share.misses = 0
         except (Malformed, ValueError):
             share.misses += 1

@@ -10,10 +10,11 @@ from onecode_server.codes.encodings import base64url, bounded_json
 from onecode_server.codes.paseto import codec as paseto
 from onecode_server.model.status import Level, Scope
 from onecode_server.model.verdict import Verdict
-from onecode_server.verification.authenticate.single import SingleReader
+from onecode_server.verification.authenticate.rows import RowReader
 from onecode_server.verification.authenticate.template_lookup import ROWS_MIN
 
 from tests import formats
+from tests.fuzz_paths import paths
 from tests.world import HOUR, REGIONS, SECOND, WORDS, World
 
 ADOPTERS = [region for region, entry in REGIONS.items() if entry.get("adopts_national")]
@@ -46,13 +47,17 @@ async def by_columns(world: World, batch: list[bytes], host: str = "420000") -> 
 
 async def alone(world: World, batch: list[bytes], host: str = "420000") -> list[Verdict]:
     """Return what the general path says of each code, and hold to it what is read by a layout one by one."""
+    bugs = paths.faults(world)[1]
     by_rows = [(await world.check_all([code], host)).checks[0] for code in batch]
+    lists = [verdict for size in (1, 7) for verdict in await paths.in_lists(world, batch, host, size)]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(SingleReader, "decode", lambda *_: None)
+        patch.setattr(RowReader, "read", paths.leave_all)
         parsed = [(await world.check_all([code], host)).checks[0] for code in batch]
     for one, other in zip(by_rows, parsed, strict=True):
         assert (one.answer, one.level, one.claims, one.key) == (other.answer, other.level, other.claims, other.key)
         assert one.signed == other.signed
+    assert paths.faults(world)[1] == bugs
+    assert lists == 2 * [check.answer for check in parsed]
     return [check.answer for check in parsed]
 
 

@@ -18,8 +18,8 @@ from tests import formats
 from tests.world import World
 
 HOST = "440000"
-CODES = 40
-"""Of each region: in three goes of 16 signatures."""
+CODES = 64
+"""Of each region: enough for columns, in four goes of 16 signatures."""
 ALL_BACKENDS = ["ifma", "portable", "libsodium"]
 _T = TypeVar("_T")
 
