@@ -95,7 +95,7 @@ def callers(directory: Path, limits: CallerLimits) -> Callers:
 
 def find(found: Callers, context: Any) -> None:
     """Do for one call what each call has done for it."""
-    caller = found.find(context, Right.CHECK)
+    caller = found.find(context, Right.CHECK) or found.meet(context, Right.CHECK)
     caller.expect(Right.CHECK, HOST_REGION)
     caller.leave()
 

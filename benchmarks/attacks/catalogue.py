@@ -73,7 +73,7 @@ NEEDS_NATIVE_FRONT: Final[dict[str, tuple[frozenset[str], str]]] = {
         "gRPC's core takes on calls faster than Python can see that they are reset, and bounds them by connection only",
     ),
     **dict.fromkeys(
-        ("strangers", "idle-calls", "idle-streams", "idle-publications", "idle-watches", "half-requests"),
+        ("idle-calls", "idle-streams", "idle-publications", "idle-watches", "half-requests"),
         (frozenset({"p99"}), _CALLS),
     ),
     "publishers": (frozenset({"p99"}), _STREAMS),

@@ -18,7 +18,7 @@ use crate::shared::Peer;
 use crate::transfer;
 
 /// The tolerance between two clocks: a caller's clock ends a call a moment before ours reaches its deadline. As in
-/// ``rpc/instrumented.py``.
+/// ``rpc/meter.py``.
 const DEADLINE_SLACK: Duration = Duration::from_millis(50);
 
 /// Bytes up to which an answer is not held to the budget: those of all calls of a connection take no more memory than the

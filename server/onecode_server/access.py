@@ -112,6 +112,17 @@ class Access:
         unnamed = self.unnamed(is_local=is_local)
         return self._callers.identify(certificate, authorization) if unnamed is None else unnamed
 
+    def recall(self, certificate: bytes | None, authorization: str | None, *, is_local: bool) -> Identity | None:
+        """Return who calls where that is known from an earlier call or needs nothing shown, else None."""
+        if certificate or authorization:
+            known = self._callers.recall(certificate, authorization)
+            return None if known is None else known.identity
+        return self.unnamed(is_local=is_local)
+
+    def remembers(self, certificate: bytes | None, authorization: str | None) -> bool:
+        """Return whether the same was an identity when it was last looked at."""
+        return self._callers.remembers(certificate, authorization)
+
     def known(self, certificate: bytes | None, authorization: str | None, *, is_local: bool) -> Known:
         """Return who calls now, and until when that is known. Raises as ``identify``, but counts nothing: the native
         front counts the calls to which it applies."""

@@ -20,6 +20,9 @@ class BoundedCache(Generic[_Key, _Value]):
     def __len__(self) -> int:
         return len(self._entries)
 
+    def __contains__(self, key: object) -> bool:
+        return key in self._entries
+
     @property
     def size(self) -> int:
         """The sum of the sizes, in bytes."""

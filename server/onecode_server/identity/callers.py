@@ -34,7 +34,7 @@ BYTES_KEPT: Final = 16 * 1024 * 1024
 """The bound on them together: 4 KiB for each, where a token and a certificate have about 1 KiB."""
 
 
-_Shown: TypeAlias = bytes | str | tuple[bytes, str]
+_Shown: TypeAlias = bytes | str | tuple[bytes, str] | None
 
 
 class _Kept(NamedTuple):
@@ -142,18 +142,39 @@ class Callers:
         What was found for the same before is returned, unless anything has changed that it was found by. Raises
         Unauthenticated, and NotServing where no trust list tells yet whether the region of a caller exists.
         """
-        shown = (certificate, authorization) if certificate and authorization else certificate or authorization
-        now = self._clock()
-        if shown and (kept := self._kept.get(shown)) is not None:
-            known, generation, at = kept
-            if at <= now < known.until and generation == self.generation:
-                return known
+        if (before := self.recall(certificate, authorization)) is not None:
+            return before
+        shown = _shown(certificate, authorization)
         if not shown:
             raise refused(Refusal.IDENTITY_MISSING)
-        generation, known = self.generation, self._read(certificate, authorization, now)
+        now, generation = self._clock(), self.generation
+        try:
+            known = self._read(certificate, authorization, now)
+        except Unauthenticated:
+            self._kept.drop(shown)
+            raise
         size = len(certificate or b"") + len(authorization or "")
         self._kept.put(shown, _Kept(known, generation, now), size)
         return known
+
+    def recall(self, certificate: bytes | None, authorization: str | None) -> Known | None:
+        """Return what was found for the same before, None where it was not, or where anything has changed since that it
+        was found by. It costs a look-up."""
+        kept = self._kept.get(_shown(certificate, authorization))
+        if kept is not None:
+            known, generation, at = kept
+            if at <= self._clock() < known.until and generation == self.generation:
+                return known
+        return None
+
+    def remembers(self, certificate: bytes | None, authorization: str | None) -> bool:
+        """Return whether the same was an identity when it was last looked at, whatever it is by now."""
+        if _shown(certificate, authorization) in self._kept:
+            return True
+        if self._tokens is None or not authorization:
+            return False
+        # More tokens are kept than pairs with a certificate: those of a gateway's many callers.
+        return self._tokens.keeps(authorization[len(_SCHEME) :].strip(" ").encode())
 
     def _read(self, certificate: bytes | None, authorization: str | None, now: int) -> Known:
         own = self._by_certificate(certificate, now) if certificate else None
@@ -192,3 +213,8 @@ class Callers:
         if region and region not in self._regions():
             raise refused(Refusal.REGION_UNKNOWN)
         return known
+
+
+def _shown(certificate: bytes | None, authorization: str | None) -> _Shown:
+    """Return both, or the one that there is."""
+    return (certificate, authorization) if certificate and authorization else certificate or authorization

@@ -54,6 +54,10 @@ class Tokens:
     def __len__(self) -> int:
         return len(self._kept)
 
+    def keeps(self, token: bytes) -> bool:
+        """Return whether a token was valid when it was read, and is not forgotten."""
+        return hashlib.sha256(token).digest() in self._kept
+
     def read(self, token: bytes, now: int) -> Known:
         """Return whose a token is at ``now`` (Unix microseconds). Raises Unauthenticated."""
         if len(token) > TOKEN_BYTES_MAX:

@@ -13,6 +13,7 @@ from onecode_server.rpc.growth import Growth
 from onecode_server.rpc.lasting_calls import LastingCalls
 from onecode_server.rpc.reserved_metadata import PeerOf, peer_of_connection
 from onecode_server.rpc.silent_calls import RETRY_AFTER_S, Requests, Streams
+from onecode_server.rpc.strangers import Strangers
 from onecode_server.telemetry.counting import begin
 from onecode_server.telemetry.metrics import Metrics
 
@@ -102,6 +103,7 @@ class Admission:
         self.requests = Requests(monotonic, count)
         self.answers = AnswerBudget(count, peer_of)
         self.streams = Streams(monotonic, count)
+        self.strangers = Strangers(count, peer_of)
         self.lasting = LastingCalls(monotonic)
         batches = Running(count, expect_room)
         self._kinds = {

@@ -31,6 +31,14 @@ class Authenticator(Identifier, Protocol):
         """The hosts of partners, by the trust list in force."""
         ...
 
+    def recall(self, certificate: bytes | None, authorization: str | None, *, is_local: bool) -> Identity | None:
+        """Return who shows credentials where that is known without a look at them, else None."""
+        ...
+
+    def remembers(self, certificate: bytes | None, authorization: str | None) -> bool:
+        """Return whether the same were an identity's when they were last looked at."""
+        ...
+
 
 class CachedAuthenticator(Authenticator, Protocol):
     """Tells who calls, and how long that may be kept."""
@@ -64,6 +72,14 @@ class OnlyLocal:
     def identify(self, certificate: bytes | None, authorization: str | None, *, is_local: bool) -> Identity:
         """Return LOCAL."""
         return LOCAL
+
+    def recall(self, certificate: bytes | None, authorization: str | None, *, is_local: bool) -> Identity | None:
+        """Return LOCAL."""
+        return LOCAL
+
+    def remembers(self, certificate: bytes | None, authorization: str | None) -> bool:
+        """Return True: nobody is a stranger."""
+        return True
 
 
 @functools.lru_cache(PEERS_KEPT)

@@ -136,9 +136,24 @@ class Callers:
         self._credentials_of = credentials_of
         self._answers_health = answers_health
 
-    def find(self, context: _Context, right: Right) -> Caller:
-        """Return the caller of a call, which counts until it leaves. Raises Unauthenticated, NotPermitted where it has
-        ``right`` for no region, NotServing, and Overloaded."""
+    def find(self, context: _Context, right: Right) -> Caller | None:
+        """Return the caller of a call, which counts until it leaves; None for a stranger, whose call takes turns before
+        ``meet`` looks at what it has shown (``strangers``). Raises as ``meet``."""
+        authenticator = self._authenticator
+        shown = self._credentials_of(context)
+        certificate, authorization, is_local = shown
+        needed = None if right is _READ_HEALTH and self._answers_health else shown
+        identity = authenticator.recall(certificate, authorization, is_local=is_local)
+        if identity is None:
+            if needed is None or authenticator.remembers(certificate, authorization):
+                return self.meet(context, right)
+            return None
+        authorisation.expect(identity, right)
+        return Caller(identity, authenticator, self._limits, needed, context.time_remaining)
+
+    def meet(self, context: _Context, right: Right) -> Caller:
+        """Return the caller of a call, which counts until it leaves, by what it has shown. Raises Unauthenticated,
+        NotPermitted where it has ``right`` for no region, NotServing, and Overloaded."""
         authenticator = self._authenticator
         shown = self._credentials_of(context)
         certificate, authorization, is_local = shown

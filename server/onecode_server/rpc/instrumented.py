@@ -1,34 +1,25 @@
-"""Wraps each method: calls are counted and timed under the gRPC ecosystem's metric names, and a failure becomes a
-status. Method names come from the registered services, never from a caller."""
+"""Wraps each method: its calls are run by a meter, within the bounds of their kind. Method names come from the
+registered services, never from a caller."""
 
 import asyncio
 import inspect
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
-from typing import Any, Final
+from typing import Any
 
 import grpc
 import grpc.aio
 
 from onecode_server.errors import InvalidRequest
-from onecode_server.rpc import large_requests
 from onecode_server.rpc.admission import Admission, Running
-from onecode_server.rpc.callers import RIGHTS, Caller, Callers
-from onecode_server.rpc.failures import CODES, abort, failure_of, log_unexpected
+from onecode_server.rpc.callers import Caller, Callers
 from onecode_server.rpc.gated import Gated
+from onecode_server.rpc.meter import Context, Meter
 from onecode_server.rpc.reserved_metadata import Gate
 from onecode_server.rpc.silent_calls import Requests, Stream
-from onecode_server.telemetry.counting import begin
 from onecode_server.telemetry.metrics import Metrics
 
-Context = grpc.aio.ServicerContext[Any, Any]
-Behaviour = Callable[[Context, Caller], Awaitable[Any]]
 _Handler = Any  # grpc.RpcMethodHandler, which is generic to type checkers only
-
-DEADLINE_SLACK_S: Final = 0.05
-"""The tolerance between two clocks: the caller's clock ends a call, which may be known here a moment before our own
-clock reaches the deadline."""
 
 
 class InstrumentedServer:
@@ -46,7 +37,7 @@ class InstrumentedServer:
         admission: Admission,
         callers: Callers,
         gate: Gate | None = None,
-        make_meter: "Callable[..., Meter] | None" = None,
+        make_meter: Callable[..., Meter] | None = None,
     ) -> None:
         """Prepare to take services. Where there is a ``gate``, only calls that it admits reach them. ``make_meter`` is
         called in the place of Meter."""
@@ -70,8 +61,8 @@ class InstrumentedServer:
 
     def _wrap(self, handler: Any, service: str, name: str) -> Any:
         kind = _KINDS[bool(handler.request_streaming), bool(handler.response_streaming)]
-        meter = self._make_meter(self._metrics, (kind, service, name), handler, self._callers)
         admission = self._admission
+        meter = self._make_meter(self._metrics, (kind, service, name), handler, self._callers, admission.strangers)
         # All methods are registered with a stream of requests, which is the same on the wire: for a single request gRPC
         # would wait itself, without a limit of time, before any code here has the call. There is no deserializer:
         # the meter reads the bytes, so that bytes that are no message are counted and answered too.
@@ -91,65 +82,6 @@ _KINDS = {
     (False, True): "server_stream",
     (True, True): "bidi_stream",
 }
-
-
-class Meter:
-    """Finds the callers of one method, and counts its calls. Labels are looked up once, not at every call."""
-
-    def __init__(self, metrics: Metrics, method: tuple[str, str, str], handler: _Handler, callers: Callers) -> None:
-        self._find = callers.find
-        self._right = RIGHTS[method[2]]
-        self._handled = metrics.rpc_handled
-        begin(metrics.rpc_handled, *((*method, code.name) for code in CODES))
-        self._ok = metrics.rpc_handled.labels(*method, "OK")
-        self.method = method
-        self._deserialize = handler.request_deserializer
-        self._serialize = handler.response_serializer
-        self._started = metrics.rpc_started.labels(*method)
-        self._seconds = metrics.rpc_seconds.labels(*method)
-        self._received = metrics.rpc_received.labels(*method)
-        self.sent = metrics.rpc_sent.labels(*method)
-
-    def read(self, message: bytes) -> Any:
-        """Count a request and return it as its message. Raises InvalidRequest."""
-        self._received.inc()
-        return large_requests.read(message, self._deserialize)
-
-    def write(self, response: Any) -> bytes:
-        """Return the bytes of a response, which may be bytes already."""
-        written: bytes = response if isinstance(response, bytes) else self._serialize(response)
-        return written
-
-    async def run(self, behaviour: Behaviour, context: Context) -> Any:
-        """Run a call to its end and count its result. Return its response, or None where it has failed."""
-        self._started.inc()
-        started_s = time.perf_counter()
-        code = grpc.StatusCode.OK
-        try:
-            try:
-                caller = self._find(context, self._right)
-                try:
-                    return await behaviour(context, caller)
-                finally:
-                    caller.leave()
-            except asyncio.CancelledError:
-                code = code_of_cancelled(context)
-                raise
-            except grpc.aio.InternalError:  # a read or a write failed: the caller's connection is gone
-                code = code_of_cancelled(context)
-                raise asyncio.CancelledError from None
-            except Exception as fault:
-                failure = failure_of(fault)
-                code = failure.code
-                log_unexpected(fault, self.method[2])
-            # The call is ended after the exception is released, and with it its frames and a request of up to 4 MiB in
-            # them.
-            await abort(context, failure)
-            return None
-        finally:
-            self._seconds.observe(time.perf_counter() - started_s)
-            handled = self._ok if code is grpc.StatusCode.OK else self._handled.labels(*self.method, code.name)
-            handled.inc()
 
 
 def _single(behaviour: Callable[[Any, Caller], Awaitable[Any]], meter: Meter, admission: Admission, of: Running) -> Any:
@@ -249,10 +181,3 @@ async def _only_request(context: Context, waiting: Requests) -> bytes:
 def _expect_generator(behaviour: Any) -> None:
     if not inspect.isasyncgenfunction(behaviour):
         raise TypeError("streaming methods are written as asynchronous generators here")
-
-
-def code_of_cancelled(context: Context) -> grpc.StatusCode:
-    """Return the status of a call that was cancelled: its caller has left, or its deadline has passed."""
-    remaining_s = context.time_remaining()
-    expired = remaining_s is not None and remaining_s <= DEADLINE_SLACK_S
-    return grpc.StatusCode.DEADLINE_EXCEEDED if expired else grpc.StatusCode.CANCELLED

@@ -30,7 +30,8 @@ from onecode_server.rpc.admission import Admission
 from onecode_server.rpc.callers import Callers
 from onecode_server.rpc.growth import Growth
 from onecode_server.rpc.health import HealthServicer
-from onecode_server.rpc.instrumented import InstrumentedServer, Meter
+from onecode_server.rpc.instrumented import InstrumentedServer
+from onecode_server.rpc.meter import Meter
 from onecode_server.rpc.named_socket import NamedSocket
 from onecode_server.rpc.recognition import BATCH_BYTES_MAX, RecognitionServicer
 from onecode_server.rpc.recognition_exceptions import ExceptionServicer
@@ -40,6 +41,7 @@ from onecode_server.rpc.silent_calls import STREAM_IDLE_S
 from onecode_server.rpc.status import StatusServicer
 from onecode_server.rpc.tls_files import FilesOf
 from onecode_server.rpc.trust_list import TrustListServicer
+from onecode_server.rpc.unknown_methods import UnknownMethods
 from onecode_server.telemetry.metrics import Metrics
 
 _PROTOS: Final = tuple(proto.DESCRIPTOR for proto in (recognition_pb2, status_pb2, exceptions_pb2, trust_list_pb2))
@@ -200,6 +202,7 @@ class GrpcListener:
         health_pb2_grpc.add_HealthServicer_to_server(services.health, server)
         if reflects:
             reflect(server, (*_PROTOS, health_pb2.DESCRIPTOR))
+        self._server.add_generic_rpc_handlers((UnknownMethods(self._admission.strangers),))  # gRPC asks them in order
 
     async def start(self, host: str, port: int) -> int:
         """Listen, and return the port. A host may be ``unix:`` and a path, without a port. Raises Misconfigured where

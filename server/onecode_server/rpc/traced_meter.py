@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 import grpc
 import grpc.aio
 
-from onecode_server.rpc.instrumented import Behaviour, Context, Meter, code_of_cancelled
+from onecode_server.rpc.meter import Behaviour, Context, Meter, code_of_cancelled
 
 if TYPE_CHECKING:  # OpenTelemetry is an extra
     from onecode_server.telemetry.tracing import Tracing

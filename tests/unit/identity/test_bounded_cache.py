@@ -13,6 +13,7 @@ def test_the_least_recently_used_gives_way():
     assert cache.get("a") == 1
     cache.put("c", 3, 1)
     assert [cache.get(key) for key in "abc"] == [1, None, 3]
+    assert [key in cache for key in "abc"] == [True, False, True]
 
 
 def test_a_value_above_the_bound_is_not_kept_and_pushes_nothing_out():

@@ -227,6 +227,37 @@ async def test_a_bad_key_set_leaves_the_last_good_one_and_is_a_fault(server, tim
     assert times.metric("onecode_identity_files_fault", file="token_keys") == 1
 
 
+def test_what_was_found_is_recalled_until_anything_changes_that_it_was_found_by(server, times):
+    shown = GATEWAY_DER, bearer()
+    assert server.callers.recall(*shown) is None
+    known = server.callers.known(*shown)
+    assert server.callers.recall(*shown) == known
+    server.regions = dict(server.regions)
+    assert server.callers.recall(*shown) is None
+    assert server.callers.known(*shown) == known == server.callers.recall(*shown)
+    times.now = known.until
+    assert server.callers.recall(*shown) is None
+
+
+def test_a_credential_is_remembered_until_it_is_found_to_be_nobodys(server):
+    certificate, token = (SCANNER_DER, None), (None, bearer(exp=NOON_S + 60))
+    for shown in (certificate, token):
+        assert not server.callers.remembers(*shown)
+        server.callers.known(*shown)
+        server.regions = dict(server.regions)  # what was found must be found again
+        assert server.callers.remembers(*shown)
+    server.regions = {}
+    assert server.refusal(*certificate) == "REGION_UNKNOWN"
+    assert not server.callers.remembers(*certificate)
+
+
+def test_a_token_is_remembered_whatever_certificate_it_comes_with(server):
+    authorization = bearer()
+    server.callers.known(None, authorization)
+    assert server.callers.remembers(GATEWAY_DER, authorization)
+    assert not server.callers.remembers(GATEWAY_DER, "Bearer é")
+
+
 async def test_the_generation_rises_when_an_answer_may_be_another(server):
     seen = [server.callers.generation]
     assert server.callers.generation == seen[0]

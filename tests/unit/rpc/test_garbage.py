@@ -13,7 +13,7 @@ import grpc
 import grpc.aio
 import pytest
 
-from onecode_server.errors import NotFound, Overloaded
+from onecode_server.errors import NotFound, Overloaded, Unauthenticated
 from onecode_server.model.identity import LOCAL
 from onecode_server.recognition.concurrency_limit import ConcurrencyLimit
 from onecode_server.rpc.admission import Admission
@@ -57,6 +57,19 @@ def is_frame_of_ours(kept: Any) -> bool:
 LOCAL_CALLERS = Callers(OnlyLocal(), nothing_shown)
 
 
+class Nobody(OnlyLocal):
+    """An authenticator that knows nobody."""
+
+    def identify(self, certificate: bytes | None, authorization: str | None, *, is_local: bool) -> NoReturn:
+        raise Unauthenticated("IDENTITY_MISSING", "nothing is shown")
+
+    def recall(self, certificate: bytes | None, authorization: str | None, *, is_local: bool) -> None:
+        return None
+
+    def remembers(self, certificate: bytes | None, authorization: str | None) -> bool:
+        return False
+
+
 class Servicer:
     """Answers with the request, or fails as a test says."""
 
@@ -80,13 +93,13 @@ class Servicer:
 class Serving:
     """A server of ours, with one service, and a channel to it."""
 
-    def __init__(self, servicer: Servicer) -> None:
+    def __init__(self, servicer: Servicer, callers: Callers = LOCAL_CALLERS) -> None:
         self.metrics, self._growth = Metrics(), Growth()
         self.admission = Admission(self.metrics, self._growth)
         self._server = grpc.aio.server()
         self._port = self._server.add_insecure_port("127.0.0.1:0")
         as_they_are = (bytes, bytes)
-        InstrumentedServer(self._server, self.metrics, self.admission, LOCAL_CALLERS).add_registered_method_handlers(
+        InstrumentedServer(self._server, self.metrics, self.admission, callers).add_registered_method_handlers(
             SERVICE,
             {
                 "Verify": grpc.unary_unary_rpc_method_handler(servicer.verify, *as_they_are),
@@ -154,6 +167,22 @@ async def test_a_call_whose_request_never_came_is_gone() -> None:
             codes = [await call.code() for call in calls]
             await asyncio.sleep(0.1)
         assert codes == [grpc.StatusCode.RESOURCE_EXHAUSTED] * CALLS
+
+
+async def test_a_call_of_a_stranger_that_has_waited_and_one_that_has_left_are_gone() -> None:
+    async with Serving(Servicer(None), Callers(Nobody(), nothing_shown)) as serving:
+        await serving.unary()
+        with nothing_left():
+            await asyncio.gather(*(serving.unary() for _ in range(CALLS)))
+            verify: grpc.aio.StreamUnaryMultiCallable[bytes, bytes] = serving.channel.stream_unary(f"/{SERVICE}/Verify")
+            calls = [verify() for _ in range(CALLS * CALLS)]
+            await as_many(serving.admission.strangers)
+            for call in calls:
+                call.cancel()
+            while len(serving.admission.strangers):  # noqa: ASYNC110 - gRPC has no event for it
+                await asyncio.sleep(0.01)
+            await asyncio.sleep(0.1)
+            del call, calls
 
 
 async def test_a_stream_that_was_idle_is_gone() -> None:
