@@ -21,16 +21,7 @@ from onecode_server.rules.freshness import ABSENT_S, CURRENT_S
 from onecode_server.status import own_marks
 from onecode_server.status.known import SimpleStatus, StatusColumns, columns_confirmed_at, confirmed_at, view_of
 from onecode_server.status.own_marks import OwnMarks
-from onecode_server.status.table import (
-    MANY,
-    NO_RECORD,
-    UNKNOWN,
-    Entries,
-    Entry,
-    StatusTable,
-    as_row,
-    is_many,
-)
+from onecode_server.status.table import MANY, NO_RECORD, UNKNOWN, Entries, Entry, StatusTable, as_row, is_many
 from onecode_server.stores.protocol import UNREADABLE, Changes, Store
 from onecode_server.system.clock import Clock
 from onecode_server.telemetry.counting import begin
