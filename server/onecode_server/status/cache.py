@@ -19,9 +19,17 @@ from onecode_server.model.status import Status, StatusView
 from onecode_server.rules import freshness
 from onecode_server.rules.freshness import ABSENT_S, CURRENT_S
 from onecode_server.status import own_marks
-from onecode_server.status.known import SimpleStatus, StatusColumns, columns_confirmed_at, confirmed_at, view_of
+from onecode_server.status.known import (
+    SimpleStatus,
+    StatusColumns,
+    alike,
+    columns_confirmed_at,
+    confirmed_at,
+    simple_row,
+    view_of,
+)
 from onecode_server.status.own_marks import OwnMarks
-from onecode_server.status.table import MANY, NO_RECORD, UNKNOWN, Entries, Entry, StatusTable, as_row, is_many
+from onecode_server.status.table import MANY, NO_RECORD, UNKNOWN, Entries, Entry, StatusTable, as_row
 from onecode_server.stores.protocol import UNREADABLE, Changes, Store
 from onecode_server.system.clock import Clock
 from onecode_server.telemetry.counting import begin
@@ -125,27 +133,20 @@ class StatusCache:
     def simple(self, subjects: Sequence[bytes], now: int) -> list[SimpleStatus[int] | None]:
         """Return the status of each of few subjects at ``now`` (Unix microseconds), in order, where it is CURRENT and
         its row says all of it; None for any other, which ``lookup`` returns."""
-        now_s, count, oldest_s = self._monotonic(), 0, 0
-        fed_s = followed_s = self._followed_at_s
-        marks = None if self._marks is None else self._marks.marks
+        now_s, fed_s = self._monotonic(), self._followed_at_s
+        rows, marks = self._table.rows(subjects), None if self._marks is None else self._marks.marks
         statuses: list[SimpleStatus[int] | None] = []
-        for subject, row in zip(subjects, self._table.rows(subjects), strict=True):
-            status = None
-            if row is not None:
-                read_at_s, as_of_s, _, effective_at, expires_at, published_at, publisher, level, is_fed, has_older = row
-                is_absent = publisher == NO_RECORD
+        if marks is None and len(rows) > 1:
+            statuses += alike(rows, now_s, fed_s)
+        if not statuses:
+            for subject, row in zip(subjects, rows, strict=True):
                 if marks is not None:
-                    fed_s = own_marks.bound(marks, subject, followed_s)
-                age_s = now_s - freshness.confirmed_at(as_of_s, read_at_s, is_fed, is_absent, followed_s, fed_s)
-                if age_s <= CURRENT_S and (is_absent or not is_many(publisher, has_older, effective_at, now)):
-                    whole_s = int(age_s)
-                    status = publisher, level, effective_at, expires_at, published_at, _CURRENT_NUMBER, whole_s
-                    count += 1
-                    oldest_s = max(oldest_s, whole_s)
-            statuses.append(status)
-        if count:
-            self._hits.inc(count)
-            self._metrics.status_age.observe(oldest_s)
+                    fed_s = own_marks.bound(marks, subject, self._followed_at_s)
+                statuses.append(None if row is None else simple_row(row, now, now_s, self._followed_at_s, fed_s))
+        ages_s = [status[-1] for status in statuses if status is not None]
+        if ages_s:
+            self._hits.inc(len(ages_s))
+            self._metrics.status_age.observe(max(ages_s))
         return statuses
 
     async def columns(self, subjects: Sequence[bytes]) -> StatusColumns:
@@ -238,6 +239,5 @@ class StatusCache:
         self._hits.inc(count - missed)
 
 
-_CURRENT_NUMBER: Final = int(Status.CURRENT)
 _UNAVAILABLE_NUMBER: Final = int(Status.UNAVAILABLE)
 """With which arrays are compared fast: NumPy converts a member of an enum for each comparison."""

@@ -1,17 +1,20 @@
 """What the status cache knows of subjects: in columns for many, and in numbers for one; and when that was confirmed."""
 
-from typing import Any, Final, NamedTuple, TypeVar
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from onecode_server.model.status import Status, StatusView
 from onecode_server.rules import freshness
-from onecode_server.status.table import NO_RECORD, Entries, Entry
+from onecode_server.rules.freshness import CURRENT_S
+from onecode_server.status.table import MANY, NO_RECORD, Entries, Entry, Row, is_many
 from onecode_server.stores.protocol import Records
 
 _Number = TypeVar("_Number", int, npt.NDArray[Any])
 
+_CURRENT: Final = int(Status.CURRENT)  # a number, as in the columns
 _NEVER: Final = float("-inf")
 _UNAVAILABLE: Final = StatusView((), Status.UNAVAILABLE, 0)
 
@@ -44,6 +47,42 @@ def simple(known: StatusColumns) -> SimpleStatus[npt.NDArray[Any]]:
         known.status,
         known.age_s,
     )
+
+
+def simple_row(row: Row, now: int, now_s: float, followed_at_s: float, fed_as_of_s: float) -> SimpleStatus[int] | None:
+    """Return the status in one row at ``now`` (Unix microseconds) and ``now_s`` (monotonic), where it is CURRENT and
+    the row says all of it.
+
+    ``followed_at_s`` and ``fed_as_of_s`` are as in ``freshness.confirmed_at``.
+    """
+    read_at_s, as_of_s, _, effective_at, expires_at, published_at, publisher, level, is_followed, has_older = row
+    is_absent = publisher == NO_RECORD
+    age_s = now_s - freshness.confirmed_at(as_of_s, read_at_s, is_followed, is_absent, followed_at_s, fed_as_of_s)
+    if age_s > CURRENT_S or (not is_absent and is_many(publisher, has_older, effective_at, now)):
+        return None
+    return publisher, level, effective_at, expires_at, published_at, _CURRENT, int(age_s)
+
+
+def alike(rows: Sequence[Row | None], now_s: float, followed_at_s: float) -> list[SimpleStatus[int]]:
+    """Return what ``simple_row`` says of several rows of an embedded store, if it has one age in whole seconds for all
+    of them; otherwise nothing.
+
+    No status is confirmed earlier than one that was read first, has no record and is not followed, nor later than one
+    that was read last, has a record and is followed: so these two say how old the others are.
+    """
+    if None in rows:
+        return []
+    columns = zip(*cast("Sequence[Row]", rows), strict=True)
+    read_at_s, as_of_s, _, effective_at, expires_at, published_at, publisher, level, is_followed, has_older = columns
+    by_feed = followed_at_s, followed_at_s
+    is_absent = NO_RECORD in publisher
+    earliest_s = freshness.confirmed_at(min(as_of_s), min(read_at_s), all(is_followed), is_absent, *by_feed)
+    latest_s = freshness.confirmed_at(max(as_of_s), max(read_at_s), any(is_followed), False, *by_feed)
+    age_s = int(now_s - earliest_s)
+    if now_s - earliest_s > CURRENT_S or int(now_s - latest_s) < age_s or MANY in publisher or True in has_older:
+        return []
+    same = [_CURRENT] * len(rows), [age_s] * len(rows)
+    return [*zip(publisher, level, effective_at, expires_at, published_at, *same, strict=True)]
 
 
 def confirmed_at(entry: Entry | None, followed_at_s: float) -> float:

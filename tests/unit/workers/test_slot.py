@@ -176,9 +176,9 @@ async def test_a_worker_whose_line_stays_open_is_replaced_all_the_same(keep: Kee
     """As that of a process that hangs in the system, which SIGKILL does not end: here a child of it holds the line."""
     held = tmp_path / "held"
     holds = (
-        f"import subprocess; print(subprocess.Popen(['sleep', '600']).pid, file=open({str(held)!r}, 'a'), flush=True);"
+        f"import subprocess; print(subprocess.Popen(['sleep', '600']).pid, file=open({str(held)!r}, 'a'), flush=True)"
     )
-    slot = await keep(SERVES + holds + HANGS, SILENT_S=0.4)
+    slot = await keep(holds + SERVES + HANGS, SILENT_S=0.4)  # so that whoever serves has told whom to end below
     try:
         await eventually(slot.serves.is_set)
         first = slot.pid

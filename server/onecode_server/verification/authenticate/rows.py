@@ -147,7 +147,7 @@ class RowReader:
         if None in said:
             told = zip(by, words, strict=True)
             said = [template.words_of(at, index.keys[at], word, index.trust) for at, word in told]
-        windows = [index.key_windows[at] for at in by]
+        windows = [*map(index.key_windows.__getitem__, by)]
         if (
             None in said
             or not all(map(lt, issued_at, expires_at))
