@@ -9,6 +9,7 @@ import io.grpc.Status;
 import io.grpc.protobuf.StatusProto;
 import java.net.ConnectException;
 import java.net.UnknownHostException;
+import java.nio.channels.ClosedChannelException;
 import java.security.cert.CertPathBuilderException;
 import java.security.cert.CertPathValidatorException;
 import java.security.cert.CertificateException;
@@ -62,7 +63,22 @@ final class ConnectionFaults {
                 return explained;
             }
         }
-        return new CallFault(status.getCode(), message(status), "", retryAfter, false);
+        return new CallFault(codeOf(status), message(status), "", retryAfter, false);
+    }
+
+    /**
+     * Returns the status's code, and UNAVAILABLE of a connection that was closed as a message was written: gRPC calls
+     * that UNKNOWN where Netty has forgotten why (grpc-java issues 7376 and 10474).
+     */
+    private static Status.Code codeOf(Status status) {
+        if (status.getCode() == Status.Code.UNKNOWN) {
+            for (Throwable cause = status.getCause(); cause != null; cause = cause.getCause()) {
+                if (cause instanceof ClosedChannelException) {
+                    return Status.Code.UNAVAILABLE;
+                }
+            }
+        }
+        return status.getCode();
     }
 
     private CallFault explain(Status status) {
