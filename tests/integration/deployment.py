@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import random
 import re
 import select
 import shutil
@@ -12,11 +13,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 from unittest import mock
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
@@ -92,10 +93,17 @@ def expect(ended: Ended) -> str:
     return ended.out
 
 
+_PORTS: Final = (10_000, 20_000)
+"""Below those that the system gives to connections and servers of other tests (ip_local_port_range): a server that was
+ended finds its port free when it is started again. Brokers have those above (``demo.brokers.cluster``)."""
+
+
 def free_port() -> int:
     """Return a port that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
+    while True:
+        port = random.randrange(*_PORTS)
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 def record(publisher: str, level: str, local_id: str, **other: Any) -> dict[str, Any]:
