@@ -81,18 +81,19 @@ def find_rows(
     cache: TemplateCache, codes: Sequence[bytes], places: Sequence[int]
 ) -> list[tuple[Template, Sequence[int], list[bytes]]]:
     """Return the templates that few codes fit, each with the places of its codes, in order, and their rows."""
+    rows: list[bytes | None] = [None] * len(places)
     if (latest := cache.latest) is not None:  # mostly the template of all
         rows = [*map(latest.row, [codes[place] for place in places] if len(places) < len(codes) else codes)]
         fitting = [row for row in rows if row is not None]
         if len(fitting) == len(rows):
             return [(latest, places, fitting)]
     found: dict[Template, tuple[list[int], list[bytes]]] = {}
-    for place in places:
-        if (one := find_single(cache, codes[place])) is not None:
-            template, row = one
-            of_template = found.setdefault(template, ([], []))
+    for place, row in zip(places, rows, strict=True):
+        one = find_single(cache, codes[place]) if latest is None or row is None else (latest, row)
+        if one is not None:
+            of_template = found.setdefault(one[0], ([], []))
             of_template[0].append(place)
-            of_template[1].append(row)
+            of_template[1].append(one[1])
     return [(template, at, rows) for template, (at, rows) in found.items()]
 
 
