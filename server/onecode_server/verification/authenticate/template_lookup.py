@@ -83,7 +83,7 @@ def find_rows(
     """Return the templates that few codes fit, each with the places of its codes, in order, and their rows."""
     rows: list[bytes | None] = [None] * len(places)
     if (latest := cache.latest) is not None:  # mostly the template of all
-        rows = [*map(latest.row, [codes[place] for place in places] if len(places) < len(codes) else codes)]
+        rows = [latest.row(codes[place]) for place in places]
         fitting = [row for row in rows if row is not None]
         if len(fitting) == len(rows):
             return [(latest, places, fitting)]
